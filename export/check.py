@@ -1,0 +1,157 @@
+"""Proof that a graph answers as the reference model does. Knows no file; runs what it is handed.
+
+Each check compares logits and states its limit, so that the manifest can show both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from satchel.runtime.decoder import Decoder
+
+Logits = NDArray[np.float32]
+Reference = Callable[[Sequence[int]], Logits]  # ids to float32 [length, vocab]
+MAX_STEP_KL = 0.02
+ABSOLUTE, RELATIVE = 1e-3, 5e-5  # a logit may differ by 1e-3, or by 5e-5 of the largest
+PROBE_LENGTH, PROBE_TOP = 24, 16
+
+
+@dataclass(frozen=True)
+class Check:
+    """One measured figure and its limit; `passed` is whether it is within."""
+
+    name: str
+    value: float
+    limit: float
+    at_least: bool = False  # the limit is a minimum
+
+    @property
+    def passed(self) -> bool:
+        value = self.value
+        return bool(value >= self.limit if self.at_least else value <= self.limit)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the manifest."""
+        return {**asdict(self), "passed": self.passed}
+
+
+def parity(reference: Reference, decoder: Decoder, ids: Sequence[int]) -> list[Check]:
+    """The float32 graph against the reference model: logits of a prompt, and greedy tokens."""
+    expected = reference(ids)
+    limit = tolerance(expected)
+    difference = _distance(decoder.logits(ids), expected)
+    return [
+        Check("graph against reference", difference, limit),
+        Check("greedy tokens against reference", _greedy_gap(reference, decoder, ids[:8]), limit),
+    ]
+
+
+def invariance(decoder: Decoder, ids: Sequence[int], exact: bool) -> list[Check]:
+    """The same text must give the same logits in one prefill, in pieces, in a batch of texts of other
+    lengths, and step by step.
+
+    ONNX Runtime's attention sums in another order for a single new token. In float32 that is noise;
+    int8 activations can round the other way behind it, so that unless `exact`, steps are held to a
+    divergence from the prefill and not to equal logits.
+    """
+    whole = decoder.logits(ids)
+    limit = tolerance(whole)
+    half = len(ids) // 2
+    pieces = decoder.start()
+    pieces.append(ids[:half])
+    pieced = pieces.append(ids[half:])[0]
+
+    run = decoder.start()
+    run.append(ids[:half])
+    stepped = np.array([_step(run, [token])[0] for token in ids[half:]])
+    steps = Check("step by step against prefill", _distance(stepped, whole[half:]), limit)
+    if not exact:
+        divergence = kl_divergence(log_softmax(whole[half:]), log_softmax(stepped)).mean()
+        steps = Check("KL of steps from prefill", float(divergence), MAX_STEP_KL)
+    return [
+        steps,
+        Check("in pieces against prefill", _distance(pieced, whole[-1]), limit),
+        Check("ragged batch against alone", _batch_distance(decoder, ids), limit),
+    ]
+
+
+def log_softmax(logits: Logits) -> Logits:
+    """Log-probabilities of each row."""
+    shifted = logits - logits.max(-1, keepdims=True)
+    shifted -= np.log(np.exp(shifted).sum(-1, keepdims=True))
+    return shifted
+
+
+def kl_divergence(expected: Logits, found: Logits) -> NDArray[np.float64]:
+    """Kullback-Leibler divergence per row, in nats, of log-probabilities from the expected ones."""
+    divergence: NDArray[np.float64] = (np.exp(expected) * (expected - found)).sum(
+        -1, dtype=np.float64
+    )
+    return divergence
+
+
+def _batch_distance(decoder: Decoder, ids: Sequence[int]) -> float:
+    """Largest difference of a ragged batch, over its prefill and a step, from each text alone."""
+    lengths = [len(ids) // 2, len(ids) // 6, len(ids) - 1]
+    batch = decoder.start(len(lengths))
+    together = [
+        batch.prefill([ids[:length] for length in lengths]).copy(),
+        _step(batch, [ids[length] for length in lengths]),
+    ]
+    distances = []
+    for row, length in enumerate(lengths):
+        alone = decoder.start()
+        distances.append(_distance(together[0][row], alone.append(ids[:length])[0]))
+        distances.append(_distance(together[1][row], _step(alone, [ids[length]])[0]))
+    return max(distances)
+
+
+def _distance(a: Logits, b: Logits) -> float:
+    return float(np.abs(a - b).max())
+
+
+def probe(reference: Reference, decoder: Decoder, ids: Sequence[int]) -> dict[str, Any]:
+    """What `satchel verify` repeats on another machine: a prompt and the likeliest logits after it,
+    by the reference model and by the bundle."""
+    ids = list(ids[:PROBE_LENGTH])
+    expected, found = reference(ids)[-1], decoder.logits(ids)[-1]
+    top = np.argsort(-expected)[:PROBE_TOP]
+    return {
+        "ids": ids,
+        "top": top.tolist(),
+        "reference": [round(float(x), 5) for x in expected[top]],
+        "difference": _distance(found[top], expected[top]),
+    }
+
+
+def tolerance(logits: Logits) -> float:
+    """How far two float32 computations of these logits may lie apart."""
+    return max(ABSOLUTE, RELATIVE * float(np.abs(logits).max()))
+
+
+def _step(run: Any, tokens: list[int]) -> Logits:
+    ids = np.array(tokens, np.int64)
+    copied: Logits = run.step(ids, np.ones(len(ids), bool)).copy()
+    return copied
+
+
+def _greedy_gap(reference: Reference, decoder: Decoder, prompt: Sequence[int]) -> float:
+    """How much less likely than the reference's best the graph's greedy tokens are, in logits.
+
+    0 when all are equal; a tie between two tokens counts as its difference, not as an error.
+    """
+    steps = min(16, decoder.context - len(prompt))
+    run, ids = decoder.start(), list(prompt)
+    logits = run.append(ids)
+    for _ in range(steps):
+        ids.append(int(logits[0].argmax()))
+        logits = run.step(np.array(ids[-1:]), np.ones(1, bool))
+    expected = reference(ids[:-1])[len(prompt) - 1 :]
+    chosen = expected[np.arange(steps), ids[len(prompt) :]]
+    return float((expected.max(1) - chosen).max())

@@ -1,0 +1,44 @@
+"""The graphs' inputs and outputs as data: names, dtypes, axes. Knows no model.
+
+The names are those that other ONNX toolchains use, so a graph can be read and run without satchel.
+"""
+
+from __future__ import annotations
+
+from satchel.runtime.bundle import Port
+
+PARTS = ("key", "value")
+
+def past(layer: int, part: str) -> str:
+    """Name of the cache input of a layer; `part` is key or value."""
+    return f"past_key_values.{layer}.{part}"
+
+
+def present(layer: int, part: str) -> str:
+    """Name of the cache output of a layer; the runtime binds it to the memory of `past`."""
+    return f"present.{layer}.{part}"
+
+
+def decoder_inputs(layers: int, kv_heads: int, head_dim: int) -> list[Port]:
+    """Inputs of a decoder graph, in order.
+
+    `seqlens_k` is each row's length after the call minus one, `total_sequence_length` the longest
+    of those lengths, `logit_rows` the flat indices (row * length + position) whose logits are wanted.
+    """
+    cache: list[int | str] = ["batch", kv_heads, "capacity", head_dim]
+    return [
+        Port("input_ids", "int64", ["batch", "length"]),
+        Port("seqlens_k", "int32", ["batch"]),
+        Port("total_sequence_length", "int32", [1]),
+        Port("logit_rows", "int64", ["rows"]),
+        *(Port(past(i, part), "float32", cache) for i in range(layers) for part in PARTS),
+    ]
+
+
+def decoder_outputs(layers: int, kv_heads: int, head_dim: int, vocab_size: int) -> list[Port]:
+    """Outputs of a decoder graph, in order."""
+    cache: list[int | str] = ["batch", kv_heads, "capacity", head_dim]
+    return [
+        Port("logits", "float32", ["rows", vocab_size]),
+        *(Port(present(i, part), "float32", cache) for i in range(layers) for part in PARTS),
+    ]

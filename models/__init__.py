@@ -1,0 +1,58 @@
+"""Checkpoint on disk to PyTorch reference model."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
+
+import torch
+
+from satchel.models import weights
+from satchel.models.checkpoint import Checkpoint
+from satchel.models.decoder import Decoder
+from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
+
+ARCHITECTURES = {  # model_type -> module with Config and Model
+    "llama": "llama",
+    "mistral": "mistral",
+    "qwen2": "qwen2",
+    "qwen3": "qwen3",
+    "smollm3": "smollm3",
+    "gemma2": "gemma2",
+    "gemma3_text": "gemma3_text",
+    "phi3": "phi3",
+    "gpt2": "gpt2",
+    "gpt_neox": "gpt_neox",
+}
+
+
+def build(
+    checkpoint: Checkpoint,
+    context: int | None = None,
+    default_context: int | None = None,
+    ignored_keys: Collection[str] = (),
+    progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+) -> tuple[Decoder, int]:
+    """The reference model of `checkpoint` with its weights in float32, and its context.
+
+    `context` is the number of positions to build for; None means all the model has, but no more than
+    `default_context`. Raises CheckpointError or UnsupportedError with
+    what is wrong, before any weight is read where config.json is to blame.
+    """
+    model_type = checkpoint.config.get("model_type")
+    if not isinstance(model_type, str) or model_type not in ARCHITECTURES:
+        raise UnsupportedError(
+            f"model_type {shown(model_type)} is unknown; known: {', '.join(ARCHITECTURES)}"
+        )
+    module = importlib.import_module(f"satchel.models.{ARCHITECTURES[model_type]}")
+    config = module.Config.from_dict(checkpoint.config, ignored_keys)
+    positions = config.context(context, default_context)
+    with torch.device("meta"):
+        model: Decoder = module.Model(config, positions)
+    tensors = module.Model.sanitize(checkpoint.tensors, config)
+    if not tensors:
+        raise CheckpointError(f"{shown(checkpoint.source)} holds no weights", "CKPT_WEIGHTS")
+    tied_to = "model.embed_tokens.weight" if config.tie_word_embeddings else None
+    weights.assign(model, tensors, tied_to, progress)
+    return model.eval(), positions

@@ -1,0 +1,84 @@
+"""A checkpoint as the rest of satchel sees it, whatever file it came from. Knows no architecture."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from satchel.runtime.errors import CheckpointError, shown
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class LazyTensor:
+    """A weight that is read when asked for. `load` returns float32, shape `shape`."""
+
+    shape: tuple[int, ...]
+    load: Callable[[], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Everything a source says about one model; nothing in it was executed.
+
+    `config` has the keys of Hugging Face's config.json and `tensors` its weight names, also when the
+    source is a GGUF file.
+    """
+
+    source: str
+    config: dict[str, Any]
+    tensors: Mapping[str, LazyTensor]
+    tokenizer: dict[str, Any] | None = None  # the content of tokenizer.json
+    tokenizer_config: dict[str, Any] = field(default_factory=dict)
+    generation_config: dict[str, Any] = field(default_factory=dict)
+    chat_template: str | None = None
+    licence: str | None = None
+    sha256: str = ""
+
+
+def parse_json(data: bytes, name: str, limit: int, max_depth: int = 64) -> dict[str, Any]:
+    """Read a JSON object strictly: no duplicate keys, NaN, lone surrogates or bombs."""
+    if len(data) > limit:
+        raise CheckpointError(f"{name} has {len(data)} bytes; at most {limit} are read")
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        result = dict(pairs)
+        if len(result) != len(pairs):
+            raise ValueError("a key occurs twice in one object")
+        return result
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is not JSON")
+
+    try:
+        text = data.decode("utf-8")
+        value = json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
+        json.dumps(value, ensure_ascii=False).encode("utf-8")  # refuses lone surrogates
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{name} is not valid JSON: {shown(error)}") from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{name} holds a {type(value).__name__}; expected an object")
+    if depth(value) > max_depth:
+        raise CheckpointError(f"{name} is nested deeper than {max_depth} levels")
+    return value
+
+
+def depth(value: Any) -> int:
+    """Levels of nesting of a JSON value, without recursion."""
+    deepest, pending = 0, [(value, 1)]
+    while pending:
+        item, level = pending.pop()
+        deepest = max(deepest, level)
+        children = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
+        pending.extend((child, level + 1) for child in children)
+    return deepest
+
+
+def read_json(path: Path, limit: int = 1 << 20) -> dict[str, Any]:
+    """Read a JSON object from a file of a checkpoint."""
+    return parse_json(path.read_bytes(), path.name, limit)

@@ -1,0 +1,65 @@
+"""The decoder-only family: ids in, logits out. Knows no architecture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from satchel.models import ops
+from satchel.models.config import DecoderConfig
+from satchel.models.layers import Embedding, Linear
+from satchel.models.ops import Cache
+
+
+class Stack(nn.Module):
+    """Embedding, blocks and last norm: what checkpoints keep under ``model.``."""
+
+    def __init__(self, config: DecoderConfig, blocks: Sequence[nn.Module], norm: nn.Module) -> None:
+        super().__init__()
+        self.embed_tokens = Embedding(config.vocab_size, config.hidden_size)
+        self.layers = nn.ModuleList(blocks)
+        self.norm = norm
+
+
+class Decoder(nn.Module):
+    """A decoder-only model. Architectures subclass it, build the blocks and may override `embed`."""
+
+    family = "decoder"
+
+    def __init__(self, config: DecoderConfig, blocks: Sequence[nn.Module], norm: nn.Module) -> None:
+        super().__init__()
+        self.config = config
+        self.model = Stack(config, blocks, norm)
+        if not config.tie_word_embeddings:
+            self.lm_head = Linear(config.hidden_size, config.vocab_size, bias=False)
+
+    def embed(self, input_ids: Tensor, cache: Cache | None) -> Tensor:
+        """float32 [batch, length, hidden] for int64 ids [batch, length]."""
+        return self.model.embed_tokens(input_ids)
+
+    def head(self, hidden: Tensor) -> Tensor:
+        """Logits [..., vocab] of hidden states [..., hidden]."""
+        tied = self.config.tie_word_embeddings
+        weight = self.model.embed_tokens.weight if tied else self.lm_head.weight
+        logits = ops.linear(hidden, weight, None)
+        if cap := self.config.final_logit_softcapping:
+            logits = cap * torch.tanh(logits / cap)
+        return logits
+
+    def forward(
+        self, input_ids: Tensor, cache: Cache | None = None, logit_rows: Tensor | None = None
+    ) -> Tensor:
+        """Logits of int64 `input_ids` [batch, length].
+
+        Without `logit_rows`, float32 [batch, length, vocab]. With `logit_rows`, int64 [rows], indices
+        into the flattened [batch * length] tokens: [rows, vocab], and the head runs on those alone.
+        """
+        hidden, residual = self.embed(input_ids, cache), None
+        for block in self.model.layers:
+            hidden, residual = block(hidden, residual, cache)
+        hidden, _ = self.model.norm.add(hidden, residual)
+        if logit_rows is not None:
+            hidden = hidden.flatten(0, 1).index_select(0, logit_rows)
+        return self.head(hidden)

@@ -1,0 +1,92 @@
+"""Gemma 2 (Riviere et al., 2024): norms on both sides of attention and MLP, soft caps on scores and
+logits, windows on alternate layers, embeddings scaled by the root of their size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from satchel.models import llama, weights
+from satchel.models.checkpoint import LazyTensor
+from satchel.models.config import windows
+from satchel.models.layers import Attention, GatedMLP, RMSNorm, Rope
+from satchel.models.ops import Cache, Heads
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(llama.Config):
+    """config.json of model_type gemma2."""
+
+    ALIASES: ClassVar[dict[str, str]] = {"hidden_activation": "hidden_act"}
+
+    num_key_value_heads: int | None = 4
+    head_dim: int | None = 256
+    hidden_act: str = "gelu_pytorch_tanh"
+    max_position_embeddings: int = 8192
+    tie_word_embeddings: bool = True
+    query_pre_attn_scalar: float = 256.0
+    sliding_window: int | None = 4096
+    layer_types: list[str] | None = None
+    final_logit_softcapping: float | None = 30.0
+    attn_logit_softcapping: float | None = 50.0
+
+    def windows(self) -> list[int | None]:
+        kinds = self.layer_types or [
+            "full_attention" if layer % 2 else "sliding_attention"
+            for layer in range(self.num_hidden_layers)
+        ]
+        return windows(self, kinds, self.sliding_window)
+
+
+class Block(nn.Module):
+    """A block whose two branches are normed before they join the residual stream."""
+
+    def __init__(self, config: Config, window: int | None, rope: Rope | None) -> None:
+        super().__init__()
+        size, eps = config.hidden_size, config.rms_norm_eps
+        heads = Heads(
+            config.num_attention_heads,
+            config.kv_heads,
+            config.head_size,
+            config.query_pre_attn_scalar**-0.5,
+            config.attn_logit_softcapping or 0.0,
+            window,
+        )
+        self.self_attn = Attention(
+            size,
+            heads,
+            rope,
+            bias=config.attention_bias,
+            out_bias=config.out_bias,
+            qk_norm_eps=config.qk_norm_eps,
+        )
+        self.mlp = GatedMLP(size, config.intermediate_size, config.hidden_act, bias=False)
+        self.input_layernorm = RMSNorm(size, eps)
+        self.post_attention_layernorm = RMSNorm(size, eps)
+        self.pre_feedforward_layernorm = RMSNorm(size, eps)
+        self.post_feedforward_layernorm = RMSNorm(size, eps)
+
+    def forward(
+        self, x: Tensor, residual: Tensor | None, cache: Cache | None
+    ) -> tuple[Tensor, Tensor]:
+        hidden, residual = self.input_layernorm.add(x, residual)
+        hidden = self.post_attention_layernorm(self.self_attn(hidden, cache))
+        hidden, residual = self.pre_feedforward_layernorm.add(hidden, residual)
+        return self.post_feedforward_layernorm(self.mlp(hidden)), residual
+
+
+class Model(llama.Model):
+    """Gemma 2."""
+
+    block = staticmethod(Block)  # type: ignore[assignment]
+
+    def embed(self, input_ids: Tensor, cache: Cache | None) -> Tensor:
+        return super().embed(input_ids, cache) * self.config.hidden_size**0.5
+
+    @staticmethod
+    def sanitize(tensors: Mapping[str, LazyTensor], config: llama.Config) -> dict[str, LazyTensor]:
+        # Gemma stores its norm gains minus one.
+        return weights.transform(weights.fuse_llama(tensors), r"norm\.weight$", lambda gain: gain + 1)

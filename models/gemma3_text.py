@@ -1,0 +1,48 @@
+"""Gemma 3, text only (Gemma Team, 2025): Gemma 2 with query and key norms instead of soft caps, and
+a rope base of its own for the layers with a window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from satchel.models import gemma2
+from satchel.models.config import windows
+from satchel.models.rope import RopeParameters
+
+Model = gemma2.Model
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(gemma2.Config):
+    """config.json of model_type gemma3_text."""
+
+    max_position_embeddings: int = 131072
+    rope_theta: float = 1000000.0
+    rope_local_base_freq: float = 10000.0
+    sliding_window_pattern: int = 6
+    final_logit_softcapping: float | None = None
+    attn_logit_softcapping: float | None = None
+
+    def ropes(self) -> dict[str, RopeParameters]:
+        """Rotary parameters per layer type; the older key style scales the full layers alone."""
+        new: dict[str, Any] = self.rope_parameters or {
+            "full_attention": self.rope_scaling or {},
+            "sliding_attention": {},
+        }
+        bases = {"full_attention": self.rope_theta, "sliding_attention": self.rope_local_base_freq}
+        return {kind: RopeParameters.from_dict(new[kind], base) for kind, base in bases.items()}
+
+    def layer_ropes(self) -> list[str | None]:
+        return ["sliding_attention" if window else "full_attention" for window in self.windows()]
+
+    def windows(self) -> list[int | None]:
+        kinds = self.layer_types or [
+            "sliding_attention" if (layer + 1) % self.sliding_window_pattern else "full_attention"
+            for layer in range(self.num_hidden_layers)
+        ]
+        return windows(self, kinds, self.sliding_window)
+
+    @property
+    def qk_norm_eps(self) -> float | None:
+        return self.rms_norm_eps

@@ -1,0 +1,100 @@
+"""GPT-2 (Radford et al., 2019): learned positions, layer norm, plain MLP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from satchel.models import weights
+from satchel.models.checkpoint import LazyTensor
+from satchel.models.config import DecoderConfig
+from satchel.models.decoder import Decoder
+from satchel.models.layers import MLP, Attention, Block, Embedding, LayerNorm
+from satchel.models.ops import Cache, Heads
+from satchel.runtime.errors import CheckpointError
+
+RENAMED = (
+    (r"^transformer\.", ""),
+    (r"^(?!lm_head)", "model."),
+    (r"model\.wte\.", "model.embed_tokens."),
+    (r"model\.wpe\.", "wpe."),
+    (r"model\.h\.", "model.layers."),
+    (r"model\.ln_f\.", "model.norm."),
+    (r"\.ln_1\.", ".input_layernorm."),
+    (r"\.ln_2\.", ".post_attention_layernorm."),
+    (r"\.attn\.c_attn\.", ".self_attn.qkv_proj."),
+    (r"\.attn\.c_proj\.", ".self_attn.o_proj."),
+    (r"\.mlp\.c_fc\.", ".mlp.up_proj."),
+    (r"\.mlp\.c_proj\.", ".mlp.down_proj."),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(DecoderConfig):
+    """config.json of model_type gpt2."""
+
+    ALIASES: ClassVar[dict[str, str]] = {
+        "n_embd": "hidden_size",
+        "n_layer": "num_hidden_layers",
+        "n_head": "num_attention_heads",
+        "n_positions": "max_position_embeddings",
+        "n_inner": "intermediate_size",
+        "activation_function": "hidden_act",
+    }
+    rotary: ClassVar[bool] = False
+
+    intermediate_size: int | None = None  # type: ignore[assignment]
+    hidden_act: str = "gelu_new"
+    max_position_embeddings: int = 1024
+    layer_norm_epsilon: float = 1e-5
+    tie_word_embeddings: bool = True
+    scale_attn_weights: bool = True
+    scale_attn_by_inverse_layer_idx: bool = False
+    reorder_and_upcast_attn: bool = False  # the same result in float32
+    n_ctx: int | None = None  # an older name of n_positions
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.n_ctx not in (None, self.max_position_embeddings):
+            raise CheckpointError(
+                f"config.json: n_ctx = {self.n_ctx} but n_positions = "
+                f"{self.max_position_embeddings}",
+                "CKPT_CONFIG",
+            )
+
+    def scale(self, layer: int) -> float:
+        """What scores are multiplied with in `layer`."""
+        scale = self.head_size**-0.5 if self.scale_attn_weights else 1.0
+        return scale / (layer + 1) if self.scale_attn_by_inverse_layer_idx else scale
+
+
+class Model(Decoder):
+    """GPT-2."""
+
+    def __init__(self, config: Config, context: int) -> None:
+        size, eps = config.hidden_size, config.layer_norm_epsilon
+        blocks = []
+        for layer in range(config.num_hidden_layers):
+            heads = Heads(
+                config.num_attention_heads, config.kv_heads, config.head_size, config.scale(layer)
+            )
+            attention = Attention(size, heads, None, bias=True, out_bias=True)
+            mlp = MLP(size, config.intermediate_size or 4 * size, config.hidden_act)
+            blocks.append(Block(attention, mlp, (LayerNorm(size, eps), LayerNorm(size, eps))))
+        super().__init__(config, blocks, LayerNorm(size, eps))
+        self.wpe = Embedding(config.max_position_embeddings, size)
+
+    def embed(self, input_ids: Tensor, cache: Cache | None) -> Tensor:
+        length = input_ids.shape[1]
+        if cache is None:
+            return super().embed(input_ids, cache) + self.wpe.weight[:length]
+        return super().embed(input_ids, cache) + self.wpe(cache.positions(length))
+
+    @staticmethod
+    def sanitize(tensors: Mapping[str, LazyTensor], config: Any) -> dict[str, LazyTensor]:
+        renamed = weights.rename(tensors, RENAMED)
+        # GPT-2 stores these as Conv1D: [in, out].
+        return weights.transform(renamed, r"layers\..*_proj\.weight$", lambda weight: weight.T)

@@ -1,0 +1,151 @@
+"""The building blocks that architectures are composed of. Knows no model_type and no file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from satchel.models import ops
+from satchel.models.ops import Cache, Heads
+
+
+class Linear(nn.Linear):
+    """Linear layer whose node in the graph is lowered to the chosen precision."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.linear(x, self.weight, self.bias)
+
+
+class Embedding(nn.Embedding):
+    """Table of rows whose node in the graph is lowered to the chosen precision."""
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return ops.embedding(ids, self.weight)
+
+
+class RMSNorm(nn.Module):
+    """Root mean square norm; `add` folds the residual sum into it."""
+
+    def __init__(self, size: int, eps: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(size))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.rms_norm(x, self.weight, self.eps)
+
+    def add(self, x: Tensor, skip: Tensor | None) -> tuple[Tensor, Tensor]:
+        """``(norm(x + skip), x + skip)``; without a skip yet, ``(norm(x), x)``."""
+        if skip is None:
+            return self(x), x
+        return ops.skip_rms_norm(x, skip, self.weight, self.eps)
+
+
+class LayerNorm(RMSNorm):
+    """Layer norm with gain and bias; `add` as in RMSNorm."""
+
+    def __init__(self, size: int, eps: float) -> None:
+        super().__init__(size, eps)
+        self.bias = nn.Parameter(torch.zeros(size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.layer_norm(x, self.weight, self.bias, self.eps)
+
+    def add(self, x: Tensor, skip: Tensor | None) -> tuple[Tensor, Tensor]:
+        if skip is None:
+            return self(x), x
+        return ops.skip_layer_norm(x, skip, self.weight, self.bias, self.eps)
+
+
+class Rope(nn.Module):
+    """Rotary tables shared by the layers that use them: cos and sin, each [positions, rotated / 2]."""
+
+    def __init__(self, tables: tuple[Tensor, Tensor]) -> None:
+        super().__init__()
+        self.register_buffer("cos", tables[0], persistent=False)
+        self.register_buffer("sin", tables[1], persistent=False)
+
+    @property
+    def tables(self) -> tuple[Tensor, Tensor]:
+        return self.cos, self.sin
+
+
+class Attention(nn.Module):
+    """Causal self-attention with one packed projection for query, key and value."""
+
+    def __init__(
+        self,
+        hidden_size: int,
+        heads: Heads,
+        rope: Rope | None,
+        *,
+        bias: bool = False,
+        out_bias: bool = False,
+        qk_norm_eps: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.heads = heads
+        self.rope = rope
+        self.qkv_proj = Linear(hidden_size, sum(heads.widths), bias)
+        self.o_proj = Linear(heads.widths[0], hidden_size, out_bias)
+        if qk_norm_eps is not None:
+            self.q_norm = RMSNorm(heads.head_dim, qk_norm_eps)
+            self.k_norm = RMSNorm(heads.head_dim, qk_norm_eps)
+
+    def forward(self, x: Tensor, cache: Cache | None) -> Tensor:
+        query, key, value = self.qkv_proj(x), None, None
+        if hasattr(self, "q_norm"):
+            query, key, value = query.split(self.heads.widths, dim=-1)
+            query, key = self._per_head(self.q_norm, query), self._per_head(self.k_norm, key)
+        tables = self.rope.tables if self.rope is not None else None
+        return self.o_proj(ops.causal_attention(query, key, value, self.heads, tables, cache))
+
+    def _per_head(self, norm: RMSNorm, x: Tensor) -> Tensor:
+        return norm(x.unflatten(-1, (-1, self.heads.head_dim))).flatten(-2)
+
+
+class GatedMLP(nn.Module):
+    """``down(act(gate(x)) * up(x))`` with gate and up as one projection (Shazeer, 2020)."""
+
+    def __init__(self, hidden_size: int, intermediate_size: int, act: str, bias: bool) -> None:
+        super().__init__()
+        self.act = act
+        self.gate_up_proj = Linear(hidden_size, 2 * intermediate_size, bias)
+        self.down_proj = Linear(intermediate_size, hidden_size, bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate, up = self.gate_up_proj(x).chunk(2, dim=-1)
+        return self.down_proj(ops.activation(self.act, gate) * up)
+
+
+class MLP(nn.Module):
+    """``down(act(up(x)))`` with biases, as in GPT-2."""
+
+    def __init__(self, hidden_size: int, intermediate_size: int, act: str) -> None:
+        super().__init__()
+        self.act = act
+        self.up_proj = Linear(hidden_size, intermediate_size)
+        self.down_proj = Linear(intermediate_size, hidden_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.down_proj(ops.activation(self.act, self.up_proj(x)))
+
+
+class Block(nn.Module):
+    """Pre-norm decoder block. The residual stream travels beside the last output, unsummed, so that
+    each sum happens inside the next norm."""
+
+    def __init__(self, attention: nn.Module, mlp: nn.Module, norms: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.input_layernorm, self.post_attention_layernorm = norms
+        self.self_attn = attention
+        self.mlp = mlp
+
+    def forward(
+        self, x: Tensor, residual: Tensor | None, cache: Cache | None
+    ) -> tuple[Tensor, Tensor]:
+        hidden, residual = self.input_layernorm.add(x, residual)
+        hidden, residual = self.post_attention_layernorm.add(self.self_attn(hidden, cache), residual)
+        return self.mlp(hidden), residual

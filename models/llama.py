@@ -1,0 +1,90 @@
+"""LLaMA (Touvron et al., 2023): RMS norm, rotary positions, grouped-query attention, gated MLP.
+
+Its family shares `blocks`; an architecture that differs by numbers or flags is a config here or in a
+file of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from satchel.models import weights
+from satchel.models.checkpoint import LazyTensor
+from satchel.models.config import RopeConfig
+from satchel.models.decoder import Decoder
+from satchel.models.layers import Attention, Block, GatedMLP, RMSNorm, Rope
+from satchel.models.ops import Heads
+from satchel.models.rope import RopeParameters, rope_tables
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(RopeConfig):
+    """config.json of model_type llama."""
+
+    attention_bias: bool = False
+    mlp_bias: bool = False
+
+    def windows(self) -> list[int | None]:
+        """Sliding window per layer."""
+        return [None] * self.num_hidden_layers
+
+    def ropes(self) -> dict[str, RopeParameters]:
+        """The rotary parameters in use, by a name of our own."""
+        return {"all": self.rope()}
+
+    def layer_ropes(self) -> list[str | None]:
+        """Per layer the name of its rotary parameters, or None for a layer without positions."""
+        return ["all"] * self.num_hidden_layers
+
+    @property
+    def out_bias(self) -> bool:
+        return self.attention_bias
+
+    @property
+    def qk_norm_eps(self) -> float | None:
+        return None
+
+
+class Model(Decoder):
+    """LLaMA and the architectures that differ from it by `config` alone."""
+
+    def __init__(self, config: Config, context: int) -> None:
+        limit = config.max_position_embeddings
+        ropes: dict[str | None, Rope | None] = {
+            name: Rope(rope_tables(rope, config.head_size, context, limit))
+            for name, rope in config.ropes().items()
+        }
+        ropes[None] = None
+        blocks = [
+            self.block(config, window, ropes[name])
+            for window, name in zip(config.windows(), config.layer_ropes(), strict=True)
+        ]
+        super().__init__(config, blocks, RMSNorm(config.hidden_size, config.rms_norm_eps))
+
+    @staticmethod
+    def block(config: Config, window: int | None, rope: Rope | None) -> Block:
+        """One block, with its own window and positions."""
+        size, eps = config.hidden_size, config.rms_norm_eps
+        heads = Heads(
+            config.num_attention_heads,
+            config.kv_heads,
+            config.head_size,
+            config.head_size**-0.5,
+            window=window,
+        )
+        attention = Attention(
+            size,
+            heads,
+            rope,
+            bias=config.attention_bias,
+            out_bias=config.out_bias,
+            qk_norm_eps=config.qk_norm_eps,
+        )
+        mlp = GatedMLP(size, config.intermediate_size, config.hidden_act, config.mlp_bias)
+        return Block(attention, mlp, (RMSNorm(size, eps), RMSNorm(size, eps)))
+
+    @staticmethod
+    def sanitize(tensors: Mapping[str, LazyTensor], config: Config) -> dict[str, LazyTensor]:
+        """Checkpoint names and layouts to ours."""
+        return weights.fuse_llama(tensors)

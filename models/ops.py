@@ -1,0 +1,229 @@
+"""The few operations that ONNX Runtime has fused kernels for. Knows no architecture.
+
+Each function computes with PyTorch when the model runs eagerly, as the oracle of our checks, and writes
+one node when the model is exported. Linear layers and embeddings leave as ``satchel::Linear`` and
+``satchel::Embedding``; `satchel.quantize` lowers them to the operators of the chosen precision.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.onnx import is_in_onnx_export
+from torch.onnx.ops import symbolic, symbolic_multi_out
+
+OPSET = 23  # the first with RMSNormalization; runs on every ONNX Runtime we accept
+
+ACTIVATIONS = {  # hidden_act -> (PyTorch function, ONNX operator, attributes)
+    "silu": (F.silu, "com.microsoft::QuickGelu", {"alpha": 1.0}),
+    "swish": (F.silu, "com.microsoft::QuickGelu", {"alpha": 1.0}),
+    "gelu": (F.gelu, "::Gelu", {"approximate": "none"}),
+    "gelu_new": (lambda x: F.gelu(x, approximate="tanh"), "::Gelu", {"approximate": "tanh"}),
+    "gelu_fast": (lambda x: F.gelu(x, approximate="tanh"), "::Gelu", {"approximate": "tanh"}),
+    "gelu_pytorch_tanh": (
+        lambda x: F.gelu(x, approximate="tanh"),
+        "::Gelu",
+        {"approximate": "tanh"},
+    ),
+    "quick_gelu": (
+        lambda x: x * torch.sigmoid(1.702 * x),
+        "com.microsoft::QuickGelu",
+        {"alpha": 1.702},
+    ),
+    "relu": (F.relu, "::Relu", {}),
+}
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """``x @ weight.T + bias``; weight [out, in] as in torch.nn.Linear."""
+    if not is_in_onnx_export():
+        return F.linear(x, weight, bias)
+    shape = (*x.shape[:-1], weight.shape[0])
+    return symbolic("satchel::Linear", (x, weight, bias), dtype=x.dtype, shape=shape, version=1)
+
+
+def embedding(ids: Tensor, weight: Tensor) -> Tensor:
+    """Rows of `weight` [vocab, hidden] for int64 `ids` of any shape."""
+    if not is_in_onnx_export():
+        return F.embedding(ids, weight)
+    shape = (*ids.shape, weight.shape[1])
+    return symbolic("satchel::Embedding", (weight, ids), dtype=weight.dtype, shape=shape, version=1)
+
+
+def activation(name: str, x: Tensor) -> Tensor:
+    """The activation that config.json calls `name`; the names are the keys of ACTIVATIONS."""
+    function, operator, attributes = ACTIVATIONS[name]
+    if not is_in_onnx_export():
+        return function(x)
+    return symbolic(operator, (x,), attributes, dtype=x.dtype, shape=x.shape, version=_version(operator))
+
+
+def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
+    """Root mean square norm over the last axis (Zhang and Sennrich, 2019)."""
+    if not is_in_onnx_export():
+        return F.rms_norm(x, weight.shape, weight, eps)
+    attributes = {"axis": -1, "epsilon": eps}
+    return symbolic(
+        "::RMSNormalization", (x, weight), attributes, dtype=x.dtype, shape=x.shape, version=OPSET
+    )
+
+
+def skip_rms_norm(x: Tensor, skip: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """``(rms_norm(x + skip), x + skip)``."""
+    if not is_in_onnx_export():
+        total = x + skip
+        return rms_norm(total, weight, eps), total
+    return _skip_norm("SkipSimplifiedLayerNormalization", (x, skip, weight), eps)
+
+
+def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+    """Layer norm over the last axis (Ba et al., 2016)."""
+    return F.layer_norm(x, weight.shape, weight, bias, eps)
+
+
+def skip_layer_norm(
+    x: Tensor, skip: Tensor, weight: Tensor, bias: Tensor, eps: float
+) -> tuple[Tensor, Tensor]:
+    """``(layer_norm(x + skip), x + skip)``."""
+    if not is_in_onnx_export():
+        total = x + skip
+        return layer_norm(total, weight, bias, eps), total
+    return _skip_norm("SkipLayerNormalization", (x, skip, weight, bias), eps)
+
+
+@dataclass
+class Cache:
+    """What a decoder's attention needs besides activations: lengths, and keys and values per layer.
+
+    `past` holds per layer (key, value), each [batch, kv_heads, capacity, head_dim]; `seqlens_k` int32
+    [batch] is each row's length after this call minus one; `total` int32 [1] their maximum plus one.
+    Padding is on the right. Attention appends what it made of them to `present`.
+    """
+
+    seqlens_k: Tensor
+    total: Tensor
+    past: list[tuple[Tensor, Tensor]]
+    present: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+
+    def positions(self, length: int) -> Tensor:
+        """int64 [batch, length]: the position of each new token, for learned position tables."""
+        # A first prompt padded on the right has seqlens_k + 1 - length <= 0: it starts at 0.
+        start = torch.clamp(self.seqlens_k.to(torch.int64) + 1 - length, min=0)
+        return start[:, None] + torch.arange(length)
+
+
+@dataclass(frozen=True)
+class Heads:
+    """The geometry of one attention layer, in the words of GroupQueryAttention."""
+
+    num_heads: int
+    num_kv_heads: int
+    head_dim: int
+    scale: float
+    softcap: float = 0.0
+    window: int | None = None  # tokens a query sees, itself included
+
+    @property
+    def widths(self) -> tuple[int, int, int]:
+        """Columns of query, key and value in a packed projection."""
+        return (self.num_heads * self.head_dim,) + (self.num_kv_heads * self.head_dim,) * 2
+
+
+def causal_attention(
+    query: Tensor,
+    key: Tensor | None,
+    value: Tensor | None,
+    heads: Heads,
+    rope: tuple[Tensor, Tensor] | None,
+    cache: Cache | None,
+) -> Tensor:
+    """Masked self-attention with rotary positions over a shared-buffer cache.
+
+    Either `query` is the packed projection [batch, length, q + k + v columns] with `key` and `value`
+    None, or each is [batch, length, heads * head_dim]. `rope` is (cos, sin), each
+    [positions, rotated / 2]. Returns [batch, length, num_heads * head_dim].
+
+    Eagerly it attends to the tokens given and needs no cache; exported it is one GroupQueryAttention.
+    """
+    if not is_in_onnx_export():
+        if key is None or value is None:
+            query, key, value = query.split(heads.widths, dim=-1)
+        return _eager_attention(query, key, value, heads, rope)
+    assert cache is not None
+    past_key, past_value = cache.past[len(cache.present)]
+    cos, sin = rope or (None, None)
+    attributes = {
+        "num_heads": heads.num_heads,
+        "kv_num_heads": heads.num_kv_heads,
+        "scale": heads.scale,
+        "do_rotary": int(rope is not None),
+    }
+    if heads.softcap:
+        attributes["softcap"] = heads.softcap
+    if heads.window is not None:
+        attributes["local_window_size"] = heads.window
+    inputs = (query, key, value, past_key, past_value, cache.seqlens_k, cache.total, cos, sin)
+    output, present_key, present_value = symbolic_multi_out(
+        "com.microsoft::GroupQueryAttention",
+        inputs,
+        attributes,
+        dtypes=(query.dtype, past_key.dtype, past_value.dtype),
+        shapes=((*query.shape[:-1], heads.widths[0]), past_key.shape, past_value.shape),
+        version=1,
+    )
+    cache.present.append((present_key, present_value))
+    return output
+
+
+def _eager_attention(
+    query: Tensor, key: Tensor, value: Tensor, heads: Heads, rope: tuple[Tensor, Tensor] | None
+) -> Tensor:
+    batch, length, _ = query.shape
+    query, key, value = (
+        x.view(batch, length, -1, heads.head_dim).transpose(1, 2) for x in (query, key, value)
+    )  # [batch, heads, length, head_dim]
+    if rope is not None:
+        query, key = rotate(query, *rope), rotate(key, *rope)
+    groups = heads.num_heads // heads.num_kv_heads
+    key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+    scores = query @ key.mT * heads.scale  # [batch, heads, length, length]
+    if heads.softcap:
+        scores = heads.softcap * torch.tanh(scores / heads.softcap)
+    distance = torch.arange(length)[:, None] - torch.arange(length)
+    visible = distance >= 0
+    if heads.window is not None:
+        visible &= distance < heads.window
+    weights = scores.masked_fill(~visible, float("-inf")).softmax(-1)
+    return (weights @ value).transpose(1, 2).reshape(batch, length, -1)
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary embedding (Su et al., 2021) of x [batch, heads, length, head_dim] from position 0.
+
+    The first ``2 * cos.shape[1]`` channels turn, in the half-split order; the others pass.
+    """
+    half = cos.shape[1]
+    cos, sin = cos[: x.shape[2]], sin[: x.shape[2]]
+    first, second, rest = x[..., :half], x[..., half : 2 * half], x[..., 2 * half :]
+    return torch.cat((first * cos - second * sin, second * cos + first * sin, rest), -1)
+
+
+def _skip_norm(operator: str, inputs: tuple[Tensor, ...], eps: float) -> tuple[Tensor, Tensor]:
+    x = inputs[0]
+    statistics = (*x.shape[:-1], 1)
+    normed, _, _, total = symbolic_multi_out(
+        f"com.microsoft::{operator}",
+        inputs,
+        {"epsilon": eps},
+        dtypes=(x.dtype, torch.float32, torch.float32, x.dtype),
+        shapes=(x.shape, statistics, statistics, x.shape),
+        version=1,
+    )
+    return normed, total
+
+
+def _version(operator: str) -> int:
+    return OPSET if operator.startswith("::") else 1

@@ -1,0 +1,44 @@
+"""Phi-3 and Phi-4 mini (Abdin et al., 2024): LLaMA with projections that are fused in the checkpoint,
+partial rotation and long-rope factors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from satchel.models import llama
+from satchel.models.checkpoint import LazyTensor
+from satchel.models.config import windows
+from satchel.models.rope import RopeParameters
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(llama.Config):
+    """config.json of model_type phi3."""
+
+    max_position_embeddings: int = 4096
+    original_max_position_embeddings: int = 4096
+    rms_norm_eps: float = 1e-5
+    partial_rotary_factor: float = 1.0
+    sliding_window: int | None = None
+
+    def rope(self) -> RopeParameters:
+        rope = super().rope()
+        original = rope.original_max_position_embeddings or self.original_max_position_embeddings
+        factor = rope.partial_rotary_factor * self.partial_rotary_factor
+        if rope.partial_rotary_factor == self.partial_rotary_factor:
+            factor = self.partial_rotary_factor  # newer files say it in both places
+        return replace(
+            rope, original_max_position_embeddings=original, partial_rotary_factor=factor
+        )
+
+    def windows(self) -> list[int | None]:
+        return windows(self, None, self.sliding_window)
+
+
+class Model(llama.Model):
+    """Phi-3: the blocks of LLaMA."""
+
+    @staticmethod
+    def sanitize(tensors: Mapping[str, LazyTensor], config: llama.Config) -> dict[str, LazyTensor]:
+        return dict(tensors)

@@ -1,0 +1,153 @@
+"""Rotary position tables of every rope type satchel knows. Knows no model.
+
+The types and their constants are those of the papers: linear (Chen et al., 2023), yarn (Peng et al.,
+2023), longrope (Ding et al., 2024), llama3 (Meta, 2024).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
+
+TYPES = ("default", "linear", "llama3", "yarn", "longrope")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RopeParameters:
+    """`rope_parameters` (or the older `rope_scaling`) of config.json."""
+
+    rope_type: str = "default"
+    rope_theta: float = 10000.0
+    partial_rotary_factor: float = 1.0
+    factor: float | None = None
+    original_max_position_embeddings: int | None = None
+    low_freq_factor: float = 1.0  # llama3
+    high_freq_factor: float = 4.0
+    beta_fast: float = 32.0  # yarn
+    beta_slow: float = 1.0
+    mscale: float | None = None
+    mscale_all_dim: float | None = None
+    truncate: bool = True
+    attention_factor: float | None = None  # yarn, longrope
+    short_factor: list[float] = field(default_factory=list)  # longrope
+    long_factor: list[float] = field(default_factory=list)
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any], rope_theta: float) -> Self:
+        """Read either key style; unknown types and keys are refused by name."""
+        values = {"rope_theta": rope_theta, **raw}
+        kind = values.pop("type", None)  # the older style, which newer files repeat
+        values.setdefault("rope_type", kind or "default")
+        if values["rope_type"] == "su":  # what longrope was called first
+            values["rope_type"] = "longrope"
+        if values["rope_type"] not in TYPES:
+            raise UnsupportedError(
+                f"config.json: rope type {shown(values['rope_type'])} is not supported; "
+                f"known: {', '.join(TYPES)}"
+            )
+        unknown = set(values) - {entry.name for entry in fields(cls)}
+        if unknown:
+            raise UnsupportedError(f"config.json: rope parameter {shown(sorted(unknown)[0])}")
+        result = cls(**{key: value for key, value in values.items() if value is not None})
+        result._check()
+        return result
+
+    def _check(self) -> None:
+        numbers = ["rope_theta", "partial_rotary_factor"]
+        if self.factor is not None or self.rope_type in ("linear", "llama3", "yarn"):
+            numbers.append("factor")
+        for name in numbers:
+            value, least = getattr(self, name), 1 if name == "factor" else 1e-9
+            if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
+                raise CheckpointError(
+                    f"config.json: rope {name} = {shown(value)}; expected a number from {least:g}",
+                    "CKPT_CONFIG",
+                )
+
+
+def rope_tables(
+    rope: RopeParameters, head_dim: int, context: int, max_positions: int
+) -> tuple[Tensor, Tensor]:
+    """cos and sin, each float32 [context, rotated / 2].
+
+    `max_positions` is the model's own limit, from which some types derive their factor.
+    """
+    rotated = int(head_dim * rope.partial_rotary_factor)
+    steps = torch.arange(0, rotated, 2, dtype=torch.float32, device="cpu")
+    inverse = 1.0 / rope.rope_theta ** (steps / rotated)
+    scale = 1.0
+    if rope.rope_type == "linear":
+        inverse = inverse / rope.factor
+    elif rope.rope_type == "llama3":
+        inverse = _llama3(inverse, rope, max_positions)
+    elif rope.rope_type == "yarn":
+        inverse, scale = _yarn(inverse, rope, rotated, max_positions)
+    elif rope.rope_type == "longrope":
+        inverse, scale = _longrope(inverse, rope, context, max_positions)
+    angles = torch.arange(context, dtype=torch.float32, device="cpu")[:, None] * inverse
+    return angles.cos() * scale, angles.sin() * scale
+
+
+def _llama3(inverse: Tensor, rope: RopeParameters, max_positions: int) -> Tensor:
+    assert rope.factor is not None
+    original = rope.original_max_position_embeddings or max_positions
+    wavelength = 2 * math.pi / inverse
+    low, high = rope.low_freq_factor, rope.high_freq_factor
+    smooth = ((original / wavelength - low) / (high - low)).clamp(0, 1)
+    return (1 - smooth) * inverse / rope.factor + smooth * inverse
+
+
+def _yarn(
+    inverse: Tensor, rope: RopeParameters, rotated: int, max_positions: int
+) -> tuple[Tensor, float]:
+    assert rope.factor is not None
+    stretch = rope.factor
+    original = rope.original_max_position_embeddings or max_positions
+
+    def dimension(rotations: float) -> float:
+        turns = original / (rotations * 2 * math.pi)
+        return rotated * math.log(turns) / (2 * math.log(rope.rope_theta))
+
+    low, high = dimension(rope.beta_fast), dimension(rope.beta_slow)
+    if rope.truncate:
+        low, high = math.floor(low), math.ceil(high)
+    low, high = max(low, 0), min(high, rotated - 1)
+    ramp = (torch.arange(rotated // 2, device="cpu") - low) / (max(high - low, 0.001))
+    extrapolated = 1 - ramp.clamp(0, 1)
+    inverse = inverse / stretch * (1 - extrapolated) + inverse * extrapolated
+
+    def mscale(weight: float = 1.0) -> float:
+        return 0.1 * weight * math.log(stretch) + 1.0 if stretch > 1 else 1.0
+
+    if rope.attention_factor is not None:
+        return inverse, rope.attention_factor
+    if rope.mscale and rope.mscale_all_dim:
+        return inverse, mscale(rope.mscale) / mscale(rope.mscale_all_dim)
+    return inverse, mscale()
+
+
+def _longrope(
+    inverse: Tensor, rope: RopeParameters, context: int, max_positions: int
+) -> tuple[Tensor, float]:
+    """One table for the whole context: the short factors while it fits the original positions, else
+    the long ones (a graph cannot re-rotate the keys it has cached when a text outgrows them)."""
+    original = rope.original_max_position_embeddings
+    if not original:
+        raise CheckpointError("config.json: longrope lacks original_max_position_embeddings")
+    factors = rope.short_factor if context <= original else rope.long_factor
+    if len(factors) != len(inverse):
+        raise CheckpointError(
+            f"config.json: longrope has {len(factors)} factors for {len(inverse)} frequencies",
+            "CKPT_CONFIG",
+        )
+    factor = rope.factor or max_positions / original
+    scale = rope.attention_factor
+    if scale is None:
+        scale = math.sqrt(1 + math.log(factor) / math.log(original)) if factor > 1 else 1.0
+    return inverse / torch.tensor(factors, device="cpu"), scale

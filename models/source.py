@@ -1,0 +1,67 @@
+"""Where a checkpoint comes from: a folder, a GGUF file or a hub id."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from satchel.models.checkpoint import Checkpoint
+from satchel.models.folder import PICKLED, load_folder
+from satchel.models.gguf import load_gguf
+from satchel.runtime.errors import CheckpointError, StorageError, UnsupportedError, UsageError, shown
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+WANTED = [
+    "*.safetensors",
+    "model.safetensors.index.json",
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+    "README.md",
+]
+
+
+def open_source(source: str, revision: str | None = None) -> Checkpoint:
+    """Open what the user named: a Hugging Face folder, a .gguf file, or a hub id ``owner/name``.
+
+    Only a hub id, and only when no file of that name exists, opens a connection.
+    """
+    path = Path(source)
+    if path.is_dir():
+        checkpoint = load_folder(path)
+    elif path.suffix == ".gguf" and path.is_file():
+        checkpoint = load_gguf(path)
+    elif path.exists():
+        if any(path.match(pattern) for pattern in PICKLED):
+            raise UnsupportedError(
+                f"{shown(path.name)} holds pickled weights, which can run code when read; convert "
+                "the checkpoint to safetensors where you trust it",
+                "PICKLE_REFUSED",
+            )
+        raise CheckpointError(f"{shown(source)} is neither a folder nor a .gguf file")
+    elif HUB_ID.fullmatch(source):
+        return load_folder(download(source, revision))
+    else:
+        raise CheckpointError(f"{shown(source)} does not exist and is not a hub id (owner/name)")
+    if revision is not None:
+        raise UsageError(f"--revision applies to hub ids; {shown(source)} is a local path")
+    return checkpoint
+
+
+def download(hub_id: str, revision: str | None) -> Path:
+    """Fetch the files of a hub repository into its cache; weights as safetensors only."""
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    except ImportError as error:
+        raise UsageError(
+            f"downloading {shown(hub_id)} needs huggingface_hub: pip install 'satchel[hub]'"
+        ) from error
+    try:
+        return Path(snapshot_download(hub_id, revision=revision, allow_patterns=WANTED))
+    except LocalEntryNotFoundError as error:
+        raise StorageError(f"cannot reach the hub for {shown(hub_id)}, nor is it cached") from error
+    except (HfHubHTTPError, OSError) as error:
+        raise StorageError(f"cannot download {shown(hub_id)}: {shown(error)}") from error

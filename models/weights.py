@@ -1,0 +1,127 @@
+"""From a checkpoint's tensors to a model's parameters. Knows names and shapes, no architecture.
+
+All steps work on LazyTensors, so that only one layer's source tensors are in memory at a time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from satchel.models.checkpoint import LazyTensor
+from satchel.runtime.errors import CheckpointError, shown
+
+Tensors = dict[str, LazyTensor]
+IGNORED = re.compile(r"(rotary_emb\.inv_freq|\.masked_bias|attn\.bias|attention\.bias)$")
+TIED = ("lm_head.weight", "embed_out.weight")
+
+
+def rename(tensors: Mapping[str, LazyTensor], rules: Iterable[tuple[str, str]]) -> Tensors:
+    """Apply the regular-expression `rules` in order to every name."""
+    result = {}
+    for name, tensor in tensors.items():
+        for pattern, replacement in rules:
+            name = re.sub(pattern, replacement, name)
+        result[name] = tensor
+    return result
+
+
+def fuse(tensors: Tensors, parts: tuple[str, ...], whole: str) -> Tensors:
+    """Concatenate along the outputs, e.g. q_proj, k_proj and v_proj into qkv_proj, where present."""
+    result = dict(tensors)
+    for name in tensors:
+        stem, _, kind = name.rpartition(f"{parts[0]}.")
+        sources = [f"{stem}{part}.{kind}" for part in parts]
+        if name == sources[0] and all(source in tensors for source in sources):
+            result[f"{stem}{whole}.{kind}"] = concat([result.pop(source) for source in sources])
+    return result
+
+
+def fuse_llama(tensors: Mapping[str, LazyTensor]) -> Tensors:
+    """The two fusions of llama-shaped blocks."""
+    fused = fuse(dict(tensors), ("q_proj", "k_proj", "v_proj"), "qkv_proj")
+    return fuse(fused, ("gate_proj", "up_proj"), "gate_up_proj")
+
+
+def concat(parts: list[LazyTensor]) -> LazyTensor:
+    rows = sum(part.shape[0] for part in parts)
+    return LazyTensor((rows, *parts[0].shape[1:]), lambda: torch.cat([p.load() for p in parts]))
+
+
+def transform(
+    tensors: Mapping[str, LazyTensor], pattern: str, function: Callable[[Tensor], Tensor]
+) -> Tensors:
+    """Apply `function` to the tensors whose name matches `pattern`; shapes follow it."""
+
+    def apply(tensor: LazyTensor) -> LazyTensor:
+        shape = tuple(function(torch.empty(tensor.shape, device="meta")).shape)
+        return LazyTensor(shape, lambda: function(tensor.load()).contiguous())
+
+    return {
+        name: apply(tensor) if re.search(pattern, name) else tensor
+        for name, tensor in tensors.items()
+    }
+
+
+def assign(
+    model: nn.Module,
+    tensors: Mapping[str, LazyTensor],
+    tied_to: str | None,
+    progress: Callable[[Iterable[Any]], Iterable[Any]],
+) -> None:
+    """Load every parameter of `model` (built on the meta device), strictly.
+
+    Raises one CheckpointError with all missing, surplus and misshapen names. `tied_to` names the
+    embedding that a tied head must equal, when the checkpoint carries the head as well.
+    """
+    tensors = {name: tensor for name, tensor in tensors.items() if not IGNORED.search(name)}
+    if tied_to is not None:
+        _check_tied(tensors, tied_to)
+        tensors = {name: tensor for name, tensor in tensors.items() if name not in TIED}
+    expected = {name: tuple(value.shape) for name, value in model.named_parameters()}
+    problems = [
+        *_listed("missing", sorted(expected.keys() - tensors.keys())),
+        *_listed("unexpected", sorted(tensors.keys() - expected.keys())),
+        *_listed(
+            "misshapen",
+            [
+                f"{name} {list(tensors[name].shape)}, config.json says {list(shape)}"
+                for name, shape in expected.items()
+                if name in tensors and tensors[name].shape != shape
+            ],
+        ),
+    ]
+    if problems:
+        raise CheckpointError(f"weights do not fit the model: {'; '.join(problems)}", "CKPT_WEIGHTS")
+    for name in progress(list(expected)):
+        tensor = tensors[name].load()
+        if not torch.isfinite(tensor).all():
+            count = int((~torch.isfinite(tensor)).sum())
+            raise CheckpointError(
+                f"weight {shown(name)} holds {count} values that are not finite", "CKPT_NONFINITE"
+            )
+        owner, _, attribute = name.rpartition(".")
+        parameter = nn.Parameter(tensor, requires_grad=False)
+        setattr(model.get_submodule(owner), attribute, parameter)
+
+
+def _check_tied(tensors: Mapping[str, LazyTensor], tied_to: str) -> None:
+    for name in TIED:
+        if name in tensors and tied_to in tensors:
+            head, embedding = tensors[name], tensors[tied_to]
+            if head.shape != embedding.shape or not torch.equal(head.load(), embedding.load()):
+                raise CheckpointError(
+                    f"config.json ties the embeddings but {name} differs from {tied_to}",
+                    "CKPT_WEIGHTS",
+                )
+
+
+def _listed(label: str, names: list[str]) -> list[str]:
+    if not names:
+        return []
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return [f"{len(names)} {label}: {', '.join(names[:5])}{more}"]

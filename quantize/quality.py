@@ -1,0 +1,71 @@
+"""How close a quantised model stays to float32: divergence, agreement, perplexity. Knows no graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from satchel.export.check import kl_divergence, log_softmax
+
+Logits = NDArray[np.float32]
+Model = Callable[[Sequence[int]], Logits]  # ids to float32 [length, vocab]
+WINDOW, WINDOWS = 512, 6
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Figures over all predicted tokens; divergences are Kullback-Leibler, in nats, from float32."""
+
+    mean_kl: float
+    p99_kl: float
+    top1: float  # share of positions with the same likeliest token
+    perplexity: float
+    reference_perplexity: float
+    tokens: int
+
+
+def shipped_text() -> str:
+    """The text that comes with the package, written for it: prose, dialogue, lists, code."""
+    return resources.files("satchel.quantize").joinpath("text/quality.txt").read_text("utf-8")
+
+
+def text_windows(ids: Sequence[int], context: int) -> list[Sequence[int]]:
+    """The first windows of a tokenised text; a shorter text or context gives shorter ones."""
+    size = min(WINDOW, context)
+    starts = range(0, min(len(ids), size * WINDOWS), size)
+    return [window for start in starts if len(window := ids[start : start + size]) > 1]
+
+
+def measure(
+    reference: Model,
+    quantized: Model,
+    windows: Sequence[Sequence[int]],
+    progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+) -> Quality:
+    """Compare two models on the windows, each read from an empty cache."""
+    divergences, agreements, losses, reference_losses = [], [], [], []
+    for window in progress(list(windows)):
+        expected, found = log_softmax(reference(window)), log_softmax(quantized(window))
+        divergences.append(kl_divergence(expected, found))
+        agreements.append(expected.argmax(1) == found.argmax(1))
+        places, following = np.arange(len(window) - 1), np.asarray(window[1:])
+        losses.append(-found[places, following])
+        reference_losses.append(-expected[places, following])
+    divergence = np.concatenate(divergences)
+    return Quality(
+        mean_kl=float(divergence.mean()),
+        p99_kl=float(np.quantile(divergence, 0.99)),
+        top1=float(np.concatenate(agreements).mean()),
+        perplexity=_perplexity(losses),
+        reference_perplexity=_perplexity(reference_losses),
+        tokens=len(divergence),
+    )
+
+
+def _perplexity(losses: list[Logits]) -> float:
+    return float(np.exp(np.concatenate(losses).mean(dtype=np.float64)))

@@ -1,0 +1,140 @@
+"""Measure a bundle: load time, prefill and decode speed, time to first token, memory, size.
+
+Every repeat is a process of its own, so that load time and peak memory are those of a fresh start.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from satchel.runtime.bundle import open_bundle
+from satchel.runtime.errors import SatchelError, UsageError
+
+PROMPT, DECODE = 128, 64
+LENGTHS = (16, 128, 512)
+UNITS = {"seconds": "s", "per_second": "tok/s", "megabytes": "MB"}
+
+
+def measure(folder: str | Path, threads: int | None, repeats: int) -> dict[str, Any]:
+    """Figures of `repeats` fresh processes, each figure as median, min and max."""
+    if repeats < 1:
+        raise UsageError(f"--repeats {repeats}; expected at least 1")
+    bundle = open_bundle(folder)
+    runs = [_in_process(folder, threads) for _ in range(repeats)]
+    names = [name for name in runs[0] if isinstance(runs[0][name], float)]
+    figures = {name: _spread([run[name] for run in runs]) for name in names}
+    figures["file_megabytes"] = _spread([bundle.size / 1e6])
+    return {
+        "bundle": bundle.manifest.source.name,
+        "architecture": bundle.manifest.architecture,
+        "precision": bundle.manifest.quantization.get("name"),
+        "repeats": repeats,
+        "threads": runs[0]["threads"],
+        "onnxruntime": runs[0]["onnxruntime"],
+        "processor": _processor(),
+        "figures": figures,
+    }
+
+
+def rows(figures: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Cells of a table: figure with unit, median, min, max."""
+    result = []
+    for name, spread in figures["figures"].items():
+        quantity, _, unit = name.partition("_")
+        for suffix, short in UNITS.items():
+            if name.endswith(suffix):
+                quantity, unit = name.removesuffix("_" + suffix).replace("_", " "), short
+        cells = [f"{spread[key]:.4g}" for key in ("median", "min", "max")]
+        result.append((f"{quantity} ({unit})", *cells))
+    return result
+
+
+def _in_process(folder: str | Path, threads: int | None) -> dict[str, Any]:
+    command = [sys.executable, "-m", "satchel.runtime.bench", str(folder), str(threads or 0)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        raise SatchelError(f"the measuring process failed: {last}")
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def _run(folder: str, threads: int | None) -> dict[str, Any]:
+    """One repeat, in this process."""
+    began = time.perf_counter()
+    import onnxruntime
+
+    import satchel.runtime
+
+    model = satchel.runtime.load(folder, threads=threads)
+    loaded = time.perf_counter()
+    decoder = model.decoder
+    random = np.random.default_rng(0)
+    ids = random.integers(0, decoder.vocab_size, max(LENGTHS)).tolist()
+    decoder.start().append(ids[:16])
+    first = time.perf_counter()
+    result: dict[str, Any] = {
+        "load_seconds": loaded - began,
+        "load_to_first_token_seconds": first - began,
+    }
+    lengths = [length for length in LENGTHS if length + DECODE <= decoder.context]
+    for length in lengths:
+        run, start = decoder.start(), time.perf_counter()
+        run.append(ids[:length])
+        seconds = time.perf_counter() - start
+        result[f"first_token_{length}_seconds"] = seconds
+        result[f"prefill_{length}_per_second"] = length / seconds
+    run = decoder.start()
+    logits = run.append(ids[: min(PROMPT, lengths[-1])])
+    active = np.ones(1, bool)
+    start = time.perf_counter()
+    for _ in range(DECODE):
+        logits = run.step(logits.argmax(1), active)
+    result["decode_per_second"] = DECODE / (time.perf_counter() - start)
+    peak = _peak_megabytes()
+    if peak is not None:
+        result["peak_rss_megabytes"] = peak
+    options = decoder.session.get_session_options()
+    return result | {
+        "threads": options.intra_op_num_threads,
+        "onnxruntime": onnxruntime.__version__,
+    }
+
+
+def _peak_megabytes() -> float | None:
+    """Most memory this process has had resident, in 10**6 bytes; None where it cannot be told."""
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage would count the parent before exec
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024 / 1e6
+    try:
+        import resource
+    except ImportError:
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # bytes on macOS
+
+
+def _spread(values: list[float]) -> dict[str, float]:
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+
+
+def _processor() -> str:
+    path = Path("/proc/cpuinfo")
+    if path.exists():
+        for line in path.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+if __name__ == "__main__":
+    print(json.dumps(_run(sys.argv[1], int(sys.argv[2]) or None)))

@@ -1,0 +1,192 @@
+"""Run a decoder graph over a cache: ids in, logits out. Knows no text and no sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from satchel.runtime.bundle import Manifest
+from satchel.runtime.cache import KVCache
+from satchel.runtime.errors import LimitError, SatchelError, UsageError
+from satchel.runtime.session import converted
+
+Logits = NDArray[np.float32]
+CHUNK = 512  # positions of a long prompt per run: bounds the memory of activations
+
+
+class Cancelled(SatchelError):
+    """The run was cancelled from another thread."""
+
+    default_code = "CANCELLED"
+
+
+class Cancel:
+    """Stops a run from another thread, also in the middle of a step. Good for one generation."""
+
+    def __init__(self) -> None:
+        self.options = ort.RunOptions()
+        self.requested = False
+
+    def cancel(self) -> None:
+        """Ask the run to end as soon as it can."""
+        self.requested = True
+        self.options.terminate = True
+
+
+class Decoder:
+    """A session of a decoder graph and the limits its manifest names."""
+
+    def __init__(self, session: Any, manifest: Manifest) -> None:
+        assert manifest.cache is not None
+        self.session = session
+        self.geometry = manifest.cache
+        self.vocab_size = manifest.vocab_size
+        self.context = manifest.context
+
+    def start(self, batch: int = 1, cancel: Cancel | None = None) -> Run:
+        """A new batch of empty texts."""
+        return Run(self, batch, cancel or Cancel())
+
+    def logits(self, ids: Sequence[int]) -> Logits:
+        """float32 [length, vocab]: at each position, the logits of the next token."""
+        run = self.start()
+        pieces = [ids[i : i + CHUNK] for i in range(0, len(ids), CHUNK)]
+        return np.concatenate([run.append(piece, every=True).copy() for piece in pieces])
+
+
+class Run:
+    """A batch of texts in progress: their cache, their lengths and, for a single text, its ids."""
+
+    def __init__(self, decoder: Decoder, batch: int, cancel: Cancel) -> None:
+        self.decoder = decoder
+        self.cancel = cancel
+        self.cache = KVCache(decoder.geometry, batch, decoder.context)
+        self.lengths = np.zeros(batch, np.int64)
+        self.ids: list[int] = []  # what the cache of a single text holds
+        self._step: _Call | None = None
+
+    def prefill(self, prompts: Sequence[Sequence[int]]) -> Logits:
+        """Read a first prompt per row; returns the logits after each, [batch, vocab]."""
+        assert len(prompts) == len(self.lengths) and not self.lengths.any()
+        if len(prompts) == 1:
+            return self.append(prompts[0])
+        lengths = np.array([len(prompt) for prompt in prompts])
+        ids = np.zeros((len(prompts), lengths.max()), np.int64)
+        for row, prompt in enumerate(prompts):
+            ids[row, : len(prompt)] = self._checked(prompt)
+        self._reserve(lengths)
+        call = _Call(self, ids.shape, len(prompts))
+        last = np.arange(len(prompts)) * ids.shape[1] + lengths - 1
+        return call(ids, lengths, last)
+
+    def append(self, tokens: Sequence[int], every: bool = False) -> Logits:
+        """Add tokens to a single text; returns the last position's logits [1, vocab], or all."""
+        assert len(self.lengths) == 1
+        ids = self._checked(tokens)
+        self._reserve(self.lengths + len(ids))
+        logits = np.empty((0, self.decoder.vocab_size), np.float32)
+        for start in range(0, len(ids), CHUNK):
+            piece = ids[None, start : start + CHUNK]
+            rows = np.arange(piece.size) if every else np.array([piece.size - 1])
+            call = _Call(self, piece.shape, len(rows))
+            logits = call(piece, self.lengths + piece.size, rows)
+            self.ids.extend(piece[0].tolist())
+        return logits
+
+    def step(self, tokens: NDArray[np.int64], active: NDArray[np.bool_]) -> Logits:
+        """Add one token per row; rows that are not `active` keep their length. [batch, vocab]"""
+        lengths = self.lengths + 1
+        self._reserve(lengths)
+        if self._step is None:
+            self._step = _Call(self, (len(tokens), 1), len(tokens))
+        logits = self._step(tokens[:, None], lengths, None)
+        if len(tokens) == 1:
+            self.ids.append(int(tokens[0]))
+        else:
+            self.lengths[~active] -= 1
+        return logits
+
+    def reuse(self, prompt: Sequence[int]) -> Sequence[int]:
+        """Roll a single text back to what it shares with `prompt`; returns what is left to append."""
+        shared = 0
+        for mine, other in zip(self.ids, prompt[:-1], strict=False):  # one must be left to run
+            if mine != other:
+                break
+            shared += 1
+        del self.ids[shared:]
+        self.lengths[0] = shared
+        return prompt[shared:]
+
+    def _reserve(self, lengths: NDArray[np.int64]) -> None:
+        longest = int(lengths.max())
+        if longest > self.decoder.context:
+            raise LimitError(
+                f"the text has {longest} tokens, the bundle's context is {self.decoder.context}",
+                "CONTEXT",
+            )
+        if self.cache.reserve(longest):
+            self._step = None  # bound to the buffers before
+
+    def _checked(self, tokens: Sequence[int]) -> NDArray[np.int64]:
+        """Ids as an array; ONNX Runtime would wrap negative ones and read zeros beyond the last."""
+        ids = np.asarray(tokens)
+        if ids.ndim != 1 or not ids.size:
+            raise UsageError("the prompt is empty" if not ids.size else "ids must be a flat list")
+        if ids.dtype.kind not in "iu":
+            raise UsageError(f"ids must be integers, not {ids.dtype}", "TOKEN_ID")
+        outside = np.flatnonzero((ids < 0) | (ids >= self.decoder.vocab_size))
+        if outside.size:
+            raise UsageError(
+                f"id {ids[outside[0]]} at index {outside[0]} is outside 0.."
+                f"{self.decoder.vocab_size - 1}",
+                "TOKEN_ID",
+            )
+        return ids.astype(np.int64)
+
+
+class _Call:
+    """A binding for one shape of ids; calling it mutates the buffers and runs the graph."""
+
+    def __init__(self, run: Run, shape: tuple[int, ...], rows: int) -> None:
+        self.run = run
+        vocab_size = run.decoder.vocab_size
+        self.buffers: dict[str, NDArray[Any]] = {
+            "input_ids": np.zeros(shape, np.int64),
+            "seqlens_k": np.zeros(shape[0], np.int32),
+            "total_sequence_length": np.zeros(1, np.int32),
+            "logit_rows": np.arange(rows, dtype=np.int64),
+        }
+        self.logits = np.empty((rows, vocab_size), np.float32)
+        self.binding = run.decoder.session.io_binding()
+        # Views of the arrays above, which must outlive the binding.
+        views = {n: ort.OrtValue.ortvalue_from_numpy(array) for n, array in self.buffers.items()}
+        for name, value in views.items():
+            self.binding.bind_ortvalue_input(name, value)
+        logits = ort.OrtValue.ortvalue_from_numpy(self.logits)
+        self.binding.bind_ortvalue_output("logits", logits)
+        self.kept = (views, logits)
+        run.cache.bind(self.binding)
+
+    def __call__(
+        self, ids: NDArray[np.int64], lengths: NDArray[np.int64], rows: NDArray[np.int64] | None
+    ) -> Logits:
+        """Run and advance the texts to `lengths`; the result is overwritten by the next call."""
+        buffers, cancel = self.buffers, self.run.cancel
+        buffers["input_ids"][:] = ids
+        buffers["seqlens_k"][:] = lengths - 1
+        buffers["total_sequence_length"][0] = lengths.max()
+        if rows is not None:
+            buffers["logit_rows"][:] = rows
+        try:
+            with converted("running the decoder"):
+                self.run.decoder.session.run_with_iobinding(self.binding, cancel.options)
+        except SatchelError as error:
+            if cancel.requested:
+                raise Cancelled("the run was cancelled") from error
+            raise
+        self.run.lengths = lengths
+        return self.logits

@@ -1,0 +1,73 @@
+"""The errors a person can cause. Knows nothing of what raises them.
+
+Every error is one line: what was found, what was expected, what to do. The command line prints it as
+``error[CODE]: message`` and exits with ``exit_status``; ``code`` is stable, the wording is not.
+"""
+
+from __future__ import annotations
+
+
+class SatchelError(Exception):
+    """Base of every error satchel raises on purpose."""
+
+    exit_status = 1
+    default_code = "ERROR"
+
+    def __init__(self, message: str, code: str | None = None) -> None:
+        super().__init__(" ".join(message.split()))
+        self.code = code or self.default_code
+
+
+class UsageError(SatchelError, ValueError):
+    """An option or argument that makes no sense."""
+
+    exit_status = 2
+    default_code = "USAGE"
+
+
+class CheckpointError(SatchelError):
+    """The source checkpoint is damaged, incomplete or contradicts itself."""
+
+    exit_status = 3
+    default_code = "CHECKPOINT"
+
+
+class BundleError(SatchelError):
+    """The bundle on disk is not what its manifest says."""
+
+    exit_status = 4
+    default_code = "BUNDLE"
+
+
+class UnsupportedError(SatchelError):
+    """Valid input that satchel does not (yet) turn into a right graph."""
+
+    exit_status = 5
+    default_code = "UNSUPPORTED"
+
+
+class FidelityError(SatchelError):
+    """The exported bundle does not answer as the checkpoint does."""
+
+    exit_status = 5
+    default_code = "FIDELITY"
+
+
+class LimitError(SatchelError):
+    """Too long, too large, or out of memory."""
+
+    exit_status = 6
+    default_code = "LIMIT"
+
+
+class StorageError(SatchelError):
+    """Reading from or writing to disk failed."""
+
+    exit_status = 7
+    default_code = "STORAGE"
+
+
+def shown(name: object, limit: int = 120) -> str:
+    """A name that came from a file, safe to print: ASCII, escaped, cut at `limit` characters."""
+    text = ascii(str(name))
+    return text if len(text) <= limit else text[: limit - 4] + "...'"

@@ -1,0 +1,123 @@
+"""ONNX Runtime sessions: options, threads, and its errors as ours. Knows no model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when onnxruntime is imported
+
+import onnxruntime as ort
+
+from satchel.runtime.bundle import Bundle, Graph
+from satchel.runtime.errors import BundleError, LimitError, SatchelError, UsageError, shown
+
+ORT_TYPES = {"tensor(float)": "float32", "tensor(int64)": "int64", "tensor(int32)": "int32"}
+
+
+def open_session(bundle: Bundle, role: str, threads: int | None = None) -> Any:
+    """An InferenceSession of one of the bundle's graphs, its signature checked.
+
+    `threads` defaults to the physical cores this process may use.
+    """
+    if threads is not None and threads < 1:
+        raise UsageError(f"threads = {threads}; expected at least 1")
+    manifest = bundle.manifest
+    _check_version(manifest.onnxruntime)
+    graph = manifest.graphs.get(role)
+    if graph is None:
+        raise BundleError(f"the bundle has no {role} graph; it has {', '.join(manifest.graphs)}")
+    session = _create(bundle.path(graph.file), threads or physical_cores())
+    _check_signature(session, graph)
+    return session
+
+
+def physical_cores() -> int:
+    """Physical cores that this process may run on."""
+    try:
+        allowed = os.sched_getaffinity(0)
+    except AttributeError:  # not Linux: trust that half of many logical ones are siblings
+        logical = os.cpu_count() or 1
+        return logical if logical <= 4 else logical // 2
+    siblings = set()
+    for cpu in allowed:
+        path = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+        try:
+            siblings.add(path.read_text())
+        except OSError:
+            siblings.add(str(cpu))
+    return max(1, len(siblings))
+
+
+@contextmanager
+def converted(doing: str) -> Iterator[None]:
+    """Turn exceptions of ONNX Runtime into one line of ours."""
+    try:
+        yield
+    except SatchelError:
+        raise
+    except MemoryError as error:
+        raise LimitError(f"out of memory while {doing}", "OUT_OF_MEMORY") from error
+    except Exception as error:
+        # ONNX Runtime's exceptions share no base class of their own, and an error text that is
+        # not UTF-8 arrives as a bare UnicodeDecodeError.
+        text = str(error)
+        if "bad_alloc" in text or "Failed to allocate memory" in text:
+            raise LimitError(f"out of memory while {doing}", "OUT_OF_MEMORY") from error
+        raise BundleError(f"ONNX Runtime failed while {doing}: {shown(text, 240)}", "ORT") from error
+
+
+def _create(path: Path, threads: int) -> Any:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "1")
+    with converted(f"loading {path.name}"):
+        return ort.InferenceSession(
+            str(path),
+            options,
+            providers=["CPUExecutionProvider"],
+            enable_fallback=0,
+            read_config_from_model=0,
+        )
+
+
+def _check_version(needed: str) -> None:
+    def numbers(version: str) -> list[int]:
+        return [int(part) for part in version.split(".")[:2] if part.isdigit()]
+
+    if numbers(ort.__version__) < numbers(needed):
+        raise BundleError(
+            f"the bundle needs onnxruntime {shown(needed)}, this is {ort.__version__}: update it",
+            "ORT_TOO_OLD",
+        )
+
+
+def _check_signature(session: Any, graph: Graph) -> None:
+    """The file's inputs and outputs must be those the manifest promises."""
+    for label, promised, found in (
+        ("input", graph.inputs, session.get_inputs()),
+        ("output", graph.outputs, session.get_outputs()),
+    ):
+        actual = {port.name: port for port in found}
+        for port in promised:
+            other = actual.pop(port.name, None)
+            if other is None:
+                raise BundleError(f"{graph.file} has no {label} {shown(port.name)}", "BUNDLE_IO")
+            sizes = [axis if isinstance(axis, int) else None for axis in port.axes]
+            shape = [axis if isinstance(axis, int) else None for axis in other.shape]
+            if ORT_TYPES.get(other.type) != port.dtype or shape != sizes:
+                raise BundleError(
+                    f"{graph.file}: {label} {shown(port.name)} is {other.type} {other.shape}, "
+                    f"the manifest says {port.dtype} {port.axes}",
+                    "BUNDLE_IO",
+                )
+        if actual:
+            raise BundleError(
+                f"{graph.file} has an {label} {shown(next(iter(actual)))} that the manifest lacks",
+                "BUNDLE_IO",
+            )

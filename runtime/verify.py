@@ -1,0 +1,64 @@
+"""Check a bundle where it is going to run: without its checkpoint and without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from satchel.runtime.model import DecoderModel
+
+# Another processor rounds int8 activations elsewhere: MatMulNBits differs by up to 0.7 %.
+SLACK = 0.02
+
+
+@dataclass(frozen=True)
+class Row:
+    """One check: what was measured, and the most it may be."""
+
+    name: str
+    value: float
+    limit: float
+
+    @property
+    def passed(self) -> bool:
+        return bool(self.value <= self.limit)
+
+    def cells(self) -> tuple[str, str, str, str]:
+        """For a table."""
+        return self.name, f"{self.value:.3g}", f"{self.limit:.3g}", "ok" if self.passed else "FAILED"
+
+
+def verify(model: DecoderModel) -> list[Row]:
+    """Repeat the export's parity on this machine.
+
+    Loading the model has checked files and signatures. The probe in the manifest holds a prompt and
+    the reference model's likeliest logits after it; the bundle must be as near to them as it was when
+    it was made, and give the same for the prompt in one piece, in two, and in a batch.
+    """
+    probe = model.manifest.probe
+    ids, decoder = probe["ids"], model.decoder
+    reference = np.array(probe["reference"], np.float32)
+    scale = float(np.abs(reference).max())
+    whole = decoder.logits(ids)[-1]
+    rows = [
+        Row("files match the manifest", 0, 0),
+        Row("graph inputs and outputs", 0, 0),
+        Row(
+            "logits against the reference model",
+            float(np.abs(whole[probe["top"]] - reference).max()),
+            1.5 * probe["difference"] + SLACK * scale,
+        ),
+    ]
+    half = len(ids) // 2
+    pieces = decoder.start()
+    pieces.append(ids[:half])
+    batch = decoder.start(2)
+    for name, logits in (
+        ("in pieces against one prefill", pieces.append(ids[half:])[0]),
+        ("in a batch against alone", batch.prefill([ids, ids[:half]])[0]),
+    ):
+        rows.append(Row(name, float(np.abs(logits - whole).max()), 1e-4 * max(1.0, scale)))
+    return rows

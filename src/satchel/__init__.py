@@ -1,0 +1,30 @@
+"""satchel: transformer checkpoints as small, fast, verified ONNX bundles for devices."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import TYPE_CHECKING, Any
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when onnxruntime is imported
+
+__version__ = "0.1.0"
+_WHERE = {  # name -> module that has it
+    "load": "satchel.runtime",
+    "Cancel": "satchel.runtime",
+    "pack": "satchel.packing",
+    "SatchelError": "satchel.runtime.errors",
+}
+__all__ = ["Cancel", "SatchelError", "load", "pack"]
+
+if TYPE_CHECKING:
+    from satchel.packing import pack
+    from satchel.runtime import load
+    from satchel.runtime.decoder import Cancel
+    from satchel.runtime.errors import SatchelError
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(importlib.import_module(_WHERE[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,229 @@
+"""The command line: a table of verbs, each a function. Prints; knows no mathematics."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import satchel
+from satchel.progress import bars
+from satchel.runtime.errors import SatchelError, StorageError, UsageError, shown
+
+SAMPLING = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "seed")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit status. Errors are one line on stderr."""
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        options.run(options)
+    except SatchelError as error:
+        return _fail(error, options.debug)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of a pipe has had enough
+        sys.stderr.close()
+        return 0
+    except OSError as error:
+        name = shown(error.filename) if error.filename else "a file"
+        return _fail(StorageError(f"{name}: {error.strerror or error}"), options.debug)
+    except ModuleNotFoundError as error:
+        hint = f"{error.name} is not installed; exporting needs: pip install 'satchel[export]'"
+        return _fail(UsageError(hint), options.debug)
+    except MemoryError:
+        print("error[OUT_OF_MEMORY]: not enough memory", file=sys.stderr)
+        return 6
+    return 0
+
+
+def _fail(error: SatchelError, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    print(f"error[{error.code}]: {error}", file=sys.stderr)
+    return error.exit_status
+
+
+def _terminate(number: int, frame: Any) -> None:
+    raise SystemExit(128 + number)  # so that a half-made bundle is removed on the way out
+
+
+def export(options: argparse.Namespace) -> None:
+    """checkpoint to bundle"""
+    from satchel.packing import pack
+    from satchel.report import checks_table
+
+    packed = pack(
+        options.source,
+        options.out,
+        precision=options.precision,
+        context=options.context,
+        task=options.task,
+        force=options.force,
+        overwrite=options.overwrite,
+        revision=options.revision,
+        ignored_keys=options.ignore_config_key,
+        stage=bars,
+    )
+    print(checks_table(packed.manifest))
+    for note in packed.notes:
+        print(f"note: {note}")
+    size = sum(file.size for file in packed.manifest.files.values())
+    state = "verified" if packed.manifest.verified else "UNVERIFIED, kept by --force"
+    print(f"{options.out}: {size / 1e6:.0f} MB, {packed.manifest.architecture}, {state}")
+
+
+def generate(options: argparse.Namespace) -> None:
+    """text after a prompt, streamed"""
+    model = _load(options)
+    settings = _sampling(options) | {"max_new_tokens": options.max_new_tokens, "stop": options.stop}
+    if options.json:
+        prompt = model.encode_chat(_as_user(options.prompt)) if options.chat else options.prompt
+        print(json.dumps(dataclasses.asdict(model.generate(prompt, **settings)), ensure_ascii=False))
+        return
+    if options.chat:
+        stream = model.chat_stream(_as_user(options.prompt), **settings)
+    else:
+        stream = model.stream(options.prompt, **settings)
+    for piece in stream:
+        print(piece, end="", flush=True)
+    print()
+
+
+def chat(options: argparse.Namespace) -> None:
+    """a conversation of several turns"""
+    from satchel.conversation import converse
+
+    settings = _sampling(options) | {"max_new_tokens": options.max_new_tokens, "stop": options.stop}
+    converse(_load(options), options.system, settings)
+
+
+def inspect(options: argparse.Namespace) -> None:
+    """what a bundle holds"""
+    from satchel.report import describe
+    from satchel.runtime.bundle import open_bundle
+
+    bundle = open_bundle(options.bundle, bars("checking files"))
+    if options.json:
+        print(bundle.manifest.to_json(), end="")
+    else:
+        print(describe(bundle))
+
+
+def verify(options: argparse.Namespace) -> None:
+    """checksums, graph signatures and parity, again"""
+    from satchel.report import table
+    from satchel.runtime.verify import verify as run
+
+    rows = run(_load(options))
+    print(table([("check", "value", "limit", "")] + [row.cells() for row in rows]))
+    failed = [row.name for row in rows if not row.passed]
+    if failed:
+        from satchel.runtime.errors import FidelityError
+
+        raise FidelityError(f"{len(failed)} of {len(rows)} checks failed: {', '.join(failed)}")
+    if not satchel.load(options.bundle).manifest.verified:
+        print("note: this bundle was kept by --force although its export's checks failed")
+
+
+def bench(options: argparse.Namespace) -> None:
+    """load time, speed and memory"""
+    from satchel.report import table
+    from satchel.runtime.bench import measure, rows
+
+    if options.json:
+        _check_writable(Path(options.json))
+    figures = measure(options.bundle, options.threads, options.repeats)
+    print(table([("figure", "median", "min", "max"), *rows(figures)]))
+    if options.json:
+        Path(options.json).write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+
+
+def _check_writable(path: Path) -> None:
+    if not path.parent.is_dir() or path.is_dir():
+        raise StorageError(f"--json {shown(path)}: not a file in an existing folder")
+
+
+def _load(options: argparse.Namespace) -> Any:
+    return satchel.load(options.bundle, threads=options.threads, progress=bars("checking files"))
+
+
+def _as_user(text: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": text}]
+
+
+def _sampling(options: argparse.Namespace) -> dict[str, Any]:
+    return {name: getattr(options, name) for name in SAMPLING}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="satchel", description=satchel.__doc__)
+    parser.add_argument("--version", action="version", version=f"satchel {satchel.__version__}")
+    verbs = parser.add_subparsers(required=True, metavar="COMMAND")
+    command = verbs.add_parser("export", help=export.__doc__)
+    command.set_defaults(run=export)
+    command.add_argument("source", help="a Hugging Face folder, a .gguf file, or a hub id")
+    command.add_argument("out", help="the bundle folder to make")
+    command.add_argument("--precision", default="int8", help="int8 (default) or fp32")
+    command.add_argument("--context", type=int, help="positions the bundle is made for")
+    command.add_argument("--task", help="generate (what decoder-only models do)")
+    command.add_argument("--force", action="store_true", help="keep a bundle whose checks fail")
+    command.add_argument("--overwrite", action="store_true", help="replace the bundle at OUT")
+    command.add_argument("--revision", help="branch, tag or commit of a hub id")
+    command.add_argument(
+        "--ignore-config-key", action="append", default=[], metavar="KEY",
+        help="a key of config.json that does not change the mathematics",
+    )  # fmt: skip
+    _debug(command)
+    command = _on_bundle(verbs, "generate", generate)
+    command.add_argument("prompt")
+    command.add_argument("--chat", action="store_true", help="the prompt is a user's message")
+    command.add_argument("--json", action="store_true", help="print the result as JSON")
+    _generation(command, 256)
+    command = _on_bundle(verbs, "chat", chat)
+    command.add_argument("--system", help="a system message to begin with")
+    _generation(command, None)
+    command = _on_bundle(verbs, "inspect", inspect)
+    command.add_argument("--json", action="store_true", help="print the manifest")
+    _on_bundle(verbs, "verify", verify)
+    command = _on_bundle(verbs, "bench", bench)
+    command.add_argument("--json", metavar="FILE", help="also write the figures to FILE")
+    command.add_argument("--repeats", type=int, default=5, help="runs per figure (5)")
+    return parser
+
+
+def _on_bundle(
+    verbs: Any, name: str, run: Callable[[argparse.Namespace], None]
+) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = verbs.add_parser(name, help=run.__doc__)
+    command.set_defaults(run=run)
+    command.add_argument("bundle", help="a folder made by satchel export")
+    command.add_argument("--threads", type=int, help="default: the physical cores")
+    _debug(command)
+    return command
+
+
+def _debug(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--debug", action="store_true", help="show tracebacks")
+
+
+def _generation(command: argparse.ArgumentParser, max_new_tokens: int | None) -> None:
+    command.add_argument("--max-new-tokens", type=int, default=max_new_tokens, metavar="N")
+    command.add_argument("--temperature", type=float, help="0 is greedy")
+    command.add_argument("--top-k", type=int)
+    command.add_argument("--top-p", type=float)
+    command.add_argument("--min-p", type=float)
+    command.add_argument("--repetition-penalty", type=float)
+    command.add_argument("--seed", type=int)
+    command.add_argument("--stop", nargs="+", default=[], metavar="TEXT", help="end at these")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

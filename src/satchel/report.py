@@ -1,0 +1,101 @@
+"""Tables for people: what a bundle holds and how well it answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from satchel.runtime.bundle import Bundle, Manifest
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Columns aligned, the first to the left and the others to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
+        lines.append("  ".join([row[0].ljust(widths[0]), *cells[1:]]).rstrip())
+    return "\n".join(lines)
+
+
+def checks_table(manifest: Manifest) -> str:
+    """The fidelity checks of the export."""
+    rows = [("check", "value", "limit", "")]
+    for item in manifest.parity.get("checks", []):
+        sign = ">=" if item["at_least"] else "<="
+        state = "ok" if item["passed"] else "FAILED"
+        rows.append((item["name"], f"{item['value']:.4g}", f"{sign} {item['limit']:.4g}", state))
+    return table(rows)
+
+
+def describe(bundle: Bundle) -> str:
+    """A page about a bundle; reads the graphs if onnx is installed."""
+    manifest = bundle.manifest
+    facts = [
+        ("architecture", f"{manifest.architecture} ({manifest.family}, {manifest.task})"),
+        ("context", f"{manifest.context} positions"),
+        ("vocabulary", str(manifest.vocab_size)),
+        ("source", f"{manifest.source.name}, sha256 {manifest.source.sha256[:12]}"),
+        ("licence", manifest.source.licence or "not stated by the checkpoint"),
+        ("quantisation", _quantisation(manifest)),
+        ("chat", str((manifest.chat or {}).get("kind", "no template"))),
+        ("verified", "yes" if manifest.verified else "NO: kept by --force"),
+        ("needs", f"onnxruntime >= {manifest.onnxruntime}"),
+    ]
+    if manifest.cache is not None:
+        kilobytes = manifest.cache.bytes_per_position / 1024
+        facts.append(("cache", f"{kilobytes:.0f} KB per position, float32"))
+    parts = [table_left(facts), "", _files(bundle), "", checks_table(manifest)]
+    if manifest.quality:
+        parts += ["", "quality: " + _pairs(manifest.quality)]
+    for role, graph in manifest.graphs.items():
+        counts = _operators(bundle, graph.file)
+        parts += ["", f"{role} graph: {len(graph.inputs)} inputs, {len(graph.outputs)} outputs{counts}"]
+        parts += [f"  {port.name} {port.dtype} {port.axes}" for port in _brief(graph.inputs)]
+        parts += [f"  -> {port.name} {port.dtype} {port.axes}" for port in _brief(graph.outputs)]
+    return "\n".join(parts)
+
+
+def table_left(rows: Sequence[tuple[str, str]]) -> str:
+    """Two columns, both to the left."""
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name.ljust(width)}  {value}" for name, value in rows)
+
+
+def _quantisation(manifest: Manifest) -> str:
+    default = manifest.quantization.get("default", {})
+    block = f", blocks of {default['block']}" if default.get("block") else ""
+    kept = [name for name, item in manifest.quantization.get("roles", {}).items() if item["kind"] == "fp32"]
+    names = f"; float32: {', '.join(kept)}" if kept else ""
+    return f"{manifest.quantization.get('name')} ({default.get('kind')}{block}{names})"
+
+
+def _files(bundle: Bundle) -> str:
+    rows = [("file", "bytes", "sha256")]
+    for name, file in bundle.manifest.files.items():
+        rows.append((name, f"{file.size:,}", file.sha256[:12]))
+    return table([*rows, ("all", f"{bundle.size:,}", "")])
+
+
+def _operators(bundle: Bundle, name: str) -> str:
+    try:
+        import onnx
+    except ImportError:
+        return " (install onnx to see its operators)"
+    model = onnx.load(str(bundle.path(name)), load_external_data=False)
+    counts = Counter(node.op_type for node in model.graph.node)
+    listed = ", ".join(f"{count} {op}" for op, count in counts.most_common())
+    return f", {len(model.graph.node)} nodes: {listed}"
+
+
+def _brief(ports: Sequence[Any]) -> list[Any]:
+    """Without the cache tensors of layers after the first."""
+    return [port for port in ports if "." not in port.name or ".0." in port.name]
+
+
+def _pairs(values: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in values.items()
+    )
