@@ -9,6 +9,7 @@ from satchel.runtime.bundle import Port
 
 PARTS = ("key", "value")
 
+
 def past(layer: int, part: str) -> str:
     """Name of the cache input of a layer; `part` is key or value."""
     return f"past_key_values.{layer}.{part}"

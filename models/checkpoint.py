@@ -74,7 +74,9 @@ def depth(value: Any) -> int:
     while pending:
         item, level = pending.pop()
         deepest = max(deepest, level)
-        children = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
+        children = (
+            item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
+        )
         pending.extend((child, level + 1) for child in children)
     return deepest
 

@@ -29,7 +29,7 @@ COSMETIC = frozenset(
     summary_proj_to_labels summary_type summary_use_proj task_specific_params temperature
     tie_encoder_decoder tokenizer_class top_k top_p torch_dtype torchscript transformers_version
     transformers.js_config typical_p unk_token_id unsloth_fixed use_bfloat16 use_cache
-    use_return_dict chunk_size_feed_forward pruned_heads gradient_checkpointing""".split()
+    use_return_dict chunk_size_feed_forward pruned_heads gradient_checkpointing""".split()  # noqa: SIM905
 )
 
 # Keys with one value that changes nothing, for architectures that do not list them as a field.
@@ -106,7 +106,9 @@ class DecoderConfig(ModelConfig):
     tie_word_embeddings: bool = False
     final_logit_softcapping: float | None = None
 
-    rotary: ClassVar[bool] = True  # whether heads rotate, which the fused attention ties to their size
+    rotary: ClassVar[bool] = (
+        True  # whether heads rotate, which the fused attention ties to their size
+    )
 
     def __post_init__(self) -> None:
         for name, limit in LIMITS.items():

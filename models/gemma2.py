@@ -89,4 +89,6 @@ class Model(llama.Model):
     @staticmethod
     def sanitize(tensors: Mapping[str, LazyTensor], config: llama.Config) -> dict[str, LazyTensor]:
         # Gemma stores its norm gains minus one.
-        return weights.transform(weights.fuse_llama(tensors), r"norm\.weight$", lambda gain: gain + 1)
+        return weights.transform(
+            weights.fuse_llama(tensors), r"norm\.weight$", lambda gain: gain + 1
+        )

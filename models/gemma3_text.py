@@ -4,7 +4,7 @@ a rope base of its own for the layers with a window."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from satchel.models import gemma2
 from satchel.models.config import windows
@@ -16,6 +16,11 @@ Model = gemma2.Model
 @dataclass(frozen=True, kw_only=True)
 class Config(gemma2.Config):
     """config.json of model_type gemma3_text."""
+
+    ALIASES: ClassVar[dict[str, str]] = {
+        **gemma2.Config.ALIASES,
+        "_sliding_window_pattern": "sliding_window_pattern",
+    }
 
     max_position_embeddings: int = 131072
     rope_theta: float = 1000000.0

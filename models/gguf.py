@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from satchel.models.checkpoint import Checkpoint, LazyTensor
 from satchel.models.gguf_config import FAMILIES, Family, architecture_of, make_config
 from satchel.models.gguf_file import GgufFile, StoredTensor, gguf_package, optional, read_gguf
@@ -56,10 +58,11 @@ def read_checkpoint(path: Path) -> Checkpoint:
     config = make_config(metadata, shapes, dequantized(factors) if factors else None)
     tokenizer = tokenizer_json(metadata)
     if tokenizer is not None:
-        tokens, rows = len(tokenizer["model"]["vocab"]), config["vocab_size"]
+        tokens = len(tokenizer["model"]["vocab"])
+        rows = config["vocab_size"] or tokens  # the loader reports a missing embedding
         if tokens > rows:
             raise CheckpointError(f"has {tokens} tokens but {rows} rows of embeddings")
-        config |= special_ids(metadata)
+        config |= {"vocab_size": rows, **special_ids(metadata)}
     with path.open("rb") as content:
         sha256 = hashlib.file_digest(content, "sha256").hexdigest()
     return Checkpoint(
@@ -139,7 +142,8 @@ def dequantized(stored: StoredTensor) -> torch.Tensor:
     width = stored.shape[-1]
     rows = max(1, SLAB // width)
     result = torch.empty(len(stored.data), width)
-    for start in range(0, len(stored.data), rows):
-        values = gguf_package().dequantize(stored.data[start : start + rows], stored.kind)
-        result[start : start + rows].numpy()[:] = values
+    with np.errstate(all="ignore"):  # the loader reports weights that are not finite
+        for start in range(0, len(stored.data), rows):
+            values = gguf_package().dequantize(stored.data[start : start + rows], stored.kind)
+            result[start : start + rows].numpy()[:] = values
     return result.reshape(stored.shape)

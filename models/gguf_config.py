@@ -117,7 +117,6 @@ ROTARY = {
     "rope.scaling.factor",
     "rope.scale_linear",  # the same, in old files
     "rope.scaling.original_context_length",
-    "rope.scaling.yarn_attn_factor",
     "rope.scaling.yarn_beta_fast",
     "rope.scaling.yarn_beta_slow",
 }
@@ -180,6 +179,8 @@ def attention(own: Metadata, config: Mapping[str, Any]) -> dict[str, Any]:
     """Heads and rotary base; refuses what the reference models do not compute."""
     heads = config["num_attention_heads"]
     head_dim = optional(own, "attention.key_length", int) or config["hidden_size"] // heads
+    if head_dim < 2 or head_dim % 2:
+        raise CheckpointError(f"has heads of {head_dim}, which cannot rotate")
     for key in ("attention.value_length", "rope.dimension_count"):
         if (own.get(key) or head_dim) != head_dim:
             raise UnsupportedError(f"has {key} {own[key]}, but heads of {head_dim}")
@@ -231,7 +232,6 @@ def rope_scaling(
 def yarn_scaling(own: Metadata, factor: float) -> dict[str, Any]:
     """YaRN's constants under their names in config.json."""
     options = {
-        "attention_factor": optional(own, "rope.scaling.yarn_attn_factor", float),
         "beta_fast": optional(own, "rope.scaling.yarn_beta_fast", float),
         "beta_slow": optional(own, "rope.scaling.yarn_beta_slow", float),
     }

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Metadata = Mapping[str, Any]
 T = TypeVar("T")
+Number = TypeVar("Number", int, float)
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
@@ -136,7 +137,8 @@ class Header:
 def read_tensors(header: Header, count: int, metadata: Metadata) -> dict[str, StoredTensor]:
     """Read the tensor table and cut the data behind it into views."""
     table = [read_entry(header) for _ in range(count)]
-    alignment = optional(metadata, "general.alignment", int) or 32
+    declared = optional(metadata, "general.alignment", int)
+    alignment = 32 if declared is None else declared
     if alignment < 1 or alignment & (alignment - 1):
         raise CheckpointError(f"has alignment {alignment}; expected a power of two")
     start = -(-header.offset // alignment) * alignment
@@ -220,11 +222,16 @@ def gguf_package() -> Any:
     return gguf
 
 
+def fits(value: Any, kind: type[Any]) -> bool:
+    """Whether a metadata value is of this very type and, if a float, finite."""
+    return type(value) is kind and (kind is not float or isfinite(value))
+
+
 def optional(metadata: Metadata, key: str, kind: type[T]) -> T | None:
     """A metadata value of the given type, or None where the file has none."""
-    value: Any = metadata.get(key)
-    if value is None or (type(value) is kind and (kind is not float or isfinite(value))):
-        return value  # type: ignore[no-any-return]
+    value: T | None = metadata.get(key)
+    if value is None or fits(value, kind):
+        return value
     raise CheckpointError(f"has {shown(value, 40)} as metadata {key}; expected {kind.__name__}")
 
 
@@ -236,17 +243,17 @@ def required(metadata: Metadata, key: str, kind: type[T]) -> T:
     return value
 
 
-def positive(metadata: Metadata, key: str, kind: type[T]) -> T:
+def positive(metadata: Metadata, key: str, kind: type[Number]) -> Number:
     """A metadata number that must be there and above zero."""
-    value: Any = required(metadata, key, kind)
+    value = required(metadata, key, kind)
     if value <= 0:
         raise CheckpointError(f"has {value} as metadata {key}; expected a positive number")
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def items(metadata: Metadata, key: str, kind: type[T]) -> list[T]:
     """A metadata list that must be there, its items of the given type."""
     values = required(metadata, key, list)
-    if not all(type(value) is kind for value in values):
+    if not all(fits(value, kind) for value in values):
         raise CheckpointError(f"has other items than {kind.__name__} in the list {key}")
     return values

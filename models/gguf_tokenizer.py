@@ -12,7 +12,7 @@ from typing import Any
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_tokenizers
 from tokenizers.models import BPE
 
-from satchel.models.gguf_file import Metadata, T, items, optional
+from satchel.models.gguf_file import Metadata, T, items, optional, required
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
@@ -64,7 +64,7 @@ def tokenizer_json(metadata: Metadata) -> dict[str, Any] | None:
 
 def per_token(metadata: Metadata, key: str, kind: type[T]) -> list[T]:
     """A metadata list with one item for each token."""
-    values, count = items(metadata, key, kind), len(items(metadata, TOKENS, str))
+    values, count = items(metadata, key, kind), len(required(metadata, TOKENS, list))
     if len(values) != count:
         raise CheckpointError(f"has {count} tokens but {len(values)} items in {key}")
     return values
@@ -89,7 +89,7 @@ def byte_level(metadata: Metadata, vocabulary: dict[str, int], kinds: list[int])
 def split_merge(merge: str, vocabulary: dict[str, int]) -> tuple[str, str]:
     """The two tokens of one merge; both and what they make must be tokens."""
     left, _, right = merge.partition(" ")
-    if not {left, right, left + right} <= vocabulary.keys():
+    if not left or not right or not {left, right, left + right} <= vocabulary.keys():
         raise CheckpointError(f"has a merge of unknown tokens: {shown(merge)}", "TOKENIZER_INVALID")
     return left, right
 
@@ -178,7 +178,7 @@ def adds(metadata: Metadata) -> tuple[bool, bool]:
 
 def token_id(metadata: Metadata, key: str) -> int | None:
     """A token id from the metadata, checked against the vocabulary."""
-    index, size = optional(metadata, key, int), len(items(metadata, TOKENS, str))
+    index, size = optional(metadata, key, int), len(required(metadata, TOKENS, list))
     if index is not None and not 0 <= index < size:
         raise CheckpointError(f"has {key} {index} in a vocabulary of {size}", "TOKENIZER_INVALID")
     return index

@@ -147,5 +147,7 @@ class Block(nn.Module):
         self, x: Tensor, residual: Tensor | None, cache: Cache | None
     ) -> tuple[Tensor, Tensor]:
         hidden, residual = self.input_layernorm.add(x, residual)
-        hidden, residual = self.post_attention_layernorm.add(self.self_attn(hidden, cache), residual)
+        hidden, residual = self.post_attention_layernorm.add(
+            self.self_attn(hidden, cache), residual
+        )
         return self.mlp(hidden), residual

@@ -58,7 +58,9 @@ def activation(name: str, x: Tensor) -> Tensor:
     function, operator, attributes = ACTIVATIONS[name]
     if not is_in_onnx_export():
         return function(x)
-    return symbolic(operator, (x,), attributes, dtype=x.dtype, shape=x.shape, version=_version(operator))
+    return symbolic(
+        operator, (x,), attributes, dtype=x.dtype, shape=x.shape, version=_version(operator)
+    )
 
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:

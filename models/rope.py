@@ -79,6 +79,11 @@ def rope_tables(
     `max_positions` is the model's own limit, from which some types derive their factor.
     """
     rotated = int(head_dim * rope.partial_rotary_factor)
+    if rotated % 16:
+        raise UnsupportedError(
+            f"{rotated} of {head_dim} channels of a head rotate; the fused attention needs a "
+            "multiple of 16"
+        )
     steps = torch.arange(0, rotated, 2, dtype=torch.float32, device="cpu")
     inverse = 1.0 / rope.rope_theta ** (steps / rotated)
     scale = 1.0

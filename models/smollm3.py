@@ -39,5 +39,7 @@ class Config(llama.Config):
         window = self.sliding_window if self.use_sliding_window else None
         kinds = self.layer_types
         if kinds is None and window is not None:
-            kinds = ["full_attention" if rope else "sliding_attention" for rope in self.layer_ropes()]
+            kinds = [
+                "full_attention" if rope else "sliding_attention" for rope in self.layer_ropes()
+            ]
         return windows(self, kinds, window)

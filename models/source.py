@@ -8,7 +8,13 @@ from pathlib import Path
 from satchel.models.checkpoint import Checkpoint
 from satchel.models.folder import PICKLED, load_folder
 from satchel.models.gguf import load_gguf
-from satchel.runtime.errors import CheckpointError, StorageError, UnsupportedError, UsageError, shown
+from satchel.runtime.errors import (
+    CheckpointError,
+    StorageError,
+    UnsupportedError,
+    UsageError,
+    shown,
+)
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 WANTED = [

@@ -96,7 +96,9 @@ def assign(
         ),
     ]
     if problems:
-        raise CheckpointError(f"weights do not fit the model: {'; '.join(problems)}", "CKPT_WEIGHTS")
+        raise CheckpointError(
+            f"weights do not fit the model: {'; '.join(problems)}", "CKPT_WEIGHTS"
+        )
     for name in progress(list(expected)):
         tensor = tensors[name].load()
         if not torch.isfinite(tensor).all():

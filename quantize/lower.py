@@ -145,7 +145,9 @@ class _Shared:
         self, op: str, inputs: list[ir.Value | None], attributes: dict[str, int], source: ir.Node
     ) -> ir.Node:
         attrs = [ir.AttrInt64(name, value) for name, value in attributes.items()]
-        node = ir.Node(MICROSOFT, op, inputs, attrs, num_outputs=1, name=f"{layer_name(source)}/{op}")
+        node = ir.Node(
+            MICROSOFT, op, inputs, attrs, num_outputs=1, name=f"{layer_name(source)}/{op}"
+        )
         _copy_output(source, node)
         return node
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from satchel.runtime.model import DecoderModel
 
 
-def load(folder: str | Path, *, threads: int | None = None, progress: Progress = iter) -> DecoderModel:
+def load(
+    folder: str | Path, *, threads: int | None = None, progress: Progress = iter
+) -> DecoderModel:
     """Open a bundle, check every file against its manifest, and make it ready to run.
 
     `threads` defaults to the physical cores this process may use. Raises BundleError with the file

@@ -197,7 +197,9 @@ def sha256_of(path: Path) -> str:
 
 def _check_file(folder: Path, name: str, expected: File) -> None:
     if not FILE_NAME.fullmatch(name):
-        raise BundleError(f"{MANIFEST} lists {shown(name)}, which is not a plain name", "BUNDLE_PATH")
+        raise BundleError(
+            f"{MANIFEST} lists {shown(name)}, which is not a plain name", "BUNDLE_PATH"
+        )
     path = folder / name
     if not path.exists():
         raise BundleError(f"{name} is missing from {shown(folder)}", "BUNDLE_FILE")
@@ -257,7 +259,9 @@ def _build(kind: Any, value: Any, where: str) -> Any:
     if arguments and origin not in (dict, list):  # a union: the first member that fits
         for member in arguments:
             try:
-                return None if value is None and member is type(None) else _build(member, value, where)
+                return (
+                    None if value is None and member is type(None) else _build(member, value, where)
+                )
             except BundleError:
                 continue
     elif isinstance(kind, type) and isinstance(value, kind):

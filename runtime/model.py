@@ -311,9 +311,7 @@ def _stop_strings(stop: str | Sequence[str]) -> list[str]:
     strings = [stop] if isinstance(stop, str) else list(stop)
     for text in strings:
         if not isinstance(text, str) or not 0 < len(text) <= MAX_STOP_LENGTH:
-            raise UsageError(
-                f"stop string {text!r}; expected 1 to {MAX_STOP_LENGTH} characters"
-            )
+            raise UsageError(f"stop string {text!r}; expected 1 to {MAX_STOP_LENGTH} characters")
     if len(strings) > MAX_STOP_STRINGS:
         raise UsageError(f"{len(strings)} stop strings; at most {MAX_STOP_STRINGS}")
     return strings

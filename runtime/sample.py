@@ -41,7 +41,9 @@ class Sampling:
         given = {name: value for name, value in options.items() if value is not None}
         unknown = sorted(given.keys() - names)
         if unknown:
-            raise UsageError(f"unknown option {shown(unknown[0])}; known: {', '.join(sorted(names))}")
+            raise UsageError(
+                f"unknown option {shown(unknown[0])}; known: {', '.join(sorted(names))}"
+            )
         known = {name: value for name, value in defaults.items() if name in names}
         sampled = [name for name in SAMPLING_ONLY if name in given]
         if sampled and "temperature" in given and given["temperature"] == 0:

@@ -67,7 +67,9 @@ def converted(doing: str) -> Iterator[None]:
         text = str(error)
         if "bad_alloc" in text or "Failed to allocate memory" in text:
             raise LimitError(f"out of memory while {doing}", "OUT_OF_MEMORY") from error
-        raise BundleError(f"ONNX Runtime failed while {doing}: {shown(text, 240)}", "ORT") from error
+        raise BundleError(
+            f"ONNX Runtime failed while {doing}: {shown(text, 240)}", "ORT"
+        ) from error
 
 
 def _create(path: Path, threads: int) -> Any:

@@ -20,7 +20,9 @@ def load_tokenizer(path: Path) -> Tokenizer:
     except BaseException as error:  # tokenizers panics with a BaseException of its own
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise
-        raise BundleError(f"{path.name} is not usable: {shown(error)}", "TOKENIZER_INVALID") from None
+        raise BundleError(
+            f"{path.name} is not usable: {shown(error)}", "TOKENIZER_INVALID"
+        ) from None
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
@@ -50,7 +52,9 @@ def tokenizing(text: str, context: int) -> Iterator[None]:
     except BaseException as error:  # a panic again
         if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
             raise
-        raise UsageError(f"the text cannot be tokenized: {shown(error)}", "PROMPT_ENCODING") from None
+        raise UsageError(
+            f"the text cannot be tokenized: {shown(error)}", "PROMPT_ENCODING"
+        ) from None
 
 
 class TextStream:

@@ -28,7 +28,12 @@ class Row:
 
     def cells(self) -> tuple[str, str, str, str]:
         """For a table."""
-        return self.name, f"{self.value:.3g}", f"{self.limit:.3g}", "ok" if self.passed else "FAILED"
+        return (
+            self.name,
+            f"{self.value:.3g}",
+            f"{self.limit:.3g}",
+            "ok" if self.passed else "FAILED",
+        )
 
 
 def verify(model: DecoderModel) -> list[Row]:

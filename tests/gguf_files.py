@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 from pathlib import Path
 from typing import Any
-
-os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported
 
 import gguf
 import numpy as np
@@ -55,6 +52,17 @@ CASES = {
     "smollm3": ("smollm3", SMALL),
     "gemma2": ("gemma2", SMALL | WINDOW),
     "gemma3": ("gemma3_text", SMALL | WINDOW),
+    "gemma3-linear": (
+        "gemma3_text",
+        SMALL
+        | WINDOW
+        | {
+            "rope_parameters": {
+                "full_attention": LINEAR | {"rope_theta": 1e6},
+                "sliding_attention": {"rope_type": "default", "rope_theta": 1e4},
+            }
+        },
+    ),
     "gpt2": ("gpt2", GPT2),
 }
 

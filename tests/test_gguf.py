@@ -12,10 +12,10 @@ import gguf
 import numpy as np
 import pytest
 import torch
-from gguf_files import CASES, SMALL, convert, random_model, real_file, sizes, write
 
 from satchel.models.gguf import load_gguf
 from satchel.runtime.errors import CheckpointError, SatchelError, UnsupportedError, UsageError
+from tests.gguf_files import CASES, SMALL, convert, random_model, real_file, sizes, write
 
 Kind = gguf.GGMLQuantizationType
 QWEN3 = sizes("qwen3", random_model("qwen3", **SMALL).config)

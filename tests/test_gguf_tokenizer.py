@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import torch
-from gguf_files import SMALL, random_model, real_file, sizes, write
 from tokenizers import Tokenizer
 
 from satchel.models.checkpoint import Checkpoint
 from satchel.models.gguf import load_gguf
 from satchel.runtime.errors import CheckpointError, SatchelError, UnsupportedError
+from tests.gguf_files import SMALL, random_model, real_file, sizes, write
 
 PROBES = [
     *("", " ", "  ", "\n", "\r\n\r\n", "\n\n   \n", "\x00\x01", "\ufffd", "a\u200bb\u00a0c"),

@@ -86,7 +86,9 @@ def generate(options: argparse.Namespace) -> None:
     settings = _sampling(options) | {"max_new_tokens": options.max_new_tokens, "stop": options.stop}
     if options.json:
         prompt = model.encode_chat(_as_user(options.prompt)) if options.chat else options.prompt
-        print(json.dumps(dataclasses.asdict(model.generate(prompt, **settings)), ensure_ascii=False))
+        print(
+            json.dumps(dataclasses.asdict(model.generate(prompt, **settings)), ensure_ascii=False)
+        )
         return
     if options.chat:
         stream = model.chat_stream(_as_user(options.prompt), **settings)

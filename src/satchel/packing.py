@@ -30,6 +30,7 @@ from satchel.export.writer import write_graph
 from satchel.models.checkpoint import Checkpoint
 from satchel.models.decoder import Decoder
 from satchel.models.source import open_source
+from satchel.progress import Stage, quiet
 from satchel.quantize import quality
 from satchel.quantize.lower import lower
 from satchel.quantize.profile import Profile, profile
@@ -38,7 +39,6 @@ from satchel.runtime.bundle import Bundle, Manifest
 from satchel.runtime.decoder import Decoder as GraphDecoder
 from satchel.runtime.errors import FidelityError, UnsupportedError, UsageError, shown
 from satchel.runtime.session import open_session
-from satchel.progress import Stage, quiet
 
 GRAPH_FILE = "decoder.onnx"
 TASKS = {"generate": "decoder"}
@@ -143,9 +143,7 @@ def _trace(model: Model, stage: Stage) -> ir.Model:
     return graph
 
 
-def _draft(
-    model: Model, checkpoint: Checkpoint, chosen: Profile, notes: list[str]
-) -> Manifest:
+def _draft(model: Model, checkpoint: Checkpoint, chosen: Profile, notes: list[str]) -> Manifest:
     """The manifest without files and proof."""
     config = model.reference.config
     cache = contract.CacheGeometry(config.num_hidden_layers, config.kv_heads, config.head_size)

@@ -51,7 +51,10 @@ def describe(bundle: Bundle) -> str:
         parts += ["", "quality: " + _pairs(manifest.quality)]
     for role, graph in manifest.graphs.items():
         counts = _operators(bundle, graph.file)
-        parts += ["", f"{role} graph: {len(graph.inputs)} inputs, {len(graph.outputs)} outputs{counts}"]
+        parts += [
+            "",
+            f"{role} graph: {len(graph.inputs)} inputs, {len(graph.outputs)} outputs{counts}",
+        ]
         parts += [f"  {port.name} {port.dtype} {port.axes}" for port in _brief(graph.inputs)]
         parts += [f"  -> {port.name} {port.dtype} {port.axes}" for port in _brief(graph.outputs)]
     return "\n".join(parts)
@@ -66,7 +69,11 @@ def table_left(rows: Sequence[tuple[str, str]]) -> str:
 def _quantisation(manifest: Manifest) -> str:
     default = manifest.quantization.get("default", {})
     block = f", blocks of {default['block']}" if default.get("block") else ""
-    kept = [name for name, item in manifest.quantization.get("roles", {}).items() if item["kind"] == "fp32"]
+    kept = [
+        name
+        for name, item in manifest.quantization.get("roles", {}).items()
+        if item["kind"] == "fp32"
+    ]
     names = f"; float32: {', '.join(kept)}" if kept else ""
     return f"{manifest.quantization.get('name')} ({default.get('kind')}{block}{names})"
 

@@ -1,0 +1,61 @@
+"""Tiny random checkpoints of any architecture, written by transformers itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+VOCAB = 320
+SIZES = {
+    "vocab_size": VOCAB,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 256,
+    "bos_token_id": None,
+    "eos_token_id": None,
+    "pad_token_id": None,
+}
+
+
+def byte_tokenizer() -> Tokenizer:
+    """One token per byte: any text, no training."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE({letter: i for i, letter in enumerate(alphabet)}, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def save_checkpoint(
+    folder: Path, model_type: str, dtype: torch.dtype = torch.float32, **overrides: Any
+) -> transformers.PreTrainedModel:
+    """Write a random checkpoint to `folder`; returns the model in float32, as stored."""
+    torch.manual_seed(0)
+    config = transformers.AutoConfig.for_model(model_type, **(SIZES | overrides))
+    model = transformers.AutoModelForCausalLM.from_config(config).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            # Large enough that attention is far from uniform and every term shows in the logits.
+            spread = 0.3 if parameter.ndim > 1 else 0.1
+            parameter += torch.randn_like(parameter) * spread
+            parameter.copy_(parameter.to(dtype))
+    model.to(dtype).save_pretrained(folder)
+    byte_tokenizer().save(str(folder / "tokenizer.json"))
+    # Read back, because casting a model also rounds its rotary frequencies.
+    stored = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    return stored.eval()
+
+
+def edit_config(folder: Path, **changes: Any) -> None:
+    """Change keys of config.json; the value `...` removes one."""
+    path = folder / "config.json"
+    config = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps({key: value for key, value in config.items() if value is not ...}))
