@@ -5,13 +5,14 @@ Neighbours in time share the state of the machine, so figures are compared pair 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -45,7 +46,7 @@ class Worker:
 
     def __init__(self, command: Sequence[str]) -> None:
         self.began = time.perf_counter()
-        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+        self._errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115: kept open
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -80,10 +81,8 @@ class Worker:
     def close(self) -> None:
         """End the process by ending its input."""
         assert self._process.stdin and self._process.stdout
-        try:
+        with contextlib.suppress(BrokenPipeError):  # it died with a command unread
             self._process.stdin.close()
-        except BrokenPipeError:  # it died with a command unread
-            pass
         self._process.wait()
         self._process.stdout.close()
         self._errors.close()
@@ -99,17 +98,19 @@ class Worker:
     def _reason(self) -> str:
         status = self._process.wait()
         self._errors.seek(0)
-        return f"exit status {status}: {last_line(self._errors.read())}"
+        return f"exit status {status}: {gist(self._errors.read())}"
 
 
-def last_line(text: str) -> str:
-    """The last line that is not empty: where a traceback says what happened."""
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "no output")
+def gist(output: str) -> str:
+    """The last line that speaks of an error, else the last line."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if "error" in line.lower()]
+    return (errors or lines or ["no output"])[-1]
 
 
 def in_turns(
     entrants: Sequence[Entrant],
-    rounds: Iterable[int],
+    rounds: int,
     measurements: Sequence[Any],
     visit: Callable[[Entrant, Any, int], None],
 ) -> None:
@@ -117,7 +118,7 @@ def in_turns(
 
     An entrant that fails is visited no more; its reason is kept, and the rest goes on.
     """
-    for number in rounds:
+    for number in range(rounds):
         order = entrants if number % 2 == 0 else entrants[::-1]
         for measurement in measurements:
             for entrant in order:

@@ -9,7 +9,7 @@ import venv
 from dataclasses import dataclass
 from pathlib import Path
 
-from interleave import Entrant, WorkerError, last_line
+from interleave import Entrant, WorkerError, gist
 
 from satchel.runtime.bundle import Bundle, sha256_of
 
@@ -108,5 +108,7 @@ def _run(command: list[str], variables: dict[str, str] | None = None) -> str:
         command, capture_output=True, text=True, check=False, env=os.environ | (variables or {})
     )
     if done.returncode:
-        raise WorkerError(last_line(done.stderr))
+        log = HOME / "failed.log"
+        log.write_text(done.stdout + done.stderr)
+        raise WorkerError(f"{gist(done.stderr)} (more in {log.relative_to(ROOT)})")
     return done.stdout.strip()

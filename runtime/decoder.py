@@ -15,7 +15,7 @@ from satchel.runtime.errors import LimitError, SatchelError, UsageError
 from satchel.runtime.session import converted
 
 Logits = NDArray[np.float32]
-CHUNK = 512  # positions of a long prompt per run: bounds the memory of activations
+CHUNK = 256  # positions of a long prompt per run: bounds the memory of activations
 
 
 class Cancelled(SatchelError):

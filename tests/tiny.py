@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -59,3 +60,9 @@ def edit_config(folder: Path, **changes: Any) -> None:
     path = folder / "config.json"
     config = json.loads(path.read_text()) | changes
     path.write_text(json.dumps({key: value for key, value in config.items() if value is not ...}))
+
+
+if __name__ == "__main__":  # a checkpoint for trying things by hand
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True)
+    save_checkpoint(folder, sys.argv[2] if len(sys.argv) > 2 else "llama")

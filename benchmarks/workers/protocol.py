@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -46,16 +47,22 @@ def parser() -> argparse.ArgumentParser:
 
 def serve(load: Callable[[], Engine], ids: list[int]) -> None:
     """Load once, say so, then answer until stdin ends."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # an engine that prints must not spoil the answers
+
+    def say(answer: dict[str, Any]) -> None:
+        print(json.dumps(answer), file=answers, flush=True)
+
     began = time.perf_counter()
     engine = load()
-    _say({"seconds": time.perf_counter() - began, "versions": engine.versions})
+    say({"seconds": time.perf_counter() - began, "versions": engine.versions})
     for line in sys.stdin:
         command = json.loads(line)
         start = command["start"]
         if "prefill" in command:
-            _say(_prefill(engine, ids[start : start + command["prefill"]]))
+            say(_prefill(engine, ids[start : start + command["prefill"]]))
         else:
-            _say(_decode(engine, ids[start : start + command["after"]], command["decode"]))
+            say(_decode(engine, ids[start : start + command["after"]], command["decode"]))
 
 
 def _prefill(engine: Engine, prompt: list[int]) -> dict[str, Any]:
@@ -76,7 +83,3 @@ def _decode(engine: Engine, prompt: list[int], steps: int) -> dict[str, Any]:
         tokens.append(int(engine.step(tokens[-1]).argmax()))
     seconds = time.perf_counter() - began
     return {"seconds": seconds, "positions": engine.positions(), "tokens": tokens[:steps]}
-
-
-def _say(answer: dict[str, Any]) -> None:
-    print(json.dumps(answer), flush=True)

