@@ -46,7 +46,8 @@ class Worker:
 
     def __init__(self, command: Sequence[str]) -> None:
         self.began = time.perf_counter()
-        self._errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115: kept open
+        # A file, because a pipe that nobody reads fills up; it is closed with the process.
+        self._errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

@@ -43,13 +43,13 @@ def write_graph(
             written.append(array)
             if identity not in places:
                 padding = b"\0" * (-position % PAGE)
-                for chunk in (padding, memoryview(array).cast("B")):
+                for chunk in (padding, array.reshape(-1).view(np.uint8).data):
                     file.write(chunk)
                     digest.update(chunk)
                 position += len(padding)
                 places[identity] = (position, array.nbytes)
                 position += array.nbytes
-            value.const_value = _external(value, tensor, data_path, *places[identity])
+            value.const_value = _external(value, array, data_path, *places[identity])
     ir.save(model, path)
     graph_digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if not places:
@@ -59,14 +59,14 @@ def write_graph(
 
 
 def _external(
-    value: ir.Value, tensor: ir.TensorProtocol, data_path: Path, offset: int, length: int
+    value: ir.Value, array: np.ndarray[Any, Any], data_path: Path, offset: int, length: int
 ) -> ir.ExternalTensor:
     return ir.ExternalTensor(
         data_path.name,
         offset,
         length,
-        tensor.dtype,
-        shape=tensor.shape,
+        ir.DataType.from_numpy(array.dtype),
+        shape=ir.Shape(array.shape),
         name=str(value.name),
         base_dir=data_path.parent,
     )

@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 from satchel.models import ops
 from satchel.models.config import DecoderConfig
-from satchel.models.layers import Embedding, Linear
+from satchel.models.layers import Embedding, Linear, RMSNorm
 from satchel.models.ops import Cache
 
 
 class Stack(nn.Module):
     """Embedding, blocks and last norm: what checkpoints keep under ``model.``."""
 
-    def __init__(self, config: DecoderConfig, blocks: Sequence[nn.Module], norm: nn.Module) -> None:
+    def __init__(self, config: DecoderConfig, blocks: Sequence[nn.Module], norm: RMSNorm) -> None:
         super().__init__()
         self.embed_tokens = Embedding(config.vocab_size, config.hidden_size)
         self.layers = nn.ModuleList(blocks)
@@ -28,7 +28,7 @@ class Decoder(nn.Module):
 
     family = "decoder"
 
-    def __init__(self, config: DecoderConfig, blocks: Sequence[nn.Module], norm: nn.Module) -> None:
+    def __init__(self, config: DecoderConfig, blocks: Sequence[nn.Module], norm: RMSNorm) -> None:
         super().__init__()
         self.config = config
         self.model = Stack(config, blocks, norm)

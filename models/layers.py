@@ -62,6 +62,9 @@ class LayerNorm(RMSNorm):
 class Rope(nn.Module):
     """Rotary tables shared by the layers that use them: cos and sin, each [positions, rotated / 2]."""
 
+    cos: Tensor
+    sin: Tensor
+
     def __init__(self, tables: tuple[Tensor, Tensor]) -> None:
         super().__init__()
         self.register_buffer("cos", tables[0], persistent=False)
@@ -137,7 +140,10 @@ class Block(nn.Module):
     """Pre-norm decoder block. The residual stream travels beside the last output, unsummed, so that
     each sum happens inside the next norm."""
 
-    def __init__(self, attention: nn.Module, mlp: nn.Module, norms: Sequence[nn.Module]) -> None:
+    input_layernorm: RMSNorm
+    post_attention_layernorm: RMSNorm
+
+    def __init__(self, attention: nn.Module, mlp: nn.Module, norms: Sequence[RMSNorm]) -> None:
         super().__init__()
         self.input_layernorm, self.post_attention_layernorm = norms
         self.self_attn = attention

@@ -7,7 +7,9 @@ one node when the model is exported. Linear layers and embeddings leave as ``sat
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +19,11 @@ from torch.onnx.ops import symbolic, symbolic_multi_out
 
 OPSET = 23  # the first with RMSNormalization; runs on every ONNX Runtime we accept
 
-ACTIVATIONS = {  # hidden_act -> (PyTorch function, ONNX operator, attributes)
+Attributes = dict[str, Any]  # of an ONNX operator
+
+ACTIVATIONS: dict[
+    str, tuple[Callable[[Tensor], Tensor], str, Attributes]
+] = {  # hidden_act -> (PyTorch function, ONNX operator, attributes)
     "silu": (F.silu, "com.microsoft::QuickGelu", {"alpha": 1.0}),
     "swish": (F.silu, "com.microsoft::QuickGelu", {"alpha": 1.0}),
     "gelu": (F.gelu, "::Gelu", {"approximate": "none"}),
@@ -67,7 +73,7 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     """Root mean square norm over the last axis (Zhang and Sennrich, 2019)."""
     if not is_in_onnx_export():
         return F.rms_norm(x, weight.shape, weight, eps)
-    attributes = {"axis": -1, "epsilon": eps}
+    attributes: Attributes = {"axis": -1, "epsilon": eps}
     return symbolic(
         "::RMSNormalization", (x, weight), attributes, dtype=x.dtype, shape=x.shape, version=OPSET
     )
@@ -157,7 +163,7 @@ def causal_attention(
     assert cache is not None
     past_key, past_value = cache.past[len(cache.present)]
     cos, sin = rope or (None, None)
-    attributes = {
+    attributes: Attributes = {
         "num_heads": heads.num_heads,
         "kv_num_heads": heads.num_kv_heads,
         "scale": heads.scale,

@@ -45,7 +45,7 @@ def measure(folder: str | Path, threads: int | None, repeats: int) -> dict[str, 
     }
 
 
-def rows(figures: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+def rows(figures: dict[str, Any]) -> list[tuple[str, ...]]:
     """Cells of a table: figure with unit, median, min, max."""
     result = []
     for name, spread in figures["figures"].items():

@@ -65,6 +65,10 @@ class Sampling:
                 "above 0",
             ),
             "seed": (self.seed is None or _whole(self.seed, 0), "a whole number from 0"),
+            "logit_bias": (
+                self.logit_bias is None or isinstance(self.logit_bias, Mapping),
+                "a mapping of ids to numbers",
+            ),
         }
         for name, (valid, expected) in rules.items():
             if not valid:
@@ -81,12 +85,13 @@ class Sampler:
         self.sampling = sampling
         self.needs_history = sampling.repetition_penalty is not None
         self.random = np.random.default_rng(sampling.seed)
-        self.bias_ids = np.array(list(sampling.logit_bias or {}), np.int64)
-        self.bias_values = np.array(list((sampling.logit_bias or {}).values()), np.float32)
-        if self.bias_ids.size and self.bias_ids.max() >= vocab_size:
+        bias = sampling.logit_bias or {}
+        if max(bias, default=0) >= vocab_size:
             raise UsageError(
-                f"logit_bias: id {self.bias_ids.max()} is outside 0..{vocab_size - 1}", "TOKEN_ID"
+                f"logit_bias: id {max(bias)} is outside 0..{vocab_size - 1}", "TOKEN_ID"
             )
+        self.bias_ids = np.array(list(bias), np.int64)
+        self.bias_values = np.array(list(bias.values()), np.float32)
 
     def __call__(self, logits: NDArray[np.float32], history: Sequence[int]) -> int:
         """The next id after `history`. `logits` [vocab] may be changed."""
@@ -100,8 +105,10 @@ class Sampler:
             raise SatchelError("the model's logits are not finite", "NUMERIC_ERROR")
         if options.temperature == 0:
             return best
-        ids, probabilities = candidates(logits / np.float32(options.temperature), options)
-        place = np.searchsorted(probabilities.cumsum(), self.random.random())
+        ids, probabilities = candidates(_scaled(logits, logits[best], options.temperature), options)
+        mass = probabilities.cumsum()
+        # From the right, so that a draw never lands on an id of probability 0.
+        place = np.searchsorted(mass, self.random.random() * mass[-1], side="right")
         return int(ids[min(place, len(ids) - 1)])
 
 
@@ -118,6 +125,14 @@ def penalize_repetition(
     seen = np.unique(np.asarray(history, np.int64))
     scores = logits[seen]
     logits[seen] = np.where(scores < 0, scores * penalty, scores / penalty)
+
+
+def _scaled(
+    logits: NDArray[np.float32], best: np.float32, temperature: float
+) -> NDArray[np.float32]:
+    """Logits over temperature, with the best at 0: at a tiny temperature the others become -inf."""
+    with np.errstate(over="ignore"):
+        return (logits - best) / np.float32(max(temperature, 1e-30))
 
 
 def candidates(
@@ -170,8 +185,10 @@ def _top(logits: NDArray[np.float32], count: int) -> NDArray[np.int64]:
 
 
 def _number(value: Any, low: float, high: float) -> bool:
-    return not isinstance(value, bool) and isinstance(value, int | float) and low <= value <= high
+    return (_whole(value) or isinstance(value, float | np.floating)) and bool(low <= value <= high)
 
 
-def _whole(value: Any, low: int) -> bool:
-    return not isinstance(value, bool) and isinstance(value, int | np.integer) and value >= low
+def _whole(value: Any, low: float = -np.inf) -> bool:
+    return (
+        not isinstance(value, bool) and isinstance(value, int | np.integer) and bool(value >= low)
+    )

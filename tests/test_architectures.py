@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import satchel
 import torch
+
+import satchel
 from satchel import models
 from satchel.models.folder import load_folder
-
 from tests.tiny import SIZES, VOCAB, save_checkpoint
 
 GEMMA = {"head_dim": 32, "query_pre_attn_scalar": 24, "num_hidden_layers": 4, "sliding_window": 8}

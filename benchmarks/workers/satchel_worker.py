@@ -33,11 +33,13 @@ class Satchel:
 
     def prefill(self, ids: list[int]) -> NDArray[np.float32]:
         """The prompt in one run of the graph."""
-        return self.run.append(ids)[0]
+        logits: NDArray[np.float32] = self.run.append(ids)[0]
+        return logits
 
     def step(self, token: int) -> NDArray[np.float32]:
         """One run of the graph."""
-        return self.run.step(np.array([token]), ACTIVE)[0]
+        logits: NDArray[np.float32] = self.run.step(np.array([token]), ACTIVE)[0]
+        return logits
 
     def positions(self) -> int:
         """Length of the cache in use."""

@@ -1,0 +1,340 @@
+"""Choosing ids: the same candidates and probabilities as transformers, and options that are checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers.generation import logits_process
+
+from satchel.runtime.errors import SatchelError, UsageError
+from satchel.runtime.sample import Sampler, Sampling, candidates, log_probability
+
+NAN, INF = float("nan"), float("inf")
+FILTERS: list[dict[str, Any]] = [
+    {},
+    {"top_k": 1},
+    {"top_k": 7},
+    {"top_k": 10**9},
+    {"top_p": 1e-9},
+    {"top_p": 0.5},
+    {"top_p": 0.95},
+    {"top_p": 0.9999},
+    {"top_p": 1.0},
+    {"min_p": 0.0},
+    {"min_p": 0.05},
+    {"min_p": 0.7},
+    {"min_p": 1.0},
+    {"top_k": 50, "top_p": 0.8},
+    {"top_p": 0.9, "min_p": 0.02},
+    {"top_k": 300, "top_p": 0.99, "min_p": 0.001},
+]
+RNG = np.random.default_rng(0)
+SHAPES = {
+    "two": RNG.normal(0, 1, 2),
+    "small": RNG.normal(0, 2, 40),
+    "flat": RNG.normal(0, 1e-3, 5000),
+    "usual": RNG.normal(0, 2.5, 50_000),
+    "heavy_tail": RNG.standard_cauchy(20_000),
+    "peak": np.append(RNG.normal(0, 1, 30_000), 40.0),
+    "huge": RNG.normal(0, 1, 1000) * 1e30,
+    "banned": np.where(np.arange(4000) % 3, RNG.normal(0, 3, 4000), -INF),
+    "wide": RNG.normal(0, 3, 256_000),
+}
+
+
+def as_sampling(options: Mapping[str, Any]) -> Sampling:
+    return Sampling.from_options(options, {})
+
+
+def scaled(logits: np.ndarray, temperature: float) -> np.ndarray:
+    return np.asarray(logits, np.float32) / np.float32(temperature)
+
+
+def probabilities_of_transformers(scores: np.ndarray, **options: Any) -> np.ndarray:
+    """After the warpers in the order of `generate`, in double precision."""
+    steps: list[Any] = []
+    if "top_k" in options:
+        steps.append(logits_process.TopKLogitsWarper(options["top_k"]))
+    if options.get("top_p", 1.0) < 1.0:
+        steps.append(logits_process.TopPLogitsWarper(options["top_p"]))
+    if "min_p" in options:
+        steps.append(logits_process.MinPLogitsWarper(options["min_p"]))
+    rows = torch.tensor(scores.astype(np.float64))[None]
+    for step in steps:
+        rows = step(torch.zeros((1, 1), dtype=torch.long), rows)
+    return rows.softmax(-1)[0].numpy()
+
+
+def ours_over_vocabulary(scores: np.ndarray, **options: Any) -> np.ndarray:
+    ids, found = candidates(scores, Sampling(temperature=1.0, **options))
+    assert len(set(ids.tolist())) == len(ids)
+    result = np.zeros(len(scores))
+    result[ids] = found
+    return result
+
+
+@pytest.mark.parametrize("options", FILTERS, ids=str)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_candidates_equal_transformers(shape: str, options: dict[str, Any]) -> None:
+    for temperature in (0.3, 1.0, 1.7):
+        scores = scaled(SHAPES[shape], temperature)
+        expected = probabilities_of_transformers(scores, **options)
+        found = ours_over_vocabulary(scores, **options)
+        assert ((found > 0) == (expected > 0)).all()
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-300)
+        assert abs(found.sum() - 1) < 1e-9
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    st.integers(0, 2**32),
+    st.integers(1, 3000),
+    st.floats(0.01, 30),
+    st.one_of(st.none(), st.integers(1, 400)),
+    st.one_of(st.none(), st.floats(0.01, 0.999)),
+    st.one_of(st.none(), st.floats(0, 1)),
+)
+def test_random_candidates_equal_transformers(
+    seed: int, size: int, spread: float, top_k: Any, top_p: Any, min_p: Any
+) -> None:
+    scores = np.random.default_rng(seed).normal(0, spread, size).astype(np.float32)
+    given = {"top_k": top_k, "top_p": top_p, "min_p": min_p}
+    options = {name: value for name, value in given.items() if value is not None}
+    expected = probabilities_of_transformers(scores, **options)
+    found = ours_over_vocabulary(scores, **options)
+    if np.unique(scores).size == size:  # among equal logits at the cut, top-k takes just k
+        assert ((found > 0) == (expected > 0)).all()
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-300)
+
+
+def test_top_k_keeps_exactly_k_of_equal_logits() -> None:
+    ids, found = candidates(np.zeros(10, np.float32), Sampling(temperature=1.0, top_k=3))
+    assert len(ids) == 3
+    np.testing.assert_allclose(found, 1 / 3)
+
+
+@pytest.mark.parametrize("penalty", [0.5, 1.0, 1.3, 20.0])
+def test_repetition_penalty_and_bias_equal_transformers(penalty: float) -> None:
+    random = np.random.default_rng(int(penalty * 10))
+    logits = random.normal(0, 3, 500).astype(np.float32)
+    logits[[3, 4]] = 0.0, -0.0
+    history = random.integers(0, 100, 80).tolist()  # with repeats
+    history += [3, 4]
+    bias = {7: 2.5, 11: -INF, 499: -3.0, history[0]: 9.0}
+    rows = torch.tensor(logits)[None]
+    ids = torch.tensor([history])
+    steps = (
+        logits_process.SequenceBiasLogitsProcessor([[[k], v] for k, v in bias.items()]),
+        logits_process.RepetitionPenaltyLogitsProcessor(penalty),
+    )
+    for step in steps:
+        rows = step(ids, rows)
+    Sampler(Sampling(logit_bias=bias, repetition_penalty=penalty), 500)(logits, history)
+    np.testing.assert_allclose(logits, rows[0].numpy(), rtol=1e-6)
+
+
+def test_the_whole_chain_equals_transformers_by_frequency() -> None:
+    logits = np.random.default_rng(5).normal(0, 2, 60).astype(np.float32)
+    history = [1, 2, 3, 3]
+    options = {"temperature": 0.8, "top_k": 20, "top_p": 0.9, "min_p": 0.02}
+    chain = (
+        logits_process.SequenceBiasLogitsProcessor([[[9], 1.5]]),
+        logits_process.RepetitionPenaltyLogitsProcessor(1.2),
+        logits_process.TemperatureLogitsWarper(0.8),
+        logits_process.TopKLogitsWarper(20),
+        logits_process.TopPLogitsWarper(0.9),
+        logits_process.MinPLogitsWarper(0.02),
+    )
+    rows = torch.tensor(logits)[None]
+    for step in chain:
+        rows = step(torch.tensor([history]), rows)
+    expected = rows.softmax(-1)[0].numpy()
+    sampler = Sampler(
+        as_sampling({**options, "repetition_penalty": 1.2, "logit_bias": {9: 1.5}, "seed": 1}), 60
+    )
+    count = 20_000
+    drawn = np.bincount([sampler(logits.copy(), history) for _ in range(count)], minlength=60)
+    assert not drawn[expected == 0].any()
+    spread = np.sqrt(count * expected * (1 - expected))
+    assert (np.abs(drawn - count * expected) <= 5 * spread).all()
+
+
+def test_frequencies_without_filters_match_the_softmax() -> None:
+    logits = np.log(np.array([0.5, 0.25, 0.2, 0.05, 0.0], np.float32) + np.float32(1e-45))
+    logits[4] = -INF
+    sampler, count = Sampler(Sampling(temperature=1.0, seed=2), 5), 20_000
+    drawn = np.bincount([sampler(logits.copy(), ()) for _ in range(count)], minlength=5)
+    assert drawn[4] == 0
+    np.testing.assert_allclose(drawn / count, [0.5, 0.25, 0.2, 0.05, 0], atol=0.015)
+
+
+class Fixed:
+    """A random source that always says the same."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def random(self) -> float:
+        return self.value
+
+
+@pytest.mark.parametrize("value", [0.0, 1 - 2**-53])
+@pytest.mark.parametrize("options", [{}, {"top_k": 100}, {"top_p": 1.0}, {"min_p": 0.0}])
+def test_no_draw_reaches_a_banned_id(value: float, options: dict[str, Any]) -> None:
+    for allowed in ([1, 2], [50], list(range(1, 98))):
+        logits = np.full(100, -INF, np.float32)
+        logits[allowed] = np.random.default_rng(len(allowed)).normal(0, 1, len(allowed))
+        sampler = Sampler(Sampling(temperature=1.0, **options), 100)
+        sampler.random = Fixed(value)  # type: ignore[assignment]
+        assert sampler(logits, ()) in allowed
+
+
+def drawn(seed: int | None, count: int = 200) -> list[int]:
+    logits = np.random.default_rng(0).normal(0, 1, 1000).astype(np.float32)
+    sampler = Sampler(Sampling(temperature=1.0, seed=seed), 1000)
+    return [sampler(logits.copy(), ()) for _ in range(count)]
+
+
+def test_d08_seeds_are_reproducible() -> None:
+    assert drawn(7) == drawn(7)
+    assert drawn(7) != drawn(8)
+    assert drawn(10**40) == drawn(10**40)
+    assert drawn(0) == drawn(0) and drawn(0) != drawn(None)
+    assert drawn(None) != drawn(None)
+
+
+def test_greedy_takes_the_first_of_the_best() -> None:
+    logits = np.array([1, 5, 5, -INF], np.float32)
+    assert Sampler(Sampling(), 4)(logits, ()) == 1
+    assert Sampler(as_sampling({"top_k": 1, "seed": 3}), 4)(logits, ()) in (1, 2)
+
+
+@pytest.mark.parametrize("temperature", [1e-3, 1e-30, 1e-45, 5e-324])
+@pytest.mark.filterwarnings("error")
+def test_d08_a_tiny_temperature_is_greedy(temperature: float) -> None:
+    for scale in (1e-3, 1.0, 1e30):
+        logits = (np.random.default_rng(1).permutation(500) * scale).astype(np.float32)
+        sampler = Sampler(Sampling(temperature=temperature, seed=0), 500)
+        best = int(logits.argmax())
+        if scale >= 1:
+            assert all(sampler(logits.copy(), ()) == best for _ in range(20))
+        else:
+            assert 0 <= sampler(logits.copy(), ()) < 500
+
+
+def test_a_huge_temperature_is_uniform() -> None:
+    logits = np.array([100, 0, -100, 50], np.float32)
+    sampler = Sampler(Sampling(temperature=1e4, seed=0), 4)
+    counts = np.bincount([sampler(logits.copy(), ()) for _ in range(4000)], minlength=4)
+    np.testing.assert_allclose(counts / 4000, 0.25, atol=0.03)
+
+
+INVALID: list[dict[str, Any]] = [
+    *({"temperature": value} for value in (-0.1, NAN, INF, -INF, True, False, "1", [1], 2e4)),
+    *({"top_k": value} for value in (0, -1, 1.5, 2.0, True, "3", NAN)),
+    *({"top_p": value} for value in (0, 0.0, -0.5, 1.0001, 2, NAN, INF, True, "0.5")),
+    *({"min_p": value} for value in (-0.01, 1.01, NAN, INF, False, "0.1")),
+    *({"repetition_penalty": value} for value in (0, 0.0, -1, NAN, INF, True, "1.1")),
+    *({"seed": value} for value in (-1, True, False, 1.0, "1", NAN)),
+    *({"logit_bias": value} for value in ([5], "5", 5, {"5": 1.0}, {-1: 1.0}, {True: 1.0})),
+    *({"logit_bias": {5: value}} for value in (NAN, INF, "1", True, None)),
+    {"logit_bias": {1.0: 1.0}},
+]
+
+
+@pytest.mark.parametrize("options", INVALID, ids=str)
+def test_d08_invalid_options_are_refused(options: dict[str, Any]) -> None:
+    name = next(iter(options))
+    with pytest.raises(UsageError, match=name) as caught:
+        as_sampling(options)
+    assert caught.value.code == "USAGE" and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"temperature": 0},
+        {"temperature": np.float32(0.7)},
+        {"top_k": np.int64(3)},
+        {"top_p": 1},
+        {"min_p": 0},
+        {"repetition_penalty": 1},
+        {"seed": np.int64(0)},
+        {"logit_bias": {}},
+        {"logit_bias": {np.int64(3): np.float32(-INF), 4: 1}},
+    ],
+    ids=str,
+)
+def test_d08_valid_options_are_taken(options: dict[str, Any]) -> None:
+    sampler = Sampler(as_sampling(options), 10)
+    assert 0 <= sampler(np.arange(10, dtype=np.float32), [1]) < 10
+
+
+def test_d08_unknown_options_name_the_known_ones() -> None:
+    with pytest.raises(UsageError, match=r"unknown option 'top_q'; known: logit_bias, min_p"):
+        as_sampling({"top_q": 1})
+
+
+@pytest.mark.parametrize("option", [{"top_k": 5}, {"top_p": 0.5}, {"min_p": 0.1}, {"seed": 1}])
+def test_d08_sampling_options_turn_sampling_on(option: dict[str, Any]) -> None:
+    assert as_sampling(option).temperature == 1.0
+    assert Sampling.from_options(option, {"temperature": 0.6}).temperature == 0.6
+    with pytest.raises(UsageError, match=f"{next(iter(option))} has no effect at temperature 0"):
+        as_sampling({**option, "temperature": 0.0})
+
+
+def test_defaults_of_the_bundle() -> None:
+    defaults = {"temperature": 0.6, "top_p": 0.9, "unheard_of": 1}
+    assert Sampling.from_options({}, defaults) == Sampling(temperature=0.6, top_p=0.9)
+    assert Sampling.from_options({"top_p": 0.5}, defaults).top_p == 0.5
+    assert Sampling.from_options({"top_p": None}, defaults).top_p == 0.9
+    greedy = Sampling.from_options({"temperature": 0}, defaults)
+    assert Sampler(greedy, 5)(np.arange(5, dtype=np.float32), ()) == 4
+    assert as_sampling({}).temperature == 0
+    assert as_sampling({"repetition_penalty": 1.1, "logit_bias": {1: 1.0}}).temperature == 0
+
+
+@pytest.mark.parametrize("token", [10, 10**6, 2**63, 10**30])
+def test_d08_bias_outside_the_vocabulary(token: int) -> None:
+    with pytest.raises(UsageError, match=r"outside 0\.\.9") as caught:
+        Sampler(as_sampling({"logit_bias": {token: 1.0}}), 10)
+    assert caught.value.code == "TOKEN_ID"
+
+
+@pytest.mark.parametrize(
+    "logits",
+    [[NAN, 1, 2], [1, 2, NAN], [INF, 1, 2], [-INF] * 3, [NAN] * 3, [INF, -INF, NAN]],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"temperature": 1.0}, {"top_k": 2}, {"repetition_penalty": 2.0}, {"logit_bias": {0: 1.0}}],
+    ids=str,
+)
+def test_d07_logits_that_are_not_finite(logits: list[float], options: dict[str, Any]) -> None:
+    sampler = Sampler(as_sampling(options), 3)
+    with pytest.raises(SatchelError, match="not finite") as caught:
+        sampler(np.array(logits, np.float32), [1])
+    assert caught.value.code == "NUMERIC_ERROR"
+
+
+def test_d07_banning_every_id_is_an_error_and_one_left_is_not() -> None:
+    ban = {token: -INF for token in range(4)}
+    with pytest.raises(SatchelError, match="not finite"):
+        Sampler(as_sampling({"logit_bias": ban}), 4)(np.zeros(4, np.float32), ())
+    for options in ({}, {"temperature": 2.0}, {"top_k": 4, "top_p": 0.9}):
+        sampler = Sampler(as_sampling({**options, "logit_bias": ban}), 5)
+        assert sampler(np.zeros(5, np.float32), ()) == 4
+
+
+def test_log_probability_equals_log_softmax() -> None:
+    logits = np.random.default_rng(0).normal(0, 30, 100_000).astype(np.float32)
+    expected = torch.tensor(logits, dtype=torch.float64).log_softmax(-1)
+    for token in (0, int(logits.argmax()), int(logits.argmin())):
+        assert log_probability(logits, token) == pytest.approx(float(expected[token]), rel=1e-6)
