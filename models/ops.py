@@ -208,6 +208,56 @@ def _eager_attention(
     return (weights @ value).transpose(1, 2).reshape(batch, length, -1)
 
 
+def attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    num_heads: int,
+    scale: float,
+    bias: Tensor | None = None,
+) -> Tensor:
+    """Self-attention over everything, or over what `bias` leaves.
+
+    `query`, `key` and `value` are [batch, length, heads * head_dim]; `bias` [1, 1 or heads, length,
+    length] is added to the scores (relative positions, or minus infinity where nothing is to be seen).
+    Returns [batch, length, heads * head_dim]. Exported it is one MultiHeadAttention.
+    """
+    if is_in_onnx_export():
+        attributes: Attributes = {"num_heads": num_heads, "scale": scale}
+        inputs = (query, key, value, None, None, bias)
+        return symbolic(
+            "com.microsoft::MultiHeadAttention",
+            inputs if bias is not None else inputs[:3],
+            attributes,
+            dtype=query.dtype,
+            shape=query.shape,
+            version=1,
+        )
+    batch, length, width = query.shape
+    query, key, value = (
+        x.view(batch, length, num_heads, -1).transpose(1, 2) for x in (query, key, value)
+    )  # [batch, heads, length, head_dim]
+    attended = F.scaled_dot_product_attention(query, key, value, bias, scale=scale)
+    return attended.transpose(1, 2).reshape(batch, length, width)
+
+
+def rotary(x: Tensor, cos: Tensor, sin: Tensor, num_heads: int) -> Tensor:
+    """Rotary embedding from position 0 of x [batch, length, heads * head_dim]."""
+    if is_in_onnx_export():
+        start = torch.zeros(1, dtype=torch.int64)
+        attributes: Attributes = {"num_heads": num_heads, "interleaved": 0}
+        return symbolic(
+            "com.microsoft::RotaryEmbedding",
+            (x, start, cos, sin),
+            attributes,
+            dtype=x.dtype,
+            shape=x.shape,
+            version=1,
+        )
+    heads = x.unflatten(-1, (num_heads, -1)).transpose(1, 2)
+    return rotate(heads, cos, sin).transpose(1, 2).flatten(-2)
+
+
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotary embedding (Su et al., 2021) of x [batch, heads, length, head_dim] from position 0.
 

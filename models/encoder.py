@@ -1,0 +1,66 @@
+"""The encoder-only family: text or an image in; states, a vector or scores out. Knows no architecture.
+
+A `Tower` is what becomes one graph. It is a trunk (embeddings and blocks) with a head; pooling and
+heads are inside the graph, so that an app gets the answer and not the states. Texts of one batch have
+one length, which is why no graph has a padding mask.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+Axes = list[int | str]
+
+TASKS = (
+    "embed",
+    "classify",
+    "tokens",
+    "answer",
+    "fill-mask",
+    "image-embed",
+    "image-classify",
+    "text-image-embed",
+)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Names of a head's outputs and how its scores read: softmax, sigmoid or identity (regression)."""
+
+    names: list[str]
+    scores: str = "softmax"
+
+
+class Tower(nn.Module):
+    """A trunk and its head: one graph.
+
+    `trunk` maps the inputs to states [batch, length, hidden]; `head` maps those to the answer, or is
+    None where the states are the answer. `answer_axes` are the head's output axes, its name
+    `answer_name` ("embedding" or "logits").
+    """
+
+    def __init__(
+        self,
+        trunk: nn.Module,
+        head: nn.Module | None,
+        *,
+        input_names: tuple[str, ...],
+        hidden_size: int,
+        answer_name: str = "",
+        answer_axes: Axes | None = None,
+    ) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.head = head
+        self.input_names = input_names
+        self.outputs: dict[str, Axes] = {"last_hidden_state": ["batch", "length", hidden_size]}
+        if head is not None:
+            self.outputs[answer_name] = list(answer_axes or [])
+
+    def forward(self, *inputs: Tensor) -> list[Tensor]:
+        """The outputs, in the order of `outputs`; int64 ids [batch, length] or float32 pixels
+        [batch, channels, height, width]."""
+        states = self.trunk(*inputs)
+        return [states] if self.head is None else [states, self.head(states)]
