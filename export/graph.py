@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 
 import onnx_ir
 import torch
 from torch import Tensor, nn
 
-from satchel.export.signature import decoder_inputs, decoder_outputs
 from satchel.models.decoder import Decoder
 from satchel.models.ops import OPSET, Cache
 from satchel.runtime.bundle import Port
 
+WRAPPERS = re.compile(r"^module\.(model\.)?")  # attributes of the classes below
 DTYPES = {"int64": torch.int64, "int32": torch.int32, "float32": torch.float32}
-EXAMPLE_SIZE = 2  # torch.export takes sizes 0 and 1 for constants
+EXAMPLE_SIZES = {"length": 6}  # at least 2: torch.export takes sizes 0 and 1 for constants
 
 
 class DecoderGraph(nn.Module):
@@ -26,35 +27,43 @@ class DecoderGraph(nn.Module):
         self.model = model
 
     def forward(
-        self, ids: Tensor, seqlens_k: Tensor, total: Tensor, rows: Tensor, past: list[Tensor]
+        self, ids: Tensor, seqlens_k: Tensor, total: Tensor, rows: Tensor, *past: Tensor
     ) -> list[Tensor]:
         cache = Cache(seqlens_k, total, list(zip(past[::2], past[1::2], strict=True)))
         logits = self.model(ids, cache, rows)
         return [logits, *(tensor for pair in cache.present for tensor in pair)]
 
 
-def trace_decoder(model: Decoder) -> onnx_ir.Model:
-    """The graph of `model`: prefill and decode in one, weights still those of the model (no copy).
+class _Listed(nn.Module):
+    """A module that takes its inputs as one list, so that any signature is traced alike."""
 
-    Linear layers and embeddings are ``satchel::Linear`` and ``satchel::Embedding``.
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, inputs: list[Tensor]) -> list[Tensor]:
+        return self.module(*inputs)
+
+
+def trace(module: nn.Module, inputs: list[Port], outputs: list[Port]) -> onnx_ir.Model:
+    """The graph of `module`, whose forward takes and returns the tensors of the two lists.
+
+    Weights are still those of the module (no copy). Linear layers and embeddings are
+    ``satchel::Linear`` and ``satchel::Embedding``.
     """
-    config = model.config
-    geometry = (config.num_hidden_layers, config.kv_heads, config.head_size)
-    inputs = decoder_inputs(*geometry)
-    outputs = decoder_outputs(*geometry, config.vocab_size)
     examples = [_example(port) for port in inputs]
     axes = [_dynamic_axes(port) for port in inputs]
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         program = torch.onnx.export(
-            DecoderGraph(model).eval(),
-            (*examples[:4], examples[4:]),
+            _Listed(module).eval(),
+            (examples,),
             dynamo=True,
             opset_version=OPSET,
             input_names=[port.name for port in inputs],
             output_names=[port.name for port in outputs],
-            dynamic_shapes=(*axes[:4], axes[4:]),
+            dynamic_shapes=(axes,),
             verbose=False,
             optimize=True,
         )
@@ -62,11 +71,21 @@ def trace_decoder(model: Decoder) -> onnx_ir.Model:
     return _cleaned(program.model)
 
 
+def _example(port: Port) -> Tensor:
+    shape = [axis if isinstance(axis, int) else EXAMPLE_SIZES.get(axis, 2) for axis in port.axes]
+    return torch.zeros(shape, dtype=DTYPES[port.dtype])
+
+
+def _dynamic_axes(port: Port) -> dict[int, torch.export.Dim]:
+    named = enumerate(port.axes)
+    return {index: torch.export.Dim(axis) for index, axis in named if isinstance(axis, str)}
+
+
 def _cleaned(model: onnx_ir.Model) -> onnx_ir.Model:
     """Names as in the checkpoint, no traces of the machine, no outputs that nobody reads."""
     graph = model.graph
     for name, value in list(graph.initializers.items()):
-        value.name = name.removeprefix("model.")  # the attribute of DecoderGraph
+        value.name = WRAPPERS.sub("", name)
     for item in (model, graph, *graph, *graph.inputs, *graph.initializers.values()):
         item.metadata_props.clear()
         item.doc_string = None
@@ -79,13 +98,3 @@ def _cleaned(model: onnx_ir.Model) -> onnx_ir.Model:
             if not output.uses() and output not in results:
                 output.name = ""  # an optional output left out is not computed
     return model
-
-
-def _example(port: Port) -> Tensor:
-    shape = [axis if isinstance(axis, int) else EXAMPLE_SIZE for axis in port.axes]
-    return torch.zeros(shape, dtype=DTYPES[port.dtype])
-
-
-def _dynamic_axes(port: Port) -> dict[int, torch.export.Dim]:
-    named = enumerate(port.axes)
-    return {index: torch.export.Dim(axis) for index, axis in named if isinstance(axis, str)}

@@ -36,6 +36,17 @@ def decoder_inputs(layers: int, kv_heads: int, head_dim: int) -> list[Port]:
     ]
 
 
+def encoder_inputs(
+    names: tuple[str, ...], image_size: tuple[int, int] = (224, 224)
+) -> list[Port]:
+    """Inputs of an encoder graph by their names; images are [3, *image_size]."""
+    axes: dict[str, list[int | str]] = {"pixel_values": ["batch", 3, *image_size]}
+    dtypes = {"pixel_values": "float32"}
+    return [
+        Port(name, dtypes.get(name, "int64"), axes.get(name, ["batch", "length"])) for name in names
+    ]
+
+
 def decoder_outputs(layers: int, kv_heads: int, head_dim: int, vocab_size: int) -> list[Port]:
     """Outputs of a decoder graph, in order."""
     cache: list[int | str] = ["batch", kv_heads, "capacity", head_dim]

@@ -11,7 +11,7 @@ from satchel.models.checkpoint import Checkpoint
 from satchel.runtime.bundle import Tokens
 from satchel.runtime.errors import CheckpointError, shown
 
-SPECIAL = ("bos_token", "eos_token", "unk_token", "pad_token")
+SPECIAL = ("bos_token", "eos_token", "unk_token", "pad_token", "mask_token")
 SAMPLING_KEYS = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
 
 
@@ -78,8 +78,11 @@ def special_tokens(checkpoint: Checkpoint, tokenizer: bytes, vocab_size: int) ->
                 )
         return found
 
-    bos, pad = ids("bos"), ids("pad")
-    return Tokens(bos[0] if bos else None, ids("eos"), pad[0] if pad else None)
+    def first(name: str) -> int | None:
+        found = ids(name)
+        return found[0] if found else None
+
+    return Tokens(first("bos"), ids("eos"), first("pad"), first("mask"))
 
 
 def generation_defaults(checkpoint: Checkpoint) -> dict[str, Any]:

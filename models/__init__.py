@@ -1,9 +1,10 @@
-"""Checkpoint on disk to PyTorch reference model."""
+"""Checkpoint on disk to PyTorch reference model: `build` for decoders, `build_encoder` for encoders."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Collection, Iterable
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -11,6 +12,8 @@ import torch
 from satchel.models import weights
 from satchel.models.checkpoint import Checkpoint
 from satchel.models.decoder import Decoder
+from satchel.models.encoder import EncoderModel
+from satchel.models.text import assemble
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 
 ARCHITECTURES = {  # model_type -> module with Config and Model
@@ -25,6 +28,21 @@ ARCHITECTURES = {  # model_type -> module with Config and Model
     "gpt2": "gpt2",
     "gpt_neox": "gpt_neox",
 }
+ENCODERS = {  # model_type -> module with Config and Model, the trunk
+    "bert": "bert",
+    "roberta": "roberta",
+    "xlm-roberta": "xlm_roberta",
+    "distilbert": "distilbert",
+    "mpnet": "mpnet",
+    "modernbert": "modernbert",
+    "electra": "electra",
+    "albert": "albert",
+}
+
+
+def family(checkpoint: Checkpoint) -> str:
+    """Either "decoder" or "encoder": which of the two builders is for `checkpoint`."""
+    return "encoder" if str(checkpoint.config.get("model_type")) in ENCODERS else "decoder"
 
 
 def build(
@@ -40,12 +58,7 @@ def build(
     `default_context`. Raises CheckpointError or UnsupportedError with
     what is wrong, before any weight is read where config.json is to blame.
     """
-    model_type = checkpoint.config.get("model_type")
-    if not isinstance(model_type, str) or model_type not in ARCHITECTURES:
-        raise UnsupportedError(
-            f"model_type {shown(model_type)} is unknown; known: {', '.join(ARCHITECTURES)}"
-        )
-    module = importlib.import_module(f"satchel.models.{ARCHITECTURES[model_type]}")
+    module = _architecture(checkpoint, ARCHITECTURES)
     config = module.Config.from_dict(checkpoint.config, ignored_keys)
     positions = config.context(context, default_context)
     with torch.device("meta"):
@@ -56,3 +69,27 @@ def build(
     tied_to = "model.embed_tokens.weight" if config.tie_word_embeddings else None
     weights.assign(model, tensors, tied_to, progress)
     return model.eval(), positions
+
+
+def build_encoder(
+    checkpoint: Checkpoint,
+    task: str | None = None,
+    ignored_keys: Collection[str] = (),
+    progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+) -> EncoderModel:
+    """The towers of an encoder `checkpoint` with their weights in float32.
+
+    `task` is one of `satchel.models.encoder.TASKS`; None means the one the checkpoint was made for.
+    Raises as `build` does.
+    """
+    module = _architecture(checkpoint, ENCODERS)
+    config = module.Config.from_dict(checkpoint.config, ignored_keys)
+    return assemble(module, config, checkpoint, task, progress)
+
+
+def _architecture(checkpoint: Checkpoint, table: dict[str, str]) -> ModuleType:
+    model_type = checkpoint.config.get("model_type")
+    if not isinstance(model_type, str) or model_type not in table:
+        known = ", ".join(ARCHITECTURES | ENCODERS)
+        raise UnsupportedError(f"model_type {shown(model_type)} is unknown; known: {known}")
+    return importlib.import_module(f"satchel.models.{table[model_type]}")

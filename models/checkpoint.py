@@ -13,6 +13,8 @@ from satchel.runtime.errors import CheckpointError, shown
 if TYPE_CHECKING:
     import torch
 
+    from satchel.models.sentence import SentenceModules
+
 
 @dataclass(frozen=True)
 class LazyTensor:
@@ -36,13 +38,22 @@ class Checkpoint:
     tokenizer: dict[str, Any] | None = None  # the content of tokenizer.json
     tokenizer_config: dict[str, Any] = field(default_factory=dict)
     generation_config: dict[str, Any] = field(default_factory=dict)
+    preprocessor_config: dict[str, Any] = field(default_factory=dict)  # of images
     chat_template: str | None = None
     licence: str | None = None
     sha256: str = ""
+    sentence: SentenceModules | None = None  # of a sentence-transformers folder
 
 
 def parse_json(data: bytes, name: str, limit: int, max_depth: int = 64) -> dict[str, Any]:
     """Read a JSON object strictly: no duplicate keys, NaN, lone surrogates or bombs."""
+    value = _parse(data, name, limit, max_depth)
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{name} holds a {type(value).__name__}; expected an object")
+    return value
+
+
+def _parse(data: bytes, name: str, limit: int, max_depth: int) -> Any:
     if len(data) > limit:
         raise CheckpointError(f"{name} has {len(data)} bytes; at most {limit} are read")
 
@@ -61,8 +72,6 @@ def parse_json(data: bytes, name: str, limit: int, max_depth: int = 64) -> dict[
         json.dumps(value, ensure_ascii=False).encode("utf-8")  # refuses lone surrogates
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{name} is not valid JSON: {shown(error)}") from error
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{name} holds a {type(value).__name__}; expected an object")
     if depth(value) > max_depth:
         raise CheckpointError(f"{name} is nested deeper than {max_depth} levels")
     return value
@@ -84,3 +93,11 @@ def depth(value: Any) -> int:
 def read_json(path: Path, limit: int = 1 << 20) -> dict[str, Any]:
     """Read a JSON object from a file of a checkpoint."""
     return parse_json(path.read_bytes(), path.name, limit)
+
+
+def read_json_list(path: Path, limit: int = 1 << 20) -> list[Any]:
+    """Read a JSON list from a file of a checkpoint, as strictly."""
+    value = _parse(path.read_bytes(), path.name, limit, 64)
+    if not isinstance(value, list):
+        raise CheckpointError(f"{path.name} holds a {type(value).__name__}; expected a list")
+    return value

@@ -53,6 +53,10 @@ LIMITS = {  # a size above these is a mistake or an attack
     "num_attention_heads": 1024,
     "num_key_value_heads": 1024,
     "head_dim": 1024,
+    "embedding_size": 1 << 16,
+    "type_vocab_size": 1 << 10,
+    "num_hidden_groups": 512,
+    "inner_group_num": 512,
     "max_position_embeddings": 1 << 24,
 }
 
@@ -62,6 +66,7 @@ class ModelConfig:
     """Base of all configurations: strict reading. Fields carry the names of config.json."""
 
     ALIASES: ClassVar[dict[str, str]] = {}  # key of this architecture -> our field
+    cosmetic: ClassVar[frozenset[str]] = COSMETIC
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any], ignored_keys: Collection[str] = ()) -> Self:
@@ -74,7 +79,7 @@ class ModelConfig:
             if key in fields:
                 if value is not None or _accepts_none(hints[key]):
                     values[key] = _typed(key, value, hints[key])
-            elif not (key in COSMETIC or key in ignored_keys or _is_neutral(key, value)):
+            elif not (key in cls.cosmetic or key in ignored_keys or _is_neutral(key, value)):
                 raise UnsupportedError(
                     f"config.json: key {shown(key)} = {shown(value)} is not supported by "
                     f"{raw.get('model_type')}; if it does not change the mathematics, "
@@ -88,6 +93,23 @@ class ModelConfig:
         if missing:
             raise CheckpointError(f"config.json lacks {', '.join(missing)}", "CKPT_CONFIG")
         return cls(**values)
+
+    def check_sizes(self) -> None:
+        """Refuse sizes beyond LIMITS, of the fields that this configuration has."""
+        for name, limit in LIMITS.items():
+            value = getattr(self, name, None)
+            if value is not None and not 1 <= value <= limit:
+                raise CheckpointError(
+                    f"config.json: {name} = {value} is outside 1..{limit}", "CKPT_CONFIG"
+                )
+
+    def check_activation(self, key: str) -> None:
+        """Refuse an activation that is not known; `key` is the field that names it."""
+        if getattr(self, key) not in ACTIVATIONS:
+            raise UnsupportedError(
+                f"config.json: {key} {shown(getattr(self, key))} is not supported; "
+                f"known: {', '.join(ACTIVATIONS)}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,17 +133,8 @@ class DecoderConfig(ModelConfig):
     )
 
     def __post_init__(self) -> None:
-        for name, limit in LIMITS.items():
-            value = getattr(self, name)
-            if value is not None and not 1 <= value <= limit:
-                raise CheckpointError(
-                    f"config.json: {name} = {value} is outside 1..{limit}", "CKPT_CONFIG"
-                )
-        if self.hidden_act not in ACTIVATIONS:
-            raise UnsupportedError(
-                f"config.json: hidden_act {shown(self.hidden_act)} is not supported; "
-                f"known: {', '.join(ACTIVATIONS)}"
-            )
+        self.check_sizes()
+        self.check_activation("hidden_act")
         if self.head_dim is None and self.hidden_size % self.num_attention_heads:
             raise CheckpointError(
                 f"config.json: num_attention_heads = {self.num_attention_heads} does not divide "

@@ -7,7 +7,7 @@ one length, which is why no graph has a padding mask.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
@@ -64,3 +64,27 @@ class Tower(nn.Module):
         [batch, channels, height, width]."""
         states = self.trunk(*inputs)
         return [states] if self.head is None else [states, self.head(states)]
+
+
+@dataclass(frozen=True)
+class EncoderModel:
+    """A built encoder and what its graphs cannot say.
+
+    `context` is the number of tokens a text may have, `max_length` the number it is cut to. `prompts`
+    go before a text, `default_prompt` names the one to use unasked. `notes` are remarks for the user.
+    """
+
+    architecture: str
+    task: str
+    towers: dict[str, Tower]
+    hidden_size: int
+    vocab_size: int
+    context: int
+    max_length: int
+    labels: Labels | None = None
+    normalized: bool = False
+    similarity: str = "cosine"
+    lower_case: bool = False
+    prompts: dict[str, str] = field(default_factory=dict)
+    default_prompt: str | None = None
+    notes: tuple[str, ...] = ()

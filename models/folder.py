@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import torch
-
-from satchel.models.checkpoint import Checkpoint, LazyTensor, read_json
-from satchel.runtime.errors import CheckpointError, StorageError, UnsupportedError, shown
+from satchel.models.checkpoint import Checkpoint, read_json
+from satchel.models.files import header, optional_json, read_tensors, refuse_pickles, regular
+from satchel.models.sentence import read_sentence
+from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack")
-FLOATS = {"F32", "F16", "BF16", "F64"}
 TOKENIZER_LIMIT = 64 << 20
 TEMPLATE_LIMIT = 64 << 10
 
@@ -26,7 +22,7 @@ def load_folder(folder: Path) -> Checkpoint:
 
     Raises CheckpointError or UnsupportedError naming the file and what is wrong with it.
     """
-    config_path = _regular(folder, "config.json")
+    config_path = regular(folder, "config.json")
     if config_path is None:
         raise CheckpointError(f"{shown(folder)} has no config.json")
     config = read_json(config_path)
@@ -41,55 +37,31 @@ def load_folder(folder: Path) -> Checkpoint:
             "config.json has a quantization_config: export from the checkpoint before quantisation"
         )
     shards = _shards(folder)
-    tokenizer_config = _optional_json(folder, "tokenizer_config.json")
+    tokenizer_config = optional_json(folder, "tokenizer_config.json")
+    sentence = read_sentence(folder)
     return Checkpoint(
         source=folder.name,
         config=config,
-        tensors=_tensors(shards),
-        tokenizer=_optional_json(folder, "tokenizer.json", TOKENIZER_LIMIT) or None,
+        tensors=read_tensors(shards),
+        tokenizer=optional_json(folder, "tokenizer.json", TOKENIZER_LIMIT) or None,
         tokenizer_config=tokenizer_config,
-        generation_config=_optional_json(folder, "generation_config.json"),
+        generation_config=optional_json(folder, "generation_config.json"),
+        preprocessor_config=_preprocessor_config(folder),
         chat_template=_chat_template(folder, tokenizer_config),
         licence=_licence(folder),
-        sha256=_digest(shards),
+        sha256=_digest([*shards, *(sentence.files if sentence else ())]),
+        sentence=sentence,
     )
-
-
-def _regular(folder: Path, name: str) -> Path | None:
-    """The path of a file of the checkpoint, None if absent; refuses what is not a file of its own.
-
-    A link may only lead into the folder or, as in the Hugging Face cache, its repository's blobs.
-    """
-    path = folder / name
-    try:
-        if not path.exists() and not path.is_symlink():
-            return None
-        target = path.resolve(strict=True)
-    except OSError as error:
-        raise StorageError(f"cannot read {shown(path)}: {error.strerror}") from error
-    allowed = [folder.resolve()]
-    if folder.parent.name == "snapshots":
-        allowed.append(folder.parent.parent.resolve() / "blobs")
-    if not any(target.is_relative_to(root) for root in allowed):
-        raise CheckpointError(f"{shown(name)} is a link out of {shown(folder.name)}", "CKPT_PATH")
-    if not target.is_file():
-        raise CheckpointError(f"{shown(name)} is not a regular file", "CKPT_PATH")
-    return path
-
-
-def _optional_json(folder: Path, name: str, limit: int = 1 << 20) -> dict[str, Any]:
-    path = _regular(folder, name)
-    return read_json(path, limit) if path else {}
 
 
 def _shards(folder: Path) -> list[Path]:
     """The safetensors files, in a fixed order."""
-    single = _regular(folder, "model.safetensors")
+    single = regular(folder, "model.safetensors")
     if single is not None:
         return [single]
-    index_path = _regular(folder, "model.safetensors.index.json")
+    index_path = regular(folder, "model.safetensors.index.json")
     if index_path is None:
-        _refuse_pickles(folder)
+        refuse_pickles(folder)
         raise CheckpointError(
             f"{shown(folder)} has neither model.safetensors nor model.safetensors.index.json"
         )
@@ -103,7 +75,7 @@ def _shards(folder: Path) -> list[Path]:
                 f"{index_path.name} names {shown(name)}; expected a plain .safetensors file name",
                 "CKPT_PATH",
             )
-    paths = [(name, _regular(folder, name)) for name in names]
+    paths = [(name, regular(folder, name)) for name in names]
     missing = [name for name, path in paths if path is None]
     if missing:
         raise CheckpointError(
@@ -115,18 +87,8 @@ def _shards(folder: Path) -> list[Path]:
     return shards
 
 
-def _refuse_pickles(folder: Path) -> None:
-    for pattern in PICKLED:
-        for path in sorted(folder.glob(pattern)):
-            raise UnsupportedError(
-                f"{shown(path.name)} holds pickled weights, which can run code when read; convert "
-                "the checkpoint to safetensors where you trust it",
-                "PICKLE_REFUSED",
-            )
-
-
 def _check_index(weight_map: dict[str, Any], shards: list[Path]) -> None:
-    found = {name: shard.name for shard in shards for name in _header(shard)}
+    found = {name: shard.name for shard in shards for name in header(shard)}
     wrong = [name for name, shard in weight_map.items() if found.get(name) != shard]
     surplus = [name for name in found if name not in weight_map]
     if wrong or surplus:
@@ -138,53 +100,14 @@ def _check_index(weight_map: dict[str, Any], shards: list[Path]) -> None:
         )
 
 
-def _header(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
-    """Name to (shape, dtype) of every tensor in a safetensors file."""
-    with path.open("rb") as file:
-        magic = file.read(2)
-    if magic == b"PK" or magic[:1] == b"\x80":
-        raise UnsupportedError(
-            f"{shown(path.name)} is a pickle in spite of its name; satchel reads safetensors alone",
-            "PICKLE_REFUSED",
-        )
-    try:
-        with safetensors.safe_open(str(path), framework="pt") as file:
-            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
-            return {n: (tuple(s.get_shape()), s.get_dtype()) for n, s in slices.items()}
-    except (safetensors.SafetensorError, OSError) as error:
-        raise CheckpointError(
-            f"{shown(path.name)} is not a complete safetensors file: {shown(error)}",
-            "CKPT_TRUNCATED",
-        ) from error
-
-
-def _tensors(shards: list[Path]) -> dict[str, LazyTensor]:
-    tensors: dict[str, LazyTensor] = {}
-    for shard in shards:
-        for name, (shape, dtype) in _header(shard).items():
-            if name in tensors:
-                raise CheckpointError(f"{shown(name)} is in two weight files", "CKPT_INDEX")
-            tensors[name] = LazyTensor(shape, _reader(shard, name, dtype))
-    return tensors
-
-
-def _reader(shard: Path, name: str, dtype: str) -> Callable[[], torch.Tensor]:
-    def load() -> torch.Tensor:
-        if dtype not in FLOATS:
-            raise UnsupportedError(
-                f"weight {shown(name)} is {dtype}; satchel reads {', '.join(sorted(FLOATS))}",
-                "UNSUPPORTED_DTYPE",
-            )
-        with safetensors.safe_open(str(shard), framework="pt") as file:
-            tensor: torch.Tensor = file.get_tensor(name)
-        # A float32 tensor is a view of the mapped file: a copy keeps the file free to change.
-        return tensor.to(torch.float32, copy=True)
-
-    return load
+def _preprocessor_config(folder: Path) -> dict[str, Any]:
+    """How images are prepared: a file of its own or, since transformers 5, a part of another."""
+    nested = optional_json(folder, "processor_config.json").get("image_processor")
+    return nested if isinstance(nested, dict) else optional_json(folder, "preprocessor_config.json")
 
 
 def _chat_template(folder: Path, tokenizer_config: dict[str, Any]) -> str | None:
-    path = _regular(folder, "chat_template.jinja")
+    path = regular(folder, "chat_template.jinja")
     if path is not None:
         if path.stat().st_size > TEMPLATE_LIMIT:
             raise CheckpointError(f"{path.name} is larger than {TEMPLATE_LIMIT} bytes")
@@ -201,7 +124,7 @@ def _chat_template(folder: Path, tokenizer_config: dict[str, Any]) -> str | None
 
 def _licence(folder: Path) -> str | None:
     """The licence that the model card's front matter names."""
-    path = _regular(folder, "README.md")
+    path = regular(folder, "README.md")
     if path is None:
         return None
     head = path.read_bytes()[: 64 << 10].decode("utf-8", "replace")

@@ -109,6 +109,28 @@ class Attention(nn.Module):
         return norm(x.unflatten(-1, (-1, self.heads.head_dim))).flatten(-2)
 
 
+class SelfAttention(nn.Module):
+    """Attention in both directions, with one packed projection for query, key and value."""
+
+    def __init__(
+        self, hidden_size: int, num_heads: int, rope: Rope | None = None, *, bias: bool = True
+    ) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.scale = (hidden_size // num_heads) ** -0.5
+        self.rope = rope
+        self.qkv_proj = Linear(hidden_size, 3 * hidden_size, bias)
+        self.o_proj = Linear(hidden_size, hidden_size, bias)
+
+    def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Attend within x [batch, length, hidden]; `bias` as in `ops.attention`."""
+        query, key, value = self.qkv_proj(x).chunk(3, dim=-1)
+        if self.rope is not None:
+            query = ops.rotary(query, *self.rope.tables, self.num_heads)
+            key = ops.rotary(key, *self.rope.tables, self.num_heads)
+        return self.o_proj(ops.attention(query, key, value, self.num_heads, self.scale, bias))
+
+
 class GatedMLP(nn.Module):
     """``down(act(gate(x)) * up(x))`` with gate and up as one projection (Shazeer, 2020)."""
 

@@ -40,6 +40,7 @@ ACTIVATIONS: dict[
         {"alpha": 1.702},
     ),
     "relu": (F.relu, "::Relu", {}),
+    "tanh": (torch.tanh, "::Tanh", {}),
 }
 
 
@@ -216,11 +217,12 @@ def attention(
     scale: float,
     bias: Tensor | None = None,
 ) -> Tensor:
-    """Self-attention over everything, or over what `bias` leaves.
+    """Attention over everything, or over what `bias` leaves.
 
-    `query`, `key` and `value` are [batch, length, heads * head_dim]; `bias` [1, 1 or heads, length,
-    length] is added to the scores (relative positions, or minus infinity where nothing is to be seen).
-    Returns [batch, length, heads * head_dim]. Exported it is one MultiHeadAttention.
+    `query`, `key` and `value` are [batch, length, heads * head_dim], where the length of `query` may
+    differ from that of the others; `bias` [1, 1 or heads, length, length] is added to the scores
+    (relative positions, or minus infinity where nothing is to be seen). Returns the shape of `query`.
+    Exported it is one MultiHeadAttention.
     """
     if is_in_onnx_export():
         attributes: Attributes = {"num_heads": num_heads, "scale": scale}
@@ -233,12 +235,11 @@ def attention(
             shape=query.shape,
             version=1,
         )
-    batch, length, width = query.shape
     query, key, value = (
-        x.view(batch, length, num_heads, -1).transpose(1, 2) for x in (query, key, value)
+        x.unflatten(-1, (num_heads, -1)).transpose(1, 2) for x in (query, key, value)
     )  # [batch, heads, length, head_dim]
     attended = F.scaled_dot_product_attention(query, key, value, bias, scale=scale)
-    return attended.transpose(1, 2).reshape(batch, length, width)
+    return attended.transpose(1, 2).flatten(-2)
 
 
 def rotary(x: Tensor, cos: Tensor, sin: Tensor, num_heads: int) -> Tensor:

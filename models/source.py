@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 from satchel.models.checkpoint import Checkpoint
-from satchel.models.folder import PICKLED, load_folder
+from satchel.models.files import PICKLED
+from satchel.models.folder import load_folder
 from satchel.models.gguf import load_gguf
 from satchel.runtime.errors import (
     CheckpointError,
@@ -24,8 +25,16 @@ WANTED = [
     "generation_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
     "chat_template.jinja",
     "README.md",
+    "modules.json",
+    "config_sentence_transformers.json",
+    "sentence_*_config.json",
+    "*_Pooling/config.json",
+    "*_Dense/config.json",
+    "*_Normalize/config.json",
 ]
 
 

@@ -16,8 +16,10 @@ from satchel.models.checkpoint import LazyTensor
 from satchel.runtime.errors import CheckpointError, shown
 
 Tensors = dict[str, LazyTensor]
-IGNORED = re.compile(r"(rotary_emb\.inv_freq|\.masked_bias|attn\.bias|attention\.bias)$")
-TIED = ("lm_head.weight", "embed_out.weight")
+IGNORED = re.compile(
+    r"(rotary_emb\.inv_freq|\.masked_bias|attn\.bias|attention\.bias|\.position_ids)$"
+)
+TIED = ("lm_head.weight", "embed_out.weight", "head.out.weight")
 
 
 def rename(tensors: Mapping[str, LazyTensor], rules: Iterable[tuple[str, str]]) -> Tensors:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -32,6 +33,12 @@ class Quality:
 def shipped_text() -> str:
     """The text that comes with the package, written for it: prose, dialogue, lists, code."""
     return resources.files("satchel.quantize").joinpath("text/quality.txt").read_text("utf-8")
+
+
+def sentences(limit: int = 1000) -> list[str]:
+    """The first sentences of the shipped text that have at least five words."""
+    pieces = re.split(r"(?<=[.!?])\s+", " ".join(shipped_text().split()))
+    return [piece for piece in pieces if len(piece.split()) >= 5][:limit]
 
 
 def text_windows(ids: Sequence[int], context: int) -> list[Sequence[int]]:

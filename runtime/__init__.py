@@ -6,29 +6,31 @@ Imports no other room of satchel, opens no socket, writes nothing.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from satchel.runtime.bundle import Progress, open_bundle
 from satchel.runtime.errors import BundleError, shown
 
-if TYPE_CHECKING:
-    from satchel.runtime.model import DecoderModel
 
 
 def load(
     folder: str | Path, *, threads: int | None = None, progress: Progress = iter
-) -> DecoderModel:
+) -> Any:
     """Open a bundle, check every file against its manifest, and make it ready to run.
 
     `threads` defaults to the physical cores this process may use. Raises BundleError with the file
     and what is wrong with it.
     """
     bundle = open_bundle(folder, progress)
-    if bundle.manifest.family != "decoder":
-        raise BundleError(f"family {shown(bundle.manifest.family)} is unknown to this satchel")
-    from satchel.runtime.model import DecoderModel
+    if bundle.manifest.family == "decoder":
+        from satchel.runtime.model import DecoderModel
 
-    return DecoderModel(bundle, threads)
+        return DecoderModel(bundle, threads)
+    if bundle.manifest.family == "encoder":
+        from satchel.runtime.encoder_model import EncoderModel
+
+        return EncoderModel(bundle, threads)
+    raise BundleError(f"family {shown(bundle.manifest.family)} is unknown to this satchel")
 
 
 def __getattr__(name: str) -> Any:

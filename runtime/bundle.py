@@ -74,6 +74,28 @@ class Tokens:
     bos: int | None = None
     eos: list[int] = field(default_factory=list)
     pad: int | None = None
+    mask: int | None = None
+
+
+@dataclass(frozen=True)
+class TextInput:
+    """How an encoder's texts are prepared: cut to `max_length` tokens; `prompts` go before a text and
+    `default_prompt` names the one used unasked. `normalized` vectors have unit length."""
+
+    max_length: int
+    lower_case: bool = False
+    normalized: bool = False
+    similarity: str = "cosine"
+    prompts: dict[str, str] = field(default_factory=dict)
+    default_prompt: str | None = None
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Names of a head's outputs; `scores` is softmax, sigmoid or identity."""
+
+    names: list[str]
+    scores: str
 
 
 @dataclass(frozen=True)
@@ -99,6 +121,9 @@ class Manifest:
     tokens: Tokens
     source: Source
     cache: CacheGeometry | None = None
+    text: TextInput | None = None
+    labels: Labels | None = None
+    image: dict[str, Any] | None = None
     generation: dict[str, Any] = field(default_factory=dict)
     chat: dict[str, Any] | None = None
     quantization: dict[str, Any] = field(default_factory=dict)

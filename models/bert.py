@@ -1,0 +1,159 @@
+"""BERT (Devlin et al., 2018): learned positions, token types, attention in both directions, post-norm.
+
+Its family shares the embeddings, the blocks and the shape of the heads; an architecture that differs
+by names or numbers is a file of its own with little in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from satchel.models import weights
+from satchel.models.checkpoint import LazyTensor
+from satchel.models.encoder_config import EncoderConfig
+from satchel.models.heads import HeadShape
+from satchel.models.layers import MLP, Embedding, LayerNorm, Linear, SelfAttention
+from satchel.runtime.errors import UnsupportedError, shown
+
+PARTS = ("q_proj", "k_proj", "v_proj")
+LEGACY = (  # as TensorFlow named them
+    (r"\.gamma$", ".weight"),
+    (r"\.beta$", ".bias"),
+)
+RENAMED = (
+    *LEGACY,
+    (r"^(bert|roberta|electra)\.", ""),
+    (r"^embeddings\.", "trunk.embeddings."),
+    (r"^embeddings_project\.", "trunk.embeddings.projection."),
+    (r"^encoder\.layer\.", "trunk.layers."),
+    (r"\.embeddings\.LayerNorm\.", ".embeddings.norm."),
+    (r"\.attention\.self\.query\.", ".attention.q_proj."),
+    (r"\.attention\.self\.key\.", ".attention.k_proj."),
+    (r"\.attention\.self\.value\.", ".attention.v_proj."),
+    (r"\.attention\.output\.dense\.", ".attention.o_proj."),
+    (r"\.attention\.output\.LayerNorm\.", ".attention_norm."),
+    (r"\.intermediate\.dense\.", ".mlp.up_proj."),
+    (r"\.output\.dense\.", ".mlp.down_proj."),
+    (r"\.output\.LayerNorm\.", ".output_norm."),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(EncoderConfig):
+    """config.json of model_type bert."""
+
+    type_vocab_size: int = 2
+    position_embedding_type: str = "absolute"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.position_embedding_type != "absolute":
+            raise UnsupportedError(
+                f"config.json: position_embedding_type {shown(self.position_embedding_type)} is not "
+                "supported; expected 'absolute'"
+            )
+
+    @property
+    def token_types(self) -> int:
+        return self.type_vocab_size
+
+
+class Embeddings(nn.Module):
+    """Words, positions and, with `typed`, token types: summed, normed, brought to the hidden size."""
+
+    def __init__(self, config: EncoderConfig, typed: bool, projected: bool) -> None:
+        super().__init__()
+        width = config.embedding_width
+        self.first = config.first_position
+        self.word_embeddings = Embedding(config.vocab_size, width)
+        self.position_embeddings = Embedding(config.max_position_embeddings, width)
+        self.token_type_embeddings = Embedding(config.token_types, width) if typed else None
+        self.norm = LayerNorm(width, config.eps)
+        self.projection = Linear(width, config.hidden_size) if projected else None
+
+    def forward(self, input_ids: Tensor, token_type_ids: Tensor | None) -> Tensor:
+        x = self.word_embeddings(input_ids)
+        if self.token_type_embeddings is not None:
+            x = x + self.token_type_embeddings(token_type_ids)
+        positions = torch.arange(self.first, self.first + input_ids.shape[1])
+        x, _ = self.norm.add(x, self.position_embeddings(positions))
+        return x if self.projection is None else self.projection(x)
+
+
+class Block(nn.Module):
+    """Post-norm encoder block: each sum happens inside the norm that follows it."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        size, eps = config.hidden_size, config.eps
+        self.attention = SelfAttention(size, config.num_attention_heads)
+        self.attention_norm = LayerNorm(size, eps)
+        self.mlp = MLP(size, config.intermediate_size, config.hidden_act)
+        self.output_norm = LayerNorm(size, eps)
+
+    def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        x, _ = self.attention_norm.add(self.attention(x, bias), x)
+        x, _ = self.output_norm.add(self.mlp(x), x)
+        return x
+
+
+class Model(nn.Module):
+    """The trunk of BERT and of what differs from it by names or numbers."""
+
+    unused: tuple[str, ...] = ("pooler", "cls")  # heads of pre-training, by name in a checkpoint
+
+    def __init__(self, config: EncoderConfig, typed: bool) -> None:
+        super().__init__()
+        self.embeddings = Embeddings(config, typed, self.projected(config))
+        self.layers = self.blocks(config)
+
+    def forward(self, input_ids: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
+        """States [batch, length, hidden] of int64 ids [batch, length]."""
+        x = self.embeddings(input_ids, token_type_ids)
+        bias = self.attention_bias(input_ids.shape[1])
+        for block in self.passes():
+            x = block(x, bias)
+        return x
+
+    def passes(self) -> Iterable[nn.Module]:
+        """The blocks in the order in which the states pass them."""
+        return self.layers
+
+    def attention_bias(self, length: int) -> Tensor | None:
+        """What is added to all scores: [1, heads, length, length] or nothing."""
+        return None
+
+    @staticmethod
+    def blocks(config: EncoderConfig) -> nn.ModuleList:
+        """The blocks, each once."""
+        return nn.ModuleList(Block(config) for _ in range(config.num_hidden_layers))
+
+    @staticmethod
+    def projected(config: EncoderConfig) -> bool:
+        """Whether a linear layer brings the embeddings to the hidden size."""
+        return config.embedding_width != config.hidden_size
+
+    @staticmethod
+    def sanitize(tensors: Mapping[str, LazyTensor], config: EncoderConfig) -> dict[str, LazyTensor]:
+        """Checkpoint names and layouts to ours, under ``trunk.``; heads keep their names."""
+        return weights.fuse(weights.rename(tensors, RENAMED), PARTS, "qkv_proj")
+
+    @staticmethod
+    def heads(config: EncoderConfig) -> dict[str, HeadShape]:
+        """The heads by task."""
+        return {
+            "classify": HeadShape("classifier", dense="pooler.dense", act="tanh", pooling="cls"),
+            "tokens": HeadShape("classifier"),
+            "answer": HeadShape("qa_outputs"),
+            "fill-mask": HeadShape(
+                "cls.predictions.decoder",
+                dense="cls.predictions.transform.dense",
+                act=config.hidden_act,
+                norm="cls.predictions.transform.LayerNorm",
+                out_bias="cls.predictions.bias",
+            ),
+        }

@@ -1,0 +1,81 @@
+"""config.json of a text encoder: what all of them have. Knows no architecture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from satchel.models.config import COSMETIC, ModelConfig
+from satchel.runtime.errors import CheckpointError, UnsupportedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderConfig(ModelConfig):
+    """What every text encoder has. Labels and task are read elsewhere, from the same file."""
+
+    cosmetic: ClassVar[frozenset[str]] = COSMETIC | frozenset(
+        """_num_labels attention_probs_dropout_prob cell classifier_dropout_prob cls_token_id
+        deterministic_flash_attn directionality down_scale_factor dropout emb_size gap_size
+        hidden_dropout_prob initializer_cutoff_factor language layers_to_keep mask_token_id mlp_dropout
+        name net_structure_type num_labels num_memory_blocks output_past pooler_fc_size
+        pooler_num_attention_heads pooler_num_fc_layers pooler_size_per_head pooler_type pre_trained
+        qa_dropout reference_compile repad_logits_with_grad sbert_ce_default_activation_function
+        sentence_transformers seq_classif_dropout sinusoidal_pos_embds sparse_pred_ignore_index
+        sparse_prediction structure summary_last_dropout tie_weights_""".split()  # noqa: SIM905
+    )
+
+    vocab_size: int
+    hidden_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    intermediate_size: int
+    hidden_act: str = "gelu"
+    max_position_embeddings: int = 512
+    layer_norm_eps: float = 1e-12
+    tie_word_embeddings: bool = True
+    is_decoder: bool = False
+    add_cross_attention: bool = False
+
+    def __post_init__(self) -> None:
+        self.check_sizes()
+        self.check_activation("hidden_act")
+        if self.hidden_size % self.num_attention_heads:
+            raise CheckpointError(
+                f"config.json: num_attention_heads = {self.num_attention_heads} does not divide "
+                f"hidden_size = {self.hidden_size}",
+                "CKPT_CONFIG",
+            )
+        for key in ("is_decoder", "add_cross_attention"):
+            if getattr(self, key):
+                raise UnsupportedError(f"config.json: {key} = True makes this encoder a decoder")
+        if self.positions < 1:
+            raise CheckpointError(
+                f"config.json: max_position_embeddings = {self.max_position_embeddings} leaves no "
+                "position for a text",
+                "CKPT_CONFIG",
+            )
+
+    @property
+    def embedding_width(self) -> int:
+        """Columns of the embedding tables."""
+        return self.hidden_size
+
+    @property
+    def token_types(self) -> int:
+        """Rows of the token type table; 0 if there is none."""
+        return 0
+
+    @property
+    def first_position(self) -> int:
+        """Row of the position table that the first token takes."""
+        return 0
+
+    @property
+    def positions(self) -> int:
+        """Tokens a text may have."""
+        return self.max_position_embeddings - self.first_position
+
+    @property
+    def eps(self) -> float:
+        """What layer norms add to the variance."""
+        return self.layer_norm_eps

@@ -1,0 +1,261 @@
+"""Assemble a text encoder: trunk, head and what the checkpoint says of both. Knows no architecture."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import nn
+
+from satchel.models import weights
+from satchel.models.checkpoint import Checkpoint, LazyTensor
+from satchel.models.encoder import Axes, EncoderModel, Labels, Tower
+from satchel.models.encoder_config import EncoderConfig
+from satchel.models.files import read_tensors
+from satchel.models.heads import HeadShape, ScoreHead, SentenceHead
+from satchel.models.labels import PRETRAINED, declared_task, read_labels, score_activation
+from satchel.models.layers import Embedding
+from satchel.models.sentence import SentenceModules
+from satchel.models.weights import Tensors
+from satchel.runtime.errors import CheckpointError, UnsupportedError, UsageError, shown
+
+TASKS = ("embed", "classify", "tokens", "answer", "fill-mask")
+PAIR_TASKS = ("classify", "answer")  # those whose input may be two texts
+ASSUMED = "the checkpoint does not say how to pool: mean of the states, to unit length"
+WORDS = "trunk.embeddings.word_embeddings.weight"
+POSITIONS = "trunk.embeddings.position_embeddings.weight"
+TYPES = "trunk.embeddings.token_type_embeddings.weight"
+
+
+@dataclass(frozen=True)
+class Head:
+    """A head to be loaded: the module, its answer, and its tensors by their names in the tower."""
+
+    module: nn.Module
+    answer: str
+    axes: Axes
+    tensors: Tensors
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be built: an architecture's parts and the task chosen for a checkpoint."""
+
+    config: EncoderConfig
+    task: str
+    shapes: dict[str, HeadShape]  # by task
+    labels: Labels | None
+    sentence: SentenceModules
+
+    @property
+    def typed(self) -> bool:
+        """Whether token types are an input; else every token is of the first type."""
+        return self.config.token_types > 1 and self.task in PAIR_TASKS
+
+    @property
+    def tied(self) -> bool:
+        """Whether the head's last layer has the weight of the word embeddings."""
+        return is_tied(self.config, self.task)
+
+
+def assemble(
+    module: ModuleType,
+    config: EncoderConfig,
+    checkpoint: Checkpoint,
+    task: str | None,
+    progress: Callable[[Iterable[Any]], Iterable[Any]],
+) -> EncoderModel:
+    """Build the tower of `checkpoint` for `task` (None: the one it was made for) with its weights.
+
+    `module` is an architecture: its Model is the trunk. Raises UnsupportedError for a task whose head
+    the checkpoint does not have.
+    """
+    tensors = module.Model.sanitize(checkpoint.tensors, config)
+    if not tensors:
+        raise CheckpointError(f"{shown(checkpoint.source)} holds no weights", "CKPT_WEIGHTS")
+    shapes = module.Model.heads(config)
+    task = _task(checkpoint, task, config, shapes, tensors)
+    sentence, notes = _sentence(checkpoint, task)
+    plan = Plan(config, task, shapes, _labels(checkpoint, task), sentence)
+    return EncoderModel(
+        architecture=str(checkpoint.config["model_type"]),
+        task=task,
+        towers={"encoder": _tower(module.Model, plan, tensors, progress)},
+        hidden_size=config.hidden_size,
+        vocab_size=config.vocab_size,
+        context=config.positions,
+        max_length=_max_length(checkpoint, config.positions),
+        labels=plan.labels,
+        normalized=task == "embed" and sentence.normalize,
+        similarity=sentence.similarity,
+        lower_case=sentence.lower_case,
+        prompts=sentence.prompts,
+        default_prompt=sentence.default_prompt,
+        notes=notes,
+    )
+
+
+def _tower(
+    model: Any, plan: Plan, tensors: Tensors, progress: Callable[[Iterable[Any]], Iterable[Any]]
+) -> Tower:
+    """Trunk and head with their weights; `tensors` are under ``trunk.`` or the names of heads."""
+    config = plan.config
+    with torch.device("meta"):
+        trunk = model(config, plan.typed)
+        words = trunk.embeddings.word_embeddings
+        head = _sentence_head(plan) if plan.task == "embed" else _score_head(plan, tensors, words)
+    tower = Tower(
+        trunk,
+        head.module,
+        input_names=("input_ids", "token_type_ids") if plan.typed else ("input_ids",),
+        hidden_size=config.hidden_size,
+        answer_name=head.answer,
+        answer_axes=head.axes,
+    )
+    heads = [name for shape in plan.shapes.values() for name in shape.names()]
+    rest = _without(tensors, [*heads, *model.unused])
+    if config.token_types and not plan.typed:
+        rest = _fold_types(rest, config)
+    weights.assign(tower, rest | head.tensors, WORDS if plan.tied else None, progress)
+    return tower.eval()
+
+
+def is_tied(config: EncoderConfig, task: str) -> bool:
+    """Whether the last layer of a task's head has the weight of the word embeddings."""
+    return task == "fill-mask" and config.tie_word_embeddings
+
+
+def _task(
+    checkpoint: Checkpoint,
+    task: str | None,
+    config: EncoderConfig,
+    shapes: dict[str, HeadShape],
+    tensors: Tensors,
+) -> str:
+    """The task asked for, or the one the checkpoint was made for; refused if it has no such head."""
+    declared = declared_task(checkpoint.config)
+    if task is None and checkpoint.sentence is not None and checkpoint.sentence.pooling:
+        return "embed"
+    if task is None and declared is None:
+        raise UnsupportedError(
+            f"config.json: architectures = {shown(checkpoint.config['architectures'])} names no task "
+            f"that satchel knows; --task chooses one of {', '.join(TASKS)}"
+        )
+    chosen = task or str(declared)
+    if chosen == PRETRAINED:
+        chosen = "embed" if _lacking(config, "fill-mask", shapes, tensors) else "fill-mask"
+    if chosen not in TASKS:
+        raise UsageError(f"--task {shown(chosen)} is unknown here; known: {', '.join(TASKS)}")
+    if chosen == "embed":
+        return chosen
+    other = declared in TASKS and declared not in ("embed", chosen)
+    lacking = _lacking(config, chosen, shapes, tensors)
+    if other or lacking:
+        reason = f"was made for {declared}" if other else f"lacks {', '.join(lacking)}"
+        raise UnsupportedError(f"{shown(checkpoint.source)} has no head for {chosen}: it {reason}")
+    return chosen
+
+
+def _lacking(
+    config: EncoderConfig, task: str, shapes: dict[str, HeadShape], tensors: Tensors
+) -> list[str]:
+    """The weights that a task's head needs and the checkpoint has not."""
+    return [name for name in shapes[task].required(is_tied(config, task)) if name not in tensors]
+
+
+def _sentence(checkpoint: Checkpoint, task: str) -> tuple[SentenceModules, tuple[str, ...]]:
+    """How texts are prepared and pooled, and what had to be assumed."""
+    sentence = checkpoint.sentence
+    if task != "embed" or (sentence is not None and sentence.pooling):
+        return sentence or SentenceModules(), ()
+    return dataclasses.replace(sentence or SentenceModules(), pooling=("mean",), normalize=True), (
+        ASSUMED,
+    )
+
+
+def _labels(checkpoint: Checkpoint, task: str) -> Labels | None:
+    if task not in ("classify", "tokens"):
+        return None
+    said = checkpoint.sentence.activation if checkpoint.sentence is not None else None
+    return read_labels(checkpoint.config, task, said or score_activation(checkpoint.config))
+
+
+def _max_length(checkpoint: Checkpoint, context: int) -> int:
+    """The tokens a text is cut to: the least of all that is said about it."""
+    said = [checkpoint.tokenizer_config.get("model_max_length")]
+    if checkpoint.sentence is not None:
+        said.append(checkpoint.sentence.max_length)
+    limits = [limit for limit in said if isinstance(limit, int | float) and limit >= 1]
+    return int(min([context, *limits]))
+
+
+def _score_head(plan: Plan, tensors: Tensors, words: Embedding) -> Head:
+    config, task, shape = plan.config, plan.task, plan.shapes[plan.task]
+    rows = {"answer": 2, "fill-mask": config.vocab_size}.get(task, 0)
+    rows = len(plan.labels.names) if plan.labels is not None else rows
+    found = {
+        name: tensors[source]
+        for name, sources in shape.sources().items()
+        for source in reversed(sources)
+        if source in tensors
+    }
+    out = found.get("head.out.weight")
+    if out is not None and out.shape[0] != rows:
+        raise CheckpointError(
+            f"{shape.out} has {out.shape[0]} rows but config.json means {rows} for {task}",
+            "CKPT_WEIGHTS",
+        )
+    width = config.embedding_width if task == "fill-mask" else config.hidden_size
+    module = ScoreHead(
+        shape, config.hidden_size, width, rows, config.eps, words if plan.tied else None
+    )
+    axes: Axes = ["batch", rows] if shape.pooling else ["batch", "length", rows]
+    return Head(module, "logits", axes, found)
+
+
+def _sentence_head(plan: Plan) -> Head:
+    sentence, width = plan.sentence, plan.config.hidden_size
+    if sentence.width not in (None, width):
+        raise CheckpointError(
+            f"Pooling is for states of {shown(sentence.width)} but config.json has hidden_size = {width}"
+        )
+    width *= len(sentence.pooling)
+    tensors: Tensors = {}
+    for index, dense in enumerate(sentence.denses):
+        if dense.in_features != width:
+            raise CheckpointError(f"Dense has in_features = {dense.in_features}; expected {width}")
+        width = dense.out_features
+        loaded = read_tensors([dense.file]).items()
+        tensors |= {f"head.denses.{index}.{name}": tensor for name, tensor in loaded}
+    return Head(SentenceHead(sentence), "embedding", ["batch", width], tensors)
+
+
+def _without(tensors: Tensors, heads: Iterable[str]) -> Tensors:
+    """`tensors` less those of heads, which a task either takes by name or has no use for."""
+    names = tuple(heads)
+    prefixes = tuple(f"{name}." for name in names)
+    return {
+        name: tensor
+        for name, tensor in tensors.items()
+        if name not in names and not name.startswith(prefixes)
+    }
+
+
+def _fold_types(tensors: Tensors, config: EncoderConfig) -> Tensors:
+    """Add the first token type, which every token has, to the positions: one addition less."""
+    rest = dict(tensors)
+    positions, types = rest.get(POSITIONS), rest.pop(TYPES, None)
+    if types is None or types.shape != (config.token_types, config.embedding_width):
+        found = "missing" if types is None else f"{list(types.shape)}"
+        raise CheckpointError(
+            f"weights do not fit the model: {TYPES} is {found}, config.json says "
+            f"{[config.token_types, config.embedding_width]}",
+            "CKPT_WEIGHTS",
+        )
+    if positions is not None:
+        rest[POSITIONS] = LazyTensor(positions.shape, lambda: positions.load() + types.load()[0])
+    return rest

@@ -1,0 +1,87 @@
+"""ViT (Dosovitskiy et al., 2020): a class token, learned positions, pre-norm blocks.
+
+An embedding is the class token after the last norm, ``last_hidden_state[:, 0]``; the pooler of some
+checkpoints, a tanh layer for pre-training, is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import nn
+
+from satchel.models import vision, weights
+from satchel.models.checkpoint import LazyTensor
+from satchel.models.encoder import Tower
+from satchel.models.layers import LayerNorm
+from satchel.models.vision import Classifier, FirstState, ImageTrunk
+from satchel.models.vision_config import ImageConfig, Labelled, Size
+
+TASKS = ("image-embed", "image-classify")
+RENAMED = (
+    (r"^embeddings\.patch_embeddings\.projection\.", "trunk.patches.patch_proj."),
+    (r"^embeddings\.position_embeddings$", "trunk.positions"),
+    (r"^encoder\.layer\.", "trunk.layers."),
+    (r"\.attention\.attention\.(query|key|value)\.", r".self_attn.\1."),
+    (r"\.attention\.output\.dense\.", ".self_attn.o_proj."),
+    (r"\.layernorm_before\.", ".input_layernorm."),
+    (r"\.layernorm_after\.", ".post_attention_layernorm."),
+    (r"\.intermediate\.dense\.", ".mlp.up_proj."),
+    (r"\.output\.dense\.", ".mlp.down_proj."),
+    (r"^layernorm\.", "trunk.norm."),
+    (r"^classifier\.", "head.classifier."),
+    (r"^", "image."),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(ImageConfig, Labelled):
+    """config.json of model_type vit."""
+
+    cosmetic: ClassVar[frozenset[str]] = ImageConfig.cosmetic | {
+        "encoder_stride",
+        "pooler_act",
+        "pooler_output_size",
+    }
+
+    intermediate_size: int = 3072
+    layer_norm_eps: float = 1e-12
+    qkv_bias: bool = True
+
+
+def towers(config: Config, task: str, image_size: Size | None = None) -> dict[str, Tower]:
+    """The image tower; `image_size` is what preprocessing makes, the model's own unless given."""
+    vision.check_task("vit", task, TASKS)
+    size = config.hidden_size
+    trunk = ImageTrunk(
+        config,
+        config.native(image_size),
+        vision.plain_blocks(config, config.intermediate_size, config.qkv_bias),
+        LayerNorm(size, config.layer_norm_eps),
+    )
+    if task == "image-embed":
+        return {"image": vision.image_tower(trunk, FirstState(), "embedding", size)}
+    labels = len(config.labels.names)
+    head: nn.Module = Classifier(size, labels, first=True, mean_from=None)
+    return {"image": vision.image_tower(trunk, head, "logits", labels)}
+
+
+def sanitize(
+    tensors: Mapping[str, LazyTensor],
+    config: Config,
+    task: str,
+    image_size: Size | None = None,
+) -> dict[str, LazyTensor]:
+    """Checkpoint names and layouts to those of the towers, ``image.trunk.`` and ``image.head.``."""
+    if task == "image-classify":
+        vision.require_classifier(tensors)
+    left_out = r"^pooler\.|^embeddings\.mask_token$"
+    if task == "image-embed":
+        left_out += r"|^classifier\."
+    bare = weights.rename(tensors, [(r"^vit\.", "")])
+    renamed = weights.rename(vision.dropped(bare, left_out), RENAMED)
+    fused = weights.fuse(renamed, ("query", "key", "value"), "qkv_proj")
+    flat = vision.flat_patches(fused)
+    return vision.with_class_token(flat, "image.embeddings.cls_token", "image.trunk.positions")

@@ -1,0 +1,7 @@
+"""XLM-RoBERTa (Conneau et al., 2020): RoBERTa in a hundred languages, under another name."""
+
+from __future__ import annotations
+
+from satchel.models.roberta import Config, Model
+
+__all__ = ["Config", "Model"]

@@ -1,0 +1,227 @@
+"""An image becomes pixel_values, as the manifest's `image` says. Knows no model.
+
+Needs numpy alone where an array already has the right size, else Pillow. The filters are Pillow's, so
+that pixels equal those of transformers' image processors for Pillow ("...Pil"); those for torchvision
+round differently.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from satchel.runtime.errors import BundleError, UsageError, shown
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Pixels = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+
+CHANNELS = 3
+FILTERS = range(6)  # of Pillow: nearest, Lanczos, bilinear, bicubic, box, Hamming
+MOST_PIXELS = 1 << 26  # of a resized image, before it is cropped
+LARGEST_SIDE = 4096  # of what a graph takes
+LARGEST_NUMBER = 1e6  # in a normalisation that makes sense
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # none of them runs a program
+DEEP = ("I", "F")  # how Pillow's modes of more than 8 bits begin
+
+
+@dataclass(frozen=True)
+class ImageFormat:
+    """Preprocessing of images: RGB, resize, crop, then ``(value * rescale - mean) / std``.
+
+    `size` is the [height, width] that comes out. The resize is to `resize` [height, width], or brings
+    the shorter side to `shortest_edge`; with neither there is none. Of what is larger than `size` then
+    the center is taken; what is smaller is padded with zeros.
+    """
+
+    size: list[int]
+    resize: list[int] | None
+    shortest_edge: int | None
+    resample: int
+    rescale: float
+    mean: list[float]
+    std: list[float]
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> Self:
+        """Read what `to_dict` wrote; BundleError says what is wrong with it."""
+        names = {field.name for field in dataclasses.fields(cls)}
+        if set(raw) != names:
+            raise BundleError(f"manifest.json: image has {shown(sorted(raw))}, not {sorted(names)}")
+        result = cls(**raw)
+        if problem := result.problem():
+            raise BundleError(f"manifest.json: image: {problem}")
+        return result
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the manifest."""
+        return dataclasses.asdict(self)
+
+    def problem(self) -> str | None:
+        """What makes no sense about the values, if anything."""
+        shortest = self.shortest_edge
+        checks = {
+            "size": _is_size(self.size),
+            "resize": self.resize is None or _is_size(self.resize),
+            "shortest_edge": shortest is None or (_is_side(shortest) and self.resize is None),
+            "resample": type(self.resample) is int and self.resample in FILTERS,
+            "rescale": _are_numbers([self.rescale], 1),
+            "mean": _are_numbers(self.mean, CHANNELS),
+            "std": _are_numbers(self.std, CHANNELS, least=1 / LARGEST_NUMBER),
+        }
+        wrong = [name for name, right in checks.items() if not right]
+        return f"{wrong[0]} = {shown(getattr(self, wrong[0]))} makes no sense" if wrong else None
+
+    def pixels(self, image: object) -> Pixels:
+        """float32 [3, height, width] of an image: a path, the bytes of a file, a Pillow image or a
+        uint8 array [height, width, 3].
+
+        Transparent parts are laid on white. Files are turned as their EXIF orientation says; a Pillow
+        image is taken as it is. Raises UsageError for what is no image of 8 bits per channel.
+        """
+        array = _array(image) if isinstance(image, np.ndarray) else None
+        if array is None:
+            picture = _picture(image)
+            height, width = picture.height, picture.width
+        else:
+            height, width = array.shape[:2]
+        wanted = self._resized(height, width)
+        if array is None or wanted != (height, width):
+            picture = picture if array is None else _pillow().fromarray(array)
+            array = np.asarray(picture.resize(wanted[::-1], self.resample))
+        cropped = _centred(_centred(array, 0, self.size[0]), 1, self.size[1])
+        return self._normalised(cropped)
+
+    def _resized(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width after the resize."""
+        if self.resize is not None:
+            return self.resize[0], self.resize[1]
+        if self.shortest_edge is None:
+            return height, width
+        edge, shorter, longer = self.shortest_edge, min(height, width), max(height, width)
+        long_edge = int(edge * longer / shorter)
+        if edge * long_edge > MOST_PIXELS:
+            raise UsageError(f"the image is too long and narrow: {width} x {height} pixels")
+        return (long_edge, edge) if width <= height else (edge, long_edge)
+
+    def _normalised(self, array: Bytes) -> Pixels:
+        """One table of 256 values per channel: the rounding of transformers at the price of a look-up."""
+        levels = (np.arange(256, dtype=np.float64) * self.rescale).astype(np.float32)
+        mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
+        tables = (levels - mean[:, None]) / std[:, None]  # [channels, 256]
+        return np.stack([table[array[:, :, i]] for i, table in enumerate(tables)])
+
+
+def _centred(array: Bytes, axis: int, wanted: int) -> Bytes:
+    """The middle of `array` along an axis, or `array` in the middle of zeros."""
+    found = array.shape[axis]
+    if found >= wanted:
+        start = (found - wanted) // 2
+        return array.take(range(start, start + wanted), axis)
+    before = (wanted - found + 1) // 2
+    padding = [(0, 0)] * array.ndim
+    padding[axis] = (before, wanted - found - before)
+    return np.pad(array, padding)
+
+
+def _array(image: NDArray[Any]) -> Bytes:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != CHANNELS:
+        raise UsageError(
+            f"the array is {image.dtype} {list(image.shape)}; an image is uint8 [height, width, 3]"
+        )
+    if 0 in image.shape:
+        raise UsageError(f"the image is empty: {list(image.shape)}")
+    return image
+
+
+def _picture(image: object) -> Image:
+    """The image in RGB."""
+    module = _pillow()
+    picture = image if isinstance(image, module.Image) else _opened(image)
+    if 0 in picture.size:
+        raise UsageError(f"the image is empty: {picture.width} x {picture.height} pixels")
+    if picture.mode.startswith(DEEP):
+        raise UsageError(
+            f"the image has mode {picture.mode}, more than 8 bits per channel; convert it to 8 bits"
+        )
+    try:
+        return _on_white(picture)
+    except Exception as error:  # what the caller opened is decoded here
+        raise UsageError(f"cannot read the image as RGB: {shown(error)}") from error
+
+
+def _opened(image: object) -> Image:
+    """The upright image in a file or in the bytes of one."""
+    from PIL import ImageOps
+
+    module = _pillow()
+    source: io.BytesIO | Path
+    if isinstance(image, bytes | bytearray | memoryview):
+        name, source = "the image", io.BytesIO(image)
+    elif isinstance(image, str | os.PathLike):
+        name, source = shown(image), Path(image)
+        if not Path(image).is_file():
+            raise UsageError(f"{name} is not a file")
+    else:
+        raise UsageError(
+            f"a {type(image).__name__} is no image: give a path, bytes, a Pillow image or an array"
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # remarks on metadata
+            warnings.simplefilter("error", module.DecompressionBombWarning)
+            with module.open(source, formats=FORMATS) as picture:
+                return ImageOps.exif_transpose(picture)
+    except (module.DecompressionBombError, module.DecompressionBombWarning) as error:
+        raise UsageError(
+            f"{name} has more pixels than PIL.Image.MAX_IMAGE_PIXELS = {module.MAX_IMAGE_PIXELS}"
+        ) from error
+    except Exception as error:  # decoders raise whatever they like on a damaged file
+        system = error.strerror if isinstance(error, OSError) else None
+        reason = system or f"damaged, or not one of {', '.join(FORMATS)}"
+        raise UsageError(f"cannot read {name}: {reason}") from error
+
+
+def _on_white(picture: Image) -> Image:
+    """RGB, with what is transparent laid on white."""
+    if "A" not in picture.getbands() and picture.info.get("transparency") is None:
+        return picture.convert("RGB")
+    picture = picture.convert("RGBA")
+    module = _pillow()
+    white = module.new("RGBA", picture.size, (255, 255, 255, 255))
+    return module.alpha_composite(white, picture).convert("RGB")
+
+
+def _pillow() -> Any:
+    """The module PIL.Image."""
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise UsageError("reading images needs Pillow: pip install 'satchel[image]'") from error
+    return Image
+
+
+def _is_side(value: Any) -> bool:
+    return type(value) is int and 1 <= value <= LARGEST_SIDE
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(_is_side, value))
+
+
+def _are_numbers(values: Any, count: int, least: float = 0) -> bool:
+    return (
+        isinstance(values, list)
+        and len(values) == count
+        and all(type(value) is float and least <= abs(value) <= LARGEST_NUMBER for value in values)
+    )

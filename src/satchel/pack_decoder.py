@@ -1,0 +1,141 @@
+"""How decoder-only models are packed: one graph, a tokenizer, a chat format, proof by logits."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from satchel import models
+from satchel.export import check, signature
+from satchel.export.chat import compile_template
+from satchel.export.check import Check
+from satchel.export.graph import DecoderGraph
+from satchel.export.tokenizer import (
+    bundle_tokenizer,
+    generation_defaults,
+    special_token_texts,
+    special_tokens,
+)
+from satchel.models.checkpoint import Checkpoint
+from satchel.models.decoder import Decoder
+from satchel.packing import Traceable
+from satchel.progress import Stage
+from satchel.quantize import quality
+from satchel.runtime.bundle import Bundle, CacheGeometry
+from satchel.runtime.decoder import Decoder as GraphDecoder
+from satchel.runtime.errors import UnsupportedError, UsageError, shown
+from satchel.runtime.session import open_session
+
+TASK = "generate"
+DEFAULT_CONTEXT = 32768  # longer rotary tables are only made when asked for
+CHECK_TOKENS = 48
+MAX_MEAN_KL, MIN_TOP1, MAX_PERPLEXITY_RATIO = 0.05, 0.85, 1.03
+
+
+@dataclass(frozen=True)
+class DecoderRecipe:
+    """A decoder's reference model with what its graph cannot know."""
+
+    checkpoint: Checkpoint
+    reference: Decoder
+    context: int
+    tokenizer: bytes
+    probe_ids: list[int]  # the shipped text in this model's tokens
+    chat: dict[str, Any] | None
+    notes: list[str]
+
+    @classmethod
+    def of(
+        cls,
+        checkpoint: Checkpoint,
+        context: int | None,
+        task: str | None,
+        ignored_keys: Collection[str],
+        stage: Stage,
+    ) -> DecoderRecipe:
+        """Build the reference model and everything that needs the checkpoint."""
+        if task not in (None, TASK):
+            raise UsageError(f"--task {shown(task)} does not fit a decoder-only model; use {TASK}")
+        reference, positions = models.build(
+            checkpoint, context, DEFAULT_CONTEXT, ignored_keys, stage("loading weights")
+        )
+        notes = []
+        limit = reference.config.max_position_embeddings
+        if context is None and positions < limit:
+            notes.append(f"context is {positions} of the model's {limit}; --context N for more")
+        tokenizer = bundle_tokenizer(checkpoint, reference.config.vocab_size)
+        ids = Tokenizer.from_buffer(tokenizer).encode(quality.shipped_text()).ids
+        if len(ids) <= CHECK_TOKENS:
+            raise UnsupportedError("the tokenizer makes almost no tokens of an English text")
+        chat = None
+        if checkpoint.chat_template is not None:
+            texts = special_token_texts(checkpoint)
+            compiled, reason = compile_template(checkpoint.chat_template, texts)
+            chat = compiled.to_dict()
+            if reason:
+                notes.append(f"the chat template stays Jinja, for Python only: {reason}")
+        return cls(checkpoint, reference, positions, tokenizer, list(ids), chat, notes)
+
+    @property
+    def cache(self) -> CacheGeometry:
+        config = self.reference.config
+        return CacheGeometry(config.num_hidden_layers, config.kv_heads, config.head_size)
+
+    @property
+    def graphs(self) -> dict[str, Traceable]:
+        cache = self.cache
+        geometry = (cache.layers, cache.kv_heads, cache.head_dim)
+        inputs = signature.decoder_inputs(*geometry)
+        outputs = signature.decoder_outputs(*geometry, self.reference.config.vocab_size)
+        return {"decoder": Traceable(DecoderGraph(self.reference), inputs, outputs)}
+
+    def facts(self) -> dict[str, Any]:
+        vocab_size = self.reference.config.vocab_size
+        return {
+            "family": "decoder",
+            "task": TASK,
+            "context": self.context,
+            "vocab_size": vocab_size,
+            "tokens": special_tokens(self.checkpoint, self.tokenizer, vocab_size),
+            "cache": self.cache,
+            "generation": generation_defaults(self.checkpoint),
+            "chat": self.chat,
+        }
+
+    def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """float32 [length, vocab] by the reference model."""
+        with torch.inference_mode():
+            result: NDArray[np.float32] = self.reference(torch.tensor([list(ids)]))[0].numpy()
+        return result
+
+    def exact_checks(self, bundle: Bundle) -> list[Check]:
+        return check.parity(self.logits, _open(bundle), self.probe_ids[:CHECK_TOKENS])
+
+    def prove(self, bundle: Bundle, exact: bool, stage: Stage) -> tuple[list[Check], dict[str, Any]]:
+        decoder, checks, figures = _open(bundle), [], {}
+        for _ in stage("checking invariance")([None]):
+            checks += check.invariance(decoder, self.probe_ids[:CHECK_TOKENS], exact)
+        if not exact:
+            windows = quality.text_windows(self.probe_ids, self.context)
+            progress = stage("measuring quality")
+            measured = quality.measure(self.logits, decoder.logits, windows, progress)
+            figures = dataclasses.asdict(measured)
+            ratio = measured.perplexity / measured.reference_perplexity
+            checks += [
+                Check("mean KL from float32", measured.mean_kl, MAX_MEAN_KL),
+                Check("same likeliest token", measured.top1, MIN_TOP1, at_least=True),
+                Check("perplexity over float32", ratio, MAX_PERPLEXITY_RATIO),
+            ]
+        probe = check.probe(self.logits, decoder, self.probe_ids)
+        return checks, {"quality": figures, "probe": probe}
+
+
+def _open(bundle: Bundle) -> GraphDecoder:
+    return GraphDecoder(open_session(bundle, "decoder"), bundle.manifest)

@@ -1,0 +1,339 @@
+"""Image encoders: transformers = our reference model = the exported graph, and what is refused."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+import onnxruntime
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from satchel.models import images
+from satchel.models.encoder import EncoderModel
+from satchel.models.folder import load_folder
+from satchel.models.ops import OPSET
+from satchel.quantize.lower import lower
+from satchel.quantize.profile import profile
+from satchel.runtime.errors import CheckpointError, SatchelError, UnsupportedError
+from tests.tiny import edit_config
+
+LAYERS = 2
+SIZES = {"hidden_size": 32, "num_hidden_layers": LAYERS, "num_attention_heads": 2}
+WIDE = SIZES | {"intermediate_size": 48}
+IMAGE = {"image_size": 40, "patch_size": 16}  # 8 pixels on either side fill no patch
+END = 99
+TEXT = WIDE | {"vocab_size": 100, "max_position_embeddings": 16, "eos_token_id": END}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A class of transformers with its configuration, and what we make of it."""
+
+    model: str
+    config: dict[str, Any]
+    task: str
+    pixels: tuple[int, int] = (40, 40)
+
+
+def pair(text: dict[str, Any] | None = None, **vision: Any) -> dict[str, Any]:
+    return {"text_config": TEXT | (text or {}), "vision_config": WIDE | IMAGE | vision}
+
+
+CLIP = pair() | {"projection_dim": 24}
+CASES = {
+    "vit": Case("ViTModel", WIDE | IMAGE, "image-embed"),
+    "vit-oblong": Case("ViTModel", WIDE | {"image_size": [32, 48]}, "image-embed", (32, 48)),
+    "vit-classify": Case(
+        "ViTForImageClassification",
+        WIDE | IMAGE | {"num_labels": 5, "qkv_bias": False, "hidden_act": "gelu_pytorch_tanh"},
+        "image-classify",
+    ),
+    "dinov2": Case("Dinov2Model", SIZES | IMAGE, "image-embed"),
+    "dinov2-resampled": Case(
+        "Dinov2Model", SIZES | {"image_size": 64, "patch_size": 8}, "image-embed"
+    ),
+    "dinov2-oblong": Case(
+        "Dinov2Model", SIZES | {"image_size": 64, "patch_size": 8}, "image-embed", (80, 48)
+    ),
+    "dinov2-classify": Case(
+        "Dinov2ForImageClassification", SIZES | IMAGE | {"use_swiglu_ffn": True}, "image-classify"
+    ),
+    "clip": Case("CLIPModel", CLIP, "text-image-embed"),
+    "clip-gelu": Case(
+        "CLIPModel",
+        pair({"hidden_act": "gelu", "eos_token_id": 2}, hidden_act="gelu", image_size=32),
+        "text-image-embed",
+        (32, 32),
+    ),
+    "clip-image": Case("CLIPModel", CLIP, "image-embed"),
+    "clip-classify": Case("CLIPForImageClassification", CLIP | {"num_labels": 3}, "image-classify"),
+    "siglip": Case("SiglipModel", pair(), "text-image-embed"),
+    "siglip-projected": Case(
+        "SiglipModel", pair({"hidden_size": 48, "projection_size": 32}), "text-image-embed"
+    ),
+    "siglip-image": Case("SiglipModel", pair(), "image-embed"),
+    "siglip-classify": Case(
+        "SiglipForImageClassification", pair() | {"num_labels": 3}, "image-classify"
+    ),
+}
+EXPORTED = {  # one of each graph
+    "vit": ["image"],
+    "dinov2-classify": ["image"],
+    "clip": ["text", "image"],
+    "clip-gelu": ["text"],
+    "siglip": ["text", "image"],
+}
+GLUE = 30  # most nodes beside those of the blocks
+
+
+def save(folder: Path, case: Case) -> transformers.PreTrainedModel:
+    """Write a random checkpoint of `case` to `folder`; returns the model."""
+    torch.manual_seed(0)
+    kind = getattr(transformers, case.model)
+    config = kind.config_class(**case.config)
+    config._attn_implementation = "eager"
+    model = kind._from_config(config).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            # Large enough that attention is far from uniform and every term shows.
+            parameter += torch.randn_like(parameter) * 0.2
+    model.save_pretrained(folder)
+    return model
+
+
+def build(folder: Path, task: str | None = None, pixels: Any = None) -> EncoderModel:
+    checkpoint = load_folder(folder)
+    module = importlib.import_module(f"satchel.models.{checkpoint.config['model_type']}")
+    config = module.Config.from_dict(checkpoint.config)
+    return images.assemble(module, config, checkpoint, task, pixels, iter)
+
+
+def some_pixels(case: Case, batch: int = 3) -> Tensor:
+    return torch.randn(batch, 3, *case.pixels, generator=torch.Generator().manual_seed(batch))
+
+
+def some_ids(batch: int = 3, length: int = 16) -> Tensor:
+    """Texts of several lengths, each padded with its end."""
+    ids = torch.randint(3, END, (batch, length), generator=torch.Generator().manual_seed(batch))
+    for row in range(batch):
+        ids[row, length - 1 - 2 * row :] = END
+    return ids
+
+
+def expected(case: Case, theirs: Any, pixels: Tensor, ids: Tensor) -> dict[str, list[Tensor]]:
+    """States and answer of each tower, by transformers."""
+    with torch.inference_mode():
+        if case.task == "text-image-embed":
+            out = theirs(pixel_values=pixels, input_ids=ids)
+            text, image = out.text_model_output, out.vision_model_output
+            return {
+                "text": [text.last_hidden_state, out.text_embeds],
+                "image": [image.last_hidden_state, out.image_embeds],
+            }
+        part = theirs.base_model if case.task == "image-classify" else theirs
+        part = getattr(part, "vision_model", part)
+        states = part(pixels).last_hidden_state
+        if case.task == "image-classify":
+            answer = theirs(pixels).logits
+        elif case.model in ("ViTModel", "Dinov2Model"):
+            answer = states[:, 0]
+        else:
+            answer = theirs.get_image_features(pixels).pooler_output
+            answer = answer / answer.norm(dim=-1, keepdim=True)
+        return {"image": [states, answer]}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
+    """Name of a case -> (case, folder, model of transformers, our model), made once."""
+    known: dict[str, Any] = {}
+
+    def get(name: str) -> Any:
+        if name not in known:
+            case, folder = CASES[name], tmp_path_factory.mktemp(name)
+            theirs = save(folder, case)
+            known[name] = (case, folder, theirs, build(folder, case.task, case.pixels))
+        return known[name]
+
+    return get
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_reference_model_equals_transformers(name: str, made: Any) -> None:
+    case, _, theirs, ours = made(name)
+    pixels, ids = some_pixels(case), some_ids()
+    wanted = expected(case, theirs, pixels, ids)
+    assert set(ours.towers) == set(wanted)
+    for part, tower in ours.towers.items():
+        with torch.inference_mode():
+            found = tower(pixels if part == "image" else ids)
+        first, second, _ = wanted[part][1]
+        assert (first - second).abs().max() > 0.02  # all alike they would prove nothing
+        for (output, axes), one, other in zip(
+            tower.outputs.items(), found, wanted[part], strict=True
+        ):
+            assert list(one.shape[1:]) == [16 if axis == "length" else axis for axis in axes[1:]]
+            np.testing.assert_allclose(one, other, atol=1e-4, err_msg=output)
+
+
+def test_the_task_is_the_one_a_checkpoint_was_made_for(made: Any) -> None:
+    for name in ("vit", "vit-classify", "dinov2", "clip", "siglip-classify"):
+        case, folder, _, ours = made(name)
+        assert build(folder).task == case.task
+        assert (ours.labels is not None) == (case.task == "image-classify")
+    assert made("vit-classify")[3].labels.names == [f"LABEL_{i}" for i in range(5)]
+    embedding = build(made("vit-classify")[1], "image-embed")
+    assert list(embedding.towers["image"].outputs) == ["last_hidden_state", "embedding"]
+
+
+@pytest.mark.parametrize("name", ["clip", "siglip"])
+def test_facts_give_the_scores_of_transformers(name: str, made: Any) -> None:
+    case, folder, theirs, ours = made(name)
+    pixels, ids = some_pixels(case), some_ids()
+    module = importlib.import_module(f"satchel.models.{name}")
+    checkpoint = load_folder(folder)
+    facts = module.facts(checkpoint.tensors, module.Config.from_dict(checkpoint.config))
+    with torch.inference_mode():
+        cosine = ours.towers["image"](pixels)[1] @ ours.towers["text"](ids)[1].T
+        wanted = theirs(pixel_values=pixels, input_ids=ids).logits_per_image
+    np.testing.assert_allclose(
+        facts["logit_scale"] * cosine + facts["logit_bias"], wanted, atol=1e-4
+    )
+    assert facts["context"] == 16 and facts["pad_to_context"] == (name == "siglip")
+
+
+def exported(tower: Any, pixels: tuple[int, int]) -> ir.Model:
+    image = tower.input_names == ("pixel_values",)
+    example = torch.zeros(2, 3, *pixels) if image else torch.zeros(2, 6, dtype=torch.int64)
+    axes = {0: torch.export.Dim("batch")} | ({} if image else {1: torch.export.Dim("length")})
+    with torch.no_grad():
+        program = torch.onnx.export(
+            tower,
+            (example,),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=list(tower.input_names),
+            output_names=list(tower.outputs),
+            dynamic_shapes=((axes,),),
+            verbose=False,
+        )
+    assert program is not None
+    return program.model
+
+
+@pytest.mark.parametrize("name", EXPORTED)
+def test_graph_equals_transformers(name: str, made: Any, tmp_path: Path) -> None:
+    case, _, theirs, ours = made(name)
+    for part in EXPORTED[name]:
+        tower = ours.towers[part]
+        graph = exported(tower, case.pixels)
+        ops = Counter(node.op_type for node in graph.graph)
+        pooled = part == "image" and case.model == "SiglipModel"
+        assert ops["MultiHeadAttention"] == LAYERS + pooled
+        assert ops["SkipLayerNormalization"] >= 2 * LAYERS - 1
+        assert ops.total() < 9 * LAYERS + GLUE, ops
+        lower(graph, profile("fp32"))
+        ir.save(graph, tmp_path / "graph.onnx")
+        session = onnxruntime.InferenceSession(tmp_path / "graph.onnx")
+        for batch, length in ((1, 7), (3, 16)):
+            pixels, ids = some_pixels(case, batch), some_ids(batch, length)
+            wanted = expected(case, theirs, pixels, ids)[part]
+            fed = (pixels if part == "image" else ids).numpy()
+            for one, other in zip(
+                session.run(None, {tower.input_names[0]: fed}), wanted, strict=True
+            ):
+                np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def test_older_keys_of_clip_hold_over_newer_ones() -> None:
+    raw = {
+        "model_type": "clip",
+        "text_config": TEXT | {"hidden_act": "gelu", "eos_token_id": 2},
+        "text_config_dict": {"hidden_size": 48, "num_attention_heads": 4},
+        "vision_config": WIDE | {"hidden_act": "gelu"},
+        "vision_config_dict": None,
+    }
+    theirs = transformers.CLIPConfig(**json.loads(json.dumps(raw)))
+    ours = importlib.import_module("satchel.models.clip").Config.from_dict(raw)
+    for part, other in (("text", theirs.text_config), ("vision", theirs.vision_config)):
+        for key, value in vars(getattr(ours, part)).items():
+            assert getattr(other, key) == value, key
+    assert ours.text.hidden_act == "quick_gelu" and ours.text.eos_token_id == 49407
+
+
+def test_counters_in_older_checkpoints_are_left_out(tmp_path: Path) -> None:
+    save(tmp_path, CASES["clip"])
+    path = tmp_path / "model.safetensors"
+    counters = {
+        f"{part}_model.embeddings.position_ids": torch.arange(16)[None]
+        for part in ("text", "vision")
+    }
+    save_file(load_file(path) | counters, path)
+    assert build(tmp_path).task == "text-image-embed"
+
+
+REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("vit", {"new_trick": 1}, "new_trick"),
+    ("vit", {"num_channels": 1}, "num_channels"),
+    ("vit", {"hidden_act": "mish"}, "mish"),
+    ("vit", {"num_attention_heads": 5}, "num_attention_heads"),
+    ("vit", {"hidden_size": 1 << 20}, "hidden_size"),
+    ("vit", {"patch_size": 64}, "patch_size"),
+    ("vit", {"patch_size": [16]}, "patch_size"),
+    ("vit", {"patch_size": 0}, "patch_size"),
+    ("vit", {"image_size": [40, True]}, "image_size"),
+    ("vit", {"image_size": "40"}, "image_size"),
+    ("vit", {"num_hidden_layers": 3}, "missing"),
+    ("vit", {"num_hidden_layers": 1}, "unexpected"),
+    ("vit", {"intermediate_size": 64}, "misshapen"),
+    ("vit-classify", {"id2label": {"1": "cat"}}, "id2label"),
+    ("vit-classify", {"problem_type": "guessing"}, "problem_type"),
+    ("dinov2", {"intermediate_size": 64}, "intermediate_size"),
+    ("dinov2", {"use_swiglu_ffn": True}, "gate_up_proj"),
+    ("dinov2", {"image_size": 64}, "positions"),
+    ("clip", {"text_config": 7}, "text_config"),
+    ("clip", {"text_config_dict": 7}, "text_config"),
+    ("clip", {"text": {}}, "text"),
+    ("clip", {"text_config": TEXT | {"new_trick": 1}}, "new_trick"),
+    ("clip", {"text_config": TEXT | {"eos_token_id": [1, 2]}}, "eos_token_id"),
+    ("clip", {"vision_config": WIDE | IMAGE | {"new_trick": 1}}, "new_trick"),
+    ("clip", {"projection_dim": 32}, "misshapen"),
+    ("siglip", {"text_config_dict": {}}, "text_config_dict"),
+    ("siglip", {"vision_config": WIDE | IMAGE | {"vision_use_head": False}}, "vision_use_head"),
+]
+
+
+@pytest.mark.parametrize(("name", "changes", "word"), REFUSED)
+def test_refusals_name_what_is_wrong(
+    name: str, changes: dict[str, Any], word: str, made: Any, tmp_path: Path
+) -> None:
+    source = made(name)[1]
+    for path in source.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    edit_config(tmp_path, **changes)
+    with pytest.raises(SatchelError, match=word) as raised:
+        build(tmp_path)
+    assert isinstance(raised.value, CheckpointError | UnsupportedError)
+
+
+def test_tasks_and_sizes_that_a_checkpoint_lacks(made: Any) -> None:
+    with pytest.raises(UnsupportedError, match="no task 'embed'"):
+        build(made("vit")[1], "embed")
+    with pytest.raises(UnsupportedError, match="no classifier"):
+        build(made("clip")[1], "image-classify")
+    for name in ("vit", "clip", "siglip"):
+        with pytest.raises(UnsupportedError, match="48"):
+            build(made(name)[1], None, (48, 48))
+    with pytest.raises(ValueError, match="pixel_values"):
+        made("vit")[3].towers["image"](torch.zeros(1, 3, 80, 80))
