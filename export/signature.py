@@ -36,11 +36,9 @@ def decoder_inputs(layers: int, kv_heads: int, head_dim: int) -> list[Port]:
     ]
 
 
-def encoder_inputs(
-    names: tuple[str, ...], image_size: tuple[int, int] = (224, 224)
-) -> list[Port]:
+def encoder_inputs(names: tuple[str, ...], image_size: tuple[int, int] | None = None) -> list[Port]:
     """Inputs of an encoder graph by their names; images are [3, *image_size]."""
-    axes: dict[str, list[int | str]] = {"pixel_values": ["batch", 3, *image_size]}
+    axes: dict[str, list[int | str]] = {"pixel_values": ["batch", 3, *(image_size or ())]}
     dtypes = {"pixel_values": "float32"}
     return [
         Port(name, dtypes.get(name, "int64"), axes.get(name, ["batch", "length"])) for name in names

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from satchel.models import weights
+from satchel.models import images, weights
 from satchel.models.checkpoint import Checkpoint
 from satchel.models.decoder import Decoder
 from satchel.models.encoder import EncoderModel
@@ -38,11 +38,18 @@ ENCODERS = {  # model_type -> module with Config and Model, the trunk
     "electra": "electra",
     "albert": "albert",
 }
+IMAGES = {"vit": "vit", "dinov2": "dinov2", "clip": "clip", "siglip": "siglip"}  # likewise
 
 
 def family(checkpoint: Checkpoint) -> str:
     """Either "decoder" or "encoder": which of the two builders is for `checkpoint`."""
-    return "encoder" if str(checkpoint.config.get("model_type")) in ENCODERS else "decoder"
+    known = str(checkpoint.config.get("model_type")) in ENCODERS | IMAGES
+    return "encoder" if known else "decoder"
+
+
+def takes_images(checkpoint: Checkpoint) -> bool:
+    """Whether an encoder `checkpoint` is of an architecture for images."""
+    return checkpoint.config.get("model_type") in IMAGES
 
 
 def build(
@@ -74,22 +81,26 @@ def build(
 def build_encoder(
     checkpoint: Checkpoint,
     task: str | None = None,
+    image_size: tuple[int, int] | None = None,
     ignored_keys: Collection[str] = (),
     progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
 ) -> EncoderModel:
     """The towers of an encoder `checkpoint` with their weights in float32.
 
     `task` is one of `satchel.models.encoder.TASKS`; None means the one the checkpoint was made for.
-    Raises as `build` does.
+    `image_size` is the height and width that the checkpoint's preprocessing makes. Raises as `build`
+    does.
     """
-    module = _architecture(checkpoint, ENCODERS)
+    module = _architecture(checkpoint, ENCODERS | IMAGES)
     config = module.Config.from_dict(checkpoint.config, ignored_keys)
+    if checkpoint.config["model_type"] in IMAGES:
+        return images.assemble(module, config, checkpoint, task, image_size, progress)
     return assemble(module, config, checkpoint, task, progress)
 
 
 def _architecture(checkpoint: Checkpoint, table: dict[str, str]) -> ModuleType:
     model_type = checkpoint.config.get("model_type")
     if not isinstance(model_type, str) or model_type not in table:
-        known = ", ".join(ARCHITECTURES | ENCODERS)
+        known = ", ".join(ARCHITECTURES | ENCODERS | IMAGES)
         raise UnsupportedError(f"model_type {shown(model_type)} is unknown; known: {known}")
     return importlib.import_module(f"satchel.models.{table[model_type]}")

@@ -8,6 +8,7 @@ one length, which is why no graph has a padding mask.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -87,4 +88,5 @@ class EncoderModel:
     lower_case: bool = False
     prompts: dict[str, str] = field(default_factory=dict)
     default_prompt: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)  # what compares texts with images
     notes: tuple[str, ...] = ()

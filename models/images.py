@@ -49,6 +49,7 @@ def assemble(
         max_length=context,
         labels=config.labels if task == "image-classify" else None,
         normalized=pair and task != "image-classify",
+        facts=module.facts(checkpoint.tensors, config) if text else {},
     )
 
 

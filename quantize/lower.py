@@ -146,7 +146,12 @@ class _Shared:
     ) -> ir.Node:
         attrs = [ir.AttrInt64(name, value) for name, value in attributes.items()]
         node = ir.Node(
-            MICROSOFT, op, inputs, attrs, num_outputs=1, name=f"{layer_name(source)}/{op}"
+            MICROSOFT,
+            op,
+            inputs,
+            attrs,
+            num_outputs=1,
+            name=f"{layer_name(source)}/{op}/{source.name}",
         )
         _copy_output(source, node)
         return node

@@ -45,7 +45,11 @@ FP32 = Scheme("fp32")
 PROFILES = {
     "fp32": Profile("fp32", FP32),
     # Position tables are read a row at a time and added to the residual stream: nothing to gain.
-    "int8": Profile("int8", Scheme("blocks8", 64), {"wpe": FP32}),
+    "int8": Profile(
+        "int8",
+        Scheme("blocks8", 64),
+        {"wpe": FP32, "position_embeddings": FP32, "token_type_embeddings": FP32},
+    ),
 }
 
 

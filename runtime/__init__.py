@@ -12,10 +12,7 @@ from satchel.runtime.bundle import Progress, open_bundle
 from satchel.runtime.errors import BundleError, shown
 
 
-
-def load(
-    folder: str | Path, *, threads: int | None = None, progress: Progress = iter
-) -> Any:
+def load(folder: str | Path, *, threads: int | None = None, progress: Progress = iter) -> Any:
     """Open a bundle, check every file against its manifest, and make it ready to run.
 
     `threads` defaults to the physical cores this process may use. Raises BundleError with the file

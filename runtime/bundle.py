@@ -88,6 +88,7 @@ class TextInput:
     similarity: str = "cosine"
     prompts: dict[str, str] = field(default_factory=dict)
     default_prompt: str | None = None
+    pad_to_context: int | None = None  # the id that fills every text up to the context
 
 
 @dataclass(frozen=True)

@@ -224,6 +224,11 @@ class EncoderModel:
         assert self.manifest.text is not None
         return self.manifest.text.max_length
 
+    def _padded(self, ids: list[int]) -> list[int]:
+        """A few models were trained on texts that are all filled up to the context."""
+        pad = self.manifest.text.pad_to_context if self.manifest.text is not None else None
+        return ids if pad is None else ids + [pad] * (self.manifest.context - len(ids))
+
     def _prompted(self, text: str, prompt: str | None) -> str:
         settings = self.manifest.text
         assert settings is not None
@@ -258,7 +263,7 @@ class EncoderModel:
         """The ids of a text: one row, or overlapping rows where it is too long and `window` is set."""
         limit = self._max_length()
         if window is None:
-            return [self._encode(text).ids]
+            return [self._padded(self._encode(text).ids)]
         special = self._tokenizer().num_special_tokens_to_add(False)
         if not 0 <= window < limit - special:
             raise UsageError(f"window = {window}; expected 0 to {limit - special - 1}")
@@ -303,7 +308,9 @@ class EncoderModel:
         assert self.image_format is not None
         encoder = self.encoders.get("image") or self.encoders["encoder"]
         # One at a time: an image is a batch of hundreds of patches already.
-        rows = [encoder({"pixel_values": self.image_format.pixels(item)[None]})[0] for item in items]
+        rows = [
+            encoder({"pixel_values": self.image_format.pixels(item)[None]})[0] for item in items
+        ]
         return np.stack(rows)
 
 
@@ -315,4 +322,3 @@ def activated(logits: Array, scores: str) -> Array:
         return 1 / (1 + np.exp(-logits))
     exponents = np.exp(logits - logits.max(-1, keepdims=True))
     return exponents / exponents.sum(-1, keepdims=True)
-

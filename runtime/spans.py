@@ -49,7 +49,9 @@ def merge_labels(
         best = int(row.argmax())
         name, score = names[best], float(row[best])
         prefix, _, kind = name.rpartition("-") if name[:2] in ("B-", "I-") else ("", "", name)
-        inside_word = bool(spans) and spans[-1][2] == start and start > 0 and text[start - 1].isalnum()
+        inside_word = (
+            bool(spans) and spans[-1][2] == start and start > 0 and text[start - 1].isalnum()
+        )
         goes_on = spans and previous == kind and spans[-1][0] == kind and prefix != "B"
         if spans and previous != "O" and inside_word and text[start].isalnum():
             goes_on, kind = True, spans[-1][0]

@@ -118,7 +118,9 @@ class DecoderRecipe:
     def exact_checks(self, bundle: Bundle) -> list[Check]:
         return check.parity(self.logits, _open(bundle), self.probe_ids[:CHECK_TOKENS])
 
-    def prove(self, bundle: Bundle, exact: bool, stage: Stage) -> tuple[list[Check], dict[str, Any]]:
+    def prove(
+        self, bundle: Bundle, exact: bool, stage: Stage
+    ) -> tuple[list[Check], dict[str, Any]]:
         decoder, checks, figures = _open(bundle), [], {}
         for _ in stage("checking invariance")([None]):
             checks += check.invariance(decoder, self.probe_ids[:CHECK_TOKENS], exact)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 from satchel import models
 from satchel.export import signature
 from satchel.export.check import Check, tolerance
+from satchel.export.image import image_format
 from satchel.export.tokenizer import bundle_tokenizer, special_tokens
 from satchel.models.checkpoint import Checkpoint
 from satchel.models.encoder import EncoderModel
@@ -21,13 +22,17 @@ from satchel.packing import Traceable
 from satchel.progress import Stage
 from satchel.quantize import quality
 from satchel.runtime.bundle import Bundle, Labels, Port, TextInput, Tokens
-from satchel.runtime.encoder import Encoder
+from satchel.runtime.encoder import Encoder, batches
 from satchel.runtime.errors import UsageError
+from satchel.runtime.image import ImageFormat
 from satchel.runtime.session import open_session
 
 Array = NDArray[np.float32]
-EXACT_TEXTS, SENTENCES = 8, 1000
+EXACT_SAMPLES, SENTENCES, IMAGES = 8, 1000, 32
 MIN_MEAN_COSINE, MIN_COSINE, MIN_AGREEMENT = 0.999, 0.995, 0.995
+
+
+Sample = dict[str, NDArray[Any]]  # the inputs of one text or image, a batch of one
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,9 @@ class EncoderRecipe:
 
     checkpoint: Checkpoint
     model: EncoderModel
-    tokenizer: bytes
-    rows: list[list[int]]  # the shipped sentences in this model's tokens
+    tokenizer: bytes | None
+    image: ImageFormat | None
+    samples: dict[str, list[Sample]]  # by role: shipped sentences, or images made for the purpose
     notes: list[str]
 
     @classmethod
@@ -50,110 +56,169 @@ class EncoderRecipe:
         stage: Stage,
     ) -> EncoderRecipe:
         """Build the towers and everything that needs the checkpoint."""
-        model = models.build_encoder(checkpoint, task, ignored_keys, stage("loading weights"))
-        if context is not None and not 2 < context <= model.context:
-            raise UsageError(f"--context {context} is outside 3..{model.context}")
-        tokenizer = bundle_tokenizer(checkpoint, model.vocab_size)
-        encode = Tokenizer.from_buffer(tokenizer)
-        encode.no_truncation()
-        encode.no_padding()
-        limit = min(model.max_length, context or model.max_length)
-        rows = [encode.encode(text).ids[:limit] for text in quality.sentences(SENTENCES)]
-        return cls(checkpoint, model, tokenizer, rows, list(model.notes))
+        image = image_format(checkpoint) if models.takes_images(checkpoint) else None
+        size = (image.size[0], image.size[1]) if image is not None else None
+        model = models.build_encoder(checkpoint, task, size, ignored_keys, stage("loading weights"))
+        if context is not None:
+            raise UsageError(
+                "--context is for models that write; encoders keep all their positions"
+            )
+        tokenizer, samples = None, {}
+        for role, tower in model.towers.items():
+            if "pixel_values" in tower.input_names:
+                assert image is not None
+                samples[role] = _images(image)
+            else:
+                tokenizer = bundle_tokenizer(checkpoint, model.vocab_size)
+                samples[role] = _texts(tokenizer, model, tower.input_names)
+        return cls(checkpoint, model, tokenizer, image, samples, list(model.notes))
 
     @property
     def graphs(self) -> dict[str, Traceable]:
+        size = (self.image.size[0], self.image.size[1]) if self.image is not None else None
         return {
             role: Traceable(
                 tower,
-                signature.encoder_inputs(tower.input_names),
+                signature.encoder_inputs(tower.input_names, size),
                 [Port(name, "float32", axes) for name, axes in tower.outputs.items()],
             )
             for role, tower in self.model.towers.items()
         }
 
     def facts(self) -> dict[str, Any]:
-        model = self.model
-        labels = model.labels
+        model, labels = self.model, self.model.labels
+        tokens = Tokens()
+        if self.tokenizer is not None:
+            tokens = special_tokens(self.checkpoint, self.tokenizer, model.vocab_size)
         return {
             "family": "encoder",
             "task": model.task,
             "context": model.context,
             "vocab_size": model.vocab_size,
-            "tokens": self._tokens(),
+            "tokens": tokens,
             "labels": Labels(labels.names, labels.scores) if labels is not None else None,
-            "text": TextInput(
-                model.max_length,
-                model.lower_case,
-                model.normalized,
-                model.similarity,
-                model.prompts,
-                model.default_prompt,
-            ),
+            "text": self._text() if self.tokenizer is not None else None,
+            "image": self.image.to_dict() if self.image is not None else None,
         }
 
     def exact_checks(self, bundle: Bundle) -> list[Check]:
-        encoder = self._open(bundle)
-        rows = sorted(self.rows, key=len)[:: max(1, len(self.rows) // EXACT_TEXTS)]
         checks = []
-        for output in encoder.output_names:
-            expected = [self._reference(row, output) for row in rows]
-            found = _in_order(encoder.texts(rows, output=output), len(rows))
-            distance = max(_distance(a, b) for a, b in zip(expected, found, strict=True))
-            limit = max(tolerance(array) for array in expected)
-            checks.append(Check(f"graph against reference: {output}", distance, limit))
+        for role, samples in self.samples.items():
+            encoder = self._open(bundle, role)
+            spread = samples[:: max(1, len(samples) // EXACT_SAMPLES)]
+            for output in encoder.output_names:
+                expected = [self._reference(role, sample, output) for sample in spread]
+                found = [encoder(sample, output)[0] for sample in spread]
+                distance = max(_distance(a, b) for a, b in zip(expected, found, strict=True))
+                limit = max(tolerance(array) for array in expected)
+                checks.append(Check(f"{role} against reference: {output}", distance, limit))
         return checks
 
-    def prove(self, bundle: Bundle, exact: bool, stage: Stage) -> tuple[list[Check], dict[str, Any]]:
-        encoder = self._open(bundle)
-        together = _in_order(encoder.texts(self.rows), len(self.rows))
-        sample = range(0, len(self.rows), max(1, len(self.rows) // 50))
-        alone = [_in_order(encoder.texts([self.rows[i]]), 1)[0] for i in sample]
-        distance = max(_distance(together[i], a) for i, a in zip(sample, alone, strict=True))
-        checks = [Check("among others against alone", distance, 1e-6 * max(1, _largest(alone)))]
+    def prove(
+        self, bundle: Bundle, exact: bool, stage: Stage
+    ) -> tuple[list[Check], dict[str, Any]]:
+        checks: list[Check] = []
         figures: dict[str, Any] = {}
-        if not exact:
-            expected = [self._reference(row) for row in stage("measuring quality")(self.rows)]
-            figures = (
-                _cosines(expected, together)
-                if encoder.output_names[-1] == "embedding"
-                else _agreement(expected, together)
-            )
-            checks += [
-                Check(name, figures[key], limit, at_least=True)
-                for name, key, limit in LIMITS
-                if key in figures
-            ]
-        return checks, {"quality": figures, "probe": self._probe(encoder)}
+        probes: dict[str, Any] = {}
+        for role, samples in self.samples.items():
+            encoder = self._open(bundle, role)
+            together = _batched(encoder, samples)
+            few = range(0, len(samples), max(1, len(samples) // 50))
+            alone = {index: encoder(samples[index])[0] for index in few}
+            distance = max(_distance(together[index], one) for index, one in alone.items())
+            largest = max(float(np.abs(one).max()) for one in alone.values())
+            name = f"{role} among others against alone"
+            checks.append(Check(name, distance, 1e-6 * max(1.0, largest)))
+            if not exact:
+                progress = stage(f"measuring quality: {role}")
+                expected = [self._reference(role, sample) for sample in progress(samples)]
+                vectors = encoder.output_names[-1] != "logits"
+                found = _cosines(expected, together) if vectors else _agreement(expected, together)
+                figures |= {f"{role}.{key}": value for key, value in found.items()}
+                checks += [
+                    Check(f"{role}: {label}", found[key], limit, at_least=True)
+                    for label, key, limit in LIMITS
+                    if key in found
+                ]
+            probes[role] = self._probe(role, encoder)
+        return checks, {"quality": figures, "probe": probes}
 
-    def _tokens(self) -> Tokens:
-        return special_tokens(self.checkpoint, self.tokenizer, self.model.vocab_size)
+    def _text(self) -> TextInput:
+        model, facts = self.model, self.model.facts
+        return TextInput(
+            model.max_length,
+            model.lower_case,
+            model.normalized,
+            model.similarity,
+            model.prompts,
+            model.default_prompt,
+            facts.get("pad_token_id") if facts.get("pad_to_context") else None,
+        )
 
-    def _open(self, bundle: Bundle) -> Encoder:
-        graph = bundle.manifest.graphs["encoder"]
-        return Encoder(open_session(bundle, "encoder"), graph, self.model.vocab_size)
+    def _open(self, bundle: Bundle, role: str) -> Encoder:
+        graph = bundle.manifest.graphs[role]
+        return Encoder(open_session(bundle, role), graph, self.model.vocab_size)
 
-    def _reference(self, row: Sequence[int], output: str | None = None) -> Array:
-        """An output of the reference model for one text."""
-        tower = self.model.towers["encoder"]
-        inputs = [torch.tensor([list(row)])]
-        if len(tower.input_names) > 1:
-            inputs.append(torch.zeros_like(inputs[0]))
+    def _reference(self, role: str, sample: Sample, output: str | None = None) -> Array:
+        """An output of the reference model for one sample."""
+        tower = self.model.towers[role]
+        inputs = [torch.from_numpy(sample[name]) for name in tower.input_names]
         with torch.inference_mode():
             results = dict(zip(tower.outputs, tower(*inputs), strict=True))
         result: Array = results[output or list(results)[-1]][0].numpy()
         return result
 
-    def _probe(self, encoder: Encoder) -> dict[str, Any]:
-        """A text and the first numbers of its answer, by the reference model and by the bundle."""
-        row = self.rows[0]
-        expected = self._reference(row).reshape(-1)[:16]
-        found = _in_order(encoder.texts([row]), 1)[0].reshape(-1)[:16]
+    def _probe(self, role: str, encoder: Encoder) -> dict[str, Any]:
+        """What `satchel verify` repeats: a text's ids (images are made anew from their seed) and
+        the first numbers of the answer, by the reference model and by the bundle."""
+        sample = self.samples[role][0]
+        expected = self._reference(role, sample).reshape(-1)[:16]
+        found = encoder(sample)[0].reshape(-1)[:16]
+        ids = sample["input_ids"][0].tolist() if "input_ids" in sample else None
         return {
-            "ids": row,
+            "ids": ids,
             "reference": [round(float(x), 6) for x in expected],
             "difference": _distance(expected, found),
         }
+
+
+def _texts(tokenizer: bytes, model: EncoderModel, names: tuple[str, ...]) -> list[Sample]:
+    """The shipped sentences as inputs of a text tower."""
+    encode = Tokenizer.from_buffer(tokenizer)
+    encode.no_truncation()
+    encode.no_padding()
+    pad = model.facts.get("pad_token_id") if model.facts.get("pad_to_context") else None
+    samples = []
+    for text in quality.sentences(SENTENCES):
+        ids = encode.encode(text).ids[: model.max_length]
+        if pad is not None:
+            ids += [pad] * (model.context - len(ids))
+        row = np.array([ids], np.int64)
+        samples.append({name: row if name == "input_ids" else np.zeros_like(row) for name in names})
+    return samples
+
+
+def _images(image: ImageFormat) -> list[Sample]:
+    """Smooth random pictures, the same every time, through the checkpoint's preprocessing."""
+    random, (height, width) = np.random.default_rng(0), image.size
+    samples = []
+    for _ in range(IMAGES):
+        coarse = random.integers(0, 256, (3, height // 16 + 1, width // 16 + 1, 1, 1), np.uint8)
+        fine = np.broadcast_to(coarse, (*coarse.shape[:3], 16, 16)).transpose(1, 3, 2, 4, 0)
+        picture = fine.reshape(coarse.shape[1] * 16, -1, 3)[:height, :width]
+        samples.append({"pixel_values": image.pixels(np.ascontiguousarray(picture))[None]})
+    return samples
+
+
+def _batched(encoder: Encoder, samples: list[Sample]) -> list[Array]:
+    """The answers of all samples, those of one length together."""
+    results: list[Any] = [None] * len(samples)
+    for batch in batches([next(iter(sample.values())).shape[1] for sample in samples]):
+        names = samples[batch[0]].keys()
+        joined = {name: np.concatenate([samples[i][name] for i in batch]) for name in names}
+        for index, result in zip(batch, encoder(joined), strict=True):
+            results[index] = result
+    return results
 
 
 LIMITS = (
@@ -161,13 +226,6 @@ LIMITS = (
     ("least cosine with float32", "min_cosine", MIN_COSINE),
     ("same likeliest label", "agreement", MIN_AGREEMENT),
 )
-
-
-def _in_order(results: Iterable[tuple[int, Array]], count: int) -> list[Array]:
-    ordered: list[Any] = [None] * count
-    for index, result in results:
-        ordered[index] = result
-    return ordered
 
 
 def _cosines(expected: list[Array], found: list[Array]) -> dict[str, float]:
@@ -190,7 +248,3 @@ def _agreement(expected: list[Array], found: list[Array]) -> dict[str, float]:
 
 def _distance(a: Array, b: Array) -> float:
     return float(np.abs(a - b).max())
-
-
-def _largest(arrays: list[Array]) -> float:
-    return max(float(np.abs(array).max()) for array in arrays)

@@ -54,7 +54,9 @@ class Recipe(Protocol):
     def exact_checks(self, bundle: Bundle) -> list[Check]:
         """The float32 graphs against the reference model."""
 
-    def prove(self, bundle: Bundle, exact: bool, stage: Stage) -> tuple[list[Check], dict[str, Any]]:
+    def prove(
+        self, bundle: Bundle, exact: bool, stage: Stage
+    ) -> tuple[list[Check], dict[str, Any]]:
         """Checks of the written graphs, and the manifest's figures; `exact` where it is float32."""
 
 
