@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +12,13 @@ from typing import Any
 import safetensors
 import torch
 
-from satchel.models.checkpoint import Checkpoint, LazyTensor, read_json
+from satchel.models.checkpoint import Checkpoint, LazyTensor, read_json, some
 from satchel.runtime.errors import CheckpointError, StorageError, UnsupportedError, shown
 
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack")
 FLOATS = {"F32", "F16", "BF16", "F64"}
+HEADER_LIMIT, TENSOR_LIMIT = 16 << 20, 20_000
 TOKENIZER_LIMIT = 64 << 20
 TEMPLATE_LIMIT = 64 << 10
 
@@ -64,12 +66,13 @@ def _regular(folder: Path, name: str) -> Path | None:
     try:
         if not path.exists() and not path.is_symlink():
             return None
-        target = path.resolve(strict=True)
+        target = Path(os.path.realpath(path, strict=True))
     except OSError as error:
         raise StorageError(f"cannot read {shown(path)}: {error.strerror}") from error
-    allowed = [folder.resolve()]
-    if folder.parent.name == "snapshots":
-        allowed.append(folder.parent.parent.resolve() / "blobs")
+    root = folder.resolve()
+    allowed = [root]
+    if root.parent.name == "snapshots":
+        allowed.append(root.parent.parent / "blobs")
     if not any(target.is_relative_to(root) for root in allowed):
         raise CheckpointError(f"{shown(name)} is a link out of {shown(folder.name)}", "CKPT_PATH")
     if not target.is_file():
@@ -107,7 +110,7 @@ def _shards(folder: Path) -> list[Path]:
     missing = [name for name, path in paths if path is None]
     if missing:
         raise CheckpointError(
-            f"{len(missing)} of {len(names)} weight files are missing: {', '.join(missing[:5])}",
+            f"{len(missing)} of {len(names)} weight files are missing: {some(missing)}",
             "CKPT_INDEX",
         )
     shards = [path for _, path in paths if path is not None]
@@ -130,32 +133,54 @@ def _check_index(weight_map: dict[str, Any], shards: list[Path]) -> None:
     wrong = [name for name, shard in weight_map.items() if found.get(name) != shard]
     surplus = [name for name in found if name not in weight_map]
     if wrong or surplus:
-        some = ", ".join(shown(name) for name in (wrong + surplus)[:5])
         raise CheckpointError(
             f"model.safetensors.index.json and the weight files disagree on "
-            f"{len(wrong) + len(surplus)} tensors: {some}",
+            f"{len(wrong) + len(surplus)} tensors: {some(wrong + surplus)}",
             "CKPT_INDEX",
         )
 
 
 def _header(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
     """Name to (shape, dtype) of every tensor in a safetensors file."""
-    with path.open("rb") as file:
-        magic = file.read(2)
-    if magic == b"PK" or magic[:1] == b"\x80":
-        raise UnsupportedError(
-            f"{shown(path.name)} is a pickle in spite of its name; satchel reads safetensors alone",
-            "PICKLE_REFUSED",
-        )
+    _check_start(path)
     try:
         with safetensors.safe_open(str(path), framework="pt") as file:
-            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+            names = file.keys()
+            if len(names) > TENSOR_LIMIT:
+                raise CheckpointError(
+                    f"{shown(path.name)} lists {len(names)} tensors; at most {TENSOR_LIMIT} are read",
+                    "CKPT_LIMIT",
+                )
+            slices = {name: file.get_slice(name) for name in names}
             return {n: (tuple(s.get_shape()), s.get_dtype()) for n, s in slices.items()}
     except (safetensors.SafetensorError, OSError) as error:
         raise CheckpointError(
             f"{shown(path.name)} is not a complete safetensors file: {shown(error)}",
             "CKPT_TRUNCATED",
         ) from error
+
+
+def _check_start(path: Path) -> None:
+    """A safetensors file begins with the length of its header, and that with a brace."""
+    with path.open("rb") as file:
+        start = file.read(9)
+    length, size = int.from_bytes(start[:8], "little"), path.stat().st_size
+    # Not by the first bytes alone: a header can have a length that looks like them.
+    if start[8:] != b"{" and start.startswith((b"PK", b"\x80")):
+        raise UnsupportedError(
+            f"{shown(path.name)} is a pickle in spite of its name; satchel reads safetensors alone",
+            "PICKLE_REFUSED",
+        )
+    if start[8:] == b"{" and 8 + length > size:
+        raise CheckpointError(
+            f"{shown(path.name)} is cut off: it has {size} bytes, its header alone {8 + length}",
+            "CKPT_TRUNCATED",
+        )
+    if start[8:] == b"{" and length > HEADER_LIMIT:
+        raise CheckpointError(
+            f"{shown(path.name)} has a header of {length} bytes; at most {HEADER_LIMIT} are read",
+            "CKPT_LIMIT",
+        )
 
 
 def _tensors(shards: list[Path]) -> dict[str, LazyTensor]:
@@ -194,8 +219,8 @@ def _chat_template(folder: Path, tokenizer_config: dict[str, Any]) -> str | None
             raise CheckpointError(f"{path.name} is not UTF-8") from error
     template = tokenizer_config.get("chat_template")
     if isinstance(template, list):  # an older style: [{"name": ..., "template": ...}]
-        named = {entry.get("name"): entry.get("template") for entry in template}
-        template = named.get("default")
+        entries = [entry for entry in template if isinstance(entry, dict)]
+        template = next((e.get("template") for e in entries if e.get("name") == "default"), None)
     return template if isinstance(template, str) else None
 
 
@@ -204,7 +229,8 @@ def _licence(folder: Path) -> str | None:
     path = _regular(folder, "README.md")
     if path is None:
         return None
-    head = path.read_bytes()[: 64 << 10].decode("utf-8", "replace")
+    with path.open("rb") as file:
+        head = file.read(64 << 10).decode("utf-8", "replace")
     front = re.match(r"---\s*\n(.*?)\n---", head, re.DOTALL)
     found = re.search(r"^license:\s*(\S+)", front.group(1), re.MULTILINE) if front else None
     return found.group(1) if found else None
