@@ -35,7 +35,7 @@ $(DEMO)/manifest.json: | setup
 
 demo: $(DEMO)/manifest.json
 	$(BIN)/satchel generate $(DEMO) --chat --stats --max-new-tokens 160 \
-		"What is the capital of France, and what can I see there in one day?"
+		"Explain in two sentences why the sky is blue."
 
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile

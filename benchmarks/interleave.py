@@ -31,6 +31,7 @@ class Entrant:
     name: str
     command: list[str] = field(default_factory=list)
     size: int = 0  # bytes of the model's files
+    note: str | None = None  # what a reader of its figures must know
     failure: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     samples: dict[str, list[float]] = field(default_factory=dict)

@@ -48,15 +48,15 @@ def llama_cpp(bundle: Bundle, settings: Settings) -> list[Entrant]:
     try:
         python = settings.peer_python or _llama_python()
         source = settings.gguf or _demo_gguf(python)
-        if sha256_of(source) != bundle.manifest.source.sha256:
-            say(f"note: the bundle was not made from {source.name}: the weights differ")
+        same = sha256_of(source) == bundle.manifest.source.sha256
         model = _requantised(python, source)
     except (WorkerError, OSError) as error:
         return [Entrant(name + "off and on", failure=str(error))]
     command = [python, str(WORKERS / "llama_cpp_worker.py"), str(model), *_common(settings)]
     size = model.stat().st_size
+    note = None if same else f"The bundle was not made from {source.name}: the weights differ."
     return [
-        Entrant(name + choice, [*command, "--flash-attention", choice], size)
+        Entrant(name + choice, [*command, "--flash-attention", choice], size, note)
         for choice in ("off", "on")
     ]
 

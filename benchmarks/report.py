@@ -52,6 +52,8 @@ LEGEND = "Median (min to max); ratio, pair by pair: above 1, satchel is faster o
 
 def _section(ours: Entrant, other: Entrant) -> str:
     lines = [f"## {ours.name} and {other.name}", ""]
+    if other.note:
+        lines += [other.note, ""]
     if other.failure:
         lines += [f"{other.name} failed: {other.failure}", ""]
     lines += [f"| figure | {ours.name} | {other.name} | ratio |", "|---|---:|---:|---:|"]

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tokenizers import Tokenizer
@@ -13,6 +17,9 @@ from satchel.runtime.errors import CheckpointError, shown
 
 SPECIAL = ("bos_token", "eos_token", "unk_token", "pad_token", "mask_token")
 SAMPLING_KEYS = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+MOST = {"temperature": 1e4, "top_p": 1, "min_p": 1, "repetition_penalty": 1e3}
+# Characters that few vocabularies hold: what a tokenizer cannot encode is found before the export.
+PROVOKING = "Hello, Grüße! \0\t\r\n 世界 🎒 e\u0301\u200d\ufffd"
 
 
 def bundle_tokenizer(checkpoint: Checkpoint, vocab_size: int) -> bytes:
@@ -24,15 +31,31 @@ def bundle_tokenizer(checkpoint: Checkpoint, vocab_size: int) -> bytes:
         raise CheckpointError(
             f"{shown(checkpoint.source)} has no tokenizer.json", "TOKENIZER_INVALID"
         )
-    text = json.dumps(checkpoint.tokenizer, ensure_ascii=False)
+    # A text is read whole and alone, whatever its length.
+    whole = {**checkpoint.tokenizer, "truncation": None, "padding": None}
+    text = json.dumps(whole, ensure_ascii=False)
     try:
-        tokenizer = Tokenizer.from_str(text)
+        with _silence():
+            tokenizer = Tokenizer.from_str(text)
+            ids = tokenizer.encode(PROVOKING).ids
     except BaseException as error:  # tokenizers panics with a BaseException of its own
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise
         raise CheckpointError(
             f"tokenizer.json is not usable: {shown(error)}", "TOKENIZER_INVALID"
         ) from None
+    _check_ids(tokenizer, whole.get("added_tokens") or [], vocab_size)
+    if ids and max(ids) >= vocab_size:
+        raise CheckpointError(
+            f"tokenizer.json makes a text of id {max(ids)}, beyond the model's {vocab_size} "
+            "embeddings",
+            "TOKENIZER_INVALID",
+        )
+    return text.encode("utf-8")
+
+
+def _check_ids(tokenizer: Tokenizer, added: list[dict[str, Any]], vocab_size: int) -> None:
+    """Every token has an id of its own, the one it was declared with, and an embedding."""
     vocabulary = tokenizer.get_vocab(with_added_tokens=True)
     beyond = [token for token, index in vocabulary.items() if index >= vocab_size]
     if beyond:
@@ -41,7 +64,36 @@ def bundle_tokenizer(checkpoint: Checkpoint, vocab_size: int) -> bytes:
             f"such as {shown(beyond[0])}",
             "TOKENIZER_INVALID",
         )
-    return text.encode("utf-8")
+    for entry in added:  # a declared id that does not follow on is replaced without a word
+        token, index = entry["content"], entry["id"]
+        if token and vocabulary.get(token) != index:
+            raise CheckpointError(
+                f"tokenizer.json adds {shown(token)} with id {index}, but loading it gives "
+                f"{vocabulary.get(token)}",
+                "TOKENIZER_INVALID",
+            )
+    names: dict[int, str] = {}
+    for token, index in vocabulary.items():
+        if names.setdefault(index, token) != token:
+            raise CheckpointError(
+                f"tokenizer.json gives {shown(names[index])} and {shown(token)} the same id "
+                f"{index}",
+                "TOKENIZER_INVALID",
+            )
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Nothing on standard error: where tokenizers panics it writes lines of its own there."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def special_token_texts(checkpoint: Checkpoint) -> dict[str, str]:
@@ -90,6 +142,14 @@ def generation_defaults(checkpoint: Checkpoint) -> dict[str, Any]:
     config = checkpoint.generation_config
     # 0 and null are how checkpoints say that an option is off.
     found = {key: config[key] for key in SAMPLING_KEYS if config.get(key)}
+    for key, value in found.items():
+        whole = key == "top_k"
+        number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+        if not number or not 0 < value <= MOST.get(key, value):
+            raise CheckpointError(
+                f"generation_config.json: {key} = {shown(value)} is no sampling option",
+                "CKPT_CONFIG",
+            )
     if not config.get("do_sample"):
         return {key: value for key, value in found.items() if key == "repetition_penalty"}
     return {"temperature": 1.0, **found}

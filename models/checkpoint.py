@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,7 +55,7 @@ def parse_json(data: bytes, name: str, limit: int, max_depth: int = 64) -> dict[
 
 def _parse(data: bytes, name: str, limit: int, max_depth: int) -> Any:
     if len(data) > limit:
-        raise CheckpointError(f"{name} has {len(data)} bytes; at most {limit} are read")
+        raise CheckpointError(f"{name} is too large: at most {limit} bytes are read")
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         result = dict(pairs)
@@ -68,7 +68,13 @@ def _parse(data: bytes, name: str, limit: int, max_depth: int) -> Any:
 
     try:
         text = data.decode("utf-8")
-        value = json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
+        value = json.loads(
+            text,
+            object_pairs_hook=unique,
+            parse_constant=refuse,
+            parse_float=_finite,
+            parse_int=_short,
+        )
         json.dumps(value, ensure_ascii=False).encode("utf-8")  # refuses lone surrogates
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{name} is not valid JSON: {shown(error)}") from error
@@ -92,12 +98,33 @@ def depth(value: Any) -> int:
 
 def read_json(path: Path, limit: int = 1 << 20) -> dict[str, Any]:
     """Read a JSON object from a file of a checkpoint."""
-    return parse_json(path.read_bytes(), path.name, limit)
+    with path.open("rb") as file:
+        return parse_json(file.read(limit + 1), path.name, limit)
 
 
 def read_json_list(path: Path, limit: int = 1 << 20) -> list[Any]:
     """Read a JSON list from a file of a checkpoint, as strictly."""
-    value = _parse(path.read_bytes(), path.name, limit, 64)
+    with path.open("rb") as file:
+        value = _parse(file.read(limit + 1), path.name, limit, 64)
     if not isinstance(value, list):
         raise CheckpointError(f"{path.name} holds a {type(value).__name__}; expected a list")
     return value
+
+
+def some(names: Sequence[str], count: int = 5, limit: int = 56) -> str:
+    """The first names of a list from a file, safe to print and short enough for one line."""
+    more = f" and {len(names) - count} more" if len(names) > count else ""
+    return ", ".join(shown(name, limit) for name in names[:count]) + more
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if abs(value) == float("inf"):
+        raise ValueError(f"{digits} is too large")
+    return value
+
+
+def _short(digits: str) -> int:
+    if len(digits) > 24:
+        raise ValueError(f"a number has {len(digits)} digits")
+    return int(digits)

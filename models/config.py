@@ -15,30 +15,32 @@ from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 
 # Keys that say nothing about the forward pass: training, bookkeeping, generation defaults, tokens.
 COSMETIC = frozenset(
-    """_attn_implementation _name_or_path add_cross_attention architectures attention_dropout
-    attn_pdrop bad_words_ids begin_suppress_tokens bos_token_id cache_implementation
-    classifier_dropout cross_attention_hidden_size decoder_start_token_id diversity_penalty
-    do_sample dtype early_stopping embd_pdrop embedding_dropout encoder_no_repeat_ngram_size
-    eos_token_id exponential_decay_length_penalty finetuning_task forced_bos_token_id
-    forced_eos_token_id hidden_dropout id2label initializer_range is_decoder is_encoder_decoder
-    is_llama_config keys_to_ignore_at_inference label2id length_penalty max_length max_window_layers
-    min_length model_type no_repeat_ngram_size num_beam_groups num_beams num_return_sequences
-    output_attentions output_hidden_states output_scores pad_token_id prefix pretraining_tp
-    problem_type remove_invalid_values repetition_penalty resid_pdrop return_dict
-    return_dict_in_generate sep_token_id suppress_tokens summary_activation summary_first_dropout
-    summary_proj_to_labels summary_type summary_use_proj task_specific_params temperature
-    tie_encoder_decoder tokenizer_class top_k top_p torch_dtype torchscript transformers_version
-    transformers.js_config typical_p unk_token_id unsloth_fixed use_bfloat16 use_cache
-    use_return_dict chunk_size_feed_forward pruned_heads gradient_checkpointing""".split()  # noqa: SIM905
+    """_attn_implementation _name_or_path architectures attention_dropout attn_pdrop bad_words_ids
+    begin_suppress_tokens bos_token_id cache_implementation classifier_dropout
+    decoder_start_token_id diversity_penalty do_sample dtype early_stopping embd_pdrop
+    embedding_dropout encoder_no_repeat_ngram_size eos_token_id exponential_decay_length_penalty
+    finetuning_task forced_bos_token_id forced_eos_token_id hidden_dropout id2label
+    initializer_range is_decoder is_llama_config keys_to_ignore_at_inference label2id
+    length_penalty max_length max_window_layers min_length model_type no_repeat_ngram_size
+    num_beam_groups num_beams num_return_sequences output_attentions output_hidden_states
+    output_scores pad_token_id prefix pretraining_tp problem_type remove_invalid_values
+    repetition_penalty resid_pdrop return_dict return_dict_in_generate sep_token_id suppress_tokens
+    summary_activation summary_first_dropout summary_proj_to_labels summary_type summary_use_proj
+    task_specific_params temperature tokenizer_class top_k top_p torch_dtype torchscript
+    transformers_version transformers.js_config typical_p unk_token_id unsloth_fixed use_bfloat16
+    use_cache use_return_dict chunk_size_feed_forward gradient_checkpointing""".split()  # noqa: SIM905
 )
 
 # Keys with one value that changes nothing, for architectures that do not list them as a field.
 NEUTRAL: dict[str, tuple[Any, ...]] = {
+    "add_cross_attention": (False,),
     "attention_bias": (False,),
+    "is_encoder_decoder": (False,),
     "mlp_bias": (False,),
     "partial_rotary_factor": (1.0,),
+    "pruned_heads": ({},),
     "rope_interleaved": (False,),
-    "sliding_window": (None,),
+    "tie_encoder_decoder": (False,),
     "use_bidirectional_attention": (False,),
     "use_sliding_window": (False,),
     "use_qk_norm": (False,),
@@ -58,7 +60,11 @@ LIMITS = {  # a size above these is a mistake or an attack
     "num_hidden_groups": 512,
     "inner_group_num": 512,
     "max_position_embeddings": 1 << 24,
+    "no_rope_layer_interval": 512,
+    "sliding_window_pattern": 512,
 }
+POSITIVE = ("rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "query_pre_attn_scalar")
+LEAST_CONTEXT = 64  # the checks of an export read a text of that length
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,9 +87,9 @@ class ModelConfig:
                     values[key] = _typed(key, value, hints[key])
             elif not (key in cls.cosmetic or key in ignored_keys or _is_neutral(key, value)):
                 raise UnsupportedError(
-                    f"config.json: key {shown(key)} = {shown(value)} is not supported by "
+                    f"config.json: key {shown(key, 60)} = {shown(value, 60)} is not supported by "
                     f"{raw.get('model_type')}; if it does not change the mathematics, "
-                    f"export with --ignore-config-key {key}"
+                    f"export with --ignore-config-key {shown(key, 60)}"
                 )
         missing = [
             name
@@ -95,12 +101,18 @@ class ModelConfig:
         return cls(**values)
 
     def check_sizes(self) -> None:
-        """Refuse sizes beyond LIMITS, of the fields that this configuration has."""
+        """Refuse sizes beyond LIMITS and signs, of the fields that this configuration has."""
         for name, limit in LIMITS.items():
             value = getattr(self, name, None)
             if value is not None and not 1 <= value <= limit:
                 raise CheckpointError(
                     f"config.json: {name} = {value} is outside 1..{limit}", "CKPT_CONFIG"
+                )
+        for name in POSITIVE:
+            if getattr(self, name, 1) <= 0:
+                raise CheckpointError(
+                    f"config.json: {name} = {getattr(self, name):g}; expected more than 0",
+                    "CKPT_CONFIG",
                 )
 
     def check_activation(self, key: str) -> None:
@@ -135,6 +147,11 @@ class DecoderConfig(ModelConfig):
     def __post_init__(self) -> None:
         self.check_sizes()
         self.check_activation("hidden_act")
+        if self.max_position_embeddings < LEAST_CONTEXT:
+            raise UnsupportedError(
+                f"config.json: max_position_embeddings = {self.max_position_embeddings}; satchel "
+                f"needs {LEAST_CONTEXT} at least"
+            )
         if self.head_dim is None and self.hidden_size % self.num_attention_heads:
             raise CheckpointError(
                 f"config.json: num_attention_heads = {self.num_attention_heads} does not divide "
@@ -166,10 +183,10 @@ class DecoderConfig(ModelConfig):
         """Positions to export: `requested`, or all the model has up to `default`."""
         if requested is None:
             return min(self.max_position_embeddings, default or self.max_position_embeddings)
-        if not 1 < requested <= self.max_position_embeddings:
+        if not LEAST_CONTEXT <= requested <= self.max_position_embeddings:
             raise UnsupportedError(
-                f"--context {requested} is outside 2..{self.max_position_embeddings}, the positions "
-                "this model was made for"
+                f"--context {requested} is outside {LEAST_CONTEXT}..{self.max_position_embeddings}, "
+                "the positions this model was made for"
             )
         return requested
 
@@ -185,9 +202,14 @@ class RopeConfig(DecoderConfig):
 
     def rope(self) -> RopeParameters:
         """The rotary parameters of layers that do not have their own."""
-        if self.rope_parameters is not None:
-            return RopeParameters.from_dict(self.rope_parameters, self.rope_theta)
-        return RopeParameters.from_dict(self.rope_scaling or {}, self.rope_theta)
+        old, new = self.rope_scaling, self.rope_parameters
+        if old and new and old != new:
+            raise CheckpointError(
+                "config.json: rope_scaling and rope_parameters differ; one of them says how to "
+                "rotate",
+                "CKPT_CONFIG",
+            )
+        return RopeParameters.from_dict(new or old or {}, self.rope_theta)
 
 
 def windows(
@@ -195,6 +217,10 @@ def windows(
 ) -> list[int | None]:
     """Per layer the sliding window, or None for full attention; checks `layer_types`."""
     count = config.num_hidden_layers
+    if window is not None and window < 1:
+        raise CheckpointError(
+            f"config.json: sliding_window = {window}; expected 1 at least", "CKPT_CONFIG"
+        )
     kinds = layer_types or ["sliding_attention" if window else "full_attention"] * count
     unknown = set(kinds) - {"full_attention", "sliding_attention"}
     if unknown:
@@ -203,7 +229,7 @@ def windows(
         raise CheckpointError(
             f"config.json: layer_types has {len(kinds)} entries for {count} layers", "CKPT_CONFIG"
         )
-    if "sliding_attention" in kinds and (not window or window < 1):
+    if "sliding_attention" in kinds and window is None:
         raise CheckpointError(
             f"config.json: layer_types asks for sliding attention but sliding_window is {window}",
             "CKPT_CONFIG",
@@ -234,6 +260,20 @@ def _typed(key: str, value: Any, hint: Any) -> Any:
         raise CheckpointError(
             f"config.json: {key} = {shown(value)} is not a {expected}", "CKPT_CONFIG"
         )
+    if isinstance(value, list):
+        return _typed_items(key, value, allowed)
     if isinstance(value, float) and not abs(value) < float("inf"):
         raise CheckpointError(f"config.json: {key} = {value} is not finite", "CKPT_CONFIG")
+    return value
+
+
+def _typed_items(key: str, value: list[Any], allowed: tuple[Any, ...]) -> list[Any]:
+    """`value` if its items are of the type that the one list in `allowed` is hinted to hold."""
+    kind = next(typing.get_args(hint)[0] for hint in allowed if typing.get_origin(hint) is list)
+    for item in value:
+        if not isinstance(item, kind):
+            raise CheckpointError(
+                f"config.json: {key} holds {shown(item, 60)}, which is not a {kind.__name__}",
+                "CKPT_CONFIG",
+            )
     return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from satchel.runtime.errors import CheckpointError, StorageError, UnsupportedErr
 
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack")
 FLOATS = {"F32", "F16", "BF16", "F64"}
+HEADER_LIMIT, TENSOR_LIMIT = 16 << 20, 20_000
 
 
 def regular(folder: Path, name: str) -> Path | None:
@@ -25,12 +27,13 @@ def regular(folder: Path, name: str) -> Path | None:
     try:
         if not path.exists() and not path.is_symlink():
             return None
-        target = path.resolve(strict=True)
+        target = Path(os.path.realpath(path, strict=True))
     except OSError as error:
         raise StorageError(f"cannot read {shown(path)}: {error.strerror}") from error
-    allowed = [folder.resolve()]
-    if folder.parent.name == "snapshots":
-        allowed.append(folder.parent.parent.resolve() / "blobs")
+    root = folder.resolve()
+    allowed = [root]
+    if root.parent.name == "snapshots":
+        allowed.append(root.parent.parent / "blobs")
     if not any(target.is_relative_to(root) for root in allowed):
         raise CheckpointError(f"{shown(name)} is a link out of {shown(folder.name)}", "CKPT_PATH")
     if not target.is_file():
@@ -57,23 +60,45 @@ def refuse_pickles(folder: Path) -> None:
 
 def header(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
     """Name to (shape, dtype) of every tensor in a safetensors file."""
-    with path.open("rb") as file:
-        start = file.read(9)
-    # A safetensors file begins with the length of its header, which may look like a pickle's mark.
-    if start[8:] != b"{" and (start[:2] == b"PK" or start[:1] == b"\x80"):
-        raise UnsupportedError(
-            f"{shown(path.name)} is a pickle in spite of its name; satchel reads safetensors alone",
-            "PICKLE_REFUSED",
-        )
+    _check_start(path)
     try:
         with safetensors.safe_open(str(path), framework="pt") as file:
-            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+            names = file.keys()
+            if len(names) > TENSOR_LIMIT:
+                raise CheckpointError(
+                    f"{shown(path.name)} lists {len(names)} tensors; at most {TENSOR_LIMIT} are read",
+                    "CKPT_LIMIT",
+                )
+            slices = {name: file.get_slice(name) for name in names}
             return {n: (tuple(s.get_shape()), s.get_dtype()) for n, s in slices.items()}
     except (safetensors.SafetensorError, OSError) as error:
         raise CheckpointError(
             f"{shown(path.name)} is not a complete safetensors file: {shown(error)}",
             "CKPT_TRUNCATED",
         ) from error
+
+
+def _check_start(path: Path) -> None:
+    """A safetensors file begins with the length of its header, and that with a brace."""
+    with path.open("rb") as file:
+        start = file.read(9)
+    length, size = int.from_bytes(start[:8], "little"), path.stat().st_size
+    # Not by the first bytes alone: a header can have a length that looks like them.
+    if start[8:] != b"{" and start.startswith((b"PK", b"\x80")):
+        raise UnsupportedError(
+            f"{shown(path.name)} is a pickle in spite of its name; satchel reads safetensors alone",
+            "PICKLE_REFUSED",
+        )
+    if start[8:] == b"{" and 8 + length > size:
+        raise CheckpointError(
+            f"{shown(path.name)} is cut off: it has {size} bytes, its header alone {8 + length}",
+            "CKPT_TRUNCATED",
+        )
+    if start[8:] == b"{" and length > HEADER_LIMIT:
+        raise CheckpointError(
+            f"{shown(path.name)} has a header of {length} bytes; at most {HEADER_LIMIT} are read",
+            "CKPT_LIMIT",
+        )
 
 
 def read_tensors(shards: list[Path]) -> dict[str, LazyTensor]:

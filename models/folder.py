@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from satchel.models.checkpoint import Checkpoint, read_json
+from satchel.models.checkpoint import Checkpoint, read_json, some
 from satchel.models.files import header, optional_json, read_tensors, refuse_pickles, regular
 from satchel.models.sentence import read_sentence
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
@@ -79,7 +79,7 @@ def _shards(folder: Path) -> list[Path]:
     missing = [name for name, path in paths if path is None]
     if missing:
         raise CheckpointError(
-            f"{len(missing)} of {len(names)} weight files are missing: {', '.join(missing[:5])}",
+            f"{len(missing)} of {len(names)} weight files are missing: {some(missing)}",
             "CKPT_INDEX",
         )
     shards = [path for _, path in paths if path is not None]
@@ -92,10 +92,9 @@ def _check_index(weight_map: dict[str, Any], shards: list[Path]) -> None:
     wrong = [name for name, shard in weight_map.items() if found.get(name) != shard]
     surplus = [name for name in found if name not in weight_map]
     if wrong or surplus:
-        some = ", ".join(shown(name) for name in (wrong + surplus)[:5])
         raise CheckpointError(
             f"model.safetensors.index.json and the weight files disagree on "
-            f"{len(wrong) + len(surplus)} tensors: {some}",
+            f"{len(wrong) + len(surplus)} tensors: {some(wrong + surplus)}",
             "CKPT_INDEX",
         )
 
@@ -117,8 +116,8 @@ def _chat_template(folder: Path, tokenizer_config: dict[str, Any]) -> str | None
             raise CheckpointError(f"{path.name} is not UTF-8") from error
     template = tokenizer_config.get("chat_template")
     if isinstance(template, list):  # an older style: [{"name": ..., "template": ...}]
-        named = {entry.get("name"): entry.get("template") for entry in template}
-        template = named.get("default")
+        entries = [entry for entry in template if isinstance(entry, dict)]
+        template = next((e.get("template") for e in entries if e.get("name") == "default"), None)
     return template if isinstance(template, str) else None
 
 
@@ -127,7 +126,8 @@ def _licence(folder: Path) -> str | None:
     path = regular(folder, "README.md")
     if path is None:
         return None
-    head = path.read_bytes()[: 64 << 10].decode("utf-8", "replace")
+    with path.open("rb") as file:
+        head = file.read(64 << 10).decode("utf-8", "replace")
     front = re.match(r"---\s*\n(.*?)\n---", head, re.DOTALL)
     found = re.search(r"^license:\s*(\S+)", front.group(1), re.MULTILINE) if front else None
     return found.group(1) if found else None

@@ -16,6 +16,20 @@ from torch import Tensor
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 
 TYPES = ("default", "linear", "llama3", "yarn", "longrope")
+SMALL = 1e-9
+LEAST: dict[str, float] = {  # what each number must be at least
+    "rope_theta": 2,
+    "partial_rotary_factor": SMALL,
+    "factor": 1,
+    "original_max_position_embeddings": 2,
+    "low_freq_factor": SMALL,
+    "high_freq_factor": SMALL,
+    "beta_fast": SMALL,
+    "beta_slow": SMALL,
+    "mscale": 0,
+    "mscale_all_dim": 0,
+    "attention_factor": SMALL,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +55,17 @@ class RopeParameters:
     @classmethod
     def from_dict(cls, raw: dict[str, Any], rope_theta: float) -> Self:
         """Read either key style; unknown types and keys are refused by name."""
-        values = {"rope_theta": rope_theta, **raw}
+        if not isinstance(raw, dict):
+            raise _wrong("parameters", raw, "an object")
+        given = {key: value for key, value in raw.items() if value is not None}
+        values = {"rope_theta": rope_theta, **given}
         kind = values.pop("type", None)  # the older style, which newer files repeat
         values.setdefault("rope_type", kind or "default")
+        if kind is not None and kind != values["rope_type"]:
+            raise CheckpointError(
+                f"config.json: rope type is both {shown(kind)} and {shown(values['rope_type'])}",
+                "CKPT_CONFIG",
+            )
         if values["rope_type"] == "su":  # what longrope was called first
             values["rope_type"] = "longrope"
         if values["rope_type"] not in TYPES:
@@ -54,21 +76,37 @@ class RopeParameters:
         unknown = set(values) - {entry.name for entry in fields(cls)}
         if unknown:
             raise UnsupportedError(f"config.json: rope parameter {shown(sorted(unknown)[0])}")
-        result = cls(**{key: value for key, value in values.items() if value is not None})
+        result = cls(**values)
         result._check()
         return result
 
     def _check(self) -> None:
-        numbers = ["rope_theta", "partial_rotary_factor"]
-        if self.factor is not None or self.rope_type in ("linear", "llama3", "yarn"):
-            numbers.append("factor")
-        for name in numbers:
-            value, least = getattr(self, name), 1 if name == "factor" else 1e-9
-            if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
-                raise CheckpointError(
-                    f"config.json: rope {name} = {shown(value)}; expected a number from {least:g}",
-                    "CKPT_CONFIG",
-                )
+        for name, least in LEAST.items():
+            value = getattr(self, name)
+            required = name == "factor" and self.rope_type in ("linear", "llama3", "yarn")
+            if (value is not None or required) and not _number(value, least):
+                raise _wrong(name, value, f"a number from {least:g}")
+        for name in ("short_factor", "long_factor"):
+            value = getattr(self, name)
+            if not isinstance(value, list) or not all(_number(item, SMALL) for item in value):
+                raise _wrong(name, value, "a list of numbers above 0")
+        if not isinstance(self.truncate, bool):
+            raise _wrong("truncate", self.truncate, "true or false")
+        if self.partial_rotary_factor > 1:
+            raise _wrong("partial_rotary_factor", self.partial_rotary_factor, "1 at most")
+        if self.high_freq_factor <= self.low_freq_factor:
+            raise _wrong("high_freq_factor", self.high_freq_factor, "more than low_freq_factor")
+
+
+def _number(value: Any, least: float) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(value) and value >= least
+
+
+def _wrong(name: str, value: object, expected: str) -> CheckpointError:
+    return CheckpointError(
+        f"config.json: rope {name} = {shown(value)}; expected {expected}", "CKPT_CONFIG"
+    )
 
 
 def rope_tables(
@@ -79,7 +117,7 @@ def rope_tables(
     `max_positions` is the model's own limit, from which some types derive their factor.
     """
     rotated = int(head_dim * rope.partial_rotary_factor)
-    if rotated % 16:
+    if rotated % 16 or not rotated:
         raise UnsupportedError(
             f"{rotated} of {head_dim} channels of a head rotate; the fused attention needs a "
             "multiple of 16"
@@ -88,7 +126,7 @@ def rope_tables(
     inverse = 1.0 / rope.rope_theta ** (steps / rotated)
     scale = 1.0
     if rope.rope_type == "linear":
-        inverse = inverse / rope.factor
+        inverse = inverse / (rope.factor or 1.0)
     elif rope.rope_type == "llama3":
         inverse = _llama3(inverse, rope, max_positions)
     elif rope.rope_type == "yarn":

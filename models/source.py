@@ -69,13 +69,19 @@ def download(hub_id: str, revision: str | None) -> Path:
     """Fetch the files of a hub repository into its cache; weights as safetensors only."""
     try:
         from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+        from huggingface_hub.errors import (
+            HfHubHTTPError,
+            HFValidationError,
+            LocalEntryNotFoundError,
+        )
     except ImportError as error:
         raise UsageError(
             f"downloading {shown(hub_id)} needs huggingface_hub: pip install 'satchel[hub]'"
         ) from error
     try:
         return Path(snapshot_download(hub_id, revision=revision, allow_patterns=WANTED))
+    except HFValidationError as error:
+        raise UsageError(f"{shown(hub_id)} is not a hub id: {shown(error)}") from error
     except LocalEntryNotFoundError as error:
         raise StorageError(f"cannot reach the hub for {shown(hub_id)}, nor is it cached") from error
     except (HfHubHTTPError, OSError) as error:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from satchel.models.checkpoint import LazyTensor
+from satchel.models.checkpoint import LazyTensor, some
 from satchel.runtime.errors import CheckpointError, shown
 
 Tensors = dict[str, LazyTensor]
@@ -33,12 +33,20 @@ def rename(tensors: Mapping[str, LazyTensor], rules: Iterable[tuple[str, str]]) 
 
 
 def fuse(tensors: Tensors, parts: tuple[str, ...], whole: str) -> Tensors:
-    """Concatenate along the outputs, e.g. q_proj, k_proj and v_proj into qkv_proj, where present."""
+    """Concatenate along the outputs, e.g. q_proj, k_proj and v_proj into qkv_proj, where present.
+
+    The last two parts, key and value or gate and up, must be alike: their sum alone would not tell
+    one that is too long from the other that is too short.
+    """
     result = dict(tensors)
     for name in tensors:
         stem, _, kind = name.rpartition(f"{parts[0]}.")
         sources = [f"{stem}{part}.{kind}" for part in parts]
         if name == sources[0] and all(source in tensors for source in sources):
+            shapes = [tensors[source].shape for source in sources]
+            if shapes[-1] != shapes[-2] or shapes[0][1:] != shapes[-1][1:] or () in shapes:
+                listed = ", ".join(f"{shown(s, 60)} {list(tensors[s].shape)}" for s in sources)
+                raise CheckpointError(f"weights do not fit together: {listed}", "CKPT_WEIGHTS")
             result[f"{stem}{whole}.{kind}"] = concat([result.pop(source) for source in sources])
     return result
 
@@ -60,7 +68,10 @@ def transform(
     """Apply `function` to the tensors whose name matches `pattern`; shapes follow it."""
 
     def apply(tensor: LazyTensor) -> LazyTensor:
-        shape = tuple(function(torch.empty(tensor.shape, device="meta")).shape)
+        try:
+            shape = tuple(function(torch.empty(tensor.shape, device="meta")).shape)
+        except RuntimeError:
+            return tensor  # of a shape that `assign` will refuse by name
         return LazyTensor(shape, lambda: function(tensor.load()).contiguous())
 
     return {
@@ -85,22 +96,7 @@ def assign(
         _check_tied(tensors, tied_to)
         tensors = {name: tensor for name, tensor in tensors.items() if name not in TIED}
     expected = {name: tuple(value.shape) for name, value in model.named_parameters()}
-    problems = [
-        *_listed("missing", sorted(expected.keys() - tensors.keys())),
-        *_listed("unexpected", sorted(tensors.keys() - expected.keys())),
-        *_listed(
-            "misshapen",
-            [
-                f"{name} {list(tensors[name].shape)}, config.json says {list(shape)}"
-                for name, shape in expected.items()
-                if name in tensors and tensors[name].shape != shape
-            ],
-        ),
-    ]
-    if problems:
-        raise CheckpointError(
-            f"weights do not fit the model: {'; '.join(problems)}", "CKPT_WEIGHTS"
-        )
+    _check_fit(expected, {name: tensor.shape for name, tensor in tensors.items()})
     for name in progress(list(expected)):
         tensor = tensors[name].load()
         if not torch.isfinite(tensor).all():
@@ -113,6 +109,24 @@ def assign(
         setattr(model.get_submodule(owner), attribute, parameter)
 
 
+def _check_fit(
+    expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]
+) -> None:
+    problems = {
+        "missing": sorted(expected.keys() - found.keys()),
+        "unexpected": sorted(found.keys() - expected.keys()),
+        "misshapen": [n for n in expected if n in found and found[n] != expected[n]],
+    }
+    kinds = {kind: names for kind, names in problems.items() if names}
+    if not kinds:
+        return
+    count = 5 - len(kinds)  # names of each kind, so that the line stays one
+    listed = [f"{len(names)} {kind}: {some(names, count)}" for kind, names in kinds.items()]
+    for name in problems["misshapen"][:1]:
+        listed[-1] += f" ({list(found[name])}, config.json says {list(expected[name])})"
+    raise CheckpointError(f"weights do not fit the model: {'; '.join(listed)}", "CKPT_WEIGHTS")
+
+
 def _check_tied(tensors: Mapping[str, LazyTensor], tied_to: str) -> None:
     for name in TIED:
         if name in tensors and tied_to in tensors:
@@ -122,10 +136,3 @@ def _check_tied(tensors: Mapping[str, LazyTensor], tied_to: str) -> None:
                     f"config.json ties the embeddings but {name} differs from {tied_to}",
                     "CKPT_WEIGHTS",
                 )
-
-
-def _listed(label: str, names: list[str]) -> list[str]:
-    if not names:
-        return []
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return [f"{len(names)} {label}: {', '.join(names[:5])}{more}"]

@@ -23,6 +23,7 @@ FEATURES = frozenset[str]()  # what `required_features` may ask of this runtime
 MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.json"
 MANIFEST_LIMIT = 1 << 20
+SIZE_LIMIT = 1 << 31
 FILE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
@@ -146,7 +147,10 @@ class Manifest:
     def from_json(cls, text: str) -> Self:
         """Read manifest.json; BundleError says which field is wrong."""
         try:
-            raw = json.loads(text, object_pairs_hook=_unique)
+            raw = json.loads(
+                text, object_pairs_hook=_unique, parse_constant=_refuse, parse_int=_integer
+            )
+            json.dumps(raw, ensure_ascii=False).encode("utf-8")  # refuses lone surrogates
         except (ValueError, RecursionError) as error:
             raise BundleError(f"{MANIFEST} is not valid JSON: {shown(error)}") from error
         if not isinstance(raw, dict) or raw.get("format") != FORMAT:
@@ -161,6 +165,7 @@ class Manifest:
                 "BUNDLE_VERSION",
             )
         manifest: Self = _build(cls, raw, "manifest")
+        manifest._check_sizes()
         missing = set(manifest.required_features) - FEATURES
         if missing:
             raise BundleError(
@@ -168,6 +173,42 @@ class Manifest:
                 "BUNDLE_VERSION",
             )
         return manifest
+
+    def _check_sizes(self) -> None:
+        """Sizes are possible, and a decoder's graph has the cache and logits that they promise."""
+        sizes = {"context": self.context, "vocab_size": self.vocab_size}
+        cache = self.cache
+        if cache is not None:
+            sizes |= {
+                "layers": cache.layers,
+                "kv_heads": cache.kv_heads,
+                "head_dim": cache.head_dim,
+            }
+        for name, size in sizes.items():
+            if not 0 < size < SIZE_LIMIT:
+                raise BundleError(
+                    f"{MANIFEST}: {name} = {shown(size)}; expected 1..{SIZE_LIMIT - 1}"
+                )
+        graph = self.graphs.get("decoder")
+        if self.family != "decoder" or graph is None:
+            return
+        if cache is None or cache.dtype != "float32":
+            raise BundleError(f"{MANIFEST}: a decoder needs a cache of float32, not {shown(cache)}")
+        axes = {port.name: port.axes for port in [*graph.inputs, *graph.outputs]}
+        promised = {"logits": [self.vocab_size]}
+        for layer in range(cache.layers):
+            for part in ("key", "value"):
+                promised[f"past_key_values.{layer}.{part}"] = [cache.kv_heads, cache.head_dim]
+                promised[f"present.{layer}.{part}"] = [cache.kv_heads, cache.head_dim]
+            if not promised.keys() <= axes.keys():
+                break
+        for name, expected in promised.items():
+            if axes.get(name, [])[1::2] != expected:
+                raise BundleError(
+                    f"{MANIFEST}: {shown(name)} has axes {shown(axes.get(name))}, whereas vocab_size "
+                    f"and cache ask for {expected}",
+                    "BUNDLE_IO",
+                )
 
 
 @dataclass(frozen=True)
@@ -200,18 +241,21 @@ def open_bundle(folder: str | Path, progress: Progress = iter) -> Bundle:
     if not path.is_file():
         what = "does not exist" if not folder.exists() else f"has no {MANIFEST}"
         raise BundleError(f"{shown(folder)} {what}; expected a bundle made by satchel export")
-    data = path.read_bytes()
+    _check_inside(folder, MANIFEST)
+    with path.open("rb") as file:
+        data = file.read(MANIFEST_LIMIT + 1)
     if len(data) > MANIFEST_LIMIT:
-        raise BundleError(f"{MANIFEST} has {len(data)} bytes; at most {MANIFEST_LIMIT} are read")
+        raise BundleError(f"{MANIFEST} is too large: at most {MANIFEST_LIMIT} bytes are read")
     try:
         manifest = Manifest.from_json(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise BundleError(f"{MANIFEST} is not UTF-8") from error
     for name in progress(list(manifest.files)):
         _check_file(folder, name, manifest.files[name])
-    for role, graph in manifest.graphs.items():
-        if graph.file not in manifest.files:
-            raise BundleError(f"graph {shown(role)} is {shown(graph.file)}, which is not listed")
+    needed = {f"graph {shown(role)}": graph.file for role, graph in manifest.graphs.items()}
+    for what, name in (needed | {"the tokenizer": TOKENIZER}).items():
+        if name not in manifest.files:
+            raise BundleError(f"{MANIFEST}: {what} is {shown(name)}, which is not listed")
     return Bundle(folder, manifest)
 
 
@@ -229,8 +273,7 @@ def _check_file(folder: Path, name: str, expected: File) -> None:
     path = folder / name
     if not path.exists():
         raise BundleError(f"{name} is missing from {shown(folder)}", "BUNDLE_FILE")
-    if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
-        raise BundleError(f"{name} is not a regular file of the bundle", "BUNDLE_PATH")
+    _check_inside(folder, name)
     size = path.stat().st_size
     if size != expected.size:
         raise BundleError(
@@ -241,10 +284,17 @@ def _check_file(folder: Path, name: str, expected: File) -> None:
     found = sha256_of(path)
     if found != expected.sha256:
         raise BundleError(
-            f"{name} does not match {MANIFEST} (expected {expected.sha256[:12]}, got {found[:12]}); "
-            "export or download the bundle again",
+            f"{name} does not match {MANIFEST} (expected {shown(expected.sha256, 16)}, got "
+            f"{shown(found, 16)}); export or download the bundle again",
             "BUNDLE_HASH",
         )
+
+
+def _check_inside(folder: Path, name: str) -> None:
+    """A link may not lead out of the bundle; a hard link is a file like any other."""
+    path = folder / name
+    if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
+        raise BundleError(f"{name} is not a regular file of the bundle", "BUNDLE_PATH")
 
 
 def _hint(path: Path) -> str:
@@ -262,6 +312,16 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > 24:
+        raise ValueError(f"a number has {len(digits)} digits")
+    return int(digits)
+
+
 def _build(kind: Any, value: Any, where: str) -> Any:
     """`value` from JSON as the annotated type `kind`; unknown keys of objects are left out."""
     if kind is Any:
@@ -277,20 +337,23 @@ def _build(kind: Any, value: Any, where: str) -> Any:
             if required and entry.name not in value:
                 raise BundleError(f"{MANIFEST}: {where} lacks {entry.name}")
         known = {name: _build(hints[name], value[name], name) for name in hints if name in value}
-        return kind(**known)
+        return typing.cast(Any, kind)(**known)
     if origin is dict and isinstance(value, dict):
-        return {name: _build(arguments[1], item, f"{where}.{name}") for name, item in value.items()}
+        kind = arguments[1]
+        return {name: _build(kind, value[name], f"{where} {shown(name, 40)}") for name in value}
     if origin is list and isinstance(value, list):
         return [_build(arguments[0], item, where) for item in value]
     if arguments and origin not in (dict, list):  # a union: the first member that fits
-        for member in arguments:
+        if value is None and type(None) in arguments:
+            return None
+        members = [member for member in arguments if member is not type(None)]
+        for member in members[:-1]:
             try:
-                return (
-                    None if value is None and member is type(None) else _build(member, value, where)
-                )
+                return _build(member, value, where)
             except BundleError:
                 continue
-    elif isinstance(kind, type) and isinstance(value, kind):
-        if not (isinstance(value, bool) and kind is not bool):
-            return value
+        return _build(members[-1], value, where)
+    fits = isinstance(kind, type) and isinstance(value, kind)
+    if fits and not (isinstance(value, bool) and kind is not bool):
+        return value
     raise BundleError(f"{MANIFEST}: {where} = {shown(value)} has the wrong type")

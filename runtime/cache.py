@@ -39,25 +39,21 @@ class KVCache:
             capacity *= 2
         capacity = min(capacity, self.context)
         shape = (self.batch, self.geometry.kv_heads, capacity, self.geometry.head_dim)
+        places = [(layer, part) for layer in range(self.geometry.layers) for part in PARTS]
         try:
-            for layer in range(self.geometry.layers):
-                for part in PARTS:
-                    self._grow((layer, part), shape)
-        except MemoryError as error:
+            grown = {place: np.zeros(shape, np.float32) for place in places}
+        except MemoryError as error:  # the buffers in use are untouched
             size = self.geometry.bytes_per_position * capacity * self.batch
             raise LimitError(
                 f"no memory for a cache of {capacity} positions ({size >> 20} MB)", "OUT_OF_MEMORY"
             ) from error
-        self.capacity = capacity
+        for place in places:
+            if place in self.arrays:
+                grown[place][:, :, : self.capacity] = self.arrays.pop(place)
+            # The OrtValue is a view: the array must outlive it.
+            self.values[place] = ort.OrtValue.ortvalue_from_numpy(grown[place])
+        self.arrays, self.capacity = grown, capacity
         return True
-
-    def _grow(self, place: tuple[int, str], shape: tuple[int, int, int, int]) -> None:
-        array = np.zeros(shape, np.float32)
-        if place in self.arrays:
-            array[:, :, : self.capacity] = self.arrays[place]
-        self.arrays[place] = array
-        # The OrtValue is a view: the array must outlive it.
-        self.values[place] = ort.OrtValue.ortvalue_from_numpy(array)
 
     def bind(self, binding: Any) -> None:
         """Bind every layer's past and present to its buffer."""

@@ -54,6 +54,7 @@ class Decoder:
     def logits(self, ids: Sequence[int]) -> Logits:
         """float32 [length, vocab]: at each position, the logits of the next token."""
         run = self.start()
+        run.reserve(np.array([len(ids)]))
         pieces = [ids[i : i + CHUNK] for i in range(0, len(ids), CHUNK)]
         return np.concatenate([run.append(piece, every=True).copy() for piece in pieces])
 
@@ -78,7 +79,7 @@ class Run:
         ids = np.zeros((len(prompts), lengths.max()), np.int64)
         for row, prompt in enumerate(prompts):
             ids[row, : len(prompt)] = self._checked(prompt)
-        self._reserve(lengths)
+        self.reserve(lengths)
         call = _Call(self, ids.shape, len(prompts))
         last = np.arange(len(prompts)) * ids.shape[1] + lengths - 1
         return call(ids, lengths, last)
@@ -87,7 +88,7 @@ class Run:
         """Add tokens to a single text; returns the last position's logits [1, vocab], or all."""
         assert len(self.lengths) == 1
         ids = self._checked(tokens)
-        self._reserve(self.lengths + len(ids))
+        self.reserve(self.lengths + len(ids))
         logits = np.empty((0, self.decoder.vocab_size), np.float32)
         for start in range(0, len(ids), CHUNK):
             piece = ids[None, start : start + CHUNK]
@@ -100,7 +101,7 @@ class Run:
     def step(self, tokens: NDArray[np.int64], active: NDArray[np.bool_]) -> Logits:
         """Add one token per row; rows that are not `active` keep their length. [batch, vocab]"""
         lengths = self.lengths + 1
-        self._reserve(lengths)
+        self.reserve(lengths)
         if self._step is None:
             self._step = _Call(self, (len(tokens), 1), len(tokens))
         logits = self._step(tokens[:, None], lengths, None)
@@ -121,7 +122,8 @@ class Run:
         self.lengths[0] = shared
         return prompt[shared:]
 
-    def _reserve(self, lengths: NDArray[np.int64]) -> None:
+    def reserve(self, lengths: NDArray[np.int64]) -> None:
+        """Make room for rows of these lengths; LimitError where one is beyond the context."""
         longest = int(lengths.max())
         if longest > self.decoder.context:
             raise LimitError(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +14,9 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from satchel.runtime.bundle import TOKENIZER, Bundle
-from satchel.runtime.chat import ChatFormat, encode_chat
+from satchel.runtime.chat import ChatFormat, checked_messages, encode_chat
 from satchel.runtime.decoder import CHUNK, Cancel, Decoder, Run
-from satchel.runtime.errors import LimitError, UsageError
+from satchel.runtime.errors import LimitError, UsageError, shown
 from satchel.runtime.generate import Row, generate
 from satchel.runtime.sample import Sampler, Sampling
 from satchel.runtime.session import open_session
@@ -63,7 +64,8 @@ class Stream:
 
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
-        self._pieces = (piece for _, piece in batch)
+        self._source = iter(batch)
+        self._pieces = (piece for _, piece in self._source)
 
     def __iter__(self) -> Iterator[str]:
         return self._pieces
@@ -74,6 +76,11 @@ class Stream:
     def cancel(self) -> None:
         """End the generation within a step; `result.finish_reason` is then "cancelled"."""
         self._batch.cancel.cancel()
+
+    def close(self) -> None:
+        """Give up a stream that will not be read to its end, and what it holds."""
+        self._pieces.close()
+        self._source.close()
 
     @property
     def result(self) -> Generation:
@@ -96,7 +103,7 @@ class Batch:
         self.streams = [TextStream(model.tokenizer, stop) for _ in rows]
         self.texts = [""] * len(rows)
 
-    def __iter__(self) -> Iterator[tuple[int, str]]:
+    def __iter__(self) -> Generator[tuple[int, str]]:
         with self.lease as run:
             for index, token in generate(run, self.rows, self.model.manifest.tokens.eos):
                 stream = self.streams[index]
@@ -149,7 +156,8 @@ class DecoderModel:
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids, without special tokens."""
-        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
+        ids = _checked_ids(ids, self.manifest.vocab_size)
+        return str(self.tokenizer.decode(ids, skip_special_tokens=True))
 
     def stream(
         self,
@@ -182,7 +190,7 @@ class DecoderModel:
         prompts; each is what the prompt gives alone. Options as for `stream`.
         """
         many = _is_many(prompt)
-        prompts: Sequence[Any] = prompt if many else [prompt]  # type: ignore[list-item]
+        prompts: Sequence[Any] = prompt if many else [prompt]
         batch = self._batch(prompts, max_new_tokens, stop, options, True, cancel)
         for _ in batch:
             pass
@@ -216,7 +224,8 @@ class DecoderModel:
         """Ids of a conversation up to where the answer begins."""
         if self._chat_format is None:
             raise UsageError("this bundle has no chat template; use generate")
-        with tokenizing("".join(str(m.get("content")) for m in messages), self.manifest.context):
+        text = "".join(message["content"] for message in checked_messages(messages))
+        with tokenizing(text, self.manifest.context):
             return encode_chat(self.tokenizer, self._chat_format, messages, True)
 
     def logits(self, prompt: Prompt) -> NDArray[np.float32]:
@@ -229,6 +238,7 @@ class DecoderModel:
         if len(ids) < 2:
             raise UsageError("a score needs at least two tokens")
         run, found = self.decoder.start(), []
+        run.reserve(np.array([len(ids) - 1]))
         for start in range(0, len(ids) - 1, CHUNK):
             piece = ids[start : min(start + CHUNK, len(ids) - 1)]
             logits = run.append(piece, every=True)
@@ -242,7 +252,7 @@ class DecoderModel:
         if isinstance(prompt, str):
             ids = self.encode(prompt) if prompt else []
         else:
-            ids = list(prompt)
+            ids = _checked_ids(prompt, self.manifest.vocab_size)
         if not ids:
             raise UsageError("the prompt is empty", "EMPTY_PROMPT")
         return ids
@@ -291,20 +301,37 @@ class DecoderModel:
             )
         if max_new_tokens is None:
             return room
-        if isinstance(max_new_tokens, bool) or not isinstance(max_new_tokens, int):
+        if isinstance(max_new_tokens, bool) or not isinstance(max_new_tokens, int | np.integer):
             raise UsageError(f"max_new_tokens = {max_new_tokens!r}; expected a whole number")
         if max_new_tokens < 0:
             raise UsageError(f"max_new_tokens = {max_new_tokens}; expected 0 or more")
-        return min(room, max_new_tokens)
+        return int(min(room, max_new_tokens))
 
 
 def _is_many(prompt: Any) -> bool:
     """Whether `prompt` is a list of prompts rather than one."""
-    if isinstance(prompt, str):
+    if isinstance(prompt, str) or not isinstance(prompt, Sequence | np.ndarray):
         return False
-    if not len(prompt):
-        raise UsageError("the prompt is empty", "EMPTY_PROMPT")
-    return isinstance(prompt[0], str | Sequence | np.ndarray)
+    return len(prompt) > 0 and isinstance(prompt[0], str | Sequence | np.ndarray)
+
+
+def _checked_ids(prompt: Any, vocab_size: int) -> list[int]:
+    """The caller's ids as plain integers. Raises UsageError at the first that is not an id."""
+    if isinstance(prompt, bytes | bytearray) or not isinstance(prompt, Iterable):
+        raise UsageError(f"expected a text or a list of ids, got {type(prompt).__name__}")
+    ids = []
+    for place, token in enumerate(prompt):
+        try:
+            number = operator.index(token)
+        except TypeError:
+            number = -1
+        if isinstance(token, bool) or not 0 <= number < vocab_size:
+            raise UsageError(
+                f"id {shown(token)} at index {place} is not a whole number in 0..{vocab_size - 1}",
+                "TOKEN_ID",
+            )
+        ids.append(number)
+    return ids
 
 
 def _stop_strings(stop: str | Sequence[str]) -> list[str]:

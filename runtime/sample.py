@@ -50,9 +50,13 @@ class Sampling:
             raise UsageError(f"{sampled[0]} has no effect at temperature 0, which is greedy")
         result = cls(**{**known, **given})
         result._check()
-        if sampled and result.temperature == 0:
-            return replace(result, temperature=1.0)
-        return result
+        return replace(
+            result,
+            temperature=1.0 if sampled and result.temperature == 0 else result.temperature,
+            # These leave every id, as None does, which needs no sorting.
+            top_p=None if result.top_p == 1 else result.top_p,
+            min_p=None if result.min_p == 0 else result.min_p,
+        )
 
     def _check(self) -> None:
         rules: dict[str, tuple[bool, str]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ from tokenizers import Tokenizer
 from satchel.runtime.errors import BundleError, LimitError, SatchelError, UsageError, shown
 
 CHARACTERS_PER_TOKEN = 32  # no text of a context's length has more; longer is refused unread
+PATIENCE = 32  # ids whose text may wait: more than any script needs, little enough to decode again
+BYTE_TOKEN = re.compile("<0x[0-9A-Fa-f]{2}>")
 
 
 def load_tokenizer(path: Path) -> Tokenizer:
@@ -60,37 +63,53 @@ def tokenizing(text: str, context: int) -> Iterator[None]:
 class TextStream:
     """Turns ids into pieces of text: whole characters only, nothing of a stop string.
 
-    The pieces and `close` concatenated are the text of all ids, up to a stop string if one occurred.
+    The pieces and `close` concatenated are the text of all ids, up to the stop string that was
+    complete first. What later ids may change waits for them, but for no more than PATIENCE ids.
     """
 
     def __init__(self, tokenizer: Tokenizer, stop: Sequence[str] = ()) -> None:
         self.tokenizer = tokenizer
         self.stop = stop
         self.stopped = False
-        self._ids: list[int] = []  # a window: the ids of the last character and those since
+        self._ids: list[int] = []  # a window: the ids of the last piece and those since
         self._settled = 0  # how many of them are in text that was handed on
         self._held = ""  # text that may be the start of a stop string
 
     def add(self, token: int) -> str:
         """The text that `token` completes, possibly none."""
+        if not self._decode([token, token]):  # twice, because a decoder may strip a first space
+            return ""  # a special token, or none at all
         self._ids.append(token)
-        before = self._decode(self._ids[: self._settled])
-        now = self._decode(self._ids)
-        if now.endswith("\N{REPLACEMENT CHARACTER}") or len(now) <= len(before):
-            return ""  # an unfinished character, or nothing yet
-        # The settled ids stay in the window: some decoders treat the first id of a text differently.
-        self._ids = self._ids[self._settled :]
-        self._settled = len(self._ids)
-        return self._until_stop(now[len(before) :])
+        end = self._whole()
+        piece = self._decode(self._ids[:end])[len(self._decode(self._ids[: self._settled])) :]
+        if piece:
+            # The settled ids stay in the window: decoders treat the first id of a text differently.
+            del self._ids[: self._settled]
+            self._settled = end - self._settled
+        return self._until_stop(piece)
 
     def close(self) -> str:
-        """The rest when no more ids come: an unfinished character becomes one replacement."""
+        """The rest when no more ids come: an unfinished character becomes a replacement."""
         if self.stopped:
             return ""
-        before, now = self._decode(self._ids[: self._settled]), self._decode(self._ids)
-        rest = self._until_stop(now[len(before) :])
-        rest, self._held = rest + ("" if self.stopped else self._held), ""
+        before = self._decode(self._ids[: self._settled])
+        rest = self._until_stop(self._decode(self._ids)[len(before) :])
+        rest, self._held = rest + self._held, ""
         return rest
+
+    def _whole(self) -> int:
+        """How many ids of the window are in text that later ids leave as it is."""
+        size = len(self._ids)
+        if size - self._settled <= PATIENCE:
+            # One wrong byte makes a byte-fallback decoder give up all bytes in a row.
+            waits = BYTE_TOKEN.fullmatch(self.tokenizer.id_to_token(self._ids[-1]) or "")
+            return self._settled if waits or self._broken(size) else size
+        # A character has at most four bytes. Where the last four ids end none, they are not text.
+        ends = range(size, size - 4, -1)
+        return next((end for end in ends if not self._broken(end)), size - 4)
+
+    def _broken(self, end: int) -> bool:
+        return self._decode(self._ids[:end]).endswith("\N{REPLACEMENT CHARACTER}")
 
     def _decode(self, ids: list[int]) -> str:
         return str(self.tokenizer.decode(ids, skip_special_tokens=True)) if ids else ""
@@ -99,10 +118,13 @@ class TextStream:
         if not self.stop:
             return piece
         text = self._held + piece
-        found = [text.find(stop) for stop in self.stop if stop in text]
+        # Whichever is complete first, so that it does not matter how the text came in pieces.
+        found = [
+            (text.find(stop) + len(stop), text.find(stop)) for stop in self.stop if stop in text
+        ]
         if found:
             self.stopped, self._held = True, ""
-            return text[: min(found)]
+            return text[: min(found)[1]]
         hold = max(_overlap(text, stop) for stop in self.stop)
         self._held = text[len(text) - hold :]
         return text[: len(text) - hold]

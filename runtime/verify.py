@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from satchel.runtime.bundle import MANIFEST, Manifest
+from satchel.runtime.errors import BundleError
 
 if TYPE_CHECKING:
     from satchel.runtime.model import DecoderModel
@@ -43,7 +46,7 @@ def verify(model: DecoderModel) -> list[Row]:
     the reference model's likeliest logits after it; the bundle must be as near to them as it was when
     it was made, and give the same for the prompt in one piece, in two, and in a batch.
     """
-    probe = model.manifest.probe
+    probe = _probe(model.manifest)
     ids, decoder = probe["ids"], model.decoder
     reference = np.array(probe["reference"], np.float32)
     scale = float(np.abs(reference).max())
@@ -67,3 +70,21 @@ def verify(model: DecoderModel) -> list[Row]:
     ):
         rows.append(Row(name, float(np.abs(logits - whole).max()), 1e-4 * max(1.0, scale)))
     return rows
+
+
+def _probe(manifest: Manifest) -> dict[str, Any]:
+    """The manifest's probe, if it is one."""
+    match manifest.probe:
+        case {
+            "ids": [int(), int(), *_] as ids,
+            "top": [int(), *_] as top,
+            "reference": [*reference],
+            "difference": int() | float(),
+        } if (
+            all(type(i) is int and 0 <= i < manifest.vocab_size for i in (*ids, *top))
+            and all(type(value) in (int, float) for value in reference)
+            and len(reference) == len(top)
+            and len(ids) <= manifest.context
+        ):
+            return manifest.probe
+    raise BundleError(f"{MANIFEST} has no probe to check against; export the bundle again")

@@ -52,12 +52,14 @@ def refused(
 ) -> str:
     """Run a command that must be refused with `code`, naming `words`; returns its line.
 
-    Nothing may change in the folder `within`, which holds all that the command works on.
+    Nothing may change in the folder `within`, which holds all that the command works on, and
+    nothing named secret may be opened there.
     """
     before = snapshot(within)
     capfd.readouterr()
     began = time.monotonic()
-    status = main([str(argument) for argument in arguments])
+    with opened_files() as opened:
+        status = main([str(argument) for argument in arguments])
     seconds = time.monotonic() - began
     output, errors = capfd.readouterr()
     line = one_line(errors, code, *words)
@@ -65,7 +67,16 @@ def refused(
     assert status == status_of(code, str(arguments[0])), line
     assert snapshot(within) == before, "the command left traces"
     assert seconds < MOST_SECONDS
+    assert not [name for name in opened if "secret" in name]
     return line
+
+
+def refuse(
+    capfd: Any, place: Path, code: str, *words: str, source: Any = None, options: Any = ()
+) -> str:
+    """An export over the good bundle that must be refused; the bundle stays as it is."""
+    arguments = ["export", source or place / "checkpoint", place / "bundle", "--overwrite"]
+    return refused(capfd, [*arguments, *options], code, *words, within=place)
 
 
 def one_line(errors: str, code: str, *words: str) -> str:

@@ -39,12 +39,12 @@ SHAPES = {
     "two": RNG.normal(0, 1, 2),
     "small": RNG.normal(0, 2, 40),
     "flat": RNG.normal(0, 1e-3, 5000),
-    "usual": RNG.normal(0, 2.5, 50_000),
-    "heavy_tail": RNG.standard_cauchy(20_000),
-    "peak": np.append(RNG.normal(0, 1, 30_000), 40.0),
+    "usual": RNG.normal(0, 2.5, 15_000),
+    "heavy_tail": RNG.standard_cauchy(10_000),
+    "peak": np.append(RNG.normal(0, 1, 9_000), 40.0),
     "huge": RNG.normal(0, 1, 1000) * 1e30,
     "banned": np.where(np.arange(4000) % 3, RNG.normal(0, 3, 4000), -INF),
-    "wide": RNG.normal(0, 3, 256_000),
+    "wide": RNG.normal(0, 3, 152_000),
 }
 
 
@@ -72,7 +72,7 @@ def probabilities_of_transformers(scores: np.ndarray, **options: Any) -> np.ndar
 
 
 def ours_over_vocabulary(scores: np.ndarray, **options: Any) -> np.ndarray:
-    ids, found = candidates(scores, Sampling(temperature=1.0, **options))
+    ids, found = candidates(scores, as_sampling({"temperature": 1.0, **options}))
     assert len(set(ids.tolist())) == len(ids)
     result = np.zeros(len(scores))
     result[ids] = found
@@ -82,7 +82,7 @@ def ours_over_vocabulary(scores: np.ndarray, **options: Any) -> np.ndarray:
 @pytest.mark.parametrize("options", FILTERS, ids=str)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_candidates_equal_transformers(shape: str, options: dict[str, Any]) -> None:
-    for temperature in (0.3, 1.0, 1.7):
+    for temperature in (0.3, 1.7):
         scores = scaled(SHAPES[shape], temperature)
         expected = probabilities_of_transformers(scores, **options)
         found = ours_over_vocabulary(scores, **options)
@@ -117,6 +117,12 @@ def test_top_k_keeps_exactly_k_of_equal_logits() -> None:
     ids, found = candidates(np.zeros(10, np.float32), Sampling(temperature=1.0, top_k=3))
     assert len(ids) == 3
     np.testing.assert_allclose(found, 1 / 3)
+
+
+def test_min_p_keeps_what_is_exactly_at_the_bound() -> None:
+    ids, found = candidates(np.zeros(10, np.float32), Sampling(temperature=1.0, min_p=1.0))
+    assert len(ids) == 10
+    np.testing.assert_allclose(found, 1 / 10)
 
 
 @pytest.mark.parametrize("penalty", [0.5, 1.0, 1.3, 20.0])
@@ -166,8 +172,7 @@ def test_the_whole_chain_equals_transformers_by_frequency() -> None:
 
 
 def test_frequencies_without_filters_match_the_softmax() -> None:
-    logits = np.log(np.array([0.5, 0.25, 0.2, 0.05, 0.0], np.float32) + np.float32(1e-45))
-    logits[4] = -INF
+    logits = np.append(np.log([0.5, 0.25, 0.2, 0.05]), -INF).astype(np.float32)
     sampler, count = Sampler(Sampling(temperature=1.0, seed=2), 5), 20_000
     drawn = np.bincount([sampler(logits.copy(), ()) for _ in range(count)], minlength=5)
     assert drawn[4] == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import json
 import platform
-from typing import Any
 
 import llama_cpp
 import numpy as np
@@ -20,16 +19,15 @@ FLASH = {
 }
 
 
-@llama_cpp.llama_log_callback
-def _silent(level: int, text: bytes, data: Any) -> None:
-    """llama.cpp writes a page to stderr for every model."""
+# llama.cpp writes a page to stderr for every model. The callback must outlive all calls.
+SILENT = llama_cpp.llama_log_callback(lambda level, text, data: None)
 
 
 class LlamaCpp:
     """A model and a context of llama.cpp."""
 
     def __init__(self, path: str, threads: int, context: int, flash: str) -> None:
-        llama_cpp.llama_log_set(_silent, ctypes.c_void_p(0))
+        llama_cpp.llama_log_set(SILENT, ctypes.c_void_p(0))
         llama_cpp.llama_backend_init()
         model = llama_cpp.llama_model_load_from_file(
             path.encode(), llama_cpp.llama_model_default_params()

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from satchel.runtime.errors import SatchelError, UsageError
+
 COMMANDS = "Ctrl-C stops an answer, /reset starts over, /quit or Ctrl-D leaves."
 
 
@@ -29,13 +31,23 @@ def converse(model: Any, system: str | None, settings: dict[str, Any]) -> None:
         except KeyboardInterrupt:  # at the prompt it clears the line, as shells do
             print()
             continue
+        except UnicodeDecodeError as error:
+            raise UsageError("the message is not UTF-8", "PROMPT_ENCODING") from error
         if text == "/quit":
             return
         if text == "/reset":
             messages = list(opening)
         elif text:
             messages.append({"role": "user", "content": text})
-            messages.append({"role": "assistant", "content": _answer(model, messages, settings)})
+            try:
+                answer = _answer(model, messages, settings)
+            except SatchelError as error:
+                if not terminal:
+                    raise
+                print(f"error[{error.code}]: {error}; /reset starts over")
+                messages.pop()
+            else:
+                messages.append({"role": "assistant", "content": answer})
 
 
 def _answer(model: Any, messages: list[dict[str, str]], settings: dict[str, Any]) -> str:

@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from satchel.runtime.bundle import Bundle, Manifest
+from satchel.runtime.bundle import MANIFEST, Bundle, Manifest
+from satchel.runtime.errors import BundleError, shown
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
     """Columns aligned, the first to the left and the others to the right."""
+    rows = [[plain(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:
@@ -31,6 +33,14 @@ def checks_table(manifest: Manifest) -> str:
 
 def describe(bundle: Bundle) -> str:
     """A page about a bundle; reads the graphs if onnx is installed."""
+    try:
+        return _page(bundle)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # Figures and notes have no type in the manifest: nothing but this page depends on them.
+        raise BundleError(f"{MANIFEST} is no exporter's: {shown(error)}") from error
+
+
+def _page(bundle: Bundle) -> str:
     manifest = bundle.manifest
     facts = [
         ("architecture", f"{manifest.architecture} ({manifest.family}, {manifest.task})"),
@@ -45,25 +55,33 @@ def describe(bundle: Bundle) -> str:
     ]
     if manifest.cache is not None:
         kilobytes = manifest.cache.bytes_per_position / 1024
-        facts.append(("cache", f"{kilobytes:.0f} KB per position, float32"))
+        facts.append(("cache", f"{kilobytes:.3g} KB per position, float32"))
     parts = [table_left(facts), "", _files(bundle), "", checks_table(manifest)]
     if manifest.quality:
-        parts += ["", "quality: " + _pairs(manifest.quality)]
+        parts += ["", plain("quality: " + _pairs(manifest.quality))]
     for role, graph in manifest.graphs.items():
         counts = _operators(bundle, graph.file)
         parts += [
             "",
-            f"{role} graph: {len(graph.inputs)} inputs, {len(graph.outputs)} outputs{counts}",
+            plain(
+                f"{role} graph: {len(graph.inputs)} inputs, {len(graph.outputs)} outputs{counts}"
+            ),
         ]
-        parts += [f"  {port.name} {port.dtype} {port.axes}" for port in _brief(graph.inputs)]
-        parts += [f"  -> {port.name} {port.dtype} {port.axes}" for port in _brief(graph.outputs)]
+        for arrow, ports in (("", graph.inputs), ("-> ", graph.outputs)):
+            listed = [f"{arrow}{port.name} {port.dtype} {port.axes}" for port in _brief(ports)]
+            parts += ["  " + plain(line) for line in listed]
     return "\n".join(parts)
+
+
+def plain(text: str) -> str:
+    """A text that came from a file, without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def table_left(rows: Sequence[tuple[str, str]]) -> str:
     """Two columns, both to the left."""
     width = max(len(name) for name, _ in rows)
-    return "\n".join(f"{name.ljust(width)}  {value}" for name, value in rows)
+    return "\n".join(f"{name.ljust(width)}  {plain(value)}" for name, value in rows)
 
 
 def _quantisation(manifest: Manifest) -> str:
@@ -90,7 +108,10 @@ def _operators(bundle: Bundle, name: str) -> str:
         import onnx
     except ImportError:
         return " (install onnx to see its operators)"
-    model = onnx.load(str(bundle.path(name)), load_external_data=False)
+    try:
+        model = onnx.load(str(bundle.path(name)), load_external_data=False)
+    except Exception as error:  # protobuf's have no base class of their own
+        return f" (not readable: {shown(error)})"
     counts = Counter(node.op_type for node in model.graph.node)
     listed = ", ".join(f"{count} {op}" for op, count in counts.most_common())
     return f", {len(model.graph.node)} nodes: {listed}"

@@ -1,0 +1,340 @@
+"""Every damaged bundle is refused in one line when it is loaded, and nothing is written into it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from satchel.runtime.bundle import sha256_of
+from tests.outcome import refused
+
+pytest_plugins = "tests.places"
+
+Damage = Callable[[Path], Any]
+Case = tuple[Damage, str, str]
+MANIFEST, GRAPH, DATA, TOKENIZER = (
+    "manifest.json",
+    "decoder.onnx",
+    "decoder.onnx.data",
+    "tokenizer.json",
+)
+FILES = (GRAPH, DATA, TOKENIZER)
+MISSING: Any = ...
+
+
+def said(*path: str | int, value: Any) -> Damage:
+    """Change one value of the manifest; `MISSING` removes it."""
+
+    def damage(folder: Path) -> None:
+        content = json.loads((folder / MANIFEST).read_text())
+        *parents, last = path
+        place = content
+        for key in parents:
+            place = place[key]
+        if value is MISSING:
+            del place[last]
+        else:
+            place[last] = value
+        (folder / MANIFEST).write_text(json.dumps(content))
+
+    return damage
+
+
+def wrote(name: str, content: str | bytes) -> Damage:
+    data = content.encode() if isinstance(content, str) else content
+    return lambda folder: (folder / name).write_bytes(data)
+
+
+def resealed(damage: Damage) -> Damage:
+    """The damage, with sizes and hashes of the manifest made to fit it."""
+
+    def whole(folder: Path) -> None:
+        damage(folder)
+        content = json.loads((folder / MANIFEST).read_text())
+        for name in content["files"]:
+            path = folder / name
+            content["files"][name] = {"size": path.stat().st_size, "sha256": sha256_of(path)}
+        (folder / MANIFEST).write_text(json.dumps(content))
+
+    return whole
+
+
+def renamed(old: str, new: str) -> Damage:
+    """An entry of `files`, and the file where the name allows one."""
+
+    def damage(folder: Path) -> None:
+        content = json.loads((folder / MANIFEST).read_text())
+        content["files"] = {new if n == old else n: e for n, e in content["files"].items()}
+        (folder / MANIFEST).write_text(json.dumps(content))
+
+    return damage
+
+
+def replaced(name: str, make: Callable[[Path], Any]) -> Damage:
+    def damage(folder: Path) -> None:
+        (folder / name).unlink()
+        make(folder / name)
+
+    return damage
+
+
+def graph(change: Callable[[onnx.ModelProto], Any]) -> Damage:
+    """Change the graph and reseal."""
+
+    def damage(folder: Path) -> None:
+        model = onnx.load(folder / GRAPH, load_external_data=False)
+        change(model)
+        (folder / GRAPH).write_bytes(model.SerializeToString())
+
+    return resealed(damage)
+
+
+def port_renamed(old: str) -> Damage:
+    def change(model: onnx.ModelProto) -> None:
+        for port in [*model.graph.input, *model.graph.output]:
+            if port.name == old:
+                port.name = "other"
+        for node in model.graph.node:
+            node.input[:] = ["other" if name == old else name for name in node.input]
+            node.output[:] = ["other" if name == old else name for name in node.output]
+
+    return graph(change)
+
+
+def located(place: str) -> Damage:
+    """The graph's weights said to lie in another file."""
+
+    def change(model: onnx.ModelProto) -> None:
+        for tensor in model.graph.initializer:
+            for entry in tensor.external_data:
+                if entry.key == "location":
+                    entry.value = place
+
+    return graph(change)
+
+
+READING: dict[str, Case] = {
+    "manifest_absent": (lambda folder: (folder / MANIFEST).unlink(), "BUNDLE", "no manifest.json"),
+    "manifest_empty": (wrote(MANIFEST, ""), "BUNDLE", "not valid JSON"),
+    "manifest_cut": (wrote(MANIFEST, '{"format": "satchel-bun'), "BUNDLE", "not valid JSON"),
+    "manifest_list": (wrote(MANIFEST, "[]"), "BUNDLE", "not the manifest of a satchel bundle"),
+    "manifest_other": (wrote(MANIFEST, '{"name": "An app"}'), "BUNDLE", "not the manifest"),
+    "manifest_twice": (wrote(MANIFEST, '{"format": 1, "format": 2}'), "BUNDLE", "occurs twice"),
+    "manifest_nan": (wrote(MANIFEST, '{"format": NaN}'), "BUNDLE", "NaN"),
+    "manifest_deep": (wrote(MANIFEST, '{"a":' * 100_000), "BUNDLE", "not valid JSON"),
+    "manifest_latin1": (wrote(MANIFEST, b'{"a": "\xe9"}'), "BUNDLE", "not UTF-8"),
+    "manifest_bom": (wrote(MANIFEST, "\ufeff{}"), "BUNDLE", "BOM"),
+    "manifest_surrogate": (said("architecture", value="\ud800"), "BUNDLE", "not valid JSON"),
+    "manifest_digits": (wrote(MANIFEST, f'{{"format": {"9" * 4000}}}'), "BUNDLE", "4000 digits"),
+    "manifest_key": (said("files", "\x1b[2J", value=3), "BUNDLE", "'\\x1b[2J'"),
+    "manifest_large": (wrote(MANIFEST, " " * (2 << 20)), "BUNDLE", "at most 1048576"),
+    "manifest_link": (
+        replaced(MANIFEST, lambda path: path.symlink_to("../secret.json")),
+        "BUNDLE_PATH",
+        "manifest.json",
+    ),
+    "b7_absent": (said("format_version", value=MISSING), "BUNDLE_VERSION", "format_version 'None'"),
+    "b7_zero": (said("format_version", value=0), "BUNDLE_VERSION", "'0'"),
+    "b7_text": (said("format_version", value="1"), "BUNDLE_VERSION", "'1'"),
+    "b7_bool": (said("format_version", value=True), "BUNDLE_VERSION", "'True'"),
+    "b7_newer": (
+        said("format_version", value=2),
+        "BUNDLE_VERSION",
+        "version 2, this satchel reads",
+    ),
+    "b7_huge": (said("format_version", value=10**20), "BUNDLE_VERSION", "update satchel"),
+    "b8_feature": (said("required_features", value=["mmap"]), "BUNDLE_VERSION", "mmap"),
+    "b8_features_text": (said("required_features", value="mmap"), "BUNDLE", "wrong type"),
+    "b8_features_numbers": (said("required_features", value=[1]), "BUNDLE", "wrong type"),
+    **{
+        f"lacks_{'_'.join(path)}": (said(*path, value=MISSING), "BUNDLE", f"lacks {path[-1]}")
+        for path in (
+            *(
+                ("family",),
+                ("architecture",),
+                ("task",),
+                ("context",),
+                ("vocab_size",),
+                ("graphs",),
+            ),
+            *(("files",), ("tokens",), ("source",), ("source", "sha256"), ("cache", "layers")),
+            *(("graphs", "decoder", "file"), ("graphs", "decoder", "inputs")),
+            *(("files", GRAPH, "size"), ("files", GRAPH, "sha256")),
+        )
+    },
+    **{
+        f"type_{path[-1]}_{value!r}": (said(*path, value=value), "BUNDLE", "wrong type")
+        for path, value in (
+            *((("context",), "256"), (("context",), 256.0), (("context",), True), (("files",), [])),
+            *((("context",), None), (("graphs",), None), (("tokens",), []), (("verified",), "yes")),
+            *(
+                (("tokens", "eos"), 1),
+                (("tokens", "eos"), ["1"]),
+                (("chat",), []),
+                (("chat",), "x"),
+            ),
+            *((("graphs", "decoder", "inputs", 0, "axes"), [1.5]), (("generation",), [])),
+            *((("files", GRAPH), "x"), (("cache", "dtype"), 1), (("cache",), 3), (("probe",), [])),
+        )
+    },
+    **{
+        f"size_{path[-1]}_{value}": (said(*path, value=value), "BUNDLE", f"{path[-1]} = ")
+        for path in (("context",), ("vocab_size",), ("cache", "layers"), ("cache", "head_dim"))
+        for value in (0, -1, 10**20)
+    },
+    "no_cache": (said("cache", value=None), "BUNDLE", "cache"),
+    "cache_half": (said("cache", "dtype", value="float16"), "BUNDLE", "float16"),
+    "b1_tokenizer_unlisted": (said("files", TOKENIZER, value=MISSING), "BUNDLE", TOKENIZER),
+    "graph_unlisted": (said("files", GRAPH, value=MISSING), "BUNDLE", "not listed"),
+    "graph_elsewhere": (
+        said("graphs", "decoder", "file", value="../x.onnx"),
+        "BUNDLE",
+        "'../x.onnx'",
+    ),
+    **{
+        f"b1_{name!r}": (renamed(TOKENIZER, name), "BUNDLE_PATH", "not a plain name")
+        for name in (
+            *("../tokenizer.json", "/etc/passwd", "C:\\x", "..\\x", "a\\b", "a\0b", "", ".", ".."),
+            *(
+                "sub/x",
+                "./tokenizer.json",
+                "Tokenizer.json",
+                "x ",
+                "x\n",
+                "~",
+                "-x",
+                ".x",
+                "\u00e9",
+            ),
+            *("x" * 65, "file:x", "\x1b[2J", "a\u202eb"),
+        )
+    },
+    **{f"b3_{name}": (lambda f, n=name: (f / n).unlink(), "BUNDLE_FILE", name) for name in FILES},
+    **{
+        f"b2_{kind}": (replaced(DATA, make), "BUNDLE_PATH", DATA)
+        for kind, make in {
+            "link_out": lambda path: path.symlink_to("../secret.json"),
+            "link_out_absolute": lambda path: path.symlink_to("/etc/hostname"),
+            "folder": Path.mkdir,
+            "fifo": os.mkfifo,
+        }.items()
+    },
+    "b2_link_loop": (replaced(DATA, lambda path: path.symlink_to(DATA)), "BUNDLE_FILE", DATA),
+    **{
+        f"b4_empty_{name}": (wrote(name, b""), "BUNDLE_HASH", f"{name} has 0 bytes")
+        for name in FILES
+    },
+    **{
+        f"b4_{kind}_{name}": (lambda f, n=name, g=g: _edited(f / n, g), "BUNDLE_HASH", name)
+        for name in FILES
+        for kind, g in {
+            "half": lambda data: data[: len(data) // 2],
+            "cut": lambda data: data[:-1],
+            "longer": lambda data: data + b"\0",
+            "zeros": lambda data: bytes(len(data)),
+        }.items()
+    },
+    **{
+        f"b4_sha_{kind}": (_, "BUNDLE_HASH", GRAPH)
+        for kind, _ in {
+            "upper": lambda f: said("files", GRAPH, "sha256", value=sha256_of(f / GRAPH).upper())(
+                f
+            ),
+            "cut": lambda f: said("files", GRAPH, "sha256", value=sha256_of(f / GRAPH)[:32])(f),
+            "empty": said("files", GRAPH, "sha256", value=""),
+            "escapes": said("files", GRAPH, "sha256", value="\x1b[2J"),
+            "prefixed": lambda f: said(
+                "files", GRAPH, "sha256", value="sha256:" + sha256_of(f / GRAPH)
+            )(f),
+        }.items()
+    },
+    "b11_lfs": (
+        wrote(DATA, "version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 3\n"),
+        "BUNDLE_HASH",
+        "run git lfs pull",
+    ),
+    "b11_html": (wrote(GRAPH, "\n<!DOCTYPE html>\n<html>404"), "BUNDLE_HASH", "it is a web page"),
+}
+LOADING: dict[str, Case] = {
+    "family": (said("family", value="vision"), "BUNDLE", "family 'vision'"),
+    "role": (lambda f: _role(f), "BUNDLE", "decoder"),
+    "chat": (said("chat", value={"kind": "x"}), "BUNDLE", "chat format"),
+    "b18_onnxruntime": (
+        said("onnxruntime", value="99.0"),
+        "ORT_TOO_OLD",
+        "needs onnxruntime '99.0'",
+    ),
+    **{
+        f"b15_{name}": (port_renamed(name), "BUNDLE_IO", repr(name))
+        for name in (
+            *("input_ids", "seqlens_k", "total_sequence_length", "logit_rows", "logits"),
+            *("past_key_values.0.key", "past_key_values.0.value", "present.0.key"),
+        )
+    },
+    "b15_more": (
+        graph(lambda m: m.graph.input.append(onnx.helper.make_tensor_value_info("x", 1, [1]))),
+        "BUNDLE_IO",
+        "'x'",
+    ),
+    "b15_dtype": (
+        said("graphs", "decoder", "inputs", 0, "dtype", value="int32"),
+        "BUNDLE_IO",
+        "ids",
+    ),
+    "b15_layers": (said("cache", "layers", value=2), "BUNDLE_IO", "past_key_values.1.key"),
+    "b15_kv_heads": (said("cache", "kv_heads", value=4), "BUNDLE_IO", "past_key_values.0.key"),
+    "b15_head_dim": (said("cache", "head_dim", value=32), "BUNDLE_IO", "past_key_values.0.key"),
+    "b15_vocab": (said("vocab_size", value=321), "BUNDLE_IO", "logits"),
+    "b11_cut": (resealed(lambda f: _edited(f / GRAPH, lambda x: x[: len(x) // 2])), "ORT", GRAPH),
+    "b11_empty": (resealed(wrote(GRAPH, b"")), "ORT", GRAPH),
+    "b11_noise": (resealed(wrote(GRAPH, np.random.default_rng(0).bytes(999))), "ORT", GRAPH),
+    "b17_ir": (graph(lambda m: setattr(m, "ir_version", 99)), "ORT", GRAPH),
+    "b17_opset": (graph(lambda m: setattr(m.opset_import[0], "version", 99)), "ORT", GRAPH),
+    "b14_operator": (graph(lambda m: setattr(m.graph.node[0], "op_type", "Fake")), "ORT", "Fake"),
+    "b9_outside": (located("../secret.json"), "ORT", GRAPH),
+    "b9_absolute": (located("/etc/hostname"), "ORT", GRAPH),
+    "b9_absent": (located("gone.data"), "ORT", GRAPH),
+    "b9_short": (resealed(lambda f: _edited(f / DATA, lambda x: x[:5000])), "ORT", GRAPH),
+    "c1_tokenizer": (resealed(wrote(TOKENIZER, "{}")), "TOKENIZER_INVALID", TOKENIZER),
+}
+
+
+def _edited(path: Path, change: Callable[[bytes], bytes]) -> None:
+    path.write_bytes(change(path.read_bytes()))
+
+
+def _role(folder: Path) -> None:
+    content = json.loads((folder / MANIFEST).read_text())
+    content["graphs"] = {"encoder": content["graphs"]["decoder"]}
+    (folder / MANIFEST).write_text(json.dumps(content))
+
+
+@pytest.fixture
+def bundle(original: Path, tmp_path: Path) -> Path:
+    shutil.copytree(original / "bundle", tmp_path / "bundle")
+    (tmp_path / "secret.json").write_text("{}")
+    return tmp_path / "bundle"
+
+
+@pytest.mark.parametrize("name", READING)
+def test_damage_is_refused_when_read(name: str, bundle: Path, capfd: Any) -> None:
+    damage, code, words = READING[name]
+    damage(bundle)
+    for command in (["inspect", bundle], ["generate", bundle, "x"]):
+        refused(capfd, command, code, words, within=bundle.parent)
+
+
+@pytest.mark.parametrize("name", LOADING)
+def test_damage_is_refused_when_loaded(name: str, bundle: Path, capfd: Any) -> None:
+    damage, code, words = LOADING[name]
+    damage(bundle)
+    for command in (["verify", bundle], ["generate", bundle, "x"]):
+        refused(capfd, command, code, words, within=bundle.parent)

@@ -1,0 +1,444 @@
+"""Every damaged checkpoint ends in one line, and leaves nothing behind. Configs have their own file."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+
+from satchel import models
+from satchel.models.folder import load_folder
+from tests import damage as d
+from tests.outcome import refuse
+from tests.tiny import edit_config
+
+pytest_plugins = "tests.places"
+
+FILES: dict[str, d.Case] = {
+    "config_absent": (d.without("config.json"), "CHECKPOINT", "no config.json"),
+    "config_empty": (d.wrote("config.json", ""), "CHECKPOINT", "not valid JSON"),
+    "config_cut": (d.wrote("config.json", '{"model_type": "lla'), "CHECKPOINT", "not valid JSON"),
+    "config_list": (d.wrote("config.json", "[]"), "CHECKPOINT", "expected an object"),
+    "config_large": (d.wrote("config.json", " " * (2 << 20)), "CHECKPOINT", "at most 1048576"),
+    "a21_repeated": (d.wrote("config.json", '{"a": 1, "a": 1}'), "CHECKPOINT", "occurs twice"),
+    "a21_nan": (d.wrote("config.json", '{"a": NaN}'), "CHECKPOINT", "NaN"),
+    "a21_infinity": (d.wrote("config.json", '{"a": -Infinity}'), "CHECKPOINT", "Infinity"),
+    "a21_1e400": (d.wrote("config.json", '{"a": {"b": 1e400}}'), "CHECKPOINT", "1e400"),
+    "a21_digits": (d.wrote("config.json", '{"a": %s}' % ("9" * 5000)), "CHECKPOINT", "not valid"),
+    "a21_integer": (d.wrote("config.json", '{"a": %s}' % ("9" * 400)), "CHECKPOINT", "digits"),
+    "a21_surrogate": (d.wrote("config.json", '{"a": "\\ud800"}'), "CHECKPOINT", "not valid JSON"),
+    "a21_bom": (d.wrote("config.json", "\ufeff{}"), "CHECKPOINT", "BOM"),
+    "a21_latin1": (d.wrote("config.json", b'{"a": "\xe9"}'), "CHECKPOINT", "not valid JSON"),
+    "a21_deep": (d.wrote("config.json", '{"a":' * 100_000), "CHECKPOINT", "not valid JSON"),
+    "a21_65_levels": (
+        d.wrote("config.json", '{"a":' * 65 + "1" + "}" * 65),
+        "CHECKPOINT",
+        "nested deeper than 64",
+    ),
+    "a22_fifo": (d.replaced("config.json", os.mkfifo), "CKPT_PATH", "not a regular file"),
+    "a22_folder": (d.replaced("tokenizer.json", Path.mkdir), "CKPT_PATH", "not a regular file"),
+    "a22_socket": (
+        d.replaced(d.WEIGHTS, lambda path: _socket(path)),
+        "CKPT_PATH",
+        "not a regular file",
+    ),
+    "a22_loop": (d.linked("config.json", "config.json"), "STORAGE", "config.json"),
+    "a22_dangling": (d.linked(d.WEIGHTS, "nowhere"), "STORAGE", "model.safetensors"),
+    "a2_config_link": (d.linked("config.json", "../secret/config.json"), "CKPT_PATH", "link out"),
+    "a2_weights_link": (
+        d.linked(d.WEIGHTS, "../secret/model.safetensors"),
+        "CKPT_PATH",
+        "link out",
+    ),
+    "a2_card_link": (d.linked("README.md", "/etc/hostname"), "CKPT_PATH", "link out"),
+    "weights_absent": (d.without(d.WEIGHTS), "CHECKPOINT", "neither model.safetensors nor"),
+    "a1_not_a_name": (d.names_shard({"a": 1}), "CKPT_PATH", "plain .safetensors"),
+    "a3_no_map": (d.index(lambda _, names: names.clear()), "CKPT_INDEX", "no weight_map"),
+    "a3_shard_absent": (
+        d.index(lambda folder, _: (folder / "b.safetensors").unlink()),
+        "CKPT_INDEX",
+        "1 of 2 weight files are missing: 'b.safetensors'",
+    ),
+    "a3_unlisted": (
+        d.index(lambda _, names: names.pop("lm_head.weight")),
+        "CKPT_INDEX",
+        "disagree on 1 tensors: 'lm_head.weight'",
+    ),
+    "a3_in_no_shard": (
+        d.index(lambda _, names: names.update(ghost="a.safetensors")),
+        "CKPT_INDEX",
+        "disagree on 1 tensors: 'ghost'",
+    ),
+    "a3_in_the_other": (
+        d.index(lambda _, names: names.update({"lm_head.weight": "b.safetensors"})),
+        "CKPT_INDEX",
+        "'lm_head.weight'",
+    ),
+    "a3_in_two": (
+        d.index(lambda folder, _: _twice(folder)),
+        "CKPT_INDEX",
+        "is in two weight files",
+    ),
+    "a5_length_0": (d.header(b"", length=0), "CKPT_TRUNCATED", d.WEIGHTS),
+    "a5_length_1": (d.header(b"{", length=1), "CKPT_TRUNCATED", d.WEIGHTS),
+    "a5_length_2_63": (d.header("{}", length=1 << 63), "CKPT_TRUNCATED", str((1 << 63) + 8)),
+    "a5_beyond_the_end": (d.header("{}", length=3), "CKPT_TRUNCATED", "has 10 bytes"),
+    "a5_spaces": (d.header(b"{" + b" " * (17 << 20) + b"}"), "CKPT_LIMIT", "at most 16777216"),
+    "a6_repeated": (d.header('{"x": 1, "x": 1}'), "CKPT_TRUNCATED", d.WEIGHTS),
+    "a6_deep": (d.header('{"x":' * 100_000), "CKPT_TRUNCATED", d.WEIGHTS),
+    "a6_nan": (d.header('{"x": NaN}'), "CKPT_TRUNCATED", d.WEIGHTS),
+    "a6_latin1": (d.header(b'{"\xe9": 1}'), "CKPT_TRUNCATED", d.WEIGHTS),
+    "a6_100000_entries": (
+        d.header("{" + ",".join(d.entry([0], 0, str(i))[1:-1] for i in range(100_000)) + "}"),
+        "CKPT_LIMIT",
+        "lists 100000 tensors",
+    ),
+    "a7_overflow": (
+        d.header(d.entry([4194305, 4194305, 211106198978564], 4), b"1234"),
+        "CKPT_TRUNCATED",
+        d.WEIGHTS,
+    ),
+    "a8_terabyte": (d.header(d.entry([1 << 38], 1 << 40), b"1234"), "CKPT_TRUNCATED", d.WEIGHTS),
+    "a4_trailing": (d.header(d.entry([1], 4), b"12345678"), "CKPT_TRUNCATED", d.WEIGHTS),
+    "garbage": (d.wrote(d.WEIGHTS, np.random.default_rng(0).bytes(5000)), "CKPT_TRUNCATED", ""),
+    "html": (d.wrote(d.WEIGHTS, "<!DOCTYPE html><html>404</html>"), "CKPT_TRUNCATED", ""),
+    "no_tensors": (d.header("{}" + " " * 6), "CKPT_WEIGHTS", "holds no weights"),
+    "a19_auto_map": (
+        d.config(auto_map={"AutoModel": "modeling_x.Model"}),
+        "REMOTE_CODE_REFUSED",
+        "auto_map",
+    ),
+    "quantized": (
+        d.config(quantization_config={"quant_method": "gptq"}),
+        "UNSUPPORTED",
+        "quantization_config",
+    ),
+    "a20_renamed": (d.pickled(d.WEIGHTS, archive=False), "PICKLE_REFUSED", "in spite of its name"),
+    "a20_renamed_zip": (d.pickled(d.WEIGHTS, archive=True), "PICKLE_REFUSED", "in spite of"),
+    **{
+        f"a20_{name}": (d.pickled(name, archive=archive), "PICKLE_REFUSED", "safetensors")
+        for name in ("pytorch_model.bin", "model.pt", "model.pth", "model.ckpt", "tf_model.h5")
+        for archive in (False, True)
+    },
+}
+
+TENSORS: dict[str, d.Case] = {
+    **{
+        f"a10_{value}_{name}": (
+            d.tensors(**{name: d.spoilt(value)}),
+            "CKPT_NONFINITE",
+            "holds 1 values",
+        )
+        for value in (float("nan"), float("-inf"))
+        for name in (
+            "model__embed_tokens__weight",
+            "L0__self_attn__q_proj__weight",
+            "L0__mlp__down_proj__weight",
+            "L0__input_layernorm__weight",
+            "lm_head__weight",
+        )
+    },
+    "a11_too_large": (
+        d.tensors(lm_head__weight=lambda x: d.spoilt(1e39)(x.to(torch.float64))),
+        "CKPT_NONFINITE",
+        "lm_head.weight",
+    ),
+    **{
+        f"a12_{dtype}": (
+            d.tensors(lm_head__weight=lambda x, dtype=dtype: x.to(dtype)),
+            "UNSUPPORTED_DTYPE",
+            "satchel reads BF16, F16, F32, F64",
+        )
+        for dtype in (torch.int64, torch.int8, torch.bool, torch.float8_e4m3fn, torch.float8_e5m2)
+    },
+    "a13_three_kinds": (
+        d.tensors(
+            lm_head__weight=d.gone,
+            ghost=lambda _: torch.ones(2),
+            L0__mlp__down_proj__weight=lambda x: x.T,
+        ),
+        "CKPT_WEIGHTS",
+        "1 missing: 'lm_head.weight'; 1 unexpected: 'ghost'; "
+        "1 misshapen: 'model.layers.0.mlp.down_proj.weight' ([96, 64], config.json says [64, 96])",
+    ),
+    "a13_escapes": (
+        d.tensors(**{"\x1b[2J\n" + "x" * 500: lambda _: torch.ones(2)}),
+        "CKPT_WEIGHTS",
+        "1 unexpected: '\\x1b[2J",
+    ),
+    "a26_folding": (
+        d.tensors(
+            **{
+                unicodedata.normalize(form, "\u00e9"): lambda _: torch.ones(1)
+                for form in ("NFC", "NFD")
+            }
+        ),
+        "CKPT_WEIGHTS",
+        "2 unexpected",
+    ),
+    "a15_transposed": (
+        d.tensors(L0__mlp__down_proj__weight=lambda x: x.T),
+        "CKPT_WEIGHTS",
+        "[96, 64], config.json says [64, 96]",
+    ),
+    "a15_swapped_heads": (
+        d.tensors(
+            L0__self_attn__q_proj__weight=lambda x: x[:32],
+            L0__self_attn__k_proj__weight=lambda x: torch.cat([x, x]),
+        ),
+        "CKPT_WEIGHTS",
+        "k_proj",
+    ),
+    "a15_other_width": (
+        d.tensors(L0__self_attn__k_proj__weight=lambda x: x[:, :-1]),
+        "CKPT_WEIGHTS",
+        "k_proj",
+    ),
+    "a15_gate_and_up": (
+        d.tensors(
+            L0__mlp__gate_proj__weight=lambda x: x[:90],
+            L0__mlp__up_proj__weight=lambda x: torch.cat([x, x[:6]]),
+        ),
+        "CKPT_WEIGHTS",
+        "up_proj",
+    ),
+    "a15_scalar": (
+        d.tensors(L0__self_attn__q_proj__weight=lambda _: torch.tensor(1.0)),
+        "CKPT_WEIGHTS",
+        "q_proj",
+    ),
+    "a15_rank_3": (
+        d.tensors(model__embed_tokens__weight=lambda x: x[None]),
+        "CKPT_WEIGHTS",
+        "[1, 320, 64]",
+    ),
+    "a15_no_elements": (
+        d.tensors(model__norm__weight=lambda _: torch.empty(0)),
+        "CKPT_WEIGHTS",
+        "[0]",
+    ),
+    "qwen2_without_its_biases": (
+        d.of_type("qwen2", tie_word_embeddings=False),
+        "CKPT_WEIGHTS",
+        "1 missing: 'model.layers.0.self_attn.qkv_proj.bias'",
+    ),
+    "gpt_neox_heads": (
+        d.both(
+            d.of_type("gpt_neox", rotary_pct=1.0, rope_parameters=d.MISSING),
+            d.tensors(
+                gpt_neox__layers__0__attention__query_key_value__weight=lambda _: torch.ones(
+                    100, 64
+                )
+            ),
+        ),
+        "CKPT_WEIGHTS",
+        "missing",
+    ),
+}
+TIED = "model.embed_tokens.weight"
+SOUND = {  # harmless, however odd
+    "no_generation_config": d.without("generation_config.json"),
+    "a13_inv_freq": d.tensors(L0__self_attn__rotary_emb__inv_freq=lambda _: torch.ones(8)),
+    "other_pickles": d.wrote("training_args.bin", b"\x80\x04canary"),
+    "null_key": d.config(sliding_window=None, frobnicate=None),
+    "odd_card": d.wrote("README.md", b"---\nlicense: \xff\n---"),
+    "link_inside": d.both(
+        lambda folder: (folder / d.WEIGHTS).rename(folder / "w"), d.linked(d.WEIGHTS, "w")
+    ),
+    "a20_header_like_a_pickle": lambda folder: _padded_header(folder, lambda n: n & 0xFF == 0x80),
+    "a20_header_like_protocol_5": lambda folder: _padded_header(folder, lambda n: n == 0x0580),
+    "a20_header_like_a_zip": lambda folder: _padded_header(folder, lambda n: n == 0x4B50),
+}
+
+
+def _twice(folder: Path) -> None:
+    both = load_file(folder / "a.safetensors") | load_file(folder / "b.safetensors")
+    save_file(both, folder / "a.safetensors")
+
+
+def _socket(path: Path) -> None:
+    here = Path.cwd()
+    os.chdir(path.parent)  # a socket's path is limited to 108 bytes
+    try:
+        socket.socket(socket.AF_UNIX).bind(path.name)
+    finally:
+        os.chdir(here)
+
+
+def _padded_header(folder: Path, wanted: Any) -> None:
+    """Whose length, the file's first bytes, looks like the start of something else."""
+    data = (folder / d.WEIGHTS).read_bytes()
+    end = 8 + int.from_bytes(data[:8], "little")
+    text = data[8:end].rstrip()
+    length = next(n for n in range(len(text), 1 << 16) if wanted(n))
+    d.header(text.ljust(length), data[end:])(folder)
+
+
+@pytest.mark.parametrize("name", FILES | TENSORS)
+def test_damage_is_refused(name: str, place: Path, capfd: Any) -> None:
+    damage, code, words = (FILES | TENSORS)[name]
+    damage(place / "checkpoint")
+    refuse(capfd, place, code, words)
+    assert not (place / "canary").exists()
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_what_is_harmless_is_read(name: str, place: Path) -> None:
+    SOUND[name](place / "checkpoint")
+    models.build(load_folder(place / "checkpoint"))
+
+
+@pytest.mark.parametrize(
+    "shard",
+    ["../secret/model.safetensors", "{}/secret/model.safetensors", "C:\\model.safetensors",
+     "..\\model.safetensors", "a\0.safetensors", "", ".", "..", "./a.safetensors",
+     "x/../a.safetensors", "a.safetensors/", "a.safetensors\n", "//host/a.safetensors",
+     "~/a.safetensors", "-a.safetensors", ".a.safetensors", "a.bin", "config.json",
+     "\u00e4.safetensors", "a b.safetensors", "file:///a.safetensors", "\x1b[2J.safetensors"],
+)  # fmt: skip
+def test_a1_shard_that_is_no_plain_name(shard: str, place: Path, capfd: Any) -> None:
+    d.names_shard(shard.format(place) if "{" in shard else shard)(place / "checkpoint")
+    refuse(capfd, place, "CKPT_PATH", "plain .safetensors file name")
+
+
+def test_a1_shard_with_an_endless_name(place: Path, capfd: Any) -> None:
+    d.names_shard("a" * 5000 + ".safetensors")(place / "checkpoint")
+    refuse(capfd, place, "STORAGE")
+
+
+def test_a2_layout_of_the_hugging_face_cache(place: Path, monkeypatch: Any, capfd: Any) -> None:
+    snapshot = d.in_cache(place / "checkpoint")
+    assert load_folder(snapshot).tensors
+    link = place / "link"
+    link.symlink_to(snapshot)
+    assert load_folder(link).tensors
+    monkeypatch.chdir(snapshot)
+    assert load_folder(Path()).tensors
+    d.linked("config.json", "../../../secret/config.json")(snapshot)
+    refuse(capfd, place, "CKPT_PATH", "link out", source=snapshot)
+
+
+def test_a3_shards_of_transformers(place: Path) -> None:
+    folder = place / "checkpoint"
+    whole, _ = models.build(load_folder(folder))
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    (folder / d.WEIGHTS).unlink()
+    theirs.save_pretrained(folder, max_shard_size="100KB")
+    assert len(list(folder.glob("*.safetensors"))) > 1
+    parts, _ = models.build(load_folder(folder))
+    ids = torch.tensor([[1, 2, 3]])
+    torch.testing.assert_close(parts(ids), whole(ids), atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("back", [-1, 0, 1])
+def test_a4_cut_at_the_end_of_the_header(back: int, place: Path, capfd: Any) -> None:
+    d.cut(lambda end, size: end + back)(place / "checkpoint")
+    refuse(capfd, place, "CKPT_TRUNCATED", d.WEIGHTS)
+
+
+def test_a4_cut_anywhere(place: Path, capfd: Any) -> None:
+    folder = place / "checkpoint"
+    data = (folder / d.WEIGHTS).read_bytes()
+    for size in [*range(0, 2000, 64), *range(2000, len(data), 20_000), len(data) - 1]:
+        (folder / d.WEIGHTS).write_bytes(data[:size])
+        refuse(capfd, place, "CKPT_TRUNCATED", d.WEIGHTS)
+
+
+def test_a13_every_tensor_is_needed(place: Path, capfd: Any) -> None:
+    folder = place / "checkpoint"
+    whole = load_file(folder / d.WEIGHTS)
+    for name in whole:
+        save_file({n: t for n, t in whole.items() if n != name}, folder / d.WEIGHTS)
+        role = name.removesuffix(".weight").rpartition(".")[2].removesuffix("_proj")
+        fused = {"q": "qkv", "k": "qkv", "v": "qkv", "gate": "gate_up", "up": "gate_up"}
+        refuse(
+            capfd,
+            place,
+            "CKPT_WEIGHTS",
+            "missing: 'model" if "." in role else fused.get(role, role),
+        )
+
+
+@pytest.mark.parametrize("head", ["absent", "same", "different"])
+@pytest.mark.parametrize("tie", [True, False, d.MISSING])
+def test_a14_head_and_embedding(tie: Any, head: str, place: Path, capfd: Any) -> None:
+    folder = place / "checkpoint"
+    edit_config(folder, tie_word_embeddings=tie)
+    found = load_file(folder / d.WEIGHTS)
+    if head == "absent":
+        del found["lm_head.weight"]
+    elif head == "same":
+        found["lm_head.weight"] = found[TIED].clone()
+    save_file(found, folder / d.WEIGHTS)
+    if tie is True and head == "different":
+        refuse(capfd, place, "CKPT_WEIGHTS", "lm_head.weight differs from model.embed_tokens")
+    elif tie is not True and head == "absent":
+        refuse(capfd, place, "CKPT_WEIGHTS", "1 missing: 'lm_head.weight'")
+    else:
+        model, _ = models.build(load_folder(folder))
+        used = model.model.embed_tokens if tie is True else model.lm_head
+        torch.testing.assert_close(used.weight, found.get("lm_head.weight", found[TIED]))
+
+
+def test_a19_code_in_the_folder_stays_unread(place: Path) -> None:
+    """Neither by its name nor because it is the current folder."""
+    folder = place / "checkpoint"
+    for name in (
+        "json",
+        "torch",
+        "numpy",
+        "tokenizers",
+        "jinja2",
+        "modeling_llama",
+        "sitecustomize",
+    ):
+        (folder / f"{name}.py").write_text(f"open({str(place / 'canary')!r}, 'w')")
+    script = Path(sys.executable).with_name("satchel")
+    command = [str(script), "export", ".", "../new", "--precision", "fp32"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not (place / "canary").exists()
+
+
+def test_a20_pickle_as_the_source_itself(place: Path, capfd: Any) -> None:
+    d.pickled("model.bin", archive=True)(place / "checkpoint")
+    refuse(capfd, place, "PICKLE_REFUSED", "model.bin", source=place / "checkpoint/model.bin")
+    assert not (place / "canary").exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "words"),
+    [
+        ("nobody/nothing", "STORAGE", "cannot reach the hub"),
+        ("nobody/not--hing", "USAGE", "nobody/not--hing"),
+        ("nobody/..", "USAGE", "nobody/.."),
+        ("no such folder", "CHECKPOINT", "does not exist and is not a hub id"),
+        ("x" * 5000, "STORAGE", "File name too long"),
+        (__file__, "CHECKPOINT", "neither a folder nor a .gguf file"),
+    ],
+)
+def test_source_that_is_not_there(
+    source: str, code: str, words: str, place: Path, capfd: Any
+) -> None:
+    refuse(capfd, place, code, words, source=source)
+
+
+def test_hub_id_without_the_package(place: Path, capfd: Any, monkeypatch: Any) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    refuse(capfd, place, "USAGE", "pip install 'satchel[hub]'", source="someone/something")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a22_unreadable(place: Path, capfd: Any) -> None:
+    (place / "checkpoint/config.json").chmod(0)
+    refuse(capfd, place, "STORAGE", "config.json")

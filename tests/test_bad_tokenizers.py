@@ -1,0 +1,183 @@
+"""Tokenizer files and generation_config.json of a checkpoint: what they may not say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import satchel
+from satchel.models.folder import load_folder
+from tests import damage as d
+from tests.outcome import refuse
+
+pytest_plugins = "tests.places"
+
+T, C = "TOKENIZER_INVALID", "CKPT_CONFIG"
+SPLIT = {"type": "Split", "behavior": "Isolated", "invert": False}
+CUT = {"direction": "Right", "max_length": 1, "strategy": "LongestFirst", "stride": 5}
+FILLED = {
+    "strategy": {"Fixed": 9},
+    "direction": "Right",
+    "pad_id": 99999,
+    "pad_type_id": 0,
+    "pad_token": "x",
+}
+
+
+def marked(index: int, name: str = "[X]") -> dict[str, Any]:
+    """A post-processor that begins every text with token `index`."""
+    text = {"Sequence": {"id": "A", "type_id": 0}}
+    return {
+        "type": "TemplateProcessing",
+        "single": [{"SpecialToken": {"id": "[X]", "type_id": 0}}, text],
+        "pair": [text, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {name: {"id": name, "ids": [index], "tokens": [name]}},
+    }
+
+
+def sampling(**values: Any) -> d.Damage:
+    return d.wrote("generation_config.json", json.dumps({"do_sample": True, **values}))
+
+
+BAD: dict[str, d.Case] = {
+    "c1_absent": (d.without("tokenizer.json"), T, "no tokenizer.json"),
+    "c1_empty": (d.wrote("tokenizer.json", ""), "CHECKPOINT", "tokenizer.json is not valid JSON"),
+    "c1_empty_object": (d.wrote("tokenizer.json", "{}"), T, "tokenizer.json"),
+    "c1_list": (d.wrote("tokenizer.json", "[]"), "CHECKPOINT", "expected an object"),
+    "c1_cut": (d.wrote("tokenizer.json", '{"version": "1.0", '), "CHECKPOINT", "not valid JSON"),
+    "c1_no_model": (d.tokenizer(model=None), T, "not usable"),
+    "c1_empty_model": (d.tokenizer(model={}), T, "not usable"),
+    "c1_text_id": (d.vocabulary(zz="b"), T, "not usable"),
+    "c1_negative_id": (d.vocabulary(zz=-1), T, "not usable"),
+    "c1_merge": (d.tokenizer(model={"merges": [["q", "zzz"]]}), T, "out of vocabulary"),
+    "c1_added_text": (d.tokenizer(added_tokens="x"), T, "not usable"),
+    "c1_added_negative": (d.tokenizer(added_tokens=[d.added(-1)]), T, "not usable"),
+    "c1_regex": (d.tokenizer(pre_tokenizer=SPLIT | {"pattern": {"Regex": "("}}), T, "Oniguruma"),
+    "c1_panic": (
+        d.tokenizer(normalizer={"type": "Precompiled", "precompiled_charsmap": "AAAA"}),
+        T,
+        "charsmap",
+    ),
+    "c1_panic_on_use": (d.tokenizer(post_processor=marked(5, "[Y]")), T, "not usable"),
+    "c1_no_unknown": (
+        d.tokenizer(model={"type": "WordLevel", "unk_token": "[UNK]"}, pre_tokenizer=None),
+        T,
+        "UNK",
+    ),
+    "c4_beyond": (
+        d.vocabulary(zz=320),
+        T,
+        "1 tokens beyond the model's 320 embeddings, such as 'zz'",
+    ),
+    "c4_largest": (d.vocabulary(zz=2**32 - 1), T, "beyond"),
+    "c4_escapes": (d.vocabulary(**{"\x1b[2J" + "x" * 900: 400}), T, "'\\x1b[2J"),
+    "c4_one_id_twice": (d.vocabulary(zz=5), T, "'zz'"),
+    "c4_renumbered": (d.tokenizer(added_tokens=[d.added(300)]), T, "id 300"),
+    "c4_taken": (d.tokenizer(added_tokens=[d.added(5)]), T, "id 5"),
+    "c4_template": (d.tokenizer(post_processor=marked(99999)), T, "99999"),
+    "c6_normalizer": (d.tokenizer(normalizer={"type": "Fake"}), T, "not usable"),
+    "c6_pre_tokenizer": (d.tokenizer(pre_tokenizer={"type": "Fake"}), T, "not usable"),
+    "c6_decoder": (d.tokenizer(decoder={"type": "Fake"}), T, "not usable"),
+    "c6_version": (d.tokenizer(version="9.0"), T, "version"),
+    "a25_fewer_rows": (
+        d.both(
+            d.config(vocab_size=250),
+            d.tensors(
+                lm_head__weight=lambda x: x[:250], model__embed_tokens__weight=lambda x: x[:250]
+            ),
+        ),
+        T,
+        "6 tokens beyond the model's 250 embeddings",
+    ),
+    "a24_eos": (d.config(eos_token_id=320), C, "eos_token_id '320' is outside 0..319"),
+    "a24_eos_list": (d.config(eos_token_id=[1, 999]), C, "eos_token_id '999'"),
+    "a24_eos_negative": (d.config(eos_token_id=-1), C, "eos_token_id '-1'"),
+    "a24_eos_text": (d.config(eos_token_id="</s>"), C, "eos_token_id '</s>'"),
+    "a24_eos_bool": (d.config(eos_token_id=True), C, "eos_token_id 'True'"),
+    "a24_eos_float": (d.config(eos_token_id=1.5), C, "eos_token_id '1.5'"),
+    "a24_eos_generation": (sampling(eos_token_id=[2, 4000]), C, "eos_token_id '4000'"),
+    "a24_bos": (d.config(bos_token_id=320), C, "bos_token_id '320'"),
+    "generation_cut": (
+        d.wrote("generation_config.json", "{"),
+        "CHECKPOINT",
+        "generation_config.json",
+    ),
+    "generation_text": (sampling(temperature="hot"), C, "temperature = 'hot'"),
+    "generation_negative": (sampling(temperature=-1), C, "temperature = '-1'"),
+    "generation_top_k": (sampling(top_k=1.5), C, "top_k = '1.5'"),
+    "generation_top_p": (sampling(top_p=1.5), C, "top_p = '1.5'"),
+    "generation_penalty": (sampling(repetition_penalty=[1]), C, "repetition_penalty = '[1]'"),
+    "tokenizer_config_cut": (
+        d.wrote("tokenizer_config.json", "{"),
+        "CHECKPOINT",
+        "tokenizer_config",
+    ),
+    "template_not_utf8": (d.wrote("chat_template.jinja", b"\xff"), "CHECKPOINT", "not UTF-8"),
+    "template_large": (d.wrote("chat_template.jinja", b"x" * 70_000), "CHECKPOINT", "larger than"),
+}
+SOUND = {
+    "added": d.both(
+        d.vocabulary(**{"<x>": 256}), d.tokenizer(added_tokens=[d.added(256), d.added(257, "<y>")])
+    ),
+    "cut_and_filled": d.tokenizer(truncation=CUT, padding=FILLED),
+    "no_tokenizer_config": d.without("tokenizer_config.json"),
+    "odd_templates": d.wrote("tokenizer_config.json", '{"chat_template": [3, {"name": []}, {}]}'),
+    "sampling_off": sampling(temperature=0, top_k=0, top_p=None, repetition_penalty=1.0),
+}
+
+
+@pytest.fixture(autouse=True)
+def no_tracing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The graph has no part in this; a case that gets so far has not been refused."""
+    import satchel.packing
+
+    monkeypatch.setattr(satchel.packing, "trace_decoder", lambda model: None)
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_damage_is_refused(name: str, place: Path, capfd: Any) -> None:
+    damage, code, words = BAD[name]
+    damage(place / "checkpoint")
+    refuse(capfd, place, code, words)
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_what_is_harmless_is_read(name: str, place: Path) -> None:
+    from tokenizers import Tokenizer
+
+    from satchel.export.tokenizer import bundle_tokenizer, generation_defaults, special_tokens
+
+    SOUND[name](place / "checkpoint")
+    checkpoint = load_folder(place / "checkpoint")
+    tokenizer = bundle_tokenizer(checkpoint, 320)
+    assert len(Tokenizer.from_buffer(tokenizer).encode("two words").ids) == 9
+    special_tokens(checkpoint, tokenizer, 320)
+    assert generation_defaults(checkpoint).keys() <= {"temperature", "repetition_penalty"}
+    assert checkpoint.chat_template is None or "im_start" in checkpoint.chat_template
+
+
+def test_eos_of_all_files_ends_a_text(place: Path) -> None:
+    from satchel.export.tokenizer import special_tokens
+
+    folder = place / "checkpoint"
+    d.config(eos_token_id=[7, 9], bos_token_id=3)(folder)
+    d.wrote("generation_config.json", '{"eos_token_id": 9, "pad_token_id": 0}')(folder)
+    d.wrote("tokenizer_config.json", '{"eos_token": {"content": "!"}, "pad_token": "\\u0120"}')(
+        folder
+    )
+    checkpoint = load_folder(folder)
+    tokens = special_tokens(checkpoint, json.dumps(checkpoint.tokenizer).encode(), 320)
+    exclamation = checkpoint.tokenizer["model"]["vocab"]["!"]
+    assert (tokens.bos, tokens.eos, tokens.pad) == (3, [9, 7, exclamation], 0)
+
+
+def test_optional_files_may_be_absent(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    for name in ("generation_config.json", "tokenizer_config.json"):
+        (place / "checkpoint" / name).unlink()
+    packed = satchel.pack(place / "checkpoint", place / "new", precision="fp32")
+    assert packed.manifest.verified and packed.manifest.chat is None
+    assert packed.manifest.tokens.eos == [] and packed.manifest.generation == {}

@@ -1,0 +1,381 @@
+"""The command line: every verb on a tiny bundle, its options, pipes, terminals and signals."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import satchel
+from satchel.cli import main
+from satchel.progress import bars
+from tests.outcome import one_line, refused
+from tests.tiny import edit_config
+
+pytest_plugins = "tests.places"
+
+VERBS = ("export", "generate", "chat", "inspect", "verify", "bench")
+SCRIPT = str(Path(sys.executable).with_name("satchel"))
+LONG = 32768  # positions enough for an answer that a key press can interrupt
+SECONDS = 60  # that a process may take; a machine under load is slow
+
+
+@pytest.fixture
+def bundle(original: Path, tmp_path: Path) -> Path:
+    shutil.copytree(original / "bundle", tmp_path / "bundle")
+    return tmp_path / "bundle"
+
+
+@pytest.fixture(scope="module")
+def long_bundle(original: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("long")
+    shutil.copytree(original / "checkpoint", folder / "checkpoint")
+    edit_config(folder / "checkpoint", max_position_embeddings=LONG)
+    satchel.pack(folder / "checkpoint", folder / "bundle", precision="fp32")
+    return folder / "bundle"
+
+
+class Terminal:
+    """A process under a pseudo-terminal, whose screen grows in `seen`."""
+
+    def __init__(self, *command: str) -> None:
+        self.seen = ""
+        self.process, self.screen = pty.fork()
+        if not self.process:
+            os.environ["TERM"] = "dumb"
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
+            os.execv(command[0], command)
+
+    def type(self, keys: str) -> None:
+        os.write(self.screen, keys.encode())
+
+    def until(self, pattern: str, after: int = 0) -> int:
+        """Wait for `pattern` on the screen beyond `after`; returns the place behind it."""
+        deadline = time.monotonic() + SECONDS
+        while not (found := re.compile(pattern).search(self.seen, after)):
+            assert time.monotonic() < deadline and self.read(), self.seen
+        return found.end()
+
+    def status(self) -> int:
+        """The exit status; reads on, because a full screen would hold the process up."""
+        while self.read():
+            pass
+        os.close(self.screen)
+        return os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
+
+    def read(self) -> bool:
+        """Take in what is there, or wait a little; False when the process has closed its end."""
+        if not select.select([self.screen], [], [], 1)[0]:
+            return True
+        try:
+            self.seen += os.read(self.screen, 65536).decode("utf-8", "replace")
+        except OSError:
+            return False
+        return True
+
+
+def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    command = [SCRIPT, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, **options)
+
+
+def said(capfd: Any, *arguments: object) -> str:
+    """What a command that must do well writes to stdout."""
+    assert main([str(argument) for argument in arguments]) == 0
+    output, errors = capfd.readouterr()
+    assert errors == "", "progress and remarks have no place in a pipe"
+    return output
+
+
+def test_generate_streams_the_text(bundle: Path, capfd: Any) -> None:
+    model = satchel.load(bundle)
+    for options, settings in (
+        (["--max-new-tokens", 12], {"max_new_tokens": 12}),
+        (
+            ["--temperature", 0.8, "--top-k", 5, "--seed", 3, "--max-new-tokens", 9],
+            {"temperature": 0.8, "top_k": 5, "seed": 3, "max_new_tokens": 9},
+        ),
+        (
+            ["--top-p", 0.5, "--min-p", 0.1, "--repetition-penalty", 1.2, "--seed", 1],
+            {"top_p": 0.5, "min_p": 0.1, "repetition_penalty": 1.2, "seed": 1},
+        ),
+    ):
+        expected = model.generate("Hello", **settings).text
+        assert said(capfd, "generate", bundle, "Hello", *options) == expected + "\n"
+
+
+def test_generate_stops_at_a_text(bundle: Path, capfd: Any) -> None:
+    text = satchel.load(bundle).generate("Hello", max_new_tokens=40).text
+    stop = next(text[i] for i in range(8, len(text)) if text[i].isascii())
+    options = ["--max-new-tokens", "40", "--stop", stop, "never said"]
+    assert said(capfd, "generate", bundle, "Hello", *options) == text[: text.index(stop)] + "\n"
+
+
+def test_generate_json(bundle: Path, capfd: Any) -> None:
+    found = json.loads(said(capfd, "generate", bundle, "Hello", "--json", "--max-new-tokens", 5))
+    expected = satchel.load(bundle).generate("Hello", max_new_tokens=5)
+    assert found == asdict(expected)
+    assert list(found) == ["text", "tokens", "finish_reason", "logprobs", "prompt_tokens"]
+    assert len(found["logprobs"]) == len(found["tokens"]) == 5
+    assert found["finish_reason"] == "length" and found["prompt_tokens"] == 5
+
+
+def test_generate_chat(bundle: Path, capfd: Any) -> None:
+    answer = satchel.load(bundle).chat([{"role": "user", "content": "Hi"}], max_new_tokens=7)
+    options = ["--chat", "--max-new-tokens", 7]
+    assert said(capfd, "generate", bundle, "Hi", *options) == answer.text + "\n"
+    found = json.loads(said(capfd, "generate", bundle, "Hi", "--json", *options))
+    assert found["text"] == answer.text and found["prompt_tokens"] == answer.prompt_tokens
+
+
+def test_chat_through_a_pipe(bundle: Path, capfd: Any, monkeypatch: Any) -> None:
+    model, system = satchel.load(bundle), {"role": "system", "content": "Be brief."}
+    messages, answers = [system], []
+    for text in ("one", "two"):
+        messages.append({"role": "user", "content": text})
+        answers.append(model.chat(messages, max_new_tokens=6).text)
+        messages.append({"role": "assistant", "content": answers[-1]})
+    answers.append(model.chat([system, {"role": "user", "content": "new"}], max_new_tokens=6).text)
+    lines = "one\n\n  two  \n/reset\nnew\n/quit\nunheard\n"
+    monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
+    found = said(capfd, "chat", bundle, "--system", "Be brief.", "--max-new-tokens", 6)
+    assert found == "".join(answer + "\n" for answer in answers)
+
+
+def test_chat_ends_with_its_input(bundle: Path) -> None:
+    done = run("chat", bundle, "--max-new-tokens", 3, input="hi")
+    assert (done.returncode, done.stderr, done.stdout.count("\n")) == (0, "", 1)
+
+
+def test_chat_that_outgrows_the_context(bundle: Path, monkeypatch: Any, capfd: Any) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("x" * 300 + "\n"))
+    refused(capfd, ["chat", bundle], "PROMPT_TOO_LONG", "256", within=bundle)
+
+
+def test_inspect(bundle: Path, capfd: Any) -> None:
+    page = said(capfd, "inspect", bundle)
+    for words in ("llama (decoder, generate)", "256 positions", "joints", "verified      yes",
+                  "decoder.onnx.data", "graph against reference", "GroupQueryAttention",
+                  "input_ids int64 ['batch', 'length']", "-> logits float32 ['rows', 320]"):  # fmt: skip
+        assert words in page
+    assert said(capfd, "inspect", bundle, "--json") == (bundle / "manifest.json").read_text("utf-8")
+
+
+def test_inspect_without_onnx(bundle: Path, capfd: Any, monkeypatch: Any) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    assert "install onnx to see its operators" in said(capfd, "inspect", bundle)
+
+
+def test_bench(bundle: Path, tmp_path: Path, capfd: Any) -> None:
+    file = tmp_path / "figures.json"
+    table = said(capfd, "bench", bundle, "--json", file, "--repeats", 1, "--threads", 1)
+    found = json.loads(file.read_text())
+    assert found["architecture"] == "llama" and found["repeats"] == found["threads"] == 1
+    for name in ("load_seconds", "first_token_16_seconds", "prefill_128_per_second",
+                 "decode_per_second", "file_megabytes"):  # fmt: skip
+        spread = found["figures"][name]
+        assert 0 < spread["min"] <= spread["median"] <= spread["max"]
+    assert table.count("\n") == len(found["figures"]) + 1
+    nowhere = tmp_path / "no/figures.json"
+    for target in (nowhere, tmp_path):
+        refused(capfd, ["bench", bundle, "--json", target], "STORAGE", "--json", within=tmp_path)
+    refused(capfd, ["bench", bundle, "--repeats", 0], "USAGE", "--repeats 0", within=tmp_path)
+
+
+def test_help(capfd: Any) -> None:
+    for arguments in ([], *([verb] for verb in VERBS)):
+        with pytest.raises(SystemExit) as end:
+            main([*arguments, "--help"])
+        output, errors = capfd.readouterr()
+        assert end.value.code == 0 and errors == "" and "--help" in output
+        assert arguments or all(verb in output for verb in VERBS)
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capfd.readouterr().out == f"satchel {satchel.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["fly"], ["--fly"], ["generate"], ["generate", "b"], ["generate", "b", "x", "--fly"],
+     ["generate", "b", "x", "--top-k", "many"], ["bench", "b", "--threads", "1.5"],
+     ["export", "a"], ["export", "a", "b", "--context", "x"], ["inspect", "a", "b"]],
+)  # fmt: skip
+def test_unknown_options(arguments: list[str], capfd: Any) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    output, errors = capfd.readouterr()
+    assert output == "" and errors.startswith("usage: satchel") and "error: " in errors
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (["x", "--temperature", "nan"], "USAGE", "temperature"),
+        (["x", "--temperature", "-1"], "USAGE", "temperature"),
+        (["x", "--temperature", "0", "--seed", "1"], "USAGE", "seed has no effect"),
+        (["x", "--top-k", "0"], "USAGE", "top_k"),
+        (["x", "--top-p", "1.5"], "USAGE", "top_p"),
+        (["x", "--min-p", "-1"], "USAGE", "min_p"),
+        (["x", "--seed", "-1"], "USAGE", "seed"),
+        (["x", "--max-new-tokens", "-1"], "USAGE", "max_new_tokens"),
+        (["x", "--stop", ""], "USAGE", "stop"),
+        (["x", "--threads", "0"], "USAGE", "threads"),
+        ([""], "EMPTY_PROMPT", "empty"),
+        (["x" * 256], "PROMPT_TOO_LONG", "256"),
+        (["x" * 100_000], "PROMPT_TOO_LONG", "100000"),
+        (["\udcff"], "PROMPT_ENCODING", "surrogate"),
+        (["\udcff", "--chat"], "USAGE", "surrogate"),
+    ],
+)
+def test_generate_refuses(
+    options: list[str], code: str, words: str, bundle: Path, capfd: Any
+) -> None:
+    refused(capfd, ["generate", bundle, *options], code, words, within=bundle)
+
+
+def test_bundle_that_is_not_there(tmp_path: Path, capfd: Any) -> None:
+    for verb in VERBS[1:]:
+        extra = ["x"] if verb == "generate" else []
+        refused(capfd, [verb, tmp_path / "no", *extra], "BUNDLE", "does not exist", within=tmp_path)
+
+
+def test_export_without_its_extra(place: Path) -> None:
+    code = "import sys; sys.modules['torch'] = None; from satchel.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", code, "export", str(place / "checkpoint"), str(place / "new")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    one_line(done.stderr, "USAGE", "torch is not installed", "pip install 'satchel[export]'")
+
+
+def test_debug_shows_where(tmp_path: Path, capfd: Any) -> None:
+    assert main(["inspect", str(tmp_path), "--debug"]) == 4
+    errors = capfd.readouterr().err
+    assert errors.startswith("Traceback") and "error[BUNDLE]: " in errors.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "options", [["generate", "", "hi"], ["inspect", ""], ["inspect", "", "--json"]]
+)
+def test_e7_a_reader_that_has_had_enough(options: list[str], bundle: Path) -> None:
+    verb, _, *more = options
+    command = [SCRIPT, verb, str(bundle), *more]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.xfail(strict=True, reason="cli.py: stdout keeps errors='strict'")
+def test_e8_a_terminal_of_another_encoding(bundle: Path) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = run("generate", bundle, "hi", "--max-new-tokens", 40, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_e8_odd_names(original: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "with spaces, \u00fcml\u00e4uts\nand more \U0001f392"
+    shutil.copytree(original / "bundle", folder)
+    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
+    done = run("generate", folder, "hi", "--max-new-tokens", 2, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    shutil.copy(original / "bundle/decoder.onnx", folder / "tokenizer.json")
+    done = run("verify", folder, env=environment)
+    assert done.returncode == 4
+    one_line(done.stderr, "BUNDLE_HASH", "tokenizer.json")
+
+
+def test_c11_a_message_that_is_not_utf8(bundle: Path) -> None:
+    command = [SCRIPT, "chat", str(bundle)]
+    for handler, code in (("strict", "PROMPT_ENCODING"), ("surrogateescape", "USAGE")):
+        environment = os.environ | {"PYTHONIOENCODING": f"utf-8:{handler}"}
+        done = subprocess.run(command, input=b"\xff\n", capture_output=True, env=environment)
+        assert done.returncode == 2
+        one_line(done.stderr.decode(), code)
+
+
+@pytest.mark.xfail(strict=True, reason="bench.py: python -m imports from the current folder")
+def test_a19_code_in_the_bundle_is_not_run(bundle: Path) -> None:
+    for name in ("json", "numpy", "onnxruntime", "statistics"):
+        (bundle / f"{name}.py").write_text("open('canary', 'w')")
+    for verb, *options in (("inspect",), ("verify",), ("generate", "x"), ("bench", "--repeats", 1)):
+        done = run(verb, ".", *options, cwd=bundle)
+        assert not (bundle / "canary").exists(), verb
+        assert done.returncode == 0, done.stderr
+
+
+def test_e6_ctrl_c_stops_the_answer_and_not_the_program(long_bundle: Path) -> None:
+    terminal = Terminal(SCRIPT, "chat", str(long_bundle))
+    ready = terminal.until("> ")
+    assert "checking files" in terminal.seen, "a bar shows that hashing takes its time"
+    terminal.type("hello\r")
+    begun = terminal.until(r"hello\r\n[^\r]{20}", ready)
+    terminal.type("\x03")
+    stopped = terminal.until(r"\[(\d+) tokens, \d+/s, cancelled\]\r\n> ", begun)
+    assert int(re.findall(r"\[(\d+) tokens", terminal.seen)[-1]) < LONG - 100
+    terminal.type("half a line")
+    echoed = terminal.until("half a line", stopped)
+    time.sleep(0.2)  # a signal between the echo and the next wait for a key would come with that key
+    terminal.type("\x03")
+    cleared = terminal.until("\r\n> ", echoed)
+    terminal.type("x" * 40 + "\r")  # the cache of the stopped answer is used again
+    begun = terminal.until(r"x\r\n[^\r]{20}", cleared)
+    terminal.type("\x03")
+    terminal.until(r"cancelled\]\r\n> ", begun)
+    terminal.type("/quit\r")
+    assert terminal.status() == 0
+    assert "Traceback" not in terminal.seen
+
+
+def test_a_message_too_long_does_not_end_the_conversation(bundle: Path) -> None:
+    terminal = Terminal(SCRIPT, "chat", str(bundle), "--max-new-tokens", "3")
+    place = terminal.until("> ")
+    terminal.type("x" * 300 + "\r")
+    place = terminal.until(r"error\[PROMPT_TOO_LONG\][^\r]*/reset starts over\r\n> ", place)
+    terminal.type("hi\r")
+    terminal.until(r"\[3 tokens, \d+/s, length\]\r\n> ", place)
+    terminal.type("\x04")
+    assert terminal.status() == 0
+
+
+def test_e6_ctrl_c_and_sigterm_end_generate(long_bundle: Path) -> None:
+    for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        command = [SCRIPT, "generate", str(long_bundle), "hi", "--max-new-tokens", str(LONG)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert process.stdout and process.stdout.read(1)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=SECONDS)
+        assert (process.returncode, errors) == (status, b"")
+
+
+def test_bars_on_a_terminal(place: Path) -> None:
+    out = place / "new"
+    terminal = Terminal(
+        SCRIPT, "export", str(place / "checkpoint"), str(out), "--precision", "fp32"
+    )
+    assert terminal.status() == 0
+    for name in ("loading weights", "tracing the graph", "writing the graph", "reading back"):
+        assert re.search(rf"{name} *: 100%", terminal.seen)
+
+
+def test_no_bars_without_tqdm(monkeypatch: Any) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    assert list(bars("working")([1, 2])) == [1, 2]

@@ -1,0 +1,419 @@
+"""A bundle becomes visible all at once or not at all, whatever fails or dies on the way."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import satchel
+from satchel import packing
+from satchel.cli import main
+from satchel.export import check, publish
+from satchel.runtime.bundle import open_bundle
+from tests.outcome import one_line, refused, snapshot
+
+pytest_plugins = "tests.places"
+
+SLOW_RATHER_THAN_STUCK = 120  # seconds a subprocess may take
+# Imports once, then forks children that export: argv is a list of runs, each [delay, signal, arguments].
+# Prints per run the statuses of its children; several argument lists of one run start together.
+SIGNALLER = """
+import json, os, sys, time
+import satchel.packing
+from satchel.cli import main
+for delay, number, commands in json.loads(sys.argv[1]):
+    children = []
+    for command in commands:
+        sys.stdout.flush()
+        child = os.fork()
+        if not child:
+            try:
+                status = main(command)
+            except SystemExit as end:
+                status = end.code
+            os._exit(status)
+        children.append(child)
+    if number:
+        time.sleep(delay)
+        os.kill(children[0], number)
+    statuses = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    print(json.dumps([statuses, sorted(os.listdir(os.path.dirname(commands[0][2])))]))
+"""
+
+
+def export(place: Path, name: str = "bundle", *options: str) -> list[str]:
+    paths = [str(place / "checkpoint"), str(place / name)]
+    return ["export", *paths, "--precision", "fp32", *options]
+
+
+def run_forked(runs: list[Any]) -> tuple[list[Any], str]:
+    """What each run ended with, and all that the children said on stderr."""
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNALLER, json.dumps(runs)],
+        capture_output=True,
+        text=True,
+        timeout=SLOW_RATHER_THAN_STUCK,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    return [json.loads(line) for line in lines if line.startswith("[[")], done.stderr
+
+
+TARGETS: dict[str, tuple[Callable[[Path], Any], tuple[str, ...], str, str]] = {
+    "f4_a_bundle": (lambda out: _bundle(out), (), "USAGE", "--overwrite"),
+    "f4_a_folder": (lambda out: _folder(out, "x.txt"), (), "USAGE", "exists"),
+    "f4_not_a_bundle": (
+        lambda out: _folder(out, "x.txt"),
+        ("--overwrite",),
+        "USAGE",
+        "not a bundle",
+    ),
+    "f4_a_web_app": (
+        lambda out: _folder(out, "manifest.json", '{"name": "App", "files": []}'),
+        ("--overwrite",),
+        "USAGE",
+        "not a bundle",
+    ),
+    "f4_a_broken_manifest": (
+        lambda out: _folder(out, "manifest.json", "{"),
+        ("--overwrite",),
+        "USAGE",
+        "not a bundle",
+    ),
+    "f4_a_bundle_and_more": (
+        lambda out: _bundle(out, "thesis.txt"),
+        ("--overwrite",),
+        "USAGE",
+        "also holds 'thesis.txt'",
+    ),
+    "f8_a_file": (lambda out: out.write_text("x"), ("--overwrite",), "STORAGE", "is a file"),
+    "f8_no_parent": (lambda out: out.parent.rmdir(), (), "STORAGE", "does not exist"),
+    "f8_parent_is_a_file": (
+        lambda out: (out.parent.rmdir(), out.parent.write_text("x")),
+        (),
+        "STORAGE",
+        "does not exist",
+    ),
+    "f7_link_to_nowhere": (lambda out: out.symlink_to("/nowhere/x"), (), "STORAGE", "'/nowhere'"),
+    "f7_link_to_a_file": (
+        lambda out: ((out.parent / "f").write_text("x"), out.symlink_to("f")),
+        ("--overwrite",),
+        "STORAGE",
+        "is a file",
+    ),
+}
+
+
+def _folder(out: Path, name: str, content: str = "x") -> None:
+    out.mkdir()
+    (out / name).write_text(content)
+
+
+def _bundle(out: Path, *more: str) -> None:
+    shutil.copytree(out.parent.parent / "bundle", out)
+    for name in more:
+        (out / name).write_text("x")
+
+
+@pytest.fixture
+def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Targets are refused before any heavy work."""
+    monkeypatch.setattr(packing, "open_source", None)
+
+
+@pytest.mark.usefixtures("no_work")
+@pytest.mark.parametrize("name", TARGETS)
+def test_target_is_refused(name: str, place: Path, capfd: Any) -> None:
+    prepare, options, code, words = TARGETS[name]
+    (place / "new").mkdir()
+    prepare(place / "new/out")
+    refused(capfd, export(place, "new/out", *options), code, words, within=place)
+
+
+@pytest.mark.usefixtures("no_work")
+@pytest.mark.parametrize("out", ["checkpoint", "checkpoint/out", ".", "link/out"])
+def test_f7_f9_target_and_source_are_apart(out: str, place: Path, capfd: Any) -> None:
+    (place / "link").symlink_to("checkpoint")
+    code, words = "USAGE", "" if out in (".", "checkpoint") else "contain each other"
+    refused(capfd, export(place, out), code, words, within=place)
+
+
+@pytest.mark.usefixtures("no_work")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_f8_no_permission(place: Path, capfd: Any) -> None:
+    (place / "locked").mkdir(0o555)
+    refused(capfd, export(place, "locked/out"), "STORAGE", "no permission", within=place)
+
+
+def test_f7_through_a_link_and_into_an_empty_folder(place: Path, quick: Any) -> None:
+    (place / "empty").mkdir()
+    (place / "link").symlink_to("bundle")
+    (place / "bundle/manifest.json").write_text(_renamed(place / "bundle/manifest.json"))
+    assert main(export(place, "empty")) == 0
+    assert main(export(place, "link", "--overwrite")) == 0
+    assert (place / "link").is_symlink()
+    assert open_bundle(place / "bundle").manifest.source.name == "checkpoint"
+    assert not _temporary(place)
+
+
+def _renamed(manifest: Path) -> str:
+    """The manifest of a bundle that can be told from what an export makes."""
+    content = json.loads(manifest.read_text())
+    content["source"]["name"] = "old"
+    return json.dumps(content)
+
+
+def _temporary(place: Path) -> list[str]:
+    return [path.name for path in place.rglob(".*tmp*")]
+
+
+class Died(BaseException):
+    """The process is gone: nothing after it happens."""
+
+
+class Disk:
+    """Counts the calls that change a disk; from call `fatal` on it fails, once or for ever."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, fatal: int, error: int | None) -> None:
+        self.calls, self.fatal, self.error = 0, fatal, error
+        self.happened: list[str] = []
+        real_open = io.open
+
+        def opened(path: Any, mode: str = "r", *rest: Any, **options: Any) -> Any:
+            file = real_open(path, mode, *rest, **options)
+            if "w" in mode and isinstance(path, str | os.PathLike) and ".tmp-" in str(path):
+                self.call("open")
+                write = file.write
+                return Written(file, lambda data: (self.call("write"), write(data))[1])
+            return file
+
+        monkeypatch.setattr(io, "open", opened)
+        monkeypatch.setattr("builtins.open", opened)
+        for name in ("fsync", "rename", "mkdir"):
+            monkeypatch.setattr(os, name, self.failing(name, getattr(os, name)))
+        monkeypatch.setattr(publish, "_exchange", self.failing("exchange", publish._exchange))
+        if error is None:  # what would tidy up is dead as well
+            for name in ("rmtree",):
+                monkeypatch.setattr(shutil, name, self.failing(name, getattr(shutil, name)))
+
+    def failing(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def function(*arguments: Any, **options: Any) -> Any:
+            if ".tmp-" in str(arguments[0]) or name == "fsync":
+                self.call(name)
+            return real(*arguments, **options)
+
+        return function
+
+    def call(self, name: str) -> None:
+        self.calls += 1
+        self.happened.append(name)
+        if self.error is None and self.calls >= self.fatal:
+            raise Died
+        if self.error is not None and self.calls == self.fatal:
+            raise OSError(self.error, os.strerror(self.error), "some file")
+
+
+class Written:
+    """A file whose writes are watched."""
+
+    def __init__(self, file: Any, write: Callable[[Any], Any]) -> None:
+        self._file, self.write = file, write
+
+    def __enter__(self) -> Written:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._file.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+@pytest.fixture
+def quick(original: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Exports without tracing and checks: the same files in a fraction of the time."""
+    traced = _traced(original)
+    monkeypatch.setattr(packing, "trace_decoder", lambda model: traced.clone())
+    for name, result in (("parity", []), ("invariance", []), ("probe", {})):
+        monkeypatch.setattr(check, name, lambda *arguments, result=result: result)
+    monkeypatch.setattr(packing, "_open", lambda bundle: None)
+    monkeypatch.setattr(packing.quality, "shipped_text", lambda: "a short text. " * 8)
+    yield
+
+
+_graphs: list[Any] = []
+
+
+def _traced(original: Path) -> Any:
+    if not _graphs:
+        from satchel import models
+        from satchel.models.folder import load_folder
+
+        model, _ = models.build(load_folder(original / "checkpoint"))
+        _graphs.append(packing.trace_decoder(model))
+    return _graphs[0]
+
+
+@pytest.mark.parametrize(
+    ("way", "error"),
+    [("new", errno.ENOSPC), ("exchange", errno.EIO), ("two_renames", errno.ENOSPC),
+     ("new", None), ("exchange", None), ("two_renames", None)],
+    ids=lambda value: {errno.ENOSPC: "enospc", errno.EIO: "eio", None: "death"}.get(value, value),
+)  # fmt: skip
+def test_f1_f3_the_nth_call_fails(
+    way: str, error: int | None, place: Path, quick: Any, capfd: Any
+) -> None:
+    """Enumerated over all calls, but of equal ones in a row the first and the last stand for all."""
+    overwrite, bundle = way != "new", place / "bundle"
+    (bundle / "manifest.json").write_text(_renamed(bundle / "manifest.json"))
+    old = snapshot(bundle)
+    target = bundle if overwrite else place / "new"
+    command = export(place, target.name, "--overwrite")
+    with pytest.MonkeyPatch.context() as patch:
+        disk = Disk(patch, 10**9, errno.EIO)
+        assert main(export(place, "probe")) == 0
+    shutil.rmtree(place / "probe")
+    calls = ["", *disk.happened, ""]
+    points = [n for n in range(1, len(calls) - 1) if not calls[n - 1] == calls[n] == calls[n + 1]]
+    assert len(points) > 15
+    for fatal in [*points, *range(len(calls) - 1, len(calls) + 9)]:
+        with pytest.MonkeyPatch.context() as patch:
+            if way == "two_renames":
+                patch.setattr(publish, "_exchange", lambda a, b: False)
+            disk = Disk(patch, fatal, error)
+            try:
+                status = main(command)
+            except Died:
+                status = -9
+        if error is None and status == -9:
+            _revive(place, target, disk)
+        if target.exists() and snapshot(target) != (old if overwrite else None):
+            assert open_bundle(target).manifest.source.name == "checkpoint"
+            shutil.rmtree(target)
+            if overwrite:
+                _restore(target, old)
+        else:
+            assert target.exists() == overwrite, f"lost at {fatal}: {disk.happened[-3:]}"
+            assert status != 0
+        assert not _temporary(place), disk.happened[-3:]
+        errors = capfd.readouterr().err
+        if status == 0:
+            break
+        if error is not None:
+            assert status == 7
+            one_line(errors, "STORAGE", "cannot write", os.strerror(error))
+    assert disk.calls < fatal, "the last export had to be the one without a fault"
+
+
+def _restore(target: Path, content: dict[str, Any]) -> None:
+    target.mkdir()
+    for name, data in content.items():
+        (target / name).write_bytes(data)
+
+
+def _revive(place: Path, target: Path, disk: Disk) -> None:
+    """What the next export does first; between two renames the old bundle waits for that."""
+    dead = target.exists() or "rename" in disk.happened
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(publish, "_alive", lambda process: False)
+        publish._remove_stale(target)
+    assert target.exists() or not dead or "exchange" not in disk.happened
+
+
+def test_f3_a_file_size_limit(place: Path) -> None:
+    """What a full quota looks like to a real process."""
+    before = snapshot(place)
+    code = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (10**5,) * 2)\n"
+    code += "from satchel.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", code, *export(place, "bundle", "--overwrite")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SLOW_RATHER_THAN_STUCK)
+    assert done.returncode == 7
+    one_line(done.stderr, "STORAGE", "cannot write", "File too large")
+    assert snapshot(place) == before
+
+
+def test_e6_r6_an_export_is_killed(place: Path, quick: Any) -> None:
+    """SIGTERM, SIGINT, SIGKILL, at several moments; the old bundle stays, the next export tidies."""
+    old = snapshot(place / "bundle")
+    statuses = {15: 143, 2: 130, 9: -9}
+    runs = [(number, delay) for number in statuses for delay in (0.05, 0.3, 0.8)]
+    command = export(place, "bundle", "--overwrite")
+    ended, errors = run_forked([[delay, number, [command]] for number, delay in runs])
+    for (number, delay), ([status], names) in zip(runs, ended, strict=True):
+        assert status == statuses[number] or (status == 0 and delay > 0.5), (number, delay)
+        assert number == 9 or names == ["bundle", "checkpoint", "secret"]
+    assert "Traceback" not in errors and "error" not in errors
+    assert snapshot(place / "bundle") == old  # what it was, or an export of the same checkpoint
+    assert main(export(place, "bundle", "--overwrite")) == 0
+    assert not _temporary(place)
+
+
+def test_f5_two_exports_at_once(place: Path) -> None:
+    both = [export(place, "new"), export(place, "new")]
+    replacing = [export(place, "bundle", "--overwrite")] * 2
+    ended, errors = run_forked([[0, 0, both], [0, 0, replacing]])
+    (first, _), (second, names) = ended
+    assert sorted(first) in ([0, 7], [0, 2]) and second in ([0, 0], [0, 7], [7, 0])
+    assert "Traceback" not in errors
+    assert names == ["bundle", "checkpoint", "new", "secret"]
+    assert snapshot(place / "new") == snapshot(place / "bundle")
+    assert satchel.load(place / "new").generate([1], max_new_tokens=1).tokens
+
+
+def test_f6_stale_folders(place: Path, quick: Any) -> None:
+    for name in (f".new.tmp-{2**30}-0a1b2c3d", f".new.tmp-{os.getppid()}-0a1b2c3d",
+                 f".other.tmp-{2**30}-0a1b2c3d", ".new.tmp-x", "new.tmp-1-2"):  # fmt: skip
+        (place / name).mkdir()
+    assert main(export(place, "new")) == 0
+    left = {path.name for path in place.iterdir()} - {"bundle", "checkpoint", "secret", "new"}
+    assert left == {
+        f".new.tmp-{os.getppid()}-0a1b2c3d",  # of a process that lives
+        f".other.tmp-{2**30}-0a1b2c3d",
+        ".new.tmp-x",
+        "new.tmp-1-2",
+    }
+
+
+def test_f6_a_bundle_between_two_renames_comes_back(place: Path, capfd: Any) -> None:
+    waiting = place / f".bundle.tmp-{2**30}-old"
+    (place / "bundle").rename(waiting)
+    (place / "checkpoint/model.safetensors").write_bytes(b"")
+    assert main(export(place)) == 3  # refused, but before it begins nothing is touched
+    assert waiting.exists()
+    publish._remove_stale(place / "bundle")
+    assert open_bundle(place / "bundle")
+
+
+def test_f12_a_disk_that_cannot_sync(place: Path, quick: Any, monkeypatch: Any) -> None:
+    def unable(descriptor: int) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "fsync", unable)
+    assert main(export(place, "new")) == 0
+    assert open_bundle(place / "new")
+
+
+def test_f10_r24_the_same_export_twice(place: Path, tmp_path: Path) -> None:
+    """Byte for byte, whatever the hash seed, the current folder and the name of the target."""
+    command = [sys.executable, "-m", "satchel", "export", "../place/checkpoint", "there"]
+    (tmp_path / "elsewhere").mkdir()
+    environment = os.environ | {"PYTHONHASHSEED": "1", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command, cwd=tmp_path / "elsewhere", env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert main(["export", str(place / "checkpoint"), str(place / "here")]) == 0
+    found = snapshot(place / "here")
+    assert found == snapshot(tmp_path / "elsewhere/there")
+    assert not [name for name, data in found.items() if str(place).encode() in data]
