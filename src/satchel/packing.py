@@ -44,9 +44,17 @@ class Traceable:
 class Recipe(Protocol):
     """How a family is packed."""
 
-    graphs: dict[str, Traceable]  # role -> what becomes ``role.onnx``
-    tokenizer: bytes | None
-    notes: list[str]
+    @property
+    def graphs(self) -> dict[str, Traceable]:
+        """By role, what becomes ``role.onnx``."""
+
+    @property
+    def tokenizer(self) -> bytes | None:
+        """Content of tokenizer.json; None for models that read no text."""
+
+    @property
+    def notes(self) -> list[str]:
+        """Remarks for the user."""
 
     def facts(self) -> dict[str, Any]:
         """The family's fields of the manifest."""
