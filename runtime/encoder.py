@@ -30,6 +30,7 @@ class Encoder:
         self.vocab_size = vocab_size
         self.input_names = [port.name for port in graph.inputs]
         self.output_names = [port.name for port in graph.outputs]
+        self.answer_size = int(graph.outputs[-1].axes[-1])
 
     def __call__(self, inputs: dict[str, NDArray[Any]], output: str | None = None) -> Array:
         """One output (default: the last, which is the answer) for inputs that share a batch."""
@@ -44,6 +45,8 @@ class Encoder:
         output: str | None = None,
     ) -> Iterator[tuple[int, Array]]:
         """(index, result) of every row of ids, shortest first; `types` are token types for pairs."""
+        if not all(len(row) for row in rows):
+            raise UsageError("a text gives no tokens: it is empty", "EMPTY_PROMPT")
         for batch in batches([len(row) for row in rows]):
             inputs = {"input_ids": self._checked([rows[index] for index in batch])}
             if "token_type_ids" in self.input_names:

@@ -11,6 +11,7 @@ import dataclasses
 import io
 import os
 import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -120,6 +121,16 @@ class ImageFormat:
         mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
         tables = (levels - mean[:, None]) / std[:, None]  # [channels, 256]
         return np.stack([table[array[:, :, i]] for i, table in enumerate(tables)])
+
+
+def sample_images(size: Sequence[int], count: int) -> Iterator[Bytes]:
+    """Smooth random pictures [height, width, 3], the same every time: what checks are made with."""
+    random, (height, width) = np.random.default_rng(0), size
+    for _ in range(count):
+        coarse = random.integers(0, 256, (3, height // 16 + 1, width // 16 + 1, 1, 1), np.uint8)
+        fine = np.broadcast_to(coarse, (*coarse.shape[:3], 16, 16)).transpose(1, 3, 2, 4, 0)
+        picture = fine.reshape(coarse.shape[1] * 16, -1, 3)[:height, :width]
+        yield np.ascontiguousarray(picture)
 
 
 def _centred(array: Bytes, axis: int, wanted: int) -> Bytes:

@@ -20,6 +20,7 @@ from satchel.runtime.errors import LimitError, UsageError, shown
 from satchel.runtime.generate import Row, generate
 from satchel.runtime.sample import Sampler, Sampling
 from satchel.runtime.session import open_session
+from satchel.runtime.task import TaskModel
 from satchel.runtime.text import TextStream, load_tokenizer, tokenizing
 
 Prompt = str | Sequence[int]
@@ -136,12 +137,11 @@ class Batch:
         ]
 
 
-class DecoderModel:
+class DecoderModel(TaskModel):
     """A loaded decoder-only bundle. Safe to use from several threads."""
 
     def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
-        self.bundle = bundle
-        self.manifest = bundle.manifest
+        super().__init__(bundle)
         self.tokenizer: Tokenizer = load_tokenizer(bundle.path(TOKENIZER))
         self.decoder = Decoder(open_session(bundle, "decoder", threads), self.manifest)
         chat = self.manifest.chat

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 Offset = tuple[int, int]  # first and one past the last character of a token
+OUTSIDE = "O"
 
 
 @dataclass(frozen=True)
@@ -34,37 +36,74 @@ class Answer:
 
 
 def merge_labels(
-    text: str, offsets: Sequence[Offset], scores: Array, names: Sequence[str]
+    text: str,
+    offsets: Sequence[Offset],
+    words: Sequence[int | None],
+    scores: Array,
+    names: Sequence[str],
 ) -> list[Span]:
-    """Spans from per-token probabilities [tokens, labels].
+    """Spans from per-token probabilities [tokens, labels]; `words` numbers each token's word.
 
-    B- and I- prefixes are merged: a span goes on while the next token is I- of the same kind (or,
-    without prefixes, has the same label). Tokens of a word follow its first. "O" is no span.
+    A word has the label and score of its first token. A span goes on while the next word is I- of
+    the same kind (or, without prefixes, has the same label); its score is the mean of its words'.
+    "O" is no span.
     """
     spans: list[tuple[str, int, int, list[float]]] = []
-    previous = "O"
-    for (start, end), row in zip(offsets, scores, strict=True):
-        if start == end:
-            continue  # a special token
+    previous = OUTSIDE
+    for start, end, row in _words(text, offsets, words, scores):
         best = int(row.argmax())
-        name, score = names[best], float(row[best])
-        prefix, _, kind = name.rpartition("-") if name[:2] in ("B-", "I-") else ("", "", name)
-        inside_word = (
-            bool(spans) and spans[-1][2] == start and start > 0 and text[start - 1].isalnum()
-        )
-        goes_on = spans and previous == kind and spans[-1][0] == kind and prefix != "B"
-        if spans and previous != "O" and inside_word and text[start].isalnum():
-            goes_on, kind = True, spans[-1][0]
-        if goes_on:
-            label, first, _, so_far = spans[-1]
-            spans[-1] = (label, first, end, [*so_far, score])
-        elif kind != "O":
-            spans.append((kind, start, end, [score]))
+        prefix, _, kind = names[best].rpartition("-") if names[best][1:2] == "-" else ("", "", "")
+        if prefix not in ("B", "I"):
+            prefix, kind = "", names[best]
+        if kind == previous and prefix != "B" and kind != OUTSIDE:
+            _, first, _, so_far = spans[-1]
+            spans[-1] = (kind, first, end, [*so_far, float(row[best])])
+        elif kind != OUTSIDE:
+            spans.append((kind, start, end, [float(row[best])]))
         previous = kind
     return [
-        Span(label, text[start:end], start, end, float(np.mean(scores)))
-        for label, start, end, scores in spans
+        Span(kind, text[start:end], start, end, float(np.mean(parts)))
+        for kind, start, end, parts in spans
     ]
+
+
+def _words(
+    text: str, offsets: Sequence[Offset], words: Sequence[int | None], scores: Array
+) -> list[tuple[int, int, Array]]:
+    """(start, end, scores of the first token) of every word, without special tokens."""
+    found: list[tuple[int, int, Array]] = []
+    last: int | None = None
+    for (start, end), word, row in zip(offsets, words, scores, strict=True):
+        start, end = _trimmed(text, start, end)
+        if word is None or start == end:
+            continue
+        if found and word == last and _goes_on(text, start, found[-1][1]):
+            found[-1] = (found[-1][0], max(end, found[-1][1]), found[-1][2])
+        else:
+            found.append((start, end, row))
+        last = word
+    return found
+
+
+def _goes_on(text: str, start: int, end: int) -> bool:
+    """Whether a token at `start` belongs to the word before it, which ends at `end`.
+
+    Tokenizers that split at spaces alone call "Paris," one word, and a line of Chinese too.
+    """
+    if start < end:
+        return True  # bytes of one character
+    pair = text[end - 1], text[start]
+    letters = all(unicodedata.category(letter)[0] in "LMN" for letter in pair)
+    wide = any(unicodedata.east_asian_width(letter) in "WF" for letter in pair)
+    return start == end and letters and not wide
+
+
+def _trimmed(text: str, start: int, end: int) -> Offset:
+    """Without the spaces that some tokenizers count to a token."""
+    piece = text[start:end]
+    return start + len(piece) - len(piece.lstrip()), max(
+        start, end - len(piece) + len(piece.rstrip())
+    )
 
 
 def best_answer(
@@ -84,12 +123,13 @@ def best_answer(
     masked = np.where(allowed[:, None], logits, -np.inf)
     shifted = np.exp(masked - masked.max(0))
     start, end = (shifted / shifted.sum(0)).T
-    joint = np.triu(np.outer(start, end)) - np.triu(np.outer(start, end), longest)
+    product = np.outer(start, end)
+    joint = np.triu(product) - np.triu(product, longest)
     none = float(joint[0, 0])
-    joint[0, :], joint[:, 0] = 0, 0
-    first, last = np.unravel_index(joint.argmax(), joint.shape)
+    joint[0, :] = 0
+    first, last = divmod(int(joint.argmax()), len(joint))
     score = float(joint[first, last])
     if none >= score:
         return Answer("", 0, 0, none)
-    begin, finish = offsets[first][0], offsets[last][1]
+    begin, finish = _trimmed(context, offsets[first][0], offsets[last][1])
     return Answer(context[begin:finish], begin, finish, score)

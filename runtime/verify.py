@@ -9,8 +9,10 @@ import numpy as np
 
 from satchel.runtime.bundle import MANIFEST, Manifest
 from satchel.runtime.errors import BundleError
+from satchel.runtime.image import sample_images
 
 if TYPE_CHECKING:
+    from satchel.runtime.encoder_model import EncoderModel
     from satchel.runtime.model import DecoderModel
 
 # Another processor rounds int8 activations elsewhere: MatMulNBits differs by up to 0.7 %.
@@ -39,21 +41,63 @@ class Row:
         )
 
 
-def verify(model: DecoderModel) -> list[Row]:
+def verify(model: Any) -> list[Row]:
     """Repeat the export's parity on this machine.
 
-    Loading the model has checked files and signatures. The probe in the manifest holds a prompt and
-    the reference model's likeliest logits after it; the bundle must be as near to them as it was when
-    it was made, and give the same for the prompt in one piece, in two, and in a batch.
+    Loading the model has checked files and signatures. The probe in the manifest holds an input and
+    the reference model's answer to it; the bundle must be as near to that as it was when it was made.
     """
+    check = _encoder if model.manifest.family == "encoder" else _decoder
+    try:
+        rows = check(model)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise BundleError(
+            f"{MANIFEST} has no probe to check against; export the bundle again"
+        ) from error
+    return [Row("files match the manifest", 0, 0), Row("graph inputs and outputs", 0, 0), *rows]
+
+
+def _encoder(model: EncoderModel) -> list[Row]:
+    """The start of each graph's answer, and the same among others as alone."""
+    rows = []
+    for role, probe in model.manifest.probe.items():
+        sample: dict[str, Any]
+        encoder, reference = model.encoders[role], np.array(probe["reference"], np.float32)
+        if probe["ids"] is not None:
+            names, row = encoder.input_names, np.array([probe["ids"]], np.int64)
+            sample = {name: row if name == "input_ids" else np.zeros_like(row) for name in names}
+            other = {name: value[:, ::-1] for name, value in sample.items()}
+        else:
+            assert model.image_format is not None
+            size = model.image_format.size
+            one, two = (model.image_format.pixels(image)[None] for image in sample_images(size, 2))
+            sample, other = {"pixel_values": one}, {"pixel_values": two}
+        alone = encoder(sample)[0]
+        together = encoder({name: np.concatenate([other[name], sample[name]]) for name in sample})[
+            1
+        ]
+        scale = float(np.abs(alone).max())
+        distance = np.abs(alone.reshape(-1)[: len(reference)] - reference).max()
+        limit = 1.5 * probe["difference"] + SLACK * scale
+        rows += [
+            Row(f"{role} against the reference model", float(distance), limit),
+            Row(
+                f"{role} among others against alone",
+                float(np.abs(together - alone).max()),
+                1e-5 * max(1.0, scale),
+            ),
+        ]
+    return rows
+
+
+def _decoder(model: DecoderModel) -> list[Row]:
+    """Logits after the probe's prompt, the same in one piece, in two, and in a batch."""
     probe = _probe(model.manifest)
     ids, decoder = probe["ids"], model.decoder
     reference = np.array(probe["reference"], np.float32)
     scale = float(np.abs(reference).max())
     whole = decoder.logits(ids)[-1]
     rows = [
-        Row("files match the manifest", 0, 0),
-        Row("graph inputs and outputs", 0, 0),
         Row(
             "logits against the reference model",
             float(np.abs(whole[probe["top"]] - reference).max()),

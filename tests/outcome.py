@@ -17,6 +17,7 @@ from satchel.cli import main
 MOST_CHARACTERS, MOST_SECONDS = 400, 10
 STATUS = {  # the start of an error code -> exit status, as in runtime/errors.py
     "USAGE": 2,
+    "WRONG_TASK": 2,
     "EMPTY_PROMPT": 2,
     "PROMPT_ENCODING": 2,
     "CHECKPOINT": 3,

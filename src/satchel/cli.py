@@ -9,11 +9,13 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+import warnings
 from pathlib import Path
 from typing import Any
 
 import satchel
+from satchel.cli_encoders import add_verbs
+from satchel.command import debug, load, on_bundle
 from satchel.progress import bars
 from satchel.runtime.errors import SatchelError, StorageError, UsageError, shown
 
@@ -25,7 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        options.run(options)
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn  # type: ignore[assignment]
+            options.run(options)
     except SatchelError as error:
         return _fail(error, options.debug)
     except KeyboardInterrupt:
@@ -50,6 +54,10 @@ def _fail(error: SatchelError, debug: bool) -> int:
         traceback.print_exc()
     print(f"error[{error.code}]: {error}", file=sys.stderr)
     return error.exit_status
+
+
+def _warn(message: Warning | str, *where: Any) -> None:
+    print(f"warning: {message}", file=sys.stderr)
 
 
 def _terminate(number: int, frame: Any) -> None:
@@ -83,7 +91,7 @@ def export(options: argparse.Namespace) -> None:
 
 def generate(options: argparse.Namespace) -> None:
     """text after a prompt, streamed"""
-    model = _load(options)
+    model = load(options)
     settings = _sampling(options) | {"max_new_tokens": options.max_new_tokens, "stop": options.stop}
     if options.json:
         prompt = model.encode_chat(_as_user(options.prompt)) if options.chat else options.prompt
@@ -115,7 +123,9 @@ def chat(options: argparse.Namespace) -> None:
     from satchel.conversation import converse
 
     settings = _sampling(options) | {"max_new_tokens": options.max_new_tokens, "stop": options.stop}
-    converse(_load(options), options.system, settings)
+    model = load(options)
+    model.require("chat")
+    converse(model, options.system, settings)
 
 
 def inspect(options: argparse.Namespace) -> None:
@@ -135,7 +145,7 @@ def verify(options: argparse.Namespace) -> None:
     from satchel.report import table
     from satchel.runtime.verify import verify as run
 
-    rows = run(_load(options))
+    rows = run(load(options))
     print(table([("check", "value", "limit", "")] + [row.cells() for row in rows]))
     failed = [row.name for row in rows if not row.passed]
     if failed:
@@ -164,10 +174,6 @@ def _check_writable(path: Path) -> None:
         raise StorageError(f"--json {shown(path)}: not a file in an existing folder")
 
 
-def _load(options: argparse.Namespace) -> Any:
-    return satchel.load(options.bundle, threads=options.threads, progress=bars("checking files"))
-
-
 def _as_user(text: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": text}]
 
@@ -186,7 +192,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("out", help="the bundle folder to make")
     command.add_argument("--precision", default="int8", help="int8 (default) or fp32")
     command.add_argument("--context", type=int, help="positions the bundle is made for")
-    command.add_argument("--task", help="generate (what decoder-only models do)")
+    command.add_argument("--task", help="what the bundle is for; default: what the checkpoint is")
     command.add_argument("--force", action="store_true", help="keep a bundle whose checks fail")
     command.add_argument("--overwrite", action="store_true", help="replace the bundle at OUT")
     command.add_argument("--revision", help="branch, tag or commit of a hub id")
@@ -194,38 +200,24 @@ def _parser() -> argparse.ArgumentParser:
         "--ignore-config-key", action="append", default=[], metavar="KEY",
         help="a key of config.json that does not change the mathematics",
     )  # fmt: skip
-    _debug(command)
-    command = _on_bundle(verbs, "generate", generate)
+    debug(command)
+    command = on_bundle(verbs, "generate", generate)
     command.add_argument("prompt")
     command.add_argument("--chat", action="store_true", help="the prompt is a user's message")
     command.add_argument("--json", action="store_true", help="print the result as JSON")
     command.add_argument("--stats", action="store_true", help="print the speed, on stderr")
     _generation(command, 256)
-    command = _on_bundle(verbs, "chat", chat)
+    command = on_bundle(verbs, "chat", chat)
     command.add_argument("--system", help="a system message to begin with")
     _generation(command, None)
-    command = _on_bundle(verbs, "inspect", inspect)
+    command = on_bundle(verbs, "inspect", inspect)
     command.add_argument("--json", action="store_true", help="print the manifest")
-    _on_bundle(verbs, "verify", verify)
-    command = _on_bundle(verbs, "bench", bench)
+    add_verbs(verbs)
+    on_bundle(verbs, "verify", verify)
+    command = on_bundle(verbs, "bench", bench)
     command.add_argument("--json", metavar="FILE", help="also write the figures to FILE")
     command.add_argument("--repeats", type=int, default=5, help="runs per figure (5)")
     return parser
-
-
-def _on_bundle(
-    verbs: Any, name: str, run: Callable[[argparse.Namespace], None]
-) -> argparse.ArgumentParser:
-    command: argparse.ArgumentParser = verbs.add_parser(name, help=run.__doc__)
-    command.set_defaults(run=run)
-    command.add_argument("bundle", help="a folder made by satchel export")
-    command.add_argument("--threads", type=int, help="default: the physical cores")
-    _debug(command)
-    return command
-
-
-def _debug(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--debug", action="store_true", help="show tracebacks")
 
 
 def _generation(command: argparse.ArgumentParser, max_new_tokens: int | None) -> None:

@@ -24,7 +24,7 @@ from satchel.quantize import quality
 from satchel.runtime.bundle import Bundle, Labels, Port, TextInput, Tokens
 from satchel.runtime.encoder import Encoder, batches
 from satchel.runtime.errors import UsageError
-from satchel.runtime.image import ImageFormat
+from satchel.runtime.image import ImageFormat, sample_images
 from satchel.runtime.session import open_session
 
 Array = NDArray[np.float32]
@@ -199,15 +199,9 @@ def _texts(tokenizer: bytes, model: EncoderModel, names: tuple[str, ...]) -> lis
 
 
 def _images(image: ImageFormat) -> list[Sample]:
-    """Smooth random pictures, the same every time, through the checkpoint's preprocessing."""
-    random, (height, width) = np.random.default_rng(0), image.size
-    samples = []
-    for _ in range(IMAGES):
-        coarse = random.integers(0, 256, (3, height // 16 + 1, width // 16 + 1, 1, 1), np.uint8)
-        fine = np.broadcast_to(coarse, (*coarse.shape[:3], 16, 16)).transpose(1, 3, 2, 4, 0)
-        picture = fine.reshape(coarse.shape[1] * 16, -1, 3)[:height, :width]
-        samples.append({"pixel_values": image.pixels(np.ascontiguousarray(picture))[None]})
-    return samples
+    """Pictures made for the purpose, through the checkpoint's preprocessing."""
+    pictures = sample_images(image.size, IMAGES)
+    return [{"pixel_values": image.pixels(picture)[None]} for picture in pictures]
 
 
 def _batched(encoder: Encoder, samples: list[Sample]) -> list[Array]:

@@ -44,12 +44,10 @@ def _page(bundle: Bundle) -> str:
     manifest = bundle.manifest
     facts = [
         ("architecture", f"{manifest.architecture} ({manifest.family}, {manifest.task})"),
-        ("context", f"{manifest.context} positions"),
-        ("vocabulary", str(manifest.vocab_size)),
+        *_inputs(manifest),
         ("source", f"{manifest.source.name}, sha256 {manifest.source.sha256[:12]}"),
         ("licence", manifest.source.licence or "not stated by the checkpoint"),
         ("quantisation", _quantisation(manifest)),
-        ("chat", str((manifest.chat or {}).get("kind", "no template"))),
         ("verified", "yes" if manifest.verified else "NO: kept by --force"),
         ("needs", f"onnxruntime >= {manifest.onnxruntime}"),
     ]
@@ -76,6 +74,27 @@ def _page(bundle: Bundle) -> str:
 def plain(text: str) -> str:
     """A text that came from a file, without what a terminal would obey."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def _inputs(manifest: Manifest) -> list[tuple[str, str]]:
+    """What goes in, and what the family says of it."""
+    facts = [("context", f"{manifest.context} positions"), ("vocabulary", str(manifest.vocab_size))]
+    text, image, labels = manifest.text, manifest.image, manifest.labels
+    if manifest.family == "decoder":
+        facts.append(("chat", str((manifest.chat or {}).get("kind", "no template"))))
+    elif text is None:
+        facts = []
+    if text is not None:
+        facts.append(("texts", f"cut to {text.max_length} tokens"))
+    if text is not None and text.prompts:
+        facts.append(("prompts", ", ".join(map(shown, text.prompts))))
+    if image is not None:
+        height, width = image["size"]
+        facts.append(("images", f"{width} x {height} pixels"))
+    if labels is not None:
+        few = ", ".join(map(shown, labels.names[:8])) + (", ..." if len(labels.names) > 8 else "")
+        facts.append(("labels", f"{len(labels.names)}, {labels.scores}: {few}"))
+    return facts
 
 
 def table_left(rows: Sequence[tuple[str, str]]) -> str:

@@ -1,0 +1,89 @@
+"""An encoder's texts become ids, as the manifest's `text` says. Knows no graph."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+from tokenizers import Encoding, Tokenizer
+
+from satchel.runtime.bundle import TOKENIZER, Bundle
+from satchel.runtime.errors import UsageError, shown
+from satchel.runtime.text import load_tokenizer, tokenizing
+
+MOST_TOKENS = 1 << 19  # with `tokenizing` 16 million characters; more is no text for one vector
+FIRST_LOOK = 64  # characters per token read at first of a text that will be cut
+
+
+class Preparation:
+    """Tokenizer and settings of an encoder's texts."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        assert bundle.manifest.text is not None
+        self.settings = bundle.manifest.text
+        self.context = bundle.manifest.context
+        self.limit = self.settings.max_length
+        self.path: Path = bundle.path(TOKENIZER)
+        self.tokenizer = load_tokenizer(self.path)
+        self._cutters: dict[int, Tokenizer] = {}
+
+    def encode(self, text: str, pair: str | None = None) -> Encoding:
+        """Ids of a text or pair; what exceeds the model's length is cut, with a warning."""
+        with tokenizing(text, MOST_TOKENS), tokenizing(pair or "", MOST_TOKENS):
+            second = self._beginning(pair) if pair is not None else None
+            encoding = self._cutter(0).encode(self._beginning(text), second)
+        if encoding.overflowing:
+            warnings.warn(
+                f"a text of more than {self.limit} tokens is cut", UserWarning, stacklevel=4
+            )
+        return encoding
+
+    def rows(
+        self, text: str, prompt: str | None = None, window: int | None = None
+    ) -> list[list[int]]:
+        """The ids to embed for a text: one row, or with `window` overlapping rows where it is long."""
+        if not isinstance(text, str):
+            raise UsageError(f"expected a text, got {type(text).__name__}")
+        text = self._prompt(prompt) + text
+        if window is None:
+            return [self._padded(self.encode(text).ids)]
+        most = self.limit - int(self.tokenizer.num_special_tokens_to_add(False)) - 1
+        if isinstance(window, bool) or not isinstance(window, int) or not 0 <= window <= most:
+            raise UsageError(f"window = {window}; expected a whole number from 0 to {most}")
+        with tokenizing(text, MOST_TOKENS):
+            encoding = self._cutter(window).encode(self._cased(text))
+        return [self._padded(piece.ids) for piece in (encoding, *encoding.overflowing)]
+
+    def _prompt(self, name: str | None) -> str:
+        prompts = self.settings.prompts
+        name = name if name is not None else self.settings.default_prompt
+        if name is not None and name not in prompts:
+            known = ", ".join(map(shown, prompts)) or "none"
+            raise UsageError(f"prompt {shown(name)} is unknown; the bundle has {known}")
+        return prompts[name] if name is not None else ""
+
+    def _cased(self, text: str) -> str:
+        return text.lower() if self.settings.lower_case else text
+
+    def _padded(self, ids: list[int]) -> list[int]:
+        """A few models were trained on texts that are all filled up to the context."""
+        pad = self.settings.pad_to_context
+        return ids if pad is None else ids + [pad] * (self.context - len(ids))
+
+    def _beginning(self, text: str) -> str:
+        """As much of a long text as decides its first tokens, so that its end costs no time.
+
+        Two lengths' worth: where the text is cut, its last tokens may be other than in the whole.
+        """
+        text, size = self._cased(text), FIRST_LOOK * self.limit
+        while size < len(text) and len(self._cutter(0).encode(text[:size]).overflowing) < 2:
+            size *= 2
+        return text[:size]
+
+    def _cutter(self, overlap: int) -> Tokenizer:
+        """A tokenizer that cuts, kept; the overlap is a setting that threads cannot share."""
+        if overlap not in self._cutters:
+            cutter = load_tokenizer(self.path)
+            cutter.enable_truncation(self.limit, stride=overlap)
+            self._cutters[overlap] = cutter
+        return self._cutters[overlap]

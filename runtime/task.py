@@ -1,0 +1,54 @@
+"""Which methods fit the task a bundle was made for. Knows no model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from satchel.runtime.bundle import Bundle
+from satchel.runtime.errors import UsageError, shown
+
+METHODS = {  # task -> the methods of a bundle made for it
+    "generate": ("generate", "stream", "chat", "chat_stream", "score", "logits"),
+    "embed": ("embed", "hidden_states"),
+    "classify": ("classify", "rank", "hidden_states"),
+    "tokens": ("tokens", "hidden_states"),
+    "answer": ("answer", "hidden_states"),
+    "fill-mask": ("fill_mask", "hidden_states"),
+    "image-embed": ("embed_images",),
+    "image-classify": ("classify_images",),
+    "text-image-embed": ("embed", "embed_images"),
+}
+ALL_METHODS = frozenset(name for names in METHODS.values() for name in names)
+
+
+class TaskError(UsageError, AttributeError):
+    """A method that does not fit the bundle's task; to `hasattr` it is simply not there."""
+
+    default_code = "WRONG_TASK"
+
+
+class TaskModel:
+    """A loaded bundle: a method of another task raises TaskError, which names those that fit."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        self.manifest = bundle.manifest
+
+    def __getattr__(self, name: str) -> Any:  # of what the class does not have
+        if name in ALL_METHODS:
+            self.require(name)
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    def require(self, method: str) -> None:
+        """Raise TaskError unless `method` fits the bundle's task."""
+        task = self.manifest.task
+        fitting = METHODS.get(task, ())
+        if method not in fitting:
+            raise TaskError(
+                f"{method} does not fit a bundle made for {shown(task)}; use {_either(fitting)}"
+            )
+
+
+def _either(names: tuple[str, ...]) -> str:
+    *most, last = names or ("a newer satchel",)
+    return f"{', '.join(most)} or {last}" if most else last

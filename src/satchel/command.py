@@ -1,0 +1,32 @@
+"""What the verbs of the command line share: their options for a bundle, and loading it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+import satchel
+from satchel.progress import bars
+
+Verb = Callable[[argparse.Namespace], None]
+
+
+def on_bundle(verbs: Any, name: str, run: Verb) -> argparse.ArgumentParser:
+    """A verb whose first argument is a bundle; its help is the docstring of `run`."""
+    command: argparse.ArgumentParser = verbs.add_parser(name, help=run.__doc__)
+    command.set_defaults(run=run)
+    command.add_argument("bundle", help="a folder made by satchel export")
+    command.add_argument("--threads", type=int, help="default: the physical cores")
+    debug(command)
+    return command
+
+
+def debug(command: argparse.ArgumentParser) -> None:
+    """The option that every verb has."""
+    command.add_argument("--debug", action="store_true", help="show tracebacks")
+
+
+def load(options: argparse.Namespace) -> Any:
+    """The model of the verb's bundle."""
+    return satchel.load(options.bundle, threads=options.threads, progress=bars("checking files"))

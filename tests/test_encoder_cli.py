@@ -1,0 +1,205 @@
+"""The verbs for encoder bundles, in this process: what they print, and how they refuse."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import satchel
+from satchel import vectors
+from satchel.cli import main
+from tests.outcome import refused
+from tests.test_encoder_images import PROCESSOR
+from tests.test_images import CASES, save
+from tests.tiny import edit_config
+from tests.tiny_encoders import save_encoder
+
+Capture = pytest.CaptureFixture[str]
+NAMES = {"0": "O", "1": "B-CAT", "2": "I-CAT"}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """The bundle folder of a task, exported by the command line and made once."""
+    known: dict[str, str] = {}
+
+    def get(task: str) -> str:
+        if task not in known:
+            folder = tmp_path_factory.mktemp(task)
+            source, out = folder / "checkpoint", folder / "out"
+            if task == "image-classify":
+                save(source, CASES["vit-classify"])
+                (source / "preprocessor_config.json").write_text(json.dumps(PROCESSOR))
+            elif task == "rank":
+                save_encoder(source, "bert", "classify", num_labels=1)
+            else:
+                save_encoder(source, "bert", task)
+                edit_config(source, **({"id2label": NAMES} if task == "tokens" else {}))
+            arguments = ["--precision", "fp32", *(["--task", "embed"] if task == "embed" else [])]
+            assert main(["export", str(source), str(out), *arguments]) == 0
+            known[task] = str(out)
+        return known[task]
+
+    return get
+
+
+def run(capsys: Capture, *arguments: object) -> str:
+    capsys.readouterr()
+    assert main([str(argument) for argument in arguments]) == 0
+    return capsys.readouterr().out
+
+
+def test_embed_prints_vectors_or_writes_them(made: Any, capsys: Capture, tmp_path: Path) -> None:
+    bundle = made("embed")
+    expected = satchel.load(bundle).embed(["the fox", "x"])
+    lines = run(capsys, "embed", bundle, "the fox", "x").splitlines()
+    np.testing.assert_allclose([json.loads(line) for line in lines], expected, atol=1e-6)
+    assert "2 vectors of 64" in run(
+        capsys, "embed", bundle, "the fox", "x", "--out", tmp_path / "v.npy"
+    )
+    np.testing.assert_allclose(np.load(tmp_path / "v.npy"), expected, atol=1e-6)
+    assert [path.name for path in tmp_path.iterdir()] == ["v.npy"]
+
+
+def test_a_killed_run_goes_on(
+    made: Any, capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vectors, "CHUNK", 8)
+    bundle, source, out = made("embed"), tmp_path / "lines.txt", tmp_path / "v.npy"
+    lines = [f"the fox {number} é" for number in range(30)] + ["", "last"]
+    source.write_bytes("\r\n".join(lines).encode())
+    model = satchel.load(bundle)
+    asked: list[str] = []
+
+    def dying(rows: Any) -> Any:
+        if len(asked) >= 16:
+            raise KeyboardInterrupt
+        asked.extend(rows)
+        return model.embed(rows)
+
+    with pytest.raises(KeyboardInterrupt):
+        vectors.embed_file(source, out, 64, dying, {})
+    with (tmp_path / "v.npy.part").open("ab") as file:
+        file.write(b"half a row")
+    assert asked == lines[:16] and not out.exists()
+    asked.clear()
+    assert vectors.embed_file(source, out, 64, lambda rows: model.embed(rows), {}) == (32, 16)
+    np.testing.assert_allclose(np.load(out), model.embed(lines), atol=1e-6)
+    assert {path.name for path in tmp_path.iterdir()} == {"lines.txt", "v.npy"}
+
+    with pytest.raises(KeyboardInterrupt):
+        vectors.embed_file(source, out, 64, dying, {"window": 1})
+    printed = run(capsys, "embed", bundle, "--file", source, "--out", out, "--window", "3")
+    assert "32 vectors of 64 numbers\n" in printed  # other settings: begun anew
+    found = np.load(out, mmap_mode="r")
+    assert found.dtype == np.float32 and found.flags.c_contiguous
+    np.testing.assert_allclose(found, model.embed(lines, window=3), atol=1e-6)
+
+
+def test_classify_and_rank(made: Any, capsys: Capture) -> None:
+    lines = run(capsys, "classify", made("classify"), "the fox", "two\nlines").splitlines()
+    assert len(lines) == 2 and lines[1].startswith("LABEL_") and lines[1].endswith("two lines")
+    found = json.loads(run(capsys, "classify", made("classify"), "the fox", "--json"))
+    assert set(found[0]) == {"label", "score", "scores"}
+    ranked = run(capsys, "rank", made("rank"), "--query", "who?", "the fox", "a dog").splitlines()
+    scores = [float(line.split()[1]) for line in ranked]
+    assert scores == sorted(scores, reverse=True) and {line[0] for line in ranked} == {"0", "1"}
+
+
+def test_tokens_answer_and_fill_mask(made: Any, capsys: Capture, tmp_path: Path) -> None:
+    text = "The café fox sees 狐狸 and runs."
+    spans = json.loads(run(capsys, "tokens", made("tokens"), text, "--json"))
+    assert spans and all(span["text"] == text[span["start"] : span["end"]] for span in spans)
+    assert len(run(capsys, "tokens", made("tokens"), text).splitlines()) == len(spans)
+    (tmp_path / "c.txt").write_text(text, "utf-8")
+    question = ["answer", made("answer"), "--question", "who?", "--context", tmp_path / "c.txt"]
+    found = json.loads(run(capsys, *question, "--json"))
+    assert found["text"] == text[found["start"] : found["end"]]
+    assert (found["text"] or "(no answer)") in run(capsys, *question)
+    lines = run(capsys, "fill-mask", made("fill-mask"), "the [MASK] runs", "--top", "3")
+    assert len(lines.splitlines()) == 3
+
+
+def test_images(made: Any, capsys: Capture, tmp_path: Path) -> None:
+    Image.new("RGB", (60, 50), (200, 30, 90)).save(tmp_path / "a.png")
+    bundle, image = made("image-classify"), tmp_path / "a.png"
+    assert run(capsys, "classify", bundle, "--image", image, image).count("a.png") == 2
+    assert "images" in run(capsys, "inspect", bundle)
+
+
+@pytest.mark.parametrize("task", ["embed", "classify", "image-classify"])
+def test_inspect_and_verify(task: str, made: Any, capsys: Capture) -> None:
+    page = run(capsys, "inspect", made(task))
+    assert f"(encoder, {task})" in page and "chat" not in page
+    assert ("labels" in page) == (task != "embed")
+    assert "FAILED" not in run(capsys, "verify", made(task))
+
+
+@pytest.mark.parametrize(("task", "figure"), [("embed", "1x16"), ("image-classify", "4 images")])
+def test_bench(task: str, figure: str, made: Any, capsys: Capture) -> None:
+    page = run(capsys, "bench", made(task), "--repeats", "1", "--threads", "1")
+    assert figure in page and "load (s)" in page and "peak rss (MB)" in page
+
+
+def test_verify_finds_another_answer(made: Any, capsys: Capture) -> None:
+    path = Path(made("answer")) / "manifest.json"
+    kept = path.read_text("utf-8")
+    manifest = json.loads(kept)
+    manifest["probe"]["encoder"]["reference"][3] += 9.0
+    path.write_text(json.dumps(manifest), "utf-8")
+    assert main(["verify", made("answer")]) == 5
+    assert "encoder against the reference model" in capsys.readouterr().err
+    path.write_text(kept, "utf-8")
+
+
+def test_refused_in_one_line(made: Any, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    bundle, source, out = made("embed"), tmp_path / "lines.txt", tmp_path / "v.npy"
+    (tmp_path / "empty.txt").touch()
+    source.write_bytes(b"fine\nfine\n\xff\xfe\n")
+    cases: list[tuple[list[object], str, str]] = [
+        (["embed", bundle], "USAGE", "--file"),
+        (["embed", bundle, "x", "--file", source], "USAGE", "one of them"),
+        (["embed", bundle, "--file", source], "USAGE", "--out"),
+        (["embed", bundle, "--file", source, "--out", tmp_path / "v.txt"], "USAGE", ".npy"),
+        (["embed", bundle, "x", "--out", tmp_path / "no" / "v.npy"], "STORAGE", "existing"),
+        (["embed", bundle, "--file", tmp_path / "no", "--out", out], "STORAGE", "No such file"),
+        (["embed", bundle, "--file", tmp_path, "--out", out], "STORAGE", "directory"),
+        (
+            ["embed", bundle, "--file", tmp_path / "empty.txt", "--out", out],
+            "EMPTY_PROMPT",
+            "lines",
+        ),
+        (["embed", bundle, "x", "--prompt", "query"], "USAGE", "unknown"),
+        (["embed", bundle, "x", "--window", "-1"], "USAGE", "window"),
+        (["embed", bundle, "--image", source], "WRONG_TASK", "use embed"),
+        (["classify", bundle, "x"], "WRONG_TASK", "use embed"),
+        (["generate", bundle, "x"], "WRONG_TASK", "use embed"),
+        (["chat", bundle], "WRONG_TASK", "use embed"),
+        (["fill-mask", made("fill-mask"), "x"], "USAGE", "[MASK]"),
+        (["fill-mask", made("fill-mask"), "[MASK]", "--top", "0"], "USAGE", "top"),
+        (["rank", made("classify"), "--query", "x", "y"], "USAGE", "one label"),
+        (["classify", made("image-classify"), "--image", source], "USAGE", "cannot read"),
+        (
+            ["answer", made("answer"), "--question", "x", "--context", source],
+            "PROMPT_ENCODING",
+            "UTF",
+        ),
+        (["answer", made("answer"), "--question", "x", "--context", tmp_path], "STORAGE", "folder"),
+        (["embed", tmp_path / "nothing", "x"], "BUNDLE", "does not exist"),
+    ]
+    for arguments, code, word in cases:
+        refused(capfd, arguments, code, word, within=tmp_path)
+
+
+def test_a_line_that_is_not_text(made: Any, capsys: Capture, tmp_path: Path) -> None:
+    (tmp_path / "lines.txt").write_bytes(b"fine\nfine\n\xff\xfe\n")
+    arguments = ["embed", made("embed"), "--file", str(tmp_path / "lines.txt")]
+    assert main([*arguments, "--out", str(tmp_path / "v.npy")]) == 2
+    assert "line 3 is not UTF-8" in capsys.readouterr().err
+    assert not (tmp_path / "v.npy").exists()

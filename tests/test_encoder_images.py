@@ -1,0 +1,147 @@
+"""Image bundles: vectors and labels equal transformers; texts and images meet in one space."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from PIL import Image
+
+import satchel
+from satchel.runtime.errors import UsageError
+from satchel.runtime.image import sample_images
+from satchel.runtime.verify import verify
+from tests.test_images import CASES, save
+from tests.tiny_encoders import save_tokenizer
+
+PROCESSOR = {
+    "size": {"height": 40, "width": 40},
+    "do_center_crop": False,
+    "resample": 2,
+    "image_mean": [0.4, 0.5, 0.6],
+    "image_std": [0.2, 0.3, 0.4],
+}
+WORDS = 200  # ids of the tiny tokenizer
+TEXTS = ["the fox", "", "it runs on and on, the dog sees it and the cat too!", "x"]
+PICTURES = [np.ascontiguousarray(picture) for picture in sample_images((50, 70), 4)]
+Made = tuple[Any, Any, Path]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Made]:
+    """Name of a case -> (a loaded bundle, transformers' model, its folder), made once."""
+    known: dict[Any, Made] = {}
+
+    def get(name: str, precision: str = "fp32") -> Made:
+        if (name, precision) not in known:
+            folder, case = tmp_path_factory.mktemp(name), CASES[name]
+            if "text_config" in case.config:
+                text = case.config["text_config"] | {"vocab_size": WORDS, "pad_token_id": 0}
+                text |= {"eos_token_id": 3, "bos_token_id": 2}  # [SEP] and [CLS]
+                case = type(case)(case.model, case.config | {"text_config": text}, case.task)
+            theirs = save(folder / "checkpoint", case)
+            save_tokenizer(folder / "checkpoint", 0, 16, False)
+            (folder / "checkpoint" / "preprocessor_config.json").write_text(json.dumps(PROCESSOR))
+            satchel.pack(
+                folder / "checkpoint",
+                folder / "out",
+                precision=precision,
+                task=case.task,
+                force=True,
+            )
+            known[name, precision] = (
+                satchel.load(folder / "out", threads=1), theirs, folder / "checkpoint",
+            )  # fmt: skip
+        return known[name, precision]
+
+    return get
+
+
+def pixels(images: list[Any]) -> torch.Tensor:
+    processor = transformers.ViTImageProcessorPil.from_dict(PROCESSOR)
+    return processor([Image.fromarray(image) for image in images], return_tensors="pt").pixel_values
+
+
+def unit(vectors: torch.Tensor) -> torch.Tensor:
+    return vectors / vectors.norm(dim=-1, keepdim=True)
+
+
+def test_image_vectors_equal_transformers(made: Any) -> None:
+    ours, theirs, _ = made("vit")
+    with torch.inference_mode():
+        expected = theirs(pixels(PICTURES)).last_hidden_state[:, 0]
+    found = ours.embed_images(PICTURES)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    assert np.ptp(found, axis=0).max() > 0.01
+    np.testing.assert_allclose(ours.embed_images(PICTURES[2])[0], found[2], atol=1e-6)
+    assert ours.embed_images([]).shape == (0, 32)
+
+
+def test_images_come_in_many_forms(made: Any, tmp_path: Path) -> None:
+    ours = made("vit")[0]
+    picture, file = Image.fromarray(PICTURES[0]), io.BytesIO()
+    picture.save(file, "PNG")
+    (tmp_path / "a.png").write_bytes(file.getvalue())
+    forms = [PICTURES[0], picture, file.getvalue(), tmp_path / "a.png", str(tmp_path / "a.png")]
+    found = ours.embed_images(forms)
+    np.testing.assert_array_equal(found, np.repeat(found[:1], len(forms), 0))
+    for form in forms:
+        np.testing.assert_array_equal(ours.embed_images(form), found[:1])
+    with pytest.raises(UsageError, match="is no image"):
+        ours.embed_images([7])
+
+
+@pytest.mark.parametrize("name", ["vit-classify", "siglip-classify"])
+def test_image_labels_equal_transformers(name: str, made: Any) -> None:
+    ours, theirs, _ = made(name)
+    with torch.inference_mode():
+        expected = theirs(pixels(PICTURES)).logits.softmax(-1).numpy()
+    for one, scores in zip(ours.classify_images(PICTURES), expected, strict=True):
+        np.testing.assert_allclose(list(one.scores.values()), scores, atol=1e-4)
+        assert one.label == f"LABEL_{scores.argmax()}"
+
+
+@pytest.mark.parametrize("name", ["clip", "siglip"])
+def test_texts_and_images_meet(name: str, made: Any) -> None:
+    ours, theirs, folder = made(name)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    padding: Any = "max_length" if name == "siglip" else False
+    rows = []
+    for text in TEXTS:
+        ids = tokenizer(text, padding=padding, truncation=True, max_length=16).input_ids
+        with torch.inference_mode():
+            # No mask: SigLIP was trained to read its padding.
+            rows.append(theirs.get_text_features(torch.tensor([ids])).pooler_output[0])
+    np.testing.assert_allclose(ours.embed(TEXTS), unit(torch.stack(rows)), atol=1e-4)
+    with torch.inference_mode():
+        expected = unit(theirs.get_image_features(pixels(PICTURES)).pooler_output)
+    np.testing.assert_allclose(ours.embed_images(PICTURES), expected, atol=1e-4)
+    np.testing.assert_allclose(ours.embed(TEXTS[2:]), ours.embed(TEXTS)[2:], atol=1e-6)
+    lengths = {len(row) for text in TEXTS for row in ours.preparation.rows(text, window=4)}
+    assert (lengths == {16}) == (name == "siglip")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("name", ["clip", "vit-classify"])
+def test_bundles_verify(name: str, precision: str, made: Any) -> None:
+    rows = verify(made(name, precision)[0])
+    assert all(row.passed for row in rows)
+    assert len(rows) == (6 if name == "clip" else 4)
+
+
+def test_a_wrong_method_names_the_right_ones(made: Any) -> None:
+    for name, method, right in (
+        ("vit", "embed", "embed_images"),
+        ("vit-classify", "embed_images", "classify_images"),
+        ("clip", "hidden_states", "embed or embed_images"),
+        ("clip", "generate", "embed or embed_images"),
+    ):
+        with pytest.raises(UsageError, match=f"{method} does not fit .* use {right}"):
+            getattr(made(name)[0], method)("x")
