@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 import json
 import os
 import shutil
@@ -20,6 +19,7 @@ from satchel import packing
 from satchel.cli import main
 from satchel.export import check, publish
 from satchel.runtime.bundle import open_bundle
+from tests.faulty_disk import Died, Disk
 from tests.outcome import one_line, refused, snapshot
 
 pytest_plugins = "tests.places"
@@ -176,68 +176,6 @@ def _renamed(manifest: Path) -> str:
 
 def _temporary(place: Path) -> list[str]:
     return [path.name for path in place.rglob(".*tmp*")]
-
-
-class Died(BaseException):
-    """The process is gone: nothing after it happens."""
-
-
-class Disk:
-    """Counts the calls that change a disk; from call `fatal` on it fails, once or for ever."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, fatal: int, error: int | None) -> None:
-        self.calls, self.fatal, self.error = 0, fatal, error
-        self.happened: list[str] = []
-        real_open = io.open
-
-        def opened(path: Any, mode: str = "r", *rest: Any, **options: Any) -> Any:
-            file = real_open(path, mode, *rest, **options)
-            if "w" in mode and isinstance(path, str | os.PathLike) and ".tmp-" in str(path):
-                self.call("open")
-                write = file.write
-                return Written(file, lambda data: (self.call("write"), write(data))[1])
-            return file
-
-        monkeypatch.setattr(io, "open", opened)
-        monkeypatch.setattr("builtins.open", opened)
-        for name in ("fsync", "rename", "mkdir"):
-            monkeypatch.setattr(os, name, self.failing(name, getattr(os, name)))
-        monkeypatch.setattr(publish, "_exchange", self.failing("exchange", publish._exchange))
-        if error is None:  # what would tidy up is dead as well
-            for name in ("rmtree",):
-                monkeypatch.setattr(shutil, name, self.failing(name, getattr(shutil, name)))
-
-    def failing(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
-        def function(*arguments: Any, **options: Any) -> Any:
-            if ".tmp-" in str(arguments[0]) or name == "fsync":
-                self.call(name)
-            return real(*arguments, **options)
-
-        return function
-
-    def call(self, name: str) -> None:
-        self.calls += 1
-        self.happened.append(name)
-        if self.error is None and self.calls >= self.fatal:
-            raise Died
-        if self.error is not None and self.calls == self.fatal:
-            raise OSError(self.error, os.strerror(self.error), "some file")
-
-
-class Written:
-    """A file whose writes are watched."""
-
-    def __init__(self, file: Any, write: Callable[[Any], Any]) -> None:
-        self._file, self.write = file, write
-
-    def __enter__(self) -> Written:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._file.close()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
 
 
 @pytest.fixture
