@@ -69,7 +69,14 @@ def _environment(folder: Path) -> tuple[str, Path]:
     home = folder / "environment"
     venv.create(home)
     python = str(home / "bin" / "python")
-    _pip("--python", python, "install", *map(str, folder.glob("*.whl")))
+    _pip(
+        "--python",
+        python,
+        "install",
+        "-c",
+        str(source / "constraints.txt"),
+        *map(str, folder.glob("*.whl")),
+    )
     site = sysconfig.get_path("purelib", "venv", vars={"base": str(home)})
     return python, Path(site)
 

@@ -224,7 +224,6 @@ def test_e7_a_reader_that_has_had_enough(options: list[str], bundle: Path) -> No
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.xfail(strict=True, reason="cli.py: stdout keeps errors='strict'")
 def test_e8_a_terminal_of_another_encoding(bundle: Path) -> None:
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}
     done = run("generate", bundle, "hi", "--max-new-tokens", 40, env=environment)
@@ -252,7 +251,6 @@ def test_c11_a_message_that_is_not_utf8(bundle: Path) -> None:
         one_line(done.stderr.decode(), code)
 
 
-@pytest.mark.xfail(strict=True, reason="bench.py: python -m imports from the current folder")
 def test_a19_code_in_the_bundle_is_not_run(bundle: Path) -> None:
     for name in ("json", "numpy", "onnxruntime", "statistics"):
         (bundle / f"{name}.py").write_text("open('canary', 'w')")

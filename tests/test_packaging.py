@@ -1,4 +1,4 @@
-"""What the build map of pyproject.toml says is what the folders hold: style.md calls it variant X."""
+"""What the build map of pyproject.toml says is what the folders hold."""
 
 from __future__ import annotations
 

@@ -8,16 +8,17 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import satchel
-from satchel import packing
+from satchel import models, packing
 from satchel.cli import main
 from satchel.export import check, publish
+from satchel.models.folder import load_folder
 from satchel.runtime.bundle import open_bundle
 from tests.faulty_disk import Died, Disk
 from tests.outcome import one_line, refused, snapshot
@@ -178,29 +179,20 @@ def _temporary(place: Path) -> list[str]:
     return [path.name for path in place.rglob(".*tmp*")]
 
 
+@pytest.fixture(scope="module")
+def traced(original: Path) -> Any:
+    model, _ = models.build(load_folder(original / "checkpoint"))
+    return packing.trace_decoder(model)
+
+
 @pytest.fixture
-def quick(original: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def quick(traced: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exports without tracing and checks: the same files in a fraction of the time."""
-    traced = _traced(original)
     monkeypatch.setattr(packing, "trace_decoder", lambda model: traced.clone())
     for name, result in (("parity", []), ("invariance", []), ("probe", {})):
         monkeypatch.setattr(check, name, lambda *arguments, result=result: result)
     monkeypatch.setattr(packing, "_open", lambda bundle: None)
     monkeypatch.setattr(packing.quality, "shipped_text", lambda: "a short text. " * 8)
-    yield
-
-
-_graphs: list[Any] = []
-
-
-def _traced(original: Path) -> Any:
-    if not _graphs:
-        from satchel import models
-        from satchel.models.folder import load_folder
-
-        model, _ = models.build(load_folder(original / "checkpoint"))
-        _graphs.append(packing.trace_decoder(model))
-    return _graphs[0]
 
 
 @pytest.mark.parametrize(
