@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from satchel.models import gemma2
 from satchel.models.config import windows
 from satchel.models.rope import RopeParameters
+from satchel.runtime.errors import CheckpointError
 
 Model = gemma2.Model
 
@@ -36,6 +37,11 @@ class Config(gemma2.Config):
             "sliding_attention": {},
         }
         bases = {"full_attention": self.rope_theta, "sliding_attention": self.rope_local_base_freq}
+        for kind in bases:
+            if not isinstance(new.get(kind), dict):
+                raise CheckpointError(
+                    f"config.json: rope_parameters says nothing about {kind}", "CKPT_CONFIG"
+                )
         return {kind: RopeParameters.from_dict(new[kind], base) for kind, base in bases.items()}
 
     def layer_ropes(self) -> list[str | None]:

@@ -70,7 +70,7 @@ def rows(figures: dict[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _in_process(folder: str | Path, threads: int | None) -> dict[str, Any]:
-    command = [sys.executable, "-m", "satchel.runtime.bench", str(folder), str(threads or 0)]
+    command = [sys.executable, "-P", "-m", "satchel.runtime.bench", str(folder), str(threads or 0)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
@@ -109,7 +109,7 @@ def _decoder(decoder: Any, began: float) -> dict[str, float]:
     ids = random.integers(0, decoder.vocab_size, max(LENGTHS)).tolist()
     decoder.start().append(ids[:16])
     result = {"load_to_first_token_seconds": time.perf_counter() - began}
-    lengths = [length for length in LENGTHS if length + DECODE <= decoder.context]
+    lengths = [length for length in LENGTHS if length < decoder.context]
     for length in lengths:
         run, start = decoder.start(), time.perf_counter()
         run.append(ids[:length])
@@ -117,12 +117,13 @@ def _decoder(decoder: Any, began: float) -> dict[str, float]:
         result[f"first_token_{length}_seconds"] = seconds
         result[f"prefill_{length}_per_second"] = length / seconds
     run = decoder.start()
-    logits = run.append(ids[: min(PROMPT, lengths[-1])])
+    prompt, steps = min(PROMPT, decoder.context // 2), min(DECODE, decoder.context // 2)
+    logits = run.append(ids[:prompt])
     active = np.ones(1, bool)
     start = time.perf_counter()
-    for _ in range(DECODE):
+    for _ in range(steps):
         logits = run.step(logits.argmax(1), active)
-    result["decode_per_second"] = DECODE / (time.perf_counter() - start)
+    result["decode_per_second"] = steps / (time.perf_counter() - start)
     return result
 
 

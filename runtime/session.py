@@ -76,7 +76,7 @@ def _create(path: Path, threads: int) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # errors come as exceptions, not as lines beside ours
     options.add_session_config_entry("session.intra_op.allow_spinning", "1")
     with converted(f"loading {path.name}"):
         return ort.InferenceSession(

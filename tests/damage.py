@@ -1,7 +1,4 @@
-"""Ways to damage a good tiny checkpoint, one each, and the error that names it.
-
-The keys begin with the fault's number in the project's list of faults.
-"""
+"""Ways to damage a good tiny checkpoint, one each."""
 
 from __future__ import annotations
 

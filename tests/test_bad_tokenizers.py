@@ -134,7 +134,7 @@ def no_tracing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The graph has no part in this; a case that gets so far has not been refused."""
     import satchel.packing
 
-    monkeypatch.setattr(satchel.packing, "trace_decoder", lambda model: None)
+    monkeypatch.setattr(satchel.packing, "trace", lambda module, inputs, outputs: None)
 
 
 @pytest.mark.parametrize("name", BAD)

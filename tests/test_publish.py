@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import errno
-import io
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import satchel
-from satchel import packing
+from satchel import pack_decoder, packing
 from satchel.cli import main
 from satchel.export import check, publish
+from satchel.models.folder import load_folder
 from satchel.runtime.bundle import open_bundle
+from tests.faulty_disk import Died, Disk
 from tests.outcome import one_line, refused, snapshot
 
 pytest_plugins = "tests.places"
@@ -29,7 +30,7 @@ SLOW_RATHER_THAN_STUCK = 120  # seconds a subprocess may take
 # Prints per run the statuses of its children; several argument lists of one run start together.
 SIGNALLER = """
 import json, os, sys, time
-import satchel.packing
+import satchel.pack_decoder
 from satchel.cli import main
 for delay, number, commands in json.loads(sys.argv[1]):
     children = []
@@ -178,91 +179,23 @@ def _temporary(place: Path) -> list[str]:
     return [path.name for path in place.rglob(".*tmp*")]
 
 
-class Died(BaseException):
-    """The process is gone: nothing after it happens."""
-
-
-class Disk:
-    """Counts the calls that change a disk; from call `fatal` on it fails, once or for ever."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, fatal: int, error: int | None) -> None:
-        self.calls, self.fatal, self.error = 0, fatal, error
-        self.happened: list[str] = []
-        real_open = io.open
-
-        def opened(path: Any, mode: str = "r", *rest: Any, **options: Any) -> Any:
-            file = real_open(path, mode, *rest, **options)
-            if "w" in mode and isinstance(path, str | os.PathLike) and ".tmp-" in str(path):
-                self.call("open")
-                write = file.write
-                return Written(file, lambda data: (self.call("write"), write(data))[1])
-            return file
-
-        monkeypatch.setattr(io, "open", opened)
-        monkeypatch.setattr("builtins.open", opened)
-        for name in ("fsync", "rename", "mkdir"):
-            monkeypatch.setattr(os, name, self.failing(name, getattr(os, name)))
-        monkeypatch.setattr(publish, "_exchange", self.failing("exchange", publish._exchange))
-        if error is None:  # what would tidy up is dead as well
-            for name in ("rmtree",):
-                monkeypatch.setattr(shutil, name, self.failing(name, getattr(shutil, name)))
-
-    def failing(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
-        def function(*arguments: Any, **options: Any) -> Any:
-            if ".tmp-" in str(arguments[0]) or name == "fsync":
-                self.call(name)
-            return real(*arguments, **options)
-
-        return function
-
-    def call(self, name: str) -> None:
-        self.calls += 1
-        self.happened.append(name)
-        if self.error is None and self.calls >= self.fatal:
-            raise Died
-        if self.error is not None and self.calls == self.fatal:
-            raise OSError(self.error, os.strerror(self.error), "some file")
-
-
-class Written:
-    """A file whose writes are watched."""
-
-    def __init__(self, file: Any, write: Callable[[Any], Any]) -> None:
-        self._file, self.write = file, write
-
-    def __enter__(self) -> Written:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._file.close()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
+@pytest.fixture(scope="module")
+def traced(original: Path) -> Any:
+    recipe = pack_decoder.DecoderRecipe.of(
+        load_folder(original / "checkpoint"), None, None, (), packing.quiet
+    )
+    part = recipe.graphs["decoder"]
+    return packing.trace(part.module, part.inputs, part.outputs)
 
 
 @pytest.fixture
-def quick(original: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def quick(traced: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exports without tracing and checks: the same files in a fraction of the time."""
-    traced = _traced(original)
-    monkeypatch.setattr(packing, "trace_decoder", lambda model: traced.clone())
+    monkeypatch.setattr(packing, "trace", lambda module, inputs, outputs: traced.clone())
     for name, result in (("parity", []), ("invariance", []), ("probe", {})):
         monkeypatch.setattr(check, name, lambda *arguments, result=result: result)
-    monkeypatch.setattr(packing, "_open", lambda bundle: None)
-    monkeypatch.setattr(packing.quality, "shipped_text", lambda: "a short text. " * 8)
-    yield
-
-
-_graphs: list[Any] = []
-
-
-def _traced(original: Path) -> Any:
-    if not _graphs:
-        from satchel import models
-        from satchel.models.folder import load_folder
-
-        model, _ = models.build(load_folder(original / "checkpoint"))
-        _graphs.append(packing.trace_decoder(model))
-    return _graphs[0]
+    monkeypatch.setattr(pack_decoder, "_open", lambda bundle: None)
+    monkeypatch.setattr(pack_decoder.quality, "shipped_text", lambda: "a short text. " * 8)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import io
 import json
 import signal
 import sys
@@ -25,6 +26,9 @@ SAMPLING = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "see
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status. Errors are one line on stderr."""
     options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal may not know every character
+            stream.reconfigure(errors="replace")
     signal.signal(signal.SIGTERM, _terminate)
     try:
         with warnings.catch_warnings():
@@ -145,14 +149,15 @@ def verify(options: argparse.Namespace) -> None:
     from satchel.report import table
     from satchel.runtime.verify import verify as run
 
-    rows = run(load(options))
+    model = load(options)
+    rows = run(model)
     print(table([("check", "value", "limit", "")] + [row.cells() for row in rows]))
     failed = [row.name for row in rows if not row.passed]
     if failed:
         from satchel.runtime.errors import FidelityError
 
         raise FidelityError(f"{len(failed)} of {len(rows)} checks failed: {', '.join(failed)}")
-    if not satchel.load(options.bundle).manifest.verified:
+    if not model.manifest.verified:
         print("note: this bundle was kept by --force although its export's checks failed")
 
 
