@@ -38,7 +38,7 @@ class Config(gemma2.Config):
         }
         bases = {"full_attention": self.rope_theta, "sliding_attention": self.rope_local_base_freq}
         for kind in bases:
-            if not isinstance(new.get(kind), dict):
+            if kind not in new:
                 raise CheckpointError(
                     f"config.json: rope_parameters says nothing about {kind}", "CKPT_CONFIG"
                 )

@@ -174,10 +174,16 @@ class Manifest:
             )
         return manifest
 
+    @property
+    def reads_text(self) -> bool:
+        """Whether the bundle has a tokenizer; one for images alone has none."""
+        return self.cache is not None or self.text is not None
+
     def _check_sizes(self) -> None:
         """Sizes are possible, and a decoder's graph has the cache and logits that they promise."""
-        sizes = {"context": self.context, "vocab_size": self.vocab_size}
-        cache = self.cache
+        cache, sizes = self.cache, {}
+        if self.reads_text:
+            sizes = {"context": self.context, "vocab_size": self.vocab_size}
         if cache is not None:
             sizes |= {
                 "layers": cache.layers,
@@ -253,7 +259,9 @@ def open_bundle(folder: str | Path, progress: Progress = iter) -> Bundle:
     for name in progress(list(manifest.files)):
         _check_file(folder, name, manifest.files[name])
     needed = {f"graph {shown(role)}": graph.file for role, graph in manifest.graphs.items()}
-    for what, name in (needed | {"the tokenizer": TOKENIZER}).items():
+    if manifest.reads_text:
+        needed["the tokenizer"] = TOKENIZER
+    for what, name in needed.items():
         if name not in manifest.files:
             raise BundleError(f"{MANIFEST}: {what} is {shown(name)}, which is not listed")
     return Bundle(folder, manifest)

@@ -193,7 +193,11 @@ OPTIONS: dict[str, tuple[tuple[str, ...], str, str]] = {
         "USAGE",
         "--precision int4 is unknown; known: fp32, int8",
     ),
-    "task": (("--task", "translate"), "USAGE", "--task 'translate' is unknown; known: generate"),
+    "task": (
+        ("--task", "translate"),
+        "USAGE",
+        "--task 'translate' does not fit a decoder-only model; use generate",
+    ),
     "revision": (("--revision", "main"), "USAGE", "--revision applies to hub ids"),
     "ignored_key_of_ours": (("--ignore-config-key", "x"), U, "'frobnicate'"),
 }

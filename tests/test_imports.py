@@ -15,14 +15,15 @@ pytest_plugins = "tests.places"
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("models", "export", "quantize", "runtime")
 CONTRACT = {"satchel.runtime.errors", "satchel.runtime.bundle"}
-CHAT = {"satchel.runtime.chat", "satchel.runtime.template"}
+CHAT = {"satchel.runtime.chat", "satchel.runtime.template", "satchel.runtime.image"}
 MAY_IMPORT = {  # room -> rooms, and single modules of the runtime
     "models": {"satchel.models"} | CONTRACT,
     "export": {"satchel.models", "satchel.export"} | CONTRACT | CHAT,
     "quantize": {"satchel.models", "satchel.export", "satchel.quantize"} | CONTRACT | CHAT,
     "runtime": {"satchel.runtime"},
 }
-DEVICE = {"numpy", "onnxruntime", "tokenizers", "jinja2"}  # jinja2 where a template asks for it
+OPTIONAL = {"jinja2": "a template asks for it", "PIL": "an image is read"}  # imported there alone
+DEVICE = {"numpy", "onnxruntime", "tokenizers", *OPTIONAL}
 HEAVY = "torch onnx onnx_ir onnxscript transformers safetensors jinja2 tqdm gguf huggingface_hub"
 # A fresh process: which of HEAVY are imported, and what a socket is used for.
 WATCHED = f"""
@@ -98,7 +99,7 @@ def test_the_runtime_needs_three_packages(path: Path) -> None:
     for name, node in imports(path):
         package = name.partition(".")[0]
         assert package in sys.stdlib_module_names | DEVICE | {"satchel"}, name
-        assert package != "jinja2" or node not in top, "Jinja is optional: import it where used"
+        assert package not in OPTIONAL or node not in top, f"{package} is optional"
 
 
 def test_every_module_has_one_name() -> None:
