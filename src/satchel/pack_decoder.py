@@ -25,9 +25,9 @@ from satchel.export.tokenizer import (
 )
 from satchel.models.checkpoint import Checkpoint
 from satchel.models.decoder import Decoder
-from satchel.packing import Traceable
 from satchel.progress import Stage
 from satchel.quantize import quality
+from satchel.recipe import Traceable
 from satchel.runtime.bundle import Bundle, CacheGeometry
 from satchel.runtime.decoder import Decoder as GraphDecoder
 from satchel.runtime.errors import UnsupportedError, UsageError, shown

@@ -18,9 +18,9 @@ from satchel.export.image import image_format
 from satchel.export.tokenizer import bundle_tokenizer, special_tokens
 from satchel.models.checkpoint import Checkpoint
 from satchel.models.encoder import EncoderModel
-from satchel.packing import Traceable
 from satchel.progress import Stage
 from satchel.quantize import quality
+from satchel.recipe import Traceable
 from satchel.runtime.bundle import Bundle, Labels, Port, TextInput, Tokens
 from satchel.runtime.encoder import Encoder, batches
 from satchel.runtime.errors import UsageError

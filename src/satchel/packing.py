@@ -11,10 +11,8 @@ import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 import onnx_ir as ir
-from torch import nn
 
 import satchel
 from satchel import models
@@ -24,48 +22,15 @@ from satchel.export.graph import trace
 from satchel.export.writer import write_graph
 from satchel.models.checkpoint import Checkpoint
 from satchel.models.source import open_source
+from satchel.pack_decoder import DecoderRecipe
+from satchel.pack_encoder import EncoderRecipe
 from satchel.progress import Stage, quiet
 from satchel.quantize.lower import lower
 from satchel.quantize.profile import Profile, profile
+from satchel.recipe import Recipe
 from satchel.runtime import bundle as contract
-from satchel.runtime.bundle import Bundle, Manifest, Port
+from satchel.runtime.bundle import Bundle, Manifest
 from satchel.runtime.errors import FidelityError
-
-
-@dataclass(frozen=True)
-class Traceable:
-    """A module that becomes a graph, and the graph's signature."""
-
-    module: nn.Module
-    inputs: list[Port]
-    outputs: list[Port]
-
-
-class Recipe(Protocol):
-    """How a family is packed."""
-
-    @property
-    def graphs(self) -> dict[str, Traceable]:
-        """By role, what becomes ``role.onnx``."""
-
-    @property
-    def tokenizer(self) -> bytes | None:
-        """Content of tokenizer.json; None for models that read no text."""
-
-    @property
-    def notes(self) -> list[str]:
-        """Remarks for the user."""
-
-    def facts(self) -> dict[str, Any]:
-        """The family's fields of the manifest."""
-
-    def exact_checks(self, bundle: Bundle) -> list[Check]:
-        """The float32 graphs against the reference model."""
-
-    def prove(
-        self, bundle: Bundle, exact: bool, stage: Stage
-    ) -> tuple[list[Check], dict[str, Any]]:
-        """Checks of the written graphs, and the manifest's figures; `exact` where it is float32."""
 
 
 @dataclass(frozen=True)
@@ -133,11 +98,7 @@ def _recipe(
     stage: Stage,
 ) -> Recipe:
     if models.family(checkpoint) == "encoder":
-        from satchel.pack_encoder import EncoderRecipe
-
         return EncoderRecipe.of(checkpoint, context, task, ignored_keys, stage)
-    from satchel.pack_decoder import DecoderRecipe
-
     return DecoderRecipe.of(checkpoint, context, task, ignored_keys, stage)
 
 
