@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from satchel import vectors
 from satchel.command import Verb, load, on_bundle
 from satchel.progress import bars
 from satchel.report import table
@@ -22,6 +21,8 @@ Options = argparse.Namespace
 
 def embed(options: Options) -> None:
     """vectors of texts or images"""
+    from satchel import vectors  # needs numpy, which --help does not
+
     _only_one_of(options, "text", "file", "image")
     if options.file and not options.out:
         raise UsageError("--file needs --out, a .npy file for the vectors")
