@@ -1,9 +1,11 @@
-"""What every test stands on: no network, no telemetry, and a tokenizer for tiny checkpoints."""
+"""What every test stands on: no network, no telemetry, Ctrl-C that works, and patience."""
 
 from __future__ import annotations
 
 import os
 import signal
+
+from hypothesis import HealthCheck, settings
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -11,3 +13,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 # A shell that runs in the background lets its children ignore Ctrl-C, which several tests send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How fast a machine makes examples says nothing about the code.
+settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
