@@ -144,7 +144,7 @@ class EncoderRecipe:
         return checks, {"quality": figures, "probe": probes}
 
     def _text(self) -> TextInput:
-        model, facts = self.model, self.model.facts
+        model = self.model
         return TextInput(
             model.max_length,
             model.lower_case,
@@ -152,7 +152,7 @@ class EncoderRecipe:
             model.similarity,
             model.prompts,
             model.default_prompt,
-            facts.get("pad_token_id") if facts.get("pad_to_context") else None,
+            _padding(model),
         )
 
     def _open(self, bundle: Bundle, role: str) -> Encoder:
@@ -182,12 +182,17 @@ class EncoderRecipe:
         }
 
 
+def _padding(model: EncoderModel) -> int | None:
+    """The id that fills every text up to the context, for the few models trained so."""
+    return model.facts.get("pad_token_id") if model.facts.get("pad_to_context") else None
+
+
 def _texts(tokenizer: bytes, model: EncoderModel, names: tuple[str, ...]) -> list[Sample]:
     """The shipped sentences as inputs of a text tower."""
     encode = Tokenizer.from_buffer(tokenizer)
     encode.no_truncation()
     encode.no_padding()
-    pad = model.facts.get("pad_token_id") if model.facts.get("pad_to_context") else None
+    pad = _padding(model)
     samples = []
     for text in quality.sentences(SENTENCES):
         ids = encode.encode(text).ids[: model.max_length]
