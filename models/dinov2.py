@@ -99,15 +99,8 @@ def sanitize(
     image_size: Size | None = None,
 ) -> dict[str, LazyTensor]:
     """Checkpoint names and layouts to those of the towers, ``image.trunk.`` and ``image.head.``."""
-    if task == "image-classify":
-        vision.require_classifier(tensors)
-    left_out = r"^embeddings\.mask_token$"
-    if task == "image-embed":
-        left_out += r"|^classifier\."
-    bare = weights.rename(tensors, [(r"^dinov2\.", "")])
-    renamed = weights.rename(vision.dropped(bare, left_out), RENAMED)
-    fused = weights.fuse(renamed, ("query", "key", "value"), "qkv_proj")
-    scaled = _scaled(vision.flat_patches(fused))
+    flat = vision.alone(tensors, task, r"^dinov2\.", r"^embeddings\.mask_token$", RENAMED)
+    scaled = _scaled(flat)
     sized = _resampled(scaled, config, config.native(image_size))
     return vision.with_class_token(sized, "image.embeddings.cls_token", "image.trunk.positions")
 

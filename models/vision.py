@@ -196,6 +196,26 @@ def flat_patches(tensors: Tensors) -> Tensors:
     return weights.transform(tensors, r"\.patch_proj\.weight$", flat)
 
 
+def alone(
+    tensors: Mapping[str, LazyTensor],
+    task: str,
+    prefix: str,
+    left_out: str,
+    renamed: Sequence[tuple[str, str]],
+) -> Tensors:
+    """Names and layouts of a checkpoint of one image tower, which puts `prefix` before its names.
+
+    `left_out` matches what no task reads; the classifier is read by image-classify, which needs it.
+    """
+    if task == "image-classify":
+        require_classifier(tensors)
+    else:
+        left_out += r"|^classifier\."
+    kept = dropped(weights.rename(tensors, [(prefix, "")]), left_out)
+    fused = weights.fuse(weights.rename(kept, renamed), ("query", "key", "value"), "qkv_proj")
+    return flat_patches(fused)
+
+
 def with_class_token(tensors: Tensors, token: str, positions: str) -> Tensors:
     """Add the class token to the first row of the position table, where it always stands."""
     if token not in tensors or positions not in tensors:

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from torch import nn
 
-from satchel.models import vision, weights
+from satchel.models import vision
 from satchel.models.checkpoint import LazyTensor
 from satchel.models.encoder import Tower
 from satchel.models.layers import LayerNorm
@@ -75,13 +75,6 @@ def sanitize(
     image_size: Size | None = None,
 ) -> dict[str, LazyTensor]:
     """Checkpoint names and layouts to those of the towers, ``image.trunk.`` and ``image.head.``."""
-    if task == "image-classify":
-        vision.require_classifier(tensors)
     left_out = r"^pooler\.|^embeddings\.mask_token$"
-    if task == "image-embed":
-        left_out += r"|^classifier\."
-    bare = weights.rename(tensors, [(r"^vit\.", "")])
-    renamed = weights.rename(vision.dropped(bare, left_out), RENAMED)
-    fused = weights.fuse(renamed, ("query", "key", "value"), "qkv_proj")
-    flat = vision.flat_patches(fused)
+    flat = vision.alone(tensors, task, r"^vit\.", left_out, RENAMED)
     return vision.with_class_token(flat, "image.embeddings.cls_token", "image.trunk.positions")
