@@ -10,12 +10,7 @@ import pytest
 import torch
 
 import satchel
-from tests.tiny import save_checkpoint
-
-CHATML = (
-    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
+from tests.tiny import CHATML, save_checkpoint
 
 
 @pytest.fixture(scope="session")

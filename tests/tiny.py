@@ -24,6 +24,10 @@ SIZES = {
     "eos_token_id": None,
     "pad_token_id": None,
 }
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
 
 
 def byte_tokenizer() -> Tokenizer:
