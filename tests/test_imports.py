@@ -15,14 +15,23 @@ pytest_plugins = "tests.places"
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("models", "export", "quantize", "runtime")
 CONTRACT = {"satchel.runtime.errors", "satchel.runtime.bundle"}
-CHAT = {"satchel.runtime.chat", "satchel.runtime.template", "satchel.runtime.image"}
+CHAT = {"satchel.runtime.chat", "satchel.runtime.template"}
+FORMATS = {"satchel.runtime.image", "satchel.runtime.audio"}
 MAY_IMPORT = {  # room -> rooms, and single modules of the runtime
     "models": {"satchel.models"} | CONTRACT,
-    "export": {"satchel.models", "satchel.export"} | CONTRACT | CHAT,
-    "quantize": {"satchel.models", "satchel.export", "satchel.quantize"} | CONTRACT | CHAT,
+    "export": {"satchel.models", "satchel.export"} | CONTRACT | CHAT | FORMATS,
+    "quantize": {"satchel.models", "satchel.export", "satchel.quantize"}
+    | CONTRACT
+    | CHAT
+    | FORMATS,
     "runtime": {"satchel.runtime"},
 }
-OPTIONAL = {"jinja2": "a template asks for it", "PIL": "an image is read"}  # imported there alone
+OPTIONAL = {  # imported there alone
+    "jinja2": "a template asks for it",
+    "PIL": "an image is read",
+    "soundfile": "a sound file is read",
+    "soxr": "its rate is another",
+}
 DEVICE = {"numpy", "onnxruntime", "tokenizers", *OPTIONAL}
 HEAVY = "torch onnx onnx_ir onnxscript transformers safetensors jinja2 tqdm gguf huggingface_hub"
 # A fresh process: which of HEAVY are imported, and what a socket is used for.

@@ -1,0 +1,137 @@
+"""A waveform becomes input_features, as the manifest's `audio` says: numpy alone. Knows no model and no
+file."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from satchel.runtime.errors import BundleError, shown
+
+Samples = NDArray[np.float32]
+Features = NDArray[np.float32]
+
+BLOCK = 256  # frames transformed at once: their numbers stay in the processor's cache
+FLOOR = 1e-10  # of a band's energy, before the logarithm
+RANGE = 8.0  # decades below the loudest band that are kept apart
+HIGHEST_PITCH = 8000.0  # Hz, of the topmost band
+LINEAR_BELOW, LINEAR_BANDS = (
+    1000.0,
+    15.0,
+)  # Slaney's scale is linear up to 1000 Hz, which are 15 mels
+LOG_STEP = 27.0 / np.log(6.4)  # and logarithmic above
+LIMITS = {  # field -> least and largest value that make sense
+    "sampling_rate": (int(2 * HIGHEST_PITCH), 384_000),
+    "mels": (1, 512),
+    "n_fft": (16, 1 << 14),
+    "hop_length": (1, 1 << 14),
+    "seconds": (1, 300),
+}
+
+
+@dataclass(frozen=True)
+class AudioFormat:
+    """The log-mel spectrogram of Whisper (Radford et al., 2022).
+
+    Windows of `n_fft` samples every `hop_length`, their energies in `mels` bands of Slaney's scale,
+    log10 cut `RANGE` decades below the loudest, then ``(x + 4) / 4``. The model hears `seconds` at once.
+    """
+
+    sampling_rate: int
+    mels: int
+    n_fft: int
+    hop_length: int
+    seconds: int
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> Self:
+        """Read what `to_dict` wrote; BundleError says what is wrong with it."""
+        names = {field.name for field in dataclasses.fields(cls)}
+        if set(raw) != names:
+            raise BundleError(f"manifest.json: audio has {shown(sorted(raw))}, not {sorted(names)}")
+        result = cls(**raw)
+        if problem := result.problem():
+            raise BundleError(f"manifest.json: audio: {problem}")
+        return result
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the manifest."""
+        return dataclasses.asdict(self)
+
+    def problem(self) -> str | None:
+        """What makes no sense about the values, if anything."""
+        for name, (least, largest) in LIMITS.items():
+            value = getattr(self, name)
+            if type(value) is not int or not least <= value <= largest:
+                return f"{name} = {shown(value)}; expected {least}..{largest}"
+        if self.n_fft % 2 or self.hop_length > self.n_fft:
+            return f"n_fft = {self.n_fft}; expected an even number from hop_length"
+        if not _mel_filters(self).any(axis=0).all():
+            return f"mels = {self.mels} are too many for n_fft = {self.n_fft}: some would be empty"
+        return None
+
+    @property
+    def window_samples(self) -> int:
+        """Samples of what the model hears at once."""
+        return self.seconds * self.sampling_rate
+
+    @property
+    def window_frames(self) -> int:
+        """Frames of what the model hears at once."""
+        return self.window_samples // self.hop_length
+
+    def log_mel(self, samples: Samples) -> Features:
+        """float32 [mels, frames] of a mono waveform [samples] at `sampling_rate`.
+
+        A shorter waveform is filled up with silence to `window_samples`; a longer one stays whole, and
+        its loudest band is that of all of it.
+        """
+        padded, sounding = self._padded(samples)
+        every = sliding_window_view(padded, self.n_fft)[:: self.hop_length]
+        frames = every[: max(len(samples), self.window_samples) // self.hop_length]
+        result = np.full((self.mels, len(frames)), np.log10(FLOOR), np.float32)
+        taper, filters = np.hanning(self.n_fft + 1)[:-1], _mel_filters(self)
+        for start in range(0, sounding, BLOCK):
+            # In float64: what lies near the cut is 1e-8 of the loudest, too little for float32.
+            spectrum = np.fft.rfft(frames[start : start + BLOCK] * taper)
+            energies = (spectrum.real**2 + spectrum.imag**2) @ filters  # [block, mels]
+            result[:, start : start + BLOCK] = np.log10(np.maximum(energies, FLOOR)).T
+        np.maximum(result, result.max() - np.float32(RANGE), out=result)
+        result += 4
+        result /= 4
+        return result
+
+    def _padded(self, samples: Samples) -> tuple[Samples, int]:
+        """Silence behind, and half a window reflected at both ends; the frames that are not all 0."""
+        half, count = self.n_fft // 2, max(len(samples), self.window_samples)
+        padded = np.zeros(count + 2 * half, np.float32)
+        padded[half : half + len(samples)] = samples
+        padded[:half] = padded[2 * half : half : -1]
+        padded[-half:] = padded[-half - 2 : -2 * half - 2 : -1]
+        end = half + len(samples) if len(samples) < count - half else len(padded)
+        return padded, min(count // self.hop_length, -(-end // self.hop_length))
+
+
+@functools.lru_cache(4)
+def _mel_filters(form: AudioFormat) -> NDArray[np.float64]:
+    """Triangles of equal area over the frequencies of a spectrum, [n_fft / 2 + 1, mels]."""
+    top = LINEAR_BANDS + LOG_STEP * np.log(HIGHEST_PITCH / LINEAR_BELOW)
+    mels = np.linspace(0, top, form.mels + 2)
+    corners = np.where(
+        mels < LINEAR_BANDS,
+        mels * LINEAR_BELOW / LINEAR_BANDS,
+        LINEAR_BELOW * np.exp((mels - LINEAR_BANDS) / LOG_STEP),
+    )
+    pitches = np.linspace(0, form.sampling_rate // 2, form.n_fft // 2 + 1)[:, None]
+    widths = np.diff(corners)
+    rising = (pitches - corners[:-2]) / widths[:-1]
+    falling = (corners[2:] - pitches) / widths[1:]
+    filters: NDArray[np.float64] = np.maximum(0, np.minimum(rising, falling))
+    filters *= 2 / (corners[2:] - corners[:-2])
+    return filters
