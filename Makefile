@@ -15,7 +15,8 @@ MINILM_FILES = $(shell $(BIN)/python -c "from importlib.util import find_spec as
 export ORT_DISABLE_TELEMETRY = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help setup demo demo-search test test-all check bench install-size clean
+.PHONY: help setup demo demo-search test test-all check bench bench-encoders install-size \
+	clean
 
 help:
 	@echo "make demo          export SmolLM2-135M-Instruct to int8 and let it answer"
@@ -24,6 +25,7 @@ help:
 	@echo "make test-all      run the slow tests too"
 	@echo "make check         lint, format and types"
 	@echo "make bench         measure against llama.cpp on this machine (minutes)"
+	@echo "make bench-encoders measure against OpenVINO, optimum-onnx and PyTorch (minutes)"
 	@echo "make install-size  measure what an app has to install"
 
 setup: $(VENV)/ready
@@ -62,6 +64,9 @@ check: setup
 
 bench: $(DEMO)/manifest.json
 	$(BIN)/python benchmarks/decoders.py --bundle $(DEMO)
+
+bench-encoders: $(MINILM)/manifest.json
+	$(BIN)/python benchmarks/encoders.py $(MINILM) --checkpoint "$(MINILM_FILES)"
 
 install-size: setup
 	$(BIN)/python benchmarks/install_size.py

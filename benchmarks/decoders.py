@@ -12,22 +12,21 @@ from typing import Any
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # inherited by every process started here
 
-import peers
-import report
+import decoder_peers
+import decoder_report
+from environment import HOME, ROOT, TEXT, Home, say
 from interleave import Entrant, Worker, WorkerError, in_turns
-from peers import HOME, ROOT, say
 from report import Figure
 
 from satchel.runtime.bundle import TOKENIZER, Bundle, open_bundle
 from satchel.runtime.errors import SatchelError
 from satchel.runtime.text import load_tokenizer
 
-TEXT = ROOT / "quantize" / "text" / "quality.txt"
 BUNDLE = ROOT / "bundles" / "smollm2-135m-instruct"
 SPEEDS = {  # figure -> the command that measures it
-    report.PREFILL_128: {"prefill": 128},
-    report.PREFILL_512: {"prefill": 512},
-    report.DECODE: {"decode": 64, "after": 128},
+    decoder_report.PREFILL_128: {"prefill": 128},
+    decoder_report.PREFILL_512: {"prefill": 512},
+    decoder_report.DECODE: {"decode": 64, "after": 128},
 }
 FIRST_PROMPT = {"prefill": 16}
 FULL = {"decode": 64, "after": 448}  # fills FRESH_CONTEXT
@@ -44,16 +43,18 @@ def main() -> None:
         bundle = open_bundle(options.bundle)
     except SatchelError as error:
         sys.exit(f"{error}\nRun `make demo` to make {BUNDLE.relative_to(ROOT)}, or give --bundle")
-    HOME.mkdir(exist_ok=True)
-    settings = peers.Settings(_ids(bundle), options.threads, options.gguf, options.peer_python)
-    ours = peers.satchel(bundle, settings)
-    others = peers.llama_cpp(bundle, settings)
+    home = Home(options.home)
+    settings = decoder_peers.Settings(
+        home, _ids(home, bundle), options.threads, options.gguf, options.peer_python
+    )
+    ours = decoder_peers.satchel(bundle, settings)
+    others = decoder_peers.llama_cpp(bundle, settings)
     _measure_speed([ours, *others], 2 if options.quick else options.rounds)
     _measure_fresh([ours, *others], 2 if options.quick else FRESH_ROUNDS)
-    print(report.tables(ours, others, options.threads))
+    print(decoder_report.tables(ours, others, options.threads))
     if options.json:
         conditions = {"threads": options.threads, "quick": options.quick, "context": CONTEXT}
-        result = report.result(ours, others, conditions)
+        result = decoder_report.result(ours, others, conditions)
         options.json.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
     if ours.failure:
         sys.exit(f"satchel failed: {ours.failure}")
@@ -67,14 +68,15 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=7, help="samples of each speed (7)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything to FILE")
     parser.add_argument("--quick", action="store_true", help="2 rounds: only whether it works")
+    parser.add_argument("--home", type=Path, default=HOME, help="where peers are kept (.bench)")
     parser.add_argument("--peer-python", help="a Python that has llama_cpp; default: make one")
     return parser.parse_args()
 
 
-def _ids(bundle: Bundle) -> Path:
+def _ids(home: Home, bundle: Bundle) -> Path:
     """A file of the ids of the shipped text: every engine reads the same prompts from it."""
     tokenizer = load_tokenizer(bundle.path(TOKENIZER))
-    path = HOME / "ids.json"
+    path = home.folder / "ids.json"
     path.write_text(json.dumps(tokenizer.encode(TEXT.read_text("utf-8")).ids))
     return path
 
@@ -111,11 +113,11 @@ def _measure_fresh(entrants: list[Entrant], rounds: int) -> None:
     def measure(entrant: Entrant, _: Any, number: int) -> None:
         with Worker(_command(entrant, FRESH_CONTEXT)) as worker:
             answer = _ask(worker, FIRST_PROMPT, 0)
-            entrant.add(report.START.name, time.perf_counter() - worker.began)
-            entrant.add(report.LOAD.name, worker.ready["seconds"] + answer["seconds"])
+            entrant.add(decoder_report.START.name, time.perf_counter() - worker.began)
+            entrant.add(decoder_report.LOAD.name, worker.ready["seconds"] + answer["seconds"])
             _ask(worker, FULL, 0)
-            entrant.add(report.MEMORY.name, worker.peak_bytes())
-            entrant.add(report.SIZE.name, entrant.size)
+            entrant.add(decoder_report.MEMORY.name, worker.peak_bytes())
+            entrant.add(decoder_report.SIZE.name, entrant.size)
 
     say(f"measuring fresh processes, {rounds} rounds")
     in_turns(entrants, rounds, ["fresh"], measure)

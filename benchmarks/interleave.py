@@ -65,7 +65,7 @@ class Worker:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def ask(self, **command: int) -> dict[str, Any]:
+    def ask(self, **command: Any) -> dict[str, Any]:
         """Send one command; returns its answer."""
         assert self._process.stdin
         try:

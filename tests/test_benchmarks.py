@@ -1,0 +1,185 @@
+"""The comparison commands: what they conclude from samples, and encoders.py from end to end."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import satchel
+from tests.test_sentence import save_sentence
+
+FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="benchmarks run on Linux alone")
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Any]:
+    """Modules of the folder by name, as its commands import them."""
+    sys.path.insert(0, str(FOLDER))
+    before = set(sys.modules)
+    yield importlib.import_module
+    sys.path.remove(str(FOLDER))
+    for name in set(sys.modules) - before:
+        if str(FOLDER) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("checkpoint")
+    save_sentence(folder, "mean", ["normalize"])
+    return folder / "made"
+
+
+@pytest.fixture(scope="module")
+def bundle(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("bundles") / "fp32"
+    satchel.pack(checkpoint, out, precision="fp32")
+    return out
+
+
+def encoders(*arguments: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(FOLDER / "encoders.py"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_ratios_are_taken_pair_by_pair_and_the_best_peer_named(bench: Any) -> None:
+    peers, report = bench("encoder_peers"), bench("encoder_report")
+    ours, quick, slow, broken = (
+        peers.EncoderEntrant(name) for name in ("satchel", "quick", "slow", "broken")
+    )
+    figure, memory = report.batch(1, 16), report.MEMORY
+    for entrant, seconds in ((ours, (1, 2, 4)), (quick, (2, 4, 4)), (slow, (3, 8, 16))):
+        for second in seconds:
+            entrant.add(figure.name, second / 1e3)
+    broken.failure = "no wheel"
+    page = report.tables(ours, [quick, slow, broken], [figure, memory], 2)
+    lines = page.splitlines()
+    assert "| batch 1x16 (ms) | 2 (1 to 4) | 4 (2 to 4) | 8 (3 to 16) | - |" in lines
+    ratio = "| batch 1x16 | 2 (1 to 2) | 4 (3 to 4) | - | quick: 2 (1 to 2) |"
+    assert ratio in lines
+    assert "| peak memory | - | - | - | - |" in lines
+    assert "  Failed: no wheel" in lines
+    result = report.result(ours, [quick, slow, broken], [figure, memory], {"threads": 2})
+    assert result["ratios"]["slow"]["batch 1x16"]["pairs"] == pytest.approx([3, 4, 4])
+    assert result["best_peer"] == {"batch 1x16": "quick"}
+    assert result["figures"]["broken"] == {}
+    json.dumps(result)
+
+
+def test_an_entrant_that_did_other_work_is_seen(bench: Any) -> None:
+    work, peers = bench("encoder_work"), bench("encoder_peers")
+    error = bench("interleave").WorkerError
+    some = work.Work({"tokens": [3, 5]}, [(1, 16)])
+    some.check_tokens([3, 5])
+    with pytest.raises(error, match="1 of 2 texts have another number of tokens"):
+        some.check_tokens([3, 6])
+    entrant, reference = (peers.EncoderEntrant(name) for name in ("x", peers.REFERENCE))
+    with pytest.raises(error, match=r"shape \(2, 2\); expected 1"):
+        some.keep(entrant, "sentences", np.eye(2), 1)
+    with pytest.raises(error, match="not finite"):
+        some.keep(entrant, "sentences", np.array([[1, np.nan]]), 1)
+    some.keep(reference, "sentences", np.eye(2), 2)
+    some.keep(entrant, "sentences", np.array([[2.0, 0], [3, 4]]), 2)
+    some.keep(reference, "corpus", np.eye(2), 2)
+    some.keep(entrant, "corpus", np.ones((2, 3)), 2)
+    some.compare(entrant)
+    assert entrant.agreement == {"sentences": {"mean": pytest.approx(0.9), "min": 0.8}}
+    assert entrant.failure == "corpus: the vectors have another size than PyTorch fp32's"
+
+
+def test_the_corpus_is_the_same_everywhere(bench: Any) -> None:
+    words = bench("environment").TEXT.read_text("utf-8").split()
+    texts = bench("encoder_work").ragged_texts(words, 2000)
+    lengths = [len(text.split()) for text in texts]
+    assert (min(lengths), max(lengths)) == (5, 250)
+    assert len(set(texts)) > 1990
+    assert texts[:10] == bench("encoder_work").ragged_texts(words, 10)
+
+
+def test_what_was_made_is_kept_until_its_origin_changes(bench: Any, tmp_path: Path) -> None:
+    home, error = bench("environment").Home(tmp_path / "home"), bench("interleave").WorkerError
+    origin = tmp_path / "weights"
+    origin.write_text("one")
+    calls: list[Path] = []
+    first = home.made("model", [origin], calls.append)
+    assert home.made("model", [origin], calls.append) == first and len(calls) == 1
+    origin.write_text("two")
+    with pytest.raises(error, match=r"no luck \(more in .*failed.log\)"):
+        failing = [sys.executable, "-c", "raise SystemExit('no luck')"]
+        home.made("model", [origin], lambda _: home.run(failing))
+    assert [path for path in first.parent.iterdir() if path.suffix != ".part"] == [first]
+    assert home.made("model", [origin], calls.append) != first
+
+
+def test_encoders_without_peers(bundle: Path, checkpoint: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    done = encoders(
+        bundle, "--checkpoint", checkpoint, "--peers", "--quick", "--texts", 8,
+        "--threads", 1, "--home", tmp_path / "home", "--json", out, "--markdown", tmp_path / "t.md",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "t.md").read_text("utf-8") == done.stdout
+    result = json.loads(out.read_text("utf-8"))
+    [entrant] = result["entrants"]
+    assert entrant["failure"] is None and entrant["note"] is None
+    figures = result["figures"]["satchel"]
+    expected = {"batch 1x16 (ms)", "corpus of 8 texts (texts/s)", "peak memory (MB)", "files (MB)"}
+    assert expected < set(figures) and all(spread["min"] > 0 for spread in figures.values())
+    assert "batch 1x128 (ms)" not in figures, "the model has 96 positions"
+
+
+@pytest.mark.slow
+def test_encoders_beside_pytorch(
+    bundle: Path, checkpoint: Path, tmp_path: Path, bench: Any
+) -> None:
+    """PyTorch of this environment; float32 on both sides gives the same vectors."""
+    environment = tmp_path / "home" / "pytorch"
+    (environment / "bin").mkdir(parents=True)
+    python = environment / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    shutil.copy(bench("environment").REQUIREMENTS / "pytorch.txt", environment)
+    out = tmp_path / "out.json"
+    done = encoders(
+        bundle, "--checkpoint", checkpoint, "--peers", "pytorch", "--quick", "--texts", 40,
+        "--home", tmp_path / "home", "--json", out,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    ours, theirs = json.loads(out.read_text("utf-8"))["entrants"]
+    assert theirs["failure"] is None
+    assert set(ours["agreement"]) == {"sentences", "batches", "corpus"}
+    assert all(cosine["min"] > 0.99999 for cosine in ours["agreement"].values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["{bundle}", "--threads", "0"], "--threads"),
+        (["{bundle}", "--json", "{nowhere}/x.json"], "there is no folder"),
+        (["{bundle}", "--peers", "llama.cpp"], "--peers"),
+        (["{bundle}", "--checkpoint", "{bundle}"], "is not a sentence-transformers folder"),
+        (["{nowhere}"], "nowhere"),
+    ],
+)
+def test_bad_options_of_encoders(
+    arguments: list[str], reason: str, bundle: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    places = {"bundle": bundle, "nowhere": tmp_path / "nowhere"}
+    given = [argument.format(**places) for argument in arguments]
+    if "--checkpoint" not in given:
+        given += ["--checkpoint", str(checkpoint)]
+    done = encoders(*given, "--home", tmp_path / "home")
+    assert done.returncode != 0 and "Traceback" not in done.stderr
+    assert reason in done.stderr.splitlines()[-1], done.stderr
+    assert not os.path.exists(tmp_path / "home")
