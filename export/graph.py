@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from satchel.models.decoder import Decoder
 from satchel.models.ops import OPSET, Cache
+from satchel.models.seq2seq import Context, Seq2seq
 from satchel.runtime.bundle import Port
 
 WRAPPERS = re.compile(r"^module\.(model\.)?")  # attributes of the classes below
@@ -31,6 +32,35 @@ class DecoderGraph(nn.Module):
     ) -> list[Tensor]:
         cache = Cache(seqlens_k, total, list(zip(past[::2], past[1::2], strict=True)))
         logits = self.model(ids, cache, rows)
+        return [logits, *(tensor for pair in cache.present for tensor in pair)]
+
+
+class SourceGraph(nn.Module):
+    """The encoder of an encoder-decoder model with the flat signature of its graph."""
+
+    def __init__(self, model: Seq2seq) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids: Tensor, lengths: Tensor) -> list[Tensor]:
+        return [tensor for pair in self.model.read(ids, lengths) for tensor in pair]
+
+
+class TargetGraph(nn.Module):
+    """The decoder of an encoder-decoder model with the flat signature of its graph."""
+
+    def __init__(self, model: Seq2seq) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, ids: Tensor, seqlens_k: Tensor, total: Tensor, rows: Tensor, *rest: Tensor
+    ) -> list[Tensor]:
+        *tensors, lengths = rest
+        pairs = list(zip(tensors[::2], tensors[1::2], strict=True))
+        past, cross = pairs[: len(pairs) // 2], pairs[len(pairs) // 2 :]
+        cache = Cache(seqlens_k, total, past)
+        logits = self.model(ids, Context(lengths=lengths, cross=cross, cache=cache), rows)
         return [logits, *(tensor for pair in cache.present for tensor in pair)]
 
 

@@ -5,9 +5,7 @@ The names are those that other ONNX toolchains use, so a graph can be read and r
 
 from __future__ import annotations
 
-from satchel.runtime.bundle import Port
-
-PARTS = ("key", "value")
+from satchel.runtime.bundle import PARTS, Port
 
 
 def past(layer: int, part: str) -> str:
@@ -20,8 +18,13 @@ def present(layer: int, part: str) -> str:
     return f"present.{layer}.{part}"
 
 
-def decoder_inputs(layers: int, kv_heads: int, head_dim: int) -> list[Port]:
-    """Inputs of a decoder graph, in order.
+def cross(layer: int, part: str) -> str:
+    """Name of a layer's keys or values of the source: an encoder's output, a decoder's input."""
+    return f"cross.{layer}.{part}"
+
+
+def decoder_inputs(layers: int, kv_heads: int, head_dim: int, crossing: bool = False) -> list[Port]:
+    """Inputs of a decoder graph, in order; with `crossing`, also what it reads of the sources.
 
     `seqlens_k` is each row's length after the call minus one, `total_sequence_length` the longest
     of those lengths, `logit_rows` the flat indices (row * length + position) whose logits are wanted.
@@ -33,7 +36,23 @@ def decoder_inputs(layers: int, kv_heads: int, head_dim: int) -> list[Port]:
         Port("total_sequence_length", "int32", [1]),
         Port("logit_rows", "int64", ["rows"]),
         *(Port(past(i, part), "float32", cache) for i in range(layers) for part in PARTS),
+        *(source_outputs(layers, kv_heads, head_dim, "sources") if crossing else []),
+        *([Port("source_lengths", "int32", ["sources"])] if crossing else []),
     ]
+
+
+def source_inputs() -> list[Port]:
+    """Inputs of an encoder-decoder model's encoder: ids padded on the right, and their lengths."""
+    return [
+        Port("input_ids", "int64", ["batch", "source"]),
+        Port("source_lengths", "int32", ["batch"]),
+    ]
+
+
+def source_outputs(layers: int, heads: int, head_dim: int, batch: str = "batch") -> list[Port]:
+    """Outputs of such an encoder: keys and values for every decoder layer's cross attention."""
+    axes: list[int | str] = [batch, heads, "source", head_dim]
+    return [Port(cross(i, part), "float32", axes) for i in range(layers) for part in PARTS]
 
 
 def encoder_inputs(names: tuple[str, ...], image_size: tuple[int, int] | None = None) -> list[Port]:

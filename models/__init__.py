@@ -1,4 +1,4 @@
-"""Checkpoint on disk to PyTorch reference model: `build` for decoders, `build_encoder` for encoders."""
+"""Checkpoint on disk to PyTorch reference model: a builder per family."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from satchel.models import images, weights
 from satchel.models.checkpoint import Checkpoint
 from satchel.models.decoder import Decoder
 from satchel.models.encoder import EncoderModel
+from satchel.models.seq2seq import Seq2seq
 from satchel.models.text import assemble
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 
@@ -38,13 +39,16 @@ ENCODERS = {  # model_type -> module with Config and Model, the trunk
     "electra": "electra",
     "albert": "albert",
 }
+SEQ2SEQ = {"t5": "t5", "mt5": "mt5"}  # likewise, Model being both stacks
 IMAGES = {"vit": "vit", "dinov2": "dinov2", "clip": "clip", "siglip": "siglip"}  # likewise
 
 
 def family(checkpoint: Checkpoint) -> str:
-    """Either "decoder" or "encoder": which of the two builders is for `checkpoint`."""
-    known = str(checkpoint.config.get("model_type")) in ENCODERS | IMAGES
-    return "encoder" if known else "decoder"
+    """Which builder is for `checkpoint`: "decoder", "encoder" or "encoder-decoder"."""
+    model_type = str(checkpoint.config.get("model_type"))
+    if model_type in SEQ2SEQ:
+        return Seq2seq.family
+    return "encoder" if model_type in ENCODERS | IMAGES else "decoder"
 
 
 def takes_images(checkpoint: Checkpoint) -> bool:
@@ -70,9 +74,7 @@ def build(
     positions = config.context(context, default_context)
     with torch.device("meta"):
         model: Decoder = module.Model(config, positions)
-    tensors = module.Model.sanitize(checkpoint.tensors, config)
-    if not tensors:
-        raise CheckpointError(f"{shown(checkpoint.source)} holds no weights", "CKPT_WEIGHTS")
+    tensors = _sanitized(module, checkpoint, config)
     tied_to = "model.embed_tokens.weight" if config.tie_word_embeddings else None
     weights.assign(model, tensors, tied_to, progress)
     return model.eval(), positions
@@ -98,9 +100,39 @@ def build_encoder(
     return assemble(module, config, checkpoint, task, progress)
 
 
+def build_seq2seq(
+    checkpoint: Checkpoint,
+    context: int | None = None,
+    ignored_keys: Collection[str] = (),
+    progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+) -> tuple[Seq2seq, int]:
+    """The encoder-decoder model of `checkpoint` with its weights in float32, and its target context.
+
+    `context` is the number of target positions to build for; None means all the model has. Raises as
+    `build` does.
+    """
+    module = _architecture(checkpoint, SEQ2SEQ)
+    config = module.Config.from_dict(checkpoint.config, ignored_keys)
+    positions = config.context(context)
+    tensors = _sanitized(module, checkpoint, config)
+    tied = module.Model.tied(tensors, config)
+    with torch.device("meta"):
+        model: Seq2seq = module.Model(config, tied)
+    weights.assign(model, tensors, "words.weight" if tied else None, progress)
+    return model.eval(), positions
+
+
+def _sanitized(module: ModuleType, checkpoint: Checkpoint, config: Any) -> weights.Tensors:
+    """The checkpoint's tensors under the names of our model."""
+    tensors: weights.Tensors = module.Model.sanitize(checkpoint.tensors, config)
+    if not tensors:
+        raise CheckpointError(f"{shown(checkpoint.source)} holds no weights", "CKPT_WEIGHTS")
+    return tensors
+
+
 def _architecture(checkpoint: Checkpoint, table: dict[str, str]) -> ModuleType:
     model_type = checkpoint.config.get("model_type")
     if not isinstance(model_type, str) or model_type not in table:
-        known = ", ".join(ARCHITECTURES | ENCODERS | IMAGES)
+        known = ", ".join(ARCHITECTURES | ENCODERS | SEQ2SEQ | IMAGES)
         raise UnsupportedError(f"model_type {shown(model_type)} is unknown; known: {known}")
     return importlib.import_module(f"satchel.models.{table[model_type]}")

@@ -62,6 +62,9 @@ LIMITS = {  # a size above these is a mistake or an attack
     "max_position_embeddings": 1 << 24,
     "no_rope_layer_interval": 512,
     "sliding_window_pattern": 512,
+    "num_decoder_layers": 512,
+    "relative_attention_num_buckets": 1 << 10,
+    "relative_attention_max_distance": 1 << 16,
 }
 POSITIVE = ("rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "query_pre_attn_scalar")
 LEAST_CONTEXT = 64  # the checks of an export read a text of that length

@@ -97,38 +97,52 @@ class Attention(nn.Module):
             self.q_norm = RMSNorm(heads.head_dim, qk_norm_eps)
             self.k_norm = RMSNorm(heads.head_dim, qk_norm_eps)
 
-    def forward(self, x: Tensor, cache: Cache | None) -> Tensor:
+    def forward(self, x: Tensor, cache: Cache | None, bias: Tensor | None = None) -> Tensor:
         query, key, value = self.qkv_proj(x), None, None
         if hasattr(self, "q_norm"):
             query, key, value = query.split(self.heads.widths, dim=-1)
             query, key = self._per_head(self.q_norm, query), self._per_head(self.k_norm, key)
         tables = self.rope.tables if self.rope is not None else None
-        return self.o_proj(ops.causal_attention(query, key, value, self.heads, tables, cache))
+        return self.o_proj(ops.causal_attention(query, key, value, self.heads, tables, cache, bias))
 
     def _per_head(self, norm: RMSNorm, x: Tensor) -> Tensor:
         return norm(x.unflatten(-1, (-1, self.heads.head_dim))).flatten(-2)
 
 
 class SelfAttention(nn.Module):
-    """Attention in both directions, with one packed projection for query, key and value."""
+    """Attention in both directions, with one packed projection for query, key and value.
+
+    `head_dim` and `scale` are given where they do not follow from the sizes.
+    """
 
     def __init__(
-        self, hidden_size: int, num_heads: int, rope: Rope | None = None, *, bias: bool = True
+        self,
+        hidden_size: int,
+        num_heads: int,
+        rope: Rope | None = None,
+        *,
+        bias: bool = True,
+        head_dim: int | None = None,
+        scale: float | None = None,
     ) -> None:
         super().__init__()
+        head_dim = head_dim or hidden_size // num_heads
         self.num_heads = num_heads
-        self.scale = (hidden_size // num_heads) ** -0.5
+        self.scale = head_dim**-0.5 if scale is None else scale
         self.rope = rope
-        self.qkv_proj = Linear(hidden_size, 3 * hidden_size, bias)
-        self.o_proj = Linear(hidden_size, hidden_size, bias)
+        self.qkv_proj = Linear(hidden_size, 3 * num_heads * head_dim, bias)
+        self.o_proj = Linear(num_heads * head_dim, hidden_size, bias)
 
-    def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Attend within x [batch, length, hidden]; `bias` as in `ops.attention`."""
+    def forward(
+        self, x: Tensor, bias: Tensor | None = None, lengths: Tensor | None = None
+    ) -> Tensor:
+        """Attend within x [batch, length, hidden]; `bias` and `lengths` as in `ops.attention`."""
         query, key, value = self.qkv_proj(x).chunk(3, dim=-1)
         if self.rope is not None:
             query = ops.rotary(query, *self.rope.tables, self.num_heads)
             key = ops.rotary(key, *self.rope.tables, self.num_heads)
-        return self.o_proj(ops.attention(query, key, value, self.num_heads, self.scale, bias))
+        attended = ops.attention(query, key, value, self.num_heads, self.scale, bias, lengths)
+        return self.o_proj(attended)
 
 
 class GatedMLP(nn.Module):
@@ -146,13 +160,15 @@ class GatedMLP(nn.Module):
 
 
 class MLP(nn.Module):
-    """``down(act(up(x)))`` with biases, as in GPT-2."""
+    """``down(act(up(x)))``, as in GPT-2."""
 
-    def __init__(self, hidden_size: int, intermediate_size: int, act: str) -> None:
+    def __init__(
+        self, hidden_size: int, intermediate_size: int, act: str, bias: bool = True
+    ) -> None:
         super().__init__()
         self.act = act
-        self.up_proj = Linear(hidden_size, intermediate_size)
-        self.down_proj = Linear(intermediate_size, hidden_size)
+        self.up_proj = Linear(hidden_size, intermediate_size, bias)
+        self.down_proj = Linear(intermediate_size, hidden_size, bias)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.down_proj(ops.activation(self.act, self.up_proj(x)))

@@ -7,7 +7,7 @@ one node when the model is exported. Linear layers and embeddings leave as ``sat
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -123,6 +123,12 @@ class Cache:
         start = torch.clamp(self.seqlens_k.to(torch.int64) + 1 - length, min=0)
         return start[:, None] + torch.arange(length)
 
+    def all_positions(self) -> Tensor:
+        """int64 [total]: the positions of all tokens of the longest row, for relative positions."""
+        total = self.total.item()
+        torch._check(total >= 1)
+        return torch.arange(total)
+
 
 @dataclass(frozen=True)
 class Heads:
@@ -148,19 +154,21 @@ def causal_attention(
     heads: Heads,
     rope: tuple[Tensor, Tensor] | None,
     cache: Cache | None,
+    bias: Tensor | None = None,
 ) -> Tensor:
-    """Masked self-attention with rotary positions over a shared-buffer cache.
+    """Masked self-attention with rotary or relative positions over a shared-buffer cache.
 
     Either `query` is the packed projection [batch, length, q + k + v columns] with `key` and `value`
     None, or each is [batch, length, heads * head_dim]. `rope` is (cos, sin), each
-    [positions, rotated / 2]. Returns [batch, length, num_heads * head_dim].
+    [positions, rotated / 2]; `bias` [1 or batch, heads, length, total] is added to the scores.
+    Returns [batch, length, num_heads * head_dim].
 
     Eagerly it attends to the tokens given and needs no cache; exported it is one GroupQueryAttention.
     """
     if not is_in_onnx_export():
         if key is None or value is None:
             query, key, value = query.split(heads.widths, dim=-1)
-        return _eager_attention(query, key, value, heads, rope)
+        return _eager_attention(query, key, value, heads, rope, bias)
     assert cache is not None
     past_key, past_value = cache.past[len(cache.present)]
     cos, sin = rope or (None, None)
@@ -174,7 +182,9 @@ def causal_attention(
         attributes["softcap"] = heads.softcap
     if heads.window is not None:
         attributes["local_window_size"] = heads.window
-    inputs = (query, key, value, past_key, past_value, cache.seqlens_k, cache.total, cos, sin)
+    inputs = [query, key, value, past_key, past_value, cache.seqlens_k, cache.total, cos, sin]
+    if bias is not None:
+        inputs += [None, bias]  # position ids follow from the lengths
     output, present_key, present_value = symbolic_multi_out(
         "com.microsoft::GroupQueryAttention",
         inputs,
@@ -188,7 +198,12 @@ def causal_attention(
 
 
 def _eager_attention(
-    query: Tensor, key: Tensor, value: Tensor, heads: Heads, rope: tuple[Tensor, Tensor] | None
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    heads: Heads,
+    rope: tuple[Tensor, Tensor] | None,
+    bias: Tensor | None,
 ) -> Tensor:
     batch, length, _ = query.shape
     query, key, value = (
@@ -201,6 +216,8 @@ def _eager_attention(
     scores = query @ key.mT * heads.scale  # [batch, heads, length, length]
     if heads.softcap:
         scores = heads.softcap * torch.tanh(scores / heads.softcap)
+    if bias is not None:
+        scores = scores + bias
     distance = torch.arange(length)[:, None] - torch.arange(length)
     visible = distance >= 0
     if heads.window is not None:
@@ -216,30 +233,68 @@ def attention(
     num_heads: int,
     scale: float,
     bias: Tensor | None = None,
+    lengths: Tensor | None = None,
 ) -> Tensor:
-    """Attention over everything, or over what `bias` leaves.
+    """Attention over everything, or over what `bias` and `lengths` leave.
 
-    `query`, `key` and `value` are [batch, length, heads * head_dim], where the length of `query` may
-    differ from that of the others; `bias` [1, 1 or heads, length, length] is added to the scores
-    (relative positions, or minus infinity where nothing is to be seen). Returns the shape of `query`.
-    Exported it is one MultiHeadAttention.
+    `query` is [batch, length, heads * head_dim]; `key` and `value` are the same, of another length
+    perhaps, or already [batch, heads, length, head_dim], which the kernel reads as it is. `bias`
+    [1, 1 or heads, length, length] is added to the scores (relative positions, or minus infinity
+    where nothing is to be seen); `lengths` int32 [batch] is how many keys of a row are no padding.
+    Returns the shape of `query`. Exported it is one MultiHeadAttention.
     """
     if is_in_onnx_export():
-        attributes: Attributes = {"num_heads": num_heads, "scale": scale}
-        inputs = (query, key, value, None, None, bias)
+        inputs = [query, key, value, None, lengths, bias]
+        while inputs[-1] is None:
+            inputs.pop()
         return symbolic(
             "com.microsoft::MultiHeadAttention",
-            inputs if bias is not None else inputs[:3],
-            attributes,
+            inputs,
+            {"num_heads": num_heads, "scale": scale},
             dtype=query.dtype,
             shape=query.shape,
             version=1,
         )
     query, key, value = (
-        x.unflatten(-1, (num_heads, -1)).transpose(1, 2) for x in (query, key, value)
+        x if x.ndim == 4 else x.unflatten(-1, (num_heads, -1)).transpose(1, 2)
+        for x in (query, key, value)
     )  # [batch, heads, length, head_dim]
+    if lengths is not None:
+        beyond = torch.arange(key.shape[2]) >= lengths[:, None, None, None]
+        bias = torch.zeros(()) if bias is None else bias
+        bias = torch.where(beyond, float("-inf"), bias)
     attended = F.scaled_dot_product_attention(query, key, value, bias, scale=scale)
     return attended.transpose(1, 2).flatten(-2)
+
+
+def cross_attention(
+    query: Tensor, key: Tensor, value: Tensor, num_heads: int, scale: float, lengths: Tensor
+) -> Tensor:
+    """Attention of targets over their sources, whose keys and values are never copied.
+
+    `query` is [rows, length, heads * head_dim], `key` and `value` [sources, heads, source, head_dim],
+    `lengths` int32 [sources]. The targets of one source follow one another, equally many of each:
+    since attention over a source knows no positions, they are read as one long row of queries.
+    """
+    sources = key.shape[0]
+    if not is_in_onnx_export():
+        folded = query.reshape(sources, -1, query.shape[-1])
+        attended = attention(folded, key, value, num_heads, scale, lengths=lengths)
+        return attended.reshape(query.shape)
+    # Written as nodes, because the tracer would ask that `sources` divides the rows, whatever both are.
+    count = symbolic(
+        "::Shape", (key,), {"start": 0, "end": 1}, dtype=torch.int64, shape=(1,), version=OPSET
+    )
+    shape = torch.cat([count, torch.tensor([-1, query.shape[-1]])])
+    per_source = query.shape[0] * query.shape[1] // sources
+    folded = _reshape(query, shape, (sources, per_source, query.shape[-1]))
+    attended = attention(folded, key, value, num_heads, scale, lengths=lengths)
+    whole = symbolic("::Shape", (query,), dtype=torch.int64, shape=(3,), version=OPSET)
+    return _reshape(attended, whole, query.shape)
+
+
+def _reshape(x: Tensor, to: Tensor, shape: Sequence[Any]) -> Tensor:
+    return symbolic("::Reshape", (x, to), dtype=x.dtype, shape=shape, version=OPSET)
 
 
 def rotary(x: Tensor, cos: Tensor, sin: Tensor, num_heads: int) -> Tensor:

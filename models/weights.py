@@ -6,7 +6,7 @@ All steps work on LazyTensors, so that only one layer's source tensors are in me
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -55,6 +55,28 @@ def fuse_llama(tensors: Mapping[str, LazyTensor]) -> Tensors:
     """The two fusions of llama-shaped blocks."""
     fused = fuse(dict(tensors), ("q_proj", "k_proj", "v_proj"), "qkv_proj")
     return fuse(fused, ("gate_proj", "up_proj"), "gate_up_proj")
+
+
+def unified(tensors: Mapping[str, LazyTensor], names: Sequence[str]) -> Tensors:
+    """One tensor under the first of `names`, which all are names of it; those present must be equal."""
+    result = dict(tensors)
+    found = {name: result.pop(name) for name in names if name in tensors}
+    if found:
+        (first, kept), *others = found.items()
+        for name, tensor in others:
+            if not equal(kept, tensor):
+                raise CheckpointError(
+                    f"weights {shown(first, 60)} and {shown(name, 60)} differ, whereas the model "
+                    "has one table for both",
+                    "CKPT_WEIGHTS",
+                )
+        result[names[0]] = kept
+    return result
+
+
+def equal(a: LazyTensor, b: LazyTensor | None) -> bool:
+    """Whether two weights are the same numbers."""
+    return b is not None and a.shape == b.shape and torch.equal(a.load(), b.load())
 
 
 def concat(parts: list[LazyTensor]) -> LazyTensor:
@@ -131,7 +153,7 @@ def _check_tied(tensors: Mapping[str, LazyTensor], tied_to: str) -> None:
     for name in TIED:
         if name in tensors and tied_to in tensors:
             head, embedding = tensors[name], tensors[tied_to]
-            if head.shape != embedding.shape or not torch.equal(head.load(), embedding.load()):
+            if not equal(head, embedding):
                 raise CheckpointError(
                     f"config.json ties the embeddings but {name} differs from {tied_to}",
                     "CKPT_WEIGHTS",

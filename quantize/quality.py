@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,8 @@ from numpy.typing import NDArray
 from satchel.export.check import kl_divergence, log_softmax
 
 Logits = NDArray[np.float32]
-Model = Callable[[Sequence[int]], Logits]  # ids to float32 [length, vocab]
+# A text's ids, and the float32 [length, vocab] of the reference and of the quantised model.
+Sample = tuple[Sequence[int], Logits, Logits]
 WINDOW, WINDOWS = 512, 6
 
 
@@ -48,19 +48,14 @@ def text_windows(ids: Sequence[int], context: int) -> list[Sequence[int]]:
     return [window for start in starts if len(window := ids[start : start + size]) > 1]
 
 
-def measure(
-    reference: Model,
-    quantized: Model,
-    windows: Sequence[Sequence[int]],
-    progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
-) -> Quality:
-    """Compare two models on the windows, each read from an empty cache."""
+def measure(samples: Iterable[Sample]) -> Quality:
+    """Compare two models by what they make of the same texts, each read from an empty cache."""
     divergences, agreements, losses, reference_losses = [], [], [], []
-    for window in progress(list(windows)):
-        expected, found = log_softmax(reference(window)), log_softmax(quantized(window))
+    for ids, reference, quantized in samples:
+        expected, found = log_softmax(reference), log_softmax(quantized)
         divergences.append(kl_divergence(expected, found))
         agreements.append(expected.argmax(1) == found.argmax(1))
-        places, following = np.arange(len(window) - 1), np.asarray(window[1:])
+        places, following = np.arange(len(ids) - 1), np.asarray(ids[1:])
         losses.append(-found[places, following])
         reference_losses.append(-expected[places, following])
     divergence = np.concatenate(divergences)

@@ -1,6 +1,7 @@
 """Measure a bundle: load time, speed, memory, size.
 
-A decoder's speed is that of prefill and decode, an encoder's that of batches of some sizes.
+A decoder's speed is that of prefill and decode, an encoder's that of batches of some sizes, an
+encoder-decoder model's that of reading sources and writing targets.
 Every repeat is a process of its own, so that load time and peak memory are those of a fresh start.
 """
 
@@ -22,6 +23,7 @@ from satchel.runtime.errors import SatchelError, UsageError
 
 PROMPT, DECODE = 128, 64
 LENGTHS = (16, 128, 512)
+SOURCE, SOURCES = 64, (1, 8)  # tokens of a source, and how many at once
 BATCHES = ((1, 16), (1, 128), (8, 128), (1, 512))  # texts x tokens, for encoders
 IMAGE_BATCHES = (1, 4)
 ROUNDS = 5  # of an encoder's batch in one process
@@ -92,7 +94,8 @@ def _run(folder: str, threads: int | None) -> dict[str, Any]:
         result |= _encoder(model)
         session = next(iter(model.encoders.values())).session
     else:
-        result |= _decoder(model.decoder, began)
+        measure = _seq2seq if model.manifest.family == "encoder-decoder" else _decoder
+        result |= measure(model, began)
         session = model.decoder.session
     peak = _peak_megabytes()
     if peak is not None:
@@ -103,8 +106,9 @@ def _run(folder: str, threads: int | None) -> dict[str, Any]:
     }
 
 
-def _decoder(decoder: Any, began: float) -> dict[str, float]:
+def _decoder(model: Any, began: float) -> dict[str, float]:
     """Prefill and decode; `began` is when loading did."""
+    decoder = model.decoder
     random = np.random.default_rng(0)
     ids = random.integers(0, decoder.vocab_size, max(LENGTHS)).tolist()
     decoder.start().append(ids[:16])
@@ -119,12 +123,38 @@ def _decoder(decoder: Any, began: float) -> dict[str, float]:
     run = decoder.start()
     prompt, steps = min(PROMPT, decoder.context // 2), min(DECODE, decoder.context // 2)
     logits = run.append(ids[:prompt])
-    active = np.ones(1, bool)
+    result["decode_per_second"] = _steps(run, logits, steps)
+    return result
+
+
+def _seq2seq(model: Any, began: float) -> dict[str, float]:
+    """Reading sources and writing targets, alone and in a batch; `began` is when loading did."""
+    random, encoder = np.random.default_rng(0), model.encoder
+    start = [model.manifest.seq2seq.start]
+    length, steps = min(SOURCE, encoder.context), min(DECODE, model.decoder.context // 2)
+    result: dict[str, float] = {}
+    for count in SOURCES:
+        sources = random.integers(0, encoder.vocab_size, (count, length)).tolist()
+        run = model.decoder.reading(encoder(sources)).start(count)
+        logits = run.prefill([start] * count)
+        if not result:
+            result["load_to_first_token_seconds"] = time.perf_counter() - began
+        begun = time.perf_counter()
+        encoder(sources)
+        seconds = time.perf_counter() - begun
+        result[f"source_{count}x{length}_seconds"] = seconds
+        result[f"source_{count}x{length}_per_second"] = count * length / seconds
+        result[f"decode_{count}_per_second"] = _steps(run, logits, steps)
+    return result
+
+
+def _steps(run: Any, logits: Any, steps: int) -> float:
+    """Greedy tokens per second, over all rows."""
+    active = np.ones(len(logits), bool)
     start = time.perf_counter()
     for _ in range(steps):
         logits = run.step(logits.argmax(1), active)
-    result["decode_per_second"] = steps / (time.perf_counter() - start)
-    return result
+    return float(steps * len(logits) / (time.perf_counter() - start))
 
 
 def _encoder(model: Any) -> dict[str, float]:

@@ -24,6 +24,7 @@ MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.json"
 MANIFEST_LIMIT = 1 << 20
 SIZE_LIMIT = 1 << 31
+PARTS = ("key", "value")
 FILE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
@@ -101,6 +102,15 @@ class Labels:
 
 
 @dataclass(frozen=True)
+class Seq2seq:
+    """How an encoder-decoder model is used: its targets begin with the id `start`, and a source has
+    at most `source_context` tokens."""
+
+    start: int
+    source_context: int
+
+
+@dataclass(frozen=True)
 class Source:
     """Where the weights came from."""
 
@@ -123,6 +133,7 @@ class Manifest:
     tokens: Tokens
     source: Source
     cache: CacheGeometry | None = None
+    seq2seq: Seq2seq | None = None
     text: TextInput | None = None
     labels: Labels | None = None
     image: dict[str, Any] | None = None
@@ -195,26 +206,44 @@ class Manifest:
                 raise BundleError(
                     f"{MANIFEST}: {name} = {shown(size)}; expected 1..{SIZE_LIMIT - 1}"
                 )
-        graph = self.graphs.get("decoder")
-        if self.family != "decoder" or graph is None:
-            return
+        if self.family == "encoder-decoder":
+            self._check_seq2seq()
+        if self.family in ("decoder", "encoder-decoder") and "decoder" in self.graphs:
+            self._check_ports()
+
+    def _check_seq2seq(self) -> None:
+        found = self.seq2seq
+        if found is None or not 0 <= found.start < self.vocab_size:
+            raise BundleError(f"{MANIFEST}: seq2seq = {shown(found)} has no first id of targets")
+        if not 0 < found.source_context < SIZE_LIMIT:
+            raise BundleError(f"{MANIFEST}: source_context = {shown(found.source_context)}")
+
+    def _check_ports(self) -> None:
+        """The decoder's graph, and an encoder's beside it, have the tensors that `cache` promises."""
+        cache = self.cache
         if cache is None or cache.dtype != "float32":
             raise BundleError(f"{MANIFEST}: a decoder needs a cache of float32, not {shown(cache)}")
-        axes = {port.name: port.axes for port in [*graph.inputs, *graph.outputs]}
-        promised = {"logits": [self.vocab_size]}
-        for layer in range(cache.layers):
-            for part in ("key", "value"):
-                promised[f"past_key_values.{layer}.{part}"] = [cache.kv_heads, cache.head_dim]
-                promised[f"present.{layer}.{part}"] = [cache.kv_heads, cache.head_dim]
-            if not promised.keys() <= axes.keys():
-                break
-        for name, expected in promised.items():
-            if axes.get(name, [])[1::2] != expected:
-                raise BundleError(
-                    f"{MANIFEST}: {shown(name)} has axes {shown(axes.get(name))}, whereas vocab_size "
-                    f"and cache ask for {expected}",
-                    "BUNDLE_IO",
-                )
+        sizes = [cache.kv_heads, cache.head_dim]
+        crossing = ["cross.{}."] if self.family == "encoder-decoder" else []
+        own = {"decoder": ["past_key_values.{}.", "present.{}.", *crossing], "encoder": crossing}
+        for role, prefixes in own.items():
+            graph = self.graphs.get(role)
+            if graph is None:
+                continue  # opening it says so
+            axes = {port.name: port.axes for port in [*graph.inputs, *graph.outputs]}
+            promised = {"logits": [self.vocab_size]} if role == "decoder" else {}
+            for layer in range(cache.layers):
+                here = {f"{p.format(layer)}{part}": sizes for p in prefixes for part in PARTS}
+                promised |= here
+                if not here.keys() <= axes.keys():
+                    break
+            for name, expected in promised.items():
+                if axes.get(name, [])[1::2] != expected:
+                    raise BundleError(
+                        f"{MANIFEST}: {shown(name)} has axes {shown(axes.get(name))}, whereas "
+                        f"vocab_size and cache ask for {expected}",
+                        "BUNDLE_IO",
+                    )
 
 
 @dataclass(frozen=True)

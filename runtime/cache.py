@@ -12,11 +12,10 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from satchel.runtime.bundle import CacheGeometry
+from satchel.runtime.bundle import PARTS, CacheGeometry
 from satchel.runtime.errors import LimitError
 
 FIRST_CAPACITY = 128
-PARTS = ("key", "value")
 
 
 class KVCache:

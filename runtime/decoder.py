@@ -1,9 +1,14 @@
-"""Run a decoder graph over a cache: ids in, logits out. Knows no text and no sampling."""
+"""Run a decoder graph over a cache: ids in, logits out. Knows no text and no sampling.
+
+The decoder of an encoder-decoder model also reads sources; the rows of one source follow one another,
+equally many for each, and share what is known of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnxruntime as ort
@@ -13,6 +18,9 @@ from satchel.runtime.bundle import Manifest
 from satchel.runtime.cache import KVCache
 from satchel.runtime.errors import LimitError, SatchelError, UsageError
 from satchel.runtime.session import converted
+
+if TYPE_CHECKING:
+    from satchel.runtime.source import Sources
 
 Logits = NDArray[np.float32]
 CHUNK = 256  # positions of a long prompt per run: bounds the memory of activations
@@ -36,19 +44,37 @@ class Cancel:
         self.requested = True
         self.options.terminate = True
 
+    @contextmanager
+    def watching(self, doing: str) -> Iterator[None]:
+        """Around a run with these `options`: Cancelled if that was asked for, else errors as ours."""
+        try:
+            with converted(doing):
+                yield
+        except SatchelError as error:
+            if self.requested:
+                raise Cancelled("the run was cancelled") from error
+            raise
+
 
 class Decoder:
-    """A session of a decoder graph and the limits its manifest names."""
+    """A session of a decoder graph and the limits its manifest names; `sources` is what it reads."""
 
-    def __init__(self, session: Any, manifest: Manifest) -> None:
+    def __init__(self, session: Any, manifest: Manifest, sources: Sources | None = None) -> None:
         assert manifest.cache is not None
         self.session = session
+        self.manifest = manifest
+        self.sources = sources
         self.geometry = manifest.cache
         self.vocab_size = manifest.vocab_size
         self.context = manifest.context
 
+    def reading(self, sources: Sources) -> Decoder:
+        """The same decoder over other sources."""
+        return Decoder(self.session, self.manifest, sources)
+
     def start(self, batch: int = 1, cancel: Cancel | None = None) -> Run:
-        """A new batch of empty texts."""
+        """A new batch of empty texts, a multiple of the sources where there are any."""
+        assert self.sources is None or batch % len(self.sources) == 0
         return Run(self, batch, cancel or Cancel())
 
     def logits(self, ids: Sequence[int]) -> Logits:
@@ -78,7 +104,7 @@ class Run:
         lengths = np.array([len(prompt) for prompt in prompts])
         ids = np.zeros((len(prompts), lengths.max()), np.int64)
         for row, prompt in enumerate(prompts):
-            ids[row, : len(prompt)] = self._checked(prompt)
+            ids[row, : len(prompt)] = checked_ids(prompt, self.decoder.vocab_size)
         self.reserve(lengths)
         call = _Call(self, ids.shape, len(prompts))
         last = np.arange(len(prompts)) * ids.shape[1] + lengths - 1
@@ -87,7 +113,7 @@ class Run:
     def append(self, tokens: Sequence[int], every: bool = False) -> Logits:
         """Add tokens to a single text; returns the last position's logits [1, vocab], or all."""
         assert len(self.lengths) == 1
-        ids = self._checked(tokens)
+        ids = checked_ids(tokens, self.decoder.vocab_size)
         self.reserve(self.lengths + len(ids))
         logits = np.empty((0, self.decoder.vocab_size), np.float32)
         for start in range(0, len(ids), CHUNK):
@@ -133,22 +159,6 @@ class Run:
         if self.cache.reserve(longest):
             self._step = None  # bound to the buffers before
 
-    def _checked(self, tokens: Sequence[int]) -> NDArray[np.int64]:
-        """Ids as an array; ONNX Runtime would wrap negative ones and read zeros beyond the last."""
-        ids = np.asarray(tokens)
-        if ids.ndim != 1 or not ids.size:
-            raise UsageError("the prompt is empty" if not ids.size else "ids must be a flat list")
-        if ids.dtype.kind not in "iu":
-            raise UsageError(f"ids must be integers, not {ids.dtype}", "TOKEN_ID")
-        outside = np.flatnonzero((ids < 0) | (ids >= self.decoder.vocab_size))
-        if outside.size:
-            raise UsageError(
-                f"id {ids[outside[0]]} at index {outside[0]} is outside 0.."
-                f"{self.decoder.vocab_size - 1}",
-                "TOKEN_ID",
-            )
-        return ids.astype(np.int64)
-
 
 class _Call:
     """A binding for one shape of ids; calling it mutates the buffers and runs the graph."""
@@ -172,6 +182,8 @@ class _Call:
         self.binding.bind_ortvalue_output("logits", logits)
         self.kept = (views, logits)
         run.cache.bind(self.binding)
+        if run.decoder.sources is not None:
+            run.decoder.sources.bind(self.binding)
 
     def __call__(
         self, ids: NDArray[np.int64], lengths: NDArray[np.int64], rows: NDArray[np.int64] | None
@@ -183,12 +195,22 @@ class _Call:
         buffers["total_sequence_length"][0] = lengths.max()
         if rows is not None:
             buffers["logit_rows"][:] = rows
-        try:
-            with converted("running the decoder"):
-                self.run.decoder.session.run_with_iobinding(self.binding, cancel.options)
-        except SatchelError as error:
-            if cancel.requested:
-                raise Cancelled("the run was cancelled") from error
-            raise
+        with cancel.watching("running the decoder"):
+            self.run.decoder.session.run_with_iobinding(self.binding, cancel.options)
         self.run.lengths = lengths
         return self.logits
+
+
+def checked_ids(tokens: Sequence[int], vocab_size: int) -> NDArray[np.int64]:
+    """Ids as an array; ONNX Runtime would wrap negative ones and read zeros beyond the last."""
+    ids = np.asarray(tokens)
+    if ids.ndim != 1 or not ids.size:
+        raise UsageError("the prompt is empty" if not ids.size else "ids must be a flat list")
+    if ids.dtype.kind not in "iu":
+        raise UsageError(f"ids must be integers, not {ids.dtype}", "TOKEN_ID")
+    outside = np.flatnonzero((ids < 0) | (ids >= vocab_size))
+    if outside.size:
+        raise UsageError(
+            f"id {ids[outside[0]]} at index {outside[0]} is outside 0..{vocab_size - 1}", "TOKEN_ID"
+        )
+    return ids.astype(np.int64)

@@ -19,9 +19,10 @@ class Row:
     text and found a stop string) or "cancelled".
     """
 
-    prompt: Sequence[int]
+    prompt: Sequence[int]  # what the decoder has read before the first new token
     sampler: Sampler
     limit: int  # new tokens at most
+    prompt_tokens: int  # of the caller's prompt
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] | None = None  # a list to have them collected
     finish_reason: str | None = None

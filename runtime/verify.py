@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,10 @@ from satchel.runtime.errors import BundleError
 from satchel.runtime.image import sample_images
 
 if TYPE_CHECKING:
+    from satchel.runtime.decoder import Decoder
     from satchel.runtime.encoder_model import EncoderModel
     from satchel.runtime.model import DecoderModel
+    from satchel.runtime.seq2seq_model import Seq2seqModel
 
 # Another processor rounds int8 activations elsewhere: MatMulNBits differs by up to 0.7 %.
 SLACK = 0.02
@@ -47,7 +50,12 @@ def verify(model: Any) -> list[Row]:
     Loading the model has checked files and signatures. The probe in the manifest holds an input and
     the reference model's answer to it; the bundle must be as near to that as it was when it was made.
     """
-    check = _encoder if model.manifest.family == "encoder" else _decoder
+    checks: dict[str, Callable[[Any], list[Row]]] = {
+        "encoder": _encoder,
+        "decoder": _decoder,
+        "encoder-decoder": _seq2seq,
+    }
+    check = checks[model.manifest.family]
     try:
         rows = check(model)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -92,8 +100,26 @@ def _encoder(model: EncoderModel) -> list[Row]:
 
 def _decoder(model: DecoderModel) -> list[Row]:
     """Logits after the probe's prompt, the same in one piece, in two, and in a batch."""
-    probe = _probe(model.manifest)
-    ids, decoder = probe["ids"], model.decoder
+    return _logits(model.decoder, _probe(model.manifest))
+
+
+def _seq2seq(model: Seq2seqModel) -> list[Row]:
+    """The same of a target, and of its source among others."""
+    probe, encoder = _probe(model.manifest), model.encoder
+    source, ids = probe["source"], probe["ids"]
+    if not _are_ids(source, model.manifest.vocab_size):
+        raise ValueError("source")
+    alone = model.decoder.reading(encoder([source]))
+    whole = alone.logits(ids)[-1]
+    padded = encoder([[*source, *source][: encoder.context], source])
+    run = model.decoder.reading(padded).start(2)
+    distance = float(np.abs(run.prefill([ids, ids])[1] - whole).max())
+    limit = 1e-4 * max(1.0, float(np.abs(whole).max()))
+    return [*_logits(alone, probe), Row("a padded source against alone", distance, limit)]
+
+
+def _logits(decoder: Decoder, probe: dict[str, Any]) -> list[Row]:
+    ids = probe["ids"]
     reference = np.array(probe["reference"], np.float32)
     scale = float(np.abs(reference).max())
     whole = decoder.logits(ids)[-1]
@@ -125,10 +151,14 @@ def _probe(manifest: Manifest) -> dict[str, Any]:
             "reference": [*reference],
             "difference": int() | float(),
         } if (
-            all(type(i) is int and 0 <= i < manifest.vocab_size for i in (*ids, *top))
+            _are_ids([*ids, *top], manifest.vocab_size)
             and all(type(value) in (int, float) for value in reference)
             and len(reference) == len(top)
             and len(ids) <= manifest.context
         ):
             return manifest.probe
     raise BundleError(f"{MANIFEST} has no probe to check against; export the bundle again")
+
+
+def _are_ids(values: Sequence[Any], vocab_size: int) -> bool:
+    return bool(values) and all(type(i) is int and 0 <= i < vocab_size for i in values)

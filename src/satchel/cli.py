@@ -12,6 +12,7 @@ import time
 import traceback
 import warnings
 from pathlib import Path
+from types import EllipsisType
 from typing import Any
 
 import satchel
@@ -94,8 +95,10 @@ def export(options: argparse.Namespace) -> None:
 
 
 def generate(options: argparse.Namespace) -> None:
-    """text after a prompt, streamed"""
+    """text after a prompt, or from a source; streamed"""
     model = load(options)
+    if options.chat:
+        model.require("chat")
     settings = _sampling(options) | {"max_new_tokens": options.max_new_tokens, "stop": options.stop}
     if options.json:
         prompt = model.encode_chat(_as_user(options.prompt)) if options.chat else options.prompt
@@ -211,7 +214,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--chat", action="store_true", help="the prompt is a user's message")
     command.add_argument("--json", action="store_true", help="print the result as JSON")
     command.add_argument("--stats", action="store_true", help="print the speed, on stderr")
-    _generation(command, 256)
+    _generation(command, ...)
     command = on_bundle(verbs, "chat", chat)
     command.add_argument("--system", help="a system message to begin with")
     _generation(command, None)
@@ -225,7 +228,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _generation(command: argparse.ArgumentParser, max_new_tokens: int | None) -> None:
+def _generation(command: argparse.ArgumentParser, max_new_tokens: EllipsisType | None) -> None:
     command.add_argument("--max-new-tokens", type=int, default=max_new_tokens, metavar="N")
     command.add_argument("--temperature", type=float, help="0 is greedy")
     command.add_argument("--top-k", type=int)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ from satchel.models.checkpoint import Checkpoint
 from satchel.models.decoder import Decoder
 from satchel.progress import Stage
 from satchel.quantize import quality
+from satchel.quantize.quality import Sample
 from satchel.recipe import Traceable
 from satchel.runtime.bundle import Bundle, CacheGeometry
 from satchel.runtime.decoder import Decoder as GraphDecoder
@@ -121,23 +122,32 @@ class DecoderRecipe:
     def prove(
         self, bundle: Bundle, exact: bool, stage: Stage
     ) -> tuple[list[Check], dict[str, Any]]:
-        decoder, checks, figures = _open(bundle), [], {}
+        decoder, checks = _open(bundle), []
+        figures: dict[str, Any] = {}
         for _ in stage("checking invariance")([None]):
             checks += check.invariance(decoder, self.probe_ids[:CHECK_TOKENS], exact)
         if not exact:
             windows = quality.text_windows(self.probe_ids, self.context)
-            progress = stage("measuring quality")
-            measured = quality.measure(self.logits, decoder.logits, windows, progress)
-            figures = dataclasses.asdict(measured)
-            ratio = measured.perplexity / measured.reference_perplexity
-            checks += [
-                Check("mean KL from float32", measured.mean_kl, MAX_MEAN_KL),
-                Check("same likeliest token", measured.top1, MIN_TOP1, at_least=True),
-                Check("perplexity over float32", ratio, MAX_PERPLEXITY_RATIO),
-            ]
+            more, figures = quality_checks(
+                (window, self.logits(window), decoder.logits(window))
+                for window in stage("measuring quality")(windows)
+            )
+            checks += more
         probe = check.probe(self.logits, decoder, self.probe_ids)
         return checks, {"quality": figures, "probe": probe}
 
 
 def _open(bundle: Bundle) -> GraphDecoder:
     return GraphDecoder(open_session(bundle, "decoder"), bundle.manifest)
+
+
+def quality_checks(samples: Iterable[Sample]) -> tuple[list[Check], dict[str, Any]]:
+    """How a quantised decoder answers beside float32: checks with limits, and all figures."""
+    measured = quality.measure(samples)
+    ratio = measured.perplexity / measured.reference_perplexity
+    checks = [
+        Check("mean KL from float32", measured.mean_kl, MAX_MEAN_KL),
+        Check("same likeliest token", measured.top1, MIN_TOP1, at_least=True),
+        Check("perplexity over float32", ratio, MAX_PERPLEXITY_RATIO),
+    ]
+    return checks, dataclasses.asdict(measured)

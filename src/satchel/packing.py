@@ -1,7 +1,7 @@
 """A checkpoint becomes a bundle: the one place that walks through all rooms.
 
-What differs between families is a recipe (`pack_decoder`, `pack_encoder`): which graphs, what the
-manifest says of them, and how they are proven.
+What differs between families is a recipe (`pack_decoder`, `pack_encoder`, `pack_seq2seq`): which
+graphs, what the manifest says of them, and how they are proven.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import onnx_ir as ir
 
@@ -19,11 +20,12 @@ from satchel import models
 from satchel.export import publish
 from satchel.export.check import Check
 from satchel.export.graph import trace
-from satchel.export.writer import write_graph
+from satchel.export.writer import Stored, write_graph
 from satchel.models.checkpoint import Checkpoint
 from satchel.models.source import open_source
 from satchel.pack_decoder import DecoderRecipe
 from satchel.pack_encoder import EncoderRecipe
+from satchel.pack_seq2seq import Seq2seqRecipe
 from satchel.progress import Stage, quiet
 from satchel.quantize.lower import lower
 from satchel.quantize.profile import Profile, profile
@@ -31,6 +33,12 @@ from satchel.recipe import Recipe
 from satchel.runtime import bundle as contract
 from satchel.runtime.bundle import Bundle, Manifest
 from satchel.runtime.errors import FidelityError
+
+RECIPES: dict[str, Any] = {
+    "decoder": DecoderRecipe,
+    "encoder": EncoderRecipe,
+    "encoder-decoder": Seq2seqRecipe,
+}
 
 
 @dataclass(frozen=True)
@@ -97,9 +105,9 @@ def _recipe(
     ignored_keys: Collection[str],
     stage: Stage,
 ) -> Recipe:
-    if models.family(checkpoint) == "encoder":
-        return EncoderRecipe.of(checkpoint, context, task, ignored_keys, stage)
-    return DecoderRecipe.of(checkpoint, context, task, ignored_keys, stage)
+    kind = RECIPES[models.family(checkpoint)]
+    recipe: Recipe = kind.of(checkpoint, context, task, ignored_keys, stage)
+    return recipe
 
 
 def _draft(recipe: Recipe, checkpoint: Checkpoint, chosen: Profile) -> Manifest:
@@ -126,10 +134,11 @@ def _exact_checks(
     exact = folder / "exact"
     exact.mkdir()
     try:
+        stored: Stored = {}
         for role, graph in traced.items():
             copied = graph.clone()
             lower(copied, profile("fp32"))
-            write_graph(copied, exact / _file(role), stage("writing the float32 graph"))
+            write_graph(copied, exact / _file(role), stored, stage("writing the float32 graph"))
         return recipe.exact_checks(Bundle(exact, draft))
     finally:
         shutil.rmtree(exact)
@@ -140,9 +149,10 @@ def _write(
 ) -> dict[str, contract.File]:
     """Write the bundle's files but the manifest."""
     hashes: dict[str, str] = {}
+    stored: Stored = {}
     for role, graph in traced.items():
         lower(graph, chosen, stage("lowering the layers"))
-        hashes |= write_graph(graph, folder / _file(role), stage("writing the graph"))
+        hashes |= write_graph(graph, folder / _file(role), stored, stage("writing the graph"))
     if recipe.tokenizer is not None:
         (folder / contract.TOKENIZER).write_bytes(recipe.tokenizer)
         hashes[contract.TOKENIZER] = contract.sha256_of(folder / contract.TOKENIZER)

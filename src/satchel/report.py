@@ -80,7 +80,10 @@ def _inputs(manifest: Manifest) -> list[tuple[str, str]]:
     """What goes in, and what the family says of it."""
     facts = [("context", f"{manifest.context} positions"), ("vocabulary", str(manifest.vocab_size))]
     text, image, labels = manifest.text, manifest.image, manifest.labels
-    if manifest.family == "decoder":
+    if manifest.seq2seq is not None:
+        facts[0] = ("context", f"{manifest.context} positions of a target")
+        facts.insert(0, ("sources", f"up to {manifest.seq2seq.source_context} tokens"))
+    elif manifest.family == "decoder":
         facts.append(("chat", str((manifest.chat or {}).get("kind", "no template"))))
     elif text is None:
         facts = []

@@ -1,0 +1,184 @@
+"""T5 (Raffel et al., 2020): relative positions as a bias, RMS norms before layers without biases.
+
+Versions 1.1 and later, FLAN-T5 among them, have a gated MLP and a head of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+from torch import nn
+
+from satchel.models import weights
+from satchel.models.checkpoint import LazyTensor
+from satchel.models.config import COSMETIC
+from satchel.models.layers import MLP, Embedding, GatedMLP, RMSNorm
+from satchel.models.ops import Heads
+from satchel.models.relative import DistanceBias
+from satchel.models.seq2seq import (
+    Block,
+    CrossAttention,
+    Embeddings,
+    Seq2seq,
+    SourceAttention,
+    Stack,
+    TargetAttention,
+)
+from satchel.models.seq2seq_config import Seq2seqConfig
+from satchel.runtime.errors import CheckpointError
+
+WORDS = ("words.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight")
+HEAD = "lm_head.weight"
+RENAMED = (
+    (r"^shared\.", "words."),
+    (r"block\.0\.layer\.0\.SelfAttention\.relative_attention_bias\.", "distance_bias."),
+    (r"\.final_layer_norm\.", ".norm."),
+    (r"\.layer\.0\.layer_norm\.", ".self_attn_norm."),
+    (r"^(decoder\..*)\.layer\.1\.layer_norm\.", r"\1.cross_attn_norm."),
+    (r"\.layer\.[12]\.layer_norm\.", ".mlp_norm."),
+    (r"\.layer\.0\.SelfAttention\.(\w)\.", r".self_attn.\1_proj."),
+    (r"^decoder\.block\.(\d+)\.layer\.1\.EncDecAttention\.([kv])\.", r"cross.\1.\2_proj."),
+    (r"\.layer\.1\.EncDecAttention\.(\w)\.", r".cross_attn.\1_proj."),
+    (r"\.layer\.[12]\.DenseReluDense\.wi_0\.", ".mlp.gate_proj."),
+    (r"\.layer\.[12]\.DenseReluDense\.wi(_1)?\.", ".mlp.up_proj."),
+    (r"\.layer\.[12]\.DenseReluDense\.wo\.", ".mlp.down_proj."),
+    (r"\.block\.", ".layers."),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(Seq2seqConfig):
+    """config.json of model_type t5."""
+
+    ALIASES: ClassVar[dict[str, str]] = {
+        "d_model": "hidden_size",
+        "d_kv": "head_dim",
+        "d_ff": "intermediate_size",
+        "num_layers": "num_hidden_layers",
+        "num_heads": "num_attention_heads",
+    }
+    cosmetic: ClassVar[frozenset[str]] = COSMETIC | {
+        "dense_act_fn",  # this and the next follow from feed_forward_proj
+        "is_gated_act",
+        "dropout_rate",
+        "initializer_factor",
+        "output_past",
+    }
+
+    hidden_size: int
+    head_dim: int
+    intermediate_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    num_decoder_layers: int | None = None
+    relative_attention_num_buckets: int = 32
+    relative_attention_max_distance: int = 128
+    layer_norm_epsilon: float = 1e-6
+    feed_forward_proj: str = "relu"
+    scale_decoder_outputs: bool | None = None
+    n_positions: int | None = None  # advice: no table depends on it
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_activation("activation")
+        buckets, farthest = (
+            self.relative_attention_num_buckets,
+            self.relative_attention_max_distance,
+        )
+        if buckets < 4 or buckets % 2 or farthest <= buckets // 2:
+            raise CheckpointError(
+                f"config.json: relative_attention_num_buckets = {buckets} and "
+                f"relative_attention_max_distance = {farthest} make no buckets",
+                "CKPT_CONFIG",
+            )
+
+    @property
+    def heads(self) -> Heads:
+        # T5 was trained with scores that are not scaled.
+        return Heads(self.num_attention_heads, self.num_attention_heads, self.head_dim, 1.0)
+
+    @property
+    def decoder_depth(self) -> int:
+        return self.num_decoder_layers or self.num_hidden_layers
+
+    @property
+    def source_width(self) -> int:
+        return self.hidden_size
+
+    @property
+    def usual_positions(self) -> int:
+        return max(self.n_positions or 0, super().usual_positions)
+
+    @property
+    def gated(self) -> bool:
+        """Whether the MLP is a gated one."""
+        return self.feed_forward_proj.startswith("gated-")
+
+    @property
+    def activation(self) -> str:
+        """The MLP's activation; "gated-gelu" has always meant the approximation by tanh."""
+        name = self.feed_forward_proj.removeprefix("gated-")
+        return "gelu_new" if self.feed_forward_proj == "gated-gelu" else name
+
+    @property
+    def head_scale(self) -> float:
+        """What the head's input is multiplied with."""
+        scaled = self.scale_decoder_outputs
+        scaled = self.tie_word_embeddings if scaled is None else scaled
+        return self.hidden_size**-0.5 if scaled else 1.0
+
+
+class Model(Seq2seq):
+    """T5."""
+
+    def __init__(self, config: Config, tied: bool) -> None:
+        words = Embedding(config.vocab_size, config.hidden_size)
+        encoder = self._stack(config, words, config.num_hidden_layers, crossing=False)
+        decoder = self._stack(config, words, config.decoder_depth, crossing=True)
+        super().__init__(config, words, encoder, decoder, tied=tied, bias=False)
+
+    @staticmethod
+    def _stack(config: Config, words: Embedding, depth: int, crossing: bool) -> Stack:
+        size, heads = config.hidden_size, config.heads
+
+        def norm() -> RMSNorm:
+            return RMSNorm(size, config.layer_norm_epsilon)
+
+        def block(layer: int) -> Block:
+            mlp = GatedMLP if config.gated else MLP
+            parts: dict[str, nn.Module] = {"self_attn": TargetAttention(size, heads, None)}
+            if crossing:
+                parts["cross_attn"] = CrossAttention(layer, size, heads, bias=False)
+            else:
+                parts["self_attn"] = SourceAttention(
+                    size, heads.num_heads, bias=False, head_dim=heads.head_dim, scale=heads.scale
+                )
+            parts["mlp"] = mlp(size, config.intermediate_size, config.activation, bias=False)
+            return Block(parts, norm, post_norm=False)
+
+        reach = config.relative_attention_max_distance
+        bias = DistanceBias(heads.num_heads, reach, both=not crossing)
+        return Stack(Embeddings(words), [block(layer) for layer in range(depth)], norm(), bias)
+
+    @staticmethod
+    def tied(tensors: Mapping[str, LazyTensor], config: Seq2seqConfig) -> bool:
+        # Files say tie_word_embeddings of either kind; what the head is, its weights decide.
+        return HEAD not in tensors
+
+    @staticmethod
+    def sanitize(tensors: Mapping[str, LazyTensor], config: Config) -> dict[str, LazyTensor]:
+        named = weights.unified(weights.rename(tensors, RENAMED), WORDS)
+        if HEAD in named and weights.equal(named[HEAD], named.get(WORDS[0])):
+            del named[HEAD]
+        named = weights.fuse_llama(named)
+        named = weights.fuse(named, ("k_proj", "v_proj"), "kv_proj")
+        buckets, scale = config.relative_attention_num_buckets, config.head_scale
+        reach = config.relative_attention_max_distance
+        for stack, both in (("encoder", True), ("decoder", False)):
+            table = partial(DistanceBias.table, buckets=buckets, reach=reach, both=both)
+            named = weights.transform(named, rf"^{stack}\.distance_bias\.weight$", table)
+        # The scale of the head's input is a part of the norm before it.
+        return weights.transform(named, r"^decoder\.norm\.weight$", lambda gain: gain * scale)

@@ -1,0 +1,277 @@
+"""What every model that writes has: prompts in, generated text out, whole or piece by piece."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from types import EllipsisType
+from typing import Any
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from satchel.runtime.bundle import TOKENIZER, Bundle
+from satchel.runtime.decoder import Cancel, Cancelled, Run
+from satchel.runtime.errors import LimitError, UsageError, shown
+from satchel.runtime.generate import Row, generate
+from satchel.runtime.sample import Sampler, Sampling
+from satchel.runtime.task import TaskModel
+from satchel.runtime.text import TextStream, load_tokenizer, tokenizing
+
+Prompt = str | Sequence[int]
+MAX_NEW_TOKENS = 256
+MAX_STOP_STRINGS, MAX_STOP_LENGTH = 16, 256
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One finished text.
+
+    `text` leaves out special tokens and a stop string; `tokens` are the new ids without the
+    end-of-text id; `logprobs` are the model's own log-probabilities of them, before any sampling
+    option. `finish_reason` is "eos", "stop" (a stop string), "length" or "cancelled".
+    """
+
+    text: str
+    tokens: list[int]
+    finish_reason: str
+    logprobs: list[float]
+    prompt_tokens: int
+
+
+class Stream:
+    """Pieces of text as they are generated: iterate once; `cancel` from any thread.
+
+    `result` is the Generation once the iteration has ended.
+    """
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+        self._source = iter(batch)
+        self._pieces = (piece for _, piece in self._source)
+
+    def __iter__(self) -> Iterator[str]:
+        return self._pieces
+
+    def __next__(self) -> str:
+        return next(self._pieces)
+
+    def cancel(self) -> None:
+        """End the generation within a step; `result.finish_reason` is then "cancelled"."""
+        self._batch.cancel.cancel()
+
+    def close(self) -> None:
+        """Give up a stream that will not be read to its end, and what it holds."""
+        self._pieces.close()
+        self._source.close()
+
+    @property
+    def result(self) -> Generation:
+        """The finished generation."""
+        return self._batch.results()[0]
+
+
+class Batch:
+    """Rows being generated, and their text. Iterates over (row, piece of text)."""
+
+    def __init__(
+        self,
+        model: TextModel,
+        rows: list[Row],
+        stop: Sequence[str],
+        cancel: Cancel,
+        lease: AbstractContextManager[Run],
+    ) -> None:
+        self.model, self.rows, self.cancel, self.lease = model, rows, cancel, lease
+        self.streams = [TextStream(model.tokenizer, stop) for _ in rows]
+        self.texts = [""] * len(rows)
+
+    def __iter__(self) -> Generator[tuple[int, str]]:
+        try:
+            with self.lease as run:
+                for index, token in generate(run, self.rows, self.model.manifest.tokens.eos):
+                    stream = self.streams[index]
+                    piece = stream.add(token)
+                    if stream.stopped:
+                        self.rows[index].finish_reason = "stop"
+                    if piece:
+                        self.texts[index] += piece
+                        yield index, piece
+        except Cancelled:  # before the first token: `generate` minds the rest
+            for row in self.rows:
+                row.finish_reason = "cancelled"
+        for index, stream in enumerate(self.streams):
+            if rest := stream.close():
+                self.texts[index] += rest
+                yield index, rest
+            if stream.stopped:
+                self.rows[index].finish_reason = "stop"
+
+    def results(self) -> list[Generation]:
+        """The finished generations, in the order of the prompts."""
+        if any(row.finish_reason is None for row in self.rows):
+            raise UsageError("the text is still being generated: iterate to its end first")
+        return [
+            Generation(
+                text,
+                list(row.tokens),
+                row.finish_reason or "",
+                list(row.logprobs or []),
+                row.prompt_tokens,
+            )
+            for text, row in zip(self.texts, self.rows, strict=True)
+        ]
+
+
+class TextModel(TaskModel):
+    """A loaded bundle that writes text. Subclasses say what a prompt is to their decoder."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        super().__init__(bundle)
+        self.tokenizer: Tokenizer = load_tokenizer(bundle.path(TOKENIZER))
+        self.prompt_limit = self.manifest.context  # tokens
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text, with the special tokens the checkpoint's tokenizer adds."""
+        with tokenizing(text, self.prompt_limit):
+            return list(self.tokenizer.encode(text).ids)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of ids, without special tokens."""
+        ids = checked_ids(ids, self.manifest.vocab_size)
+        return str(self.tokenizer.decode(ids, skip_special_tokens=True))
+
+    def stream(
+        self,
+        prompt: Prompt,
+        *,
+        max_new_tokens: int | EllipsisType | None = ...,
+        stop: str | Sequence[str] = (),
+        **options: Any,
+    ) -> Stream:
+        """Generate after `prompt`, a text or ids, piece by piece.
+
+        `max_new_tokens` is by default what the bundle recommends, or 256; None means until the
+        context is full. `options` are the fields of Sampling:
+        temperature, top_k, top_p, min_p, repetition_penalty, seed, logit_bias; what is not given
+        comes from the bundle's generation defaults.
+        """
+        return Stream(self._batch([prompt], max_new_tokens, stop, options, logprobs=False))
+
+    def generate(
+        self,
+        prompt: Prompt | Sequence[str] | Sequence[Sequence[int]],
+        *,
+        max_new_tokens: int | EllipsisType | None = ...,
+        stop: str | Sequence[str] = (),
+        cancel: Cancel | None = None,
+        **options: Any,
+    ) -> Any:
+        """Generate after a prompt, or after each of a list of prompts in one batch.
+
+        A prompt is a text or a list of ids. Returns a Generation, or a list of them for a list of
+        prompts; each is what the prompt gives alone. Options as for `stream`.
+        """
+        many = _is_many(prompt)
+        prompts: Sequence[Any] = prompt if many else [prompt]
+        batch = self._batch(prompts, max_new_tokens, stop, options, True, cancel)
+        for _ in batch:
+            pass
+        results = batch.results()
+        return results if many else results[0]
+
+    def _ids(self, prompt: Prompt) -> list[int]:
+        if isinstance(prompt, str):
+            ids = self.encode(prompt) if prompt else []
+        else:
+            ids = checked_ids(prompt, self.manifest.vocab_size)
+        if not ids:
+            raise UsageError("the prompt is empty", "EMPTY_PROMPT")
+        return ids
+
+    def _batch(
+        self,
+        prompts: Sequence[Any],
+        max_new_tokens: int | EllipsisType | None,
+        stop: str | Sequence[str],
+        options: Mapping[str, Any],
+        logprobs: bool,
+        cancel: Cancel | None = None,
+        lease: AbstractContextManager[Run] | None = None,
+    ) -> Batch:
+        sampling = Sampling.from_options(options, self.manifest.generation)
+        rows = []
+        read = [self._ids(prompt) for prompt in prompts]
+        for ids in read:
+            before = self._before(ids)
+            sampler = Sampler(sampling, self.manifest.vocab_size)
+            limit = self._limit(len(before), max_new_tokens)
+            rows.append(Row(before, sampler, limit, len(ids), logprobs=[] if logprobs else None))
+        cancel = cancel or Cancel()
+        return Batch(self, rows, _stop_strings(stop), cancel, lease or self._lease(read, cancel))
+
+    def _before(self, prompt: list[int]) -> list[int]:
+        """The ids that the decoder's text begins with, for the ids of a prompt."""
+        raise NotImplementedError
+
+    def _lease(self, prompts: list[list[int]], cancel: Cancel) -> AbstractContextManager[Run]:
+        """A run for the ids of these prompts, begun when the context is entered."""
+        raise NotImplementedError
+
+    def _limit(self, prompt_tokens: int, max_new_tokens: int | EllipsisType | None) -> int:
+        room = self.manifest.context - prompt_tokens
+        if room < 1:
+            raise LimitError(
+                f"the prompt has {prompt_tokens} tokens, the bundle's context is "
+                f"{self.manifest.context}: shorten it",
+                "PROMPT_TOO_LONG",
+            )
+        if max_new_tokens is ...:
+            advice = self.manifest.generation
+            longest = advice.get("max_length", prompt_tokens + MAX_NEW_TOKENS)
+            max_new_tokens = advice.get("max_new_tokens", max(0, longest - prompt_tokens))
+        if max_new_tokens is None:
+            return room
+        if isinstance(max_new_tokens, bool) or not isinstance(max_new_tokens, int | np.integer):
+            raise UsageError(f"max_new_tokens = {max_new_tokens!r}; expected a whole number")
+        if max_new_tokens < 0:
+            raise UsageError(f"max_new_tokens = {max_new_tokens}; expected 0 or more")
+        return int(min(room, max_new_tokens))
+
+
+def _is_many(prompt: Any) -> bool:
+    """Whether `prompt` is a list of prompts rather than one."""
+    if isinstance(prompt, str) or not isinstance(prompt, Sequence | np.ndarray):
+        return False
+    return len(prompt) > 0 and isinstance(prompt[0], str | Sequence | np.ndarray)
+
+
+def checked_ids(prompt: Any, vocab_size: int) -> list[int]:
+    """The caller's ids as plain integers. Raises UsageError at the first that is not an id."""
+    if isinstance(prompt, bytes | bytearray) or not isinstance(prompt, Iterable):
+        raise UsageError(f"expected a text or a list of ids, got {type(prompt).__name__}")
+    ids = []
+    for place, token in enumerate(prompt):
+        try:
+            number = operator.index(token)
+        except TypeError:
+            number = -1
+        if isinstance(token, bool) or not 0 <= number < vocab_size:
+            raise UsageError(
+                f"id {shown(token)} at index {place} is not a whole number in 0..{vocab_size - 1}",
+                "TOKEN_ID",
+            )
+        ids.append(number)
+    return ids
+
+
+def _stop_strings(stop: str | Sequence[str]) -> list[str]:
+    strings = [stop] if isinstance(stop, str) else list(stop)
+    for text in strings:
+        if not isinstance(text, str) or not 0 < len(text) <= MAX_STOP_LENGTH:
+            raise UsageError(f"stop string {text!r}; expected 1 to {MAX_STOP_LENGTH} characters")
+    if len(strings) > MAX_STOP_STRINGS:
+        raise UsageError(f"{len(strings)} stop strings; at most {MAX_STOP_STRINGS}")
+    return strings

@@ -1,0 +1,214 @@
+"""Every encoder-decoder architecture: transformers = our reference model = the exported graphs."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+import satchel
+from satchel import models
+from satchel.export.check import tolerance
+from satchel.models.folder import load_folder
+from satchel.models.seq2seq import Context
+from tests.tiny import VOCAB
+from tests.tiny_seq2seq import START, save_seq2seq
+
+GATED = {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "t5": ("t5", {}),
+    "t5-gated": ("t5", GATED),
+    "t5-own-head": ("t5", GATED | {"own_head": True}),
+    "t5-wide-heads": ("t5", {"d_kv": 32, "relative_attention_max_distance": 20}),
+    "mt5": ("mt5", {"own_head": True}),
+}
+SOURCE, TARGET = 150, 140  # tokens, beyond T5's farthest distance
+
+
+@pytest.fixture(scope="module", params=CASES)
+def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """(checkpoint folder, transformers model) of one architecture."""
+    model_type, overrides = CASES[request.param]
+    folder = tmp_path_factory.mktemp(request.param)
+    return folder, save_seq2seq(folder, model_type, **overrides)
+
+
+@pytest.fixture(scope="module")
+def bundle(case: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    out = tmp_path_factory.mktemp("bundles") / "bundle"
+    satchel.pack(case[0], out, precision="fp32")
+    return satchel.load(out)
+
+
+@pytest.fixture(scope="module")
+def reference(case: Any) -> Any:
+    return models.build_seq2seq(load_folder(case[0]))[0]
+
+
+def some_ids(length: int, seed: int = 0) -> list[int]:
+    return np.random.default_rng(seed).integers(0, VOCAB, length).tolist()
+
+
+def expected_logits(model: Any, source: list[int], target: list[int]) -> np.ndarray:
+    with torch.inference_mode():
+        found = model(input_ids=torch.tensor([source]), decoder_input_ids=torch.tensor([target]))
+    return found.logits[0].numpy()
+
+
+def close(found: Any, expected: Any) -> None:
+    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance(np.asarray(expected)))
+
+
+def test_reference_model_equals_transformers(case: Any, reference: Any) -> None:
+    theirs = case[1]
+    lengths = torch.tensor([SOURCE, 47], dtype=torch.int32)
+    mask = (torch.arange(SOURCE) < lengths[:, None]).long()
+    sources = torch.tensor([some_ids(SOURCE), some_ids(SOURCE, 1)])
+    targets = torch.tensor([some_ids(TARGET, 2), some_ids(TARGET, 3)])
+    with torch.inference_mode():
+        states = reference.encoder(sources, Context(lengths=lengths))
+        cross = reference.read(sources, lengths)
+        logits = reference(targets, Context(lengths=lengths, cross=cross))
+        expected = theirs(input_ids=sources, attention_mask=mask, decoder_input_ids=targets)
+    assert expected.logits.abs().max() > 1  # logits that are all alike would prove nothing
+    real = mask.bool().numpy()
+    close(states.numpy()[real], expected.encoder_last_hidden_state.numpy()[real])
+    close(logits.numpy(), expected.logits.numpy())
+
+
+def test_graphs_equal_transformers(case: Any, bundle: Any) -> None:
+    source, target = some_ids(SOURCE), some_ids(TARGET)
+    found = bundle.logits(source, target)
+    close(found, expected_logits(case[1], source, [START, *target]))
+
+
+def test_greedy_tokens_equal_transformers(case: Any, bundle: Any) -> None:
+    source = some_ids(21, seed=1)
+    with torch.inference_mode():
+        theirs = case[1].generate(
+            torch.tensor([source]),
+            attention_mask=torch.ones(1, len(source)),
+            max_new_tokens=32,
+            do_sample=False,
+            eos_token_id=-1,
+        )
+    ours = bundle.generate(source, max_new_tokens=32)
+    assert ours.tokens == theirs[0, 1:].tolist()
+    assert (ours.finish_reason, ours.prompt_tokens) == ("length", 21)
+
+
+def test_ragged_batch_equals_singles(bundle: Any) -> None:
+    sources = [some_ids(length, seed=length) for length in (3, 40, 9, 1)]
+    together = bundle.generate(sources, max_new_tokens=16)
+    alone = [bundle.generate(source, max_new_tokens=16) for source in sources]
+    assert [row.tokens for row in together] == [row.tokens for row in alone]
+    for row, one in zip(together, alone, strict=True):
+        close(row.logprobs, one.logprobs)
+
+
+def test_step_by_step_equals_one_prefill(bundle: Any) -> None:
+    source, ids = some_ids(30), [START, *some_ids(40, seed=2)]
+    decoder = bundle.decoder.reading(bundle.encoder([source]))
+    whole, run = decoder.logits(ids), decoder.start()
+    run.append(ids[:5])
+    for position, token in enumerate(ids[5:], 5):
+        close(run.step(np.array([token]), np.ones(1, bool))[0], whole[position])
+
+
+def test_rows_of_one_source_share_it(bundle: Any) -> None:
+    sources = [some_ids(12), some_ids(31, 1)]
+    targets = [[START, *some_ids(length, length)] for length in (4, 9, 1, 6, 2, 9)]
+    decoder = bundle.decoder.reading(bundle.encoder(sources))
+    run = decoder.start(6)
+    assert decoder.sources.values["cross.0.key"].shape()[0] == 2
+    found = [run.prefill(targets).copy()]
+    steps = np.array(some_ids(6))
+    found.append(run.step(steps, np.ones(6, bool)).copy())
+    for row, target in enumerate(targets):
+        source = sources[row // 3]
+        one = bundle.logits(source, [*target[1:], int(steps[row])])
+        close(np.array([logits[row] for logits in found]), one[-2:])
+
+
+def operators(folder: Path, role: str) -> Counter[str]:
+    graph = onnx.load(folder / f"{role}.onnx", load_external_data=False).graph
+    return Counter(node.op_type for node in graph.node)
+
+
+def test_a_step_touches_no_key_of_the_source(tmp_path: Path) -> None:
+    """Nothing but attention reads the cross keys and values, so that no step copies them."""
+    save_seq2seq(tmp_path / "checkpoint", "t5")
+    satchel.pack(tmp_path / "checkpoint", tmp_path / "bundle", precision="fp32")
+    graph = onnx.load(tmp_path / "bundle/decoder.onnx", load_external_data=False).graph
+    readers = Counter(
+        node.op_type for node in graph.node for name in node.input if name.startswith("cross.")
+    )
+    assert readers == {"MultiHeadAttention": 4, "Shape": 2}
+    counts = operators(tmp_path / "bundle", "decoder")
+    assert counts["GroupQueryAttention"] == counts["MultiHeadAttention"] == 2
+    assert counts["SkipSimplifiedLayerNormalization"] == 6
+    assert counts["Transpose"] == 1  # of the position bias
+    assert counts.total() <= 60, counts
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_a_tied_table_is_stored_once(precision: str, tmp_path: Path) -> None:
+    save_seq2seq(tmp_path / "checkpoint", "t5", vocab_size=4096)
+    out = tmp_path / "bundle"
+    satchel.pack(tmp_path / "checkpoint", out, precision=precision, force=True)
+    size = sum(path.stat().st_size for path in out.glob("*.data"))
+    table = 4096 * 64 * (4 if precision == "fp32" else 1)
+    assert table < size < 1.9 * table
+    places = set()
+    for role in ("encoder", "decoder"):
+        graph = onnx.load(out / f"{role}.onnx", load_external_data=False).graph
+        for tensor in graph.initializer:
+            entry = {pair.key: pair.value for pair in tensor.external_data}
+            if entry and int(entry["length"]) == table:
+                places.add((entry["location"], entry["offset"]))
+    assert len(places) == 1
+    assert places.pop()[0] == "encoder.onnx.data"
+
+
+def test_int8_is_the_same_alone_and_in_a_batch(tmp_path: Path) -> None:
+    save_seq2seq(tmp_path / "checkpoint", "t5")
+    satchel.pack(tmp_path / "checkpoint", tmp_path / "bundle", force=True)
+    model = satchel.load(tmp_path / "bundle", threads=1)
+    sources = [some_ids(length, seed=length) for length in (3, 40, 9)]
+    target = [START, *some_ids(10)]
+    together = model.decoder.reading(model.encoder(sources)).start(3).prefill([target] * 3)
+    for row, source in enumerate(sources):
+        np.testing.assert_array_equal(together[row], model.logits(source, target[1:])[-1])
+
+
+def test_the_manifest_says_how_a_search_is_meant(tmp_path: Path) -> None:
+    source = tmp_path / "checkpoint"
+    save_seq2seq(source, "t5", num_decoder_layers=1, num_layers=1)
+    advice = {
+        "decoder_start_token_id": 3,
+        "num_beams": 4,
+        "max_length": 12,
+        "min_length": 0,
+        "length_penalty": 0.6,
+        "early_stopping": "never",
+        "no_repeat_ngram_size": 3,
+        "forced_eos_token_id": 1,
+        "bad_words_ids": [[7]],
+    }
+    (source / "generation_config.json").write_text(json.dumps(advice))
+    packed = satchel.pack(source, tmp_path / "bundle", precision="fp32", context=100)
+    manifest = packed.manifest
+    assert manifest.seq2seq is not None and manifest.seq2seq.start == advice.pop(
+        "decoder_start_token_id"
+    )
+    assert advice.pop("min_length") == 0  # off
+    assert manifest.generation == advice
+    assert (manifest.context, manifest.seq2seq.source_context) == (100, 4096)
+    found = satchel.load(tmp_path / "bundle").generate([1, 2])
+    assert (len(found.tokens), found.finish_reason) == (11, "length")  # the start counts
