@@ -8,18 +8,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Encoding
 
 from satchel.runtime.bundle import Bundle, Labels
 from satchel.runtime.encoder import Encoder
-from satchel.runtime.errors import LimitError, UsageError
+from satchel.runtime.errors import LimitError, UsageError, shown
 from satchel.runtime.image import ImageFormat
-from satchel.runtime.prepare import MOST_TOKENS, Preparation
+from satchel.runtime.pieces import assembled
+from satchel.runtime.prepare import Preparation
 from satchel.runtime.session import open_session
-from satchel.runtime.spans import Answer, Span, best_answer, merge_labels
+from satchel.runtime.spans import Answer, best_answers, merge_labels
 from satchel.runtime.task import TaskModel
-from satchel.runtime.text import tokenizing
 
 Array = NDArray[np.float32]
+STATES = "last_hidden_state"
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class EncoderModel(TaskModel):
         pieces = [self._text().rows(text, prompt, window) for text in texts]
         rows = [(owner, ids) for owner, parts in enumerate(pieces) for ids in parts]
         lengths = [sum(map(len, parts)) for parts in pieces]
-        encoder = self.encoders.get("text") or self.encoders["encoder"]
+        encoder = self._text_encoder()
         result = np.zeros((len(texts), encoder.answer_size), np.float32)
         for index, vector in encoder.texts([ids for _, ids in rows]):
             owner, ids = rows[index]
@@ -111,45 +113,55 @@ class EncoderModel(TaskModel):
         order = np.argsort([-score for score in scores], kind="stable")
         return [Ranked(int(index), scores[index]) for index in order]
 
-    def tokens(self, text: str) -> list[Span]:
-        """Labelled spans of `text` with character offsets into it; B- and I- labels are merged."""
+    def tokens(self, texts: str | Sequence[str], *, window: int | None = None) -> Any:
+        """Labelled spans of a text with character offsets into it, or a list of them for each text.
+
+        The labels of BIO and its relatives are merged. A text longer than the model takes is cut
+        with a warning; with `window`, it is read in pieces that overlap by that many tokens.
+        """
         self.require("tokens")
-        encoding = self._text().encode(text)
-        labels = self._labels()
-        [(_, logits)] = self.encoders["encoder"].texts([encoding.ids])
-        scores = activated(logits, "softmax")
-        return merge_labels(text, encoding.offsets, encoding.word_ids, scores, labels.names)
+        single = isinstance(texts, str)
+        items: list[Any] = [texts] if single else list(texts)
+        prepare = self._text()
+        pieces = [
+            [prepare.encode(text)] if window is None else prepare.pieces(text, window)
+            for text in items
+        ]
+        rows = iter(self._logits([piece for parts in pieces for piece in parts]))
+        spans = []
+        for text, parts in zip(items, pieces, strict=True):
+            logits = [next(rows) for _ in parts]
+            offsets, words, joined = assembled(parts, logits, window or 0)
+            scores = activated(joined, "softmax")
+            spans.append(merge_labels(text, offsets, words, scores, self._labels().names))
+        return spans[0] if single else spans
 
     def answer(self, question: str, context: str, *, longest: int = 30) -> Answer:
         """The span of `context` that answers `question`, of at most `longest` tokens.
 
-        A context that is too long is read in overlapping pieces; the likeliest answer wins.
+        A context of any length is read in overlapping pieces.
         """
         self.require("answer")
-        if longest < 1:
-            raise UsageError(f"longest = {longest}; expected at least 1")
-        tokenizer, limit = self._text().tokenizer, self._text().limit
-        with tokenizing(question, MOST_TOKENS), tokenizing(context, MOST_TOKENS):
-            lead = len(tokenizer.encode(question, "").ids)
-            whole = tokenizer.encode(context, add_special_tokens=False)
-        room = limit - lead
-        if room < 2:
-            raise UsageError(f"the question has {lead} tokens; at most {limit - 2} leave room")
-        found, step = [], room // 2
-        for start in range(0, max(1, len(whole.ids) - room + step), step):
-            part = whole.offsets[start : start + room]
-            first, last = (part[0][0], part[-1][1]) if part else (0, 0)
-            one = self._answer_in(question, context[first:last], longest)
-            shift = first if one.text else 0
-            found.append(Answer(one.text, one.start + shift, one.end + shift, one.score))
-        # "No answer" holds only where no piece has one.
-        return max(found, key=lambda answer: (bool(answer.text), answer.score))
+        return self.answers(question, context, top=1, longest=longest)[0]
+
+    def answers(
+        self, question: str, context: str, *, top: int = 5, longest: int = 30
+    ) -> list[Answer]:
+        """The `top` likeliest answers, likeliest first; one with empty text says there is none."""
+        self.require("answers")
+        _check_count("top", top)
+        _check_count("longest", longest)
+        parts, overlap = self._text().question(question, context)
+        logits = self._logits(parts)
+        # That one piece has no answer says nothing of the others: the least sure of it counts.
+        none = min((rows[0] for rows in logits), key=lambda row: float(row.sum()))
+        offsets, _, joined = assembled(parts, logits, overlap)
+        return best_answers(context, offsets, joined, none, longest=longest, top=top)
 
     def fill_mask(self, text: str, *, top: int = 5) -> list[Filled]:
         """The `top` likeliest tokens for the one mask in `text`, likeliest first."""
         self.require("fill_mask")
-        if top < 1:
-            raise UsageError(f"top = {top}; expected at least 1")
+        _check_count("top", top)
         tokenizer, mask = self._text().tokenizer, self.manifest.tokens.mask
         if mask is None:
             raise UsageError("this bundle's tokenizer has no mask token")
@@ -169,10 +181,18 @@ class EncoderModel(TaskModel):
     def hidden_states(self, text: str | Sequence[int]) -> Array:
         """float32 [length, hidden]: the last layer's states of a text or ids, special tokens included."""
         self.require("hidden_states")
-        ids = self._text().encode(text).ids if isinstance(text, str) else list(text)
+        ids = self._text().rows(text)[0] if isinstance(text, str) else _one_row(text)
         if len(ids) > self.manifest.context:
             raise LimitError(f"{len(ids)} ids; the model takes {self.manifest.context}")
-        [(_, states)] = self.encoders["encoder"].texts([ids], output="last_hidden_state")
+        [(_, states)] = self._text_encoder().texts([ids], output=STATES)
+        return states
+
+    def image_hidden_states(self, image: Any) -> Array:
+        """float32 [length, hidden]: the last layer's states of an image, class token first if any."""
+        self.require("image_hidden_states")
+        assert self.image_format is not None
+        pixels = self.image_format.pixels(image)[None]
+        states: Array = self.encoders["image"]({"pixel_values": pixels}, STATES)[0]
         return states
 
     def embed_images(self, images: Any) -> Array:
@@ -189,18 +209,25 @@ class EncoderModel(TaskModel):
         assert self.preparation is not None
         return self.preparation
 
+    def _text_encoder(self) -> Encoder:
+        return self.encoders.get("text") or self.encoders["encoder"]
+
     def _labels(self) -> Labels:
         assert self.manifest.labels is not None
         return self.manifest.labels
 
     def _text_logits(self, items: Sequence[Any]) -> list[Array]:
+        """Logits of texts and of pairs of texts."""
         pairs = [item if isinstance(item, tuple) else (item,) for item in items]
-        encodings = [self._text().encode(*pair) for pair in pairs]
-        results: list[Any] = [None] * len(items)
-        rows = self.encoders["encoder"].texts(
-            [encoding.ids for encoding in encodings], [encoding.type_ids for encoding in encodings]
-        )
-        for index, logits in rows:
+        if wrong := [len(pair) for pair in pairs if len(pair) not in (1, 2)]:
+            raise UsageError(f"a tuple of {wrong[0]} texts; expected a pair")
+        return self._logits([self._text().encode(*pair) for pair in pairs])
+
+    def _logits(self, encodings: Sequence[Encoding]) -> list[Array]:
+        ids = [encoding.ids for encoding in encodings]
+        types = [encoding.type_ids for encoding in encodings]
+        results: list[Any] = [None] * len(encodings)
+        for index, logits in self.encoders["encoder"].texts(ids, types):
             results[index] = logits
         return results
 
@@ -211,12 +238,6 @@ class EncoderModel(TaskModel):
         named = dict(zip(labels.names, map(float, scores), strict=True))
         return Classification(labels.names[best], float(scores[best]), named)
 
-    def _answer_in(self, question: str, context: str, longest: int) -> Answer:
-        encoding = self._text().encode(question, context)
-        [(_, logits)] = self.encoders["encoder"].texts([encoding.ids], [encoding.type_ids])
-        inside = [part == 1 for part in encoding.sequence_ids]
-        return best_answer(context, encoding.offsets, inside, logits, longest)
-
     def _image_answers(self, images: Any) -> Array:
         assert self.image_format is not None
         encoder = self.encoders["image"]
@@ -225,6 +246,19 @@ class EncoderModel(TaskModel):
         for row, item in zip(rows, items, strict=True):  # one alone is hundreds of patches already
             row[:] = encoder({"pixel_values": self.image_format.pixels(item)[None]})[0]
         return rows
+
+
+def _check_count(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise UsageError(f"{name} = {shown(value)}; expected a whole number of at least 1")
+
+
+def _one_row(ids: Any) -> list[Any]:
+    """Ids as a list; what they are is checked where they run."""
+    array = np.asarray(ids)
+    if array.ndim != 1:
+        raise UsageError(f"ids have the shape {list(array.shape)}; expected those of one text")
+    return array.tolist()
 
 
 def activated(logits: Array, scores: str) -> Array:

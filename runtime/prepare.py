@@ -12,6 +12,7 @@ from satchel.runtime.errors import UsageError, shown
 from satchel.runtime.text import load_tokenizer, tokenizing
 
 MOST_TOKENS = 1 << 19  # with `tokenizing` 16 million characters; more is no text for one vector
+MOST_SHARED = 128  # tokens of a context that two pieces share
 FIRST_LOOK = 64  # characters per token read at first of a text that will be cut
 
 
@@ -25,7 +26,7 @@ class Preparation:
         self.limit = self.settings.max_length
         self.path: Path = bundle.path(TOKENIZER)
         self.tokenizer = load_tokenizer(self.path)
-        self._cutters: dict[int, Tokenizer] = {}
+        self._cutters: dict[tuple[int, str], Tokenizer] = {}
 
     def encode(self, text: str, pair: str | None = None) -> Encoding:
         """Ids of a text or pair; what exceeds the model's length is cut, with a warning."""
@@ -38,6 +39,27 @@ class Preparation:
             )
         return encoding
 
+    def pieces(self, text: str, overlap: int) -> list[Encoding]:
+        """A text in as many encodings as it takes; neighbours share `overlap` tokens."""
+        self._check_window(overlap)
+        with tokenizing(text, MOST_TOKENS):
+            whole = self._cutter(overlap).encode(self._cased(text))
+        return [whole, *whole.overflowing]
+
+    def question(self, question: str, context: str) -> tuple[list[Encoding], int]:
+        """Pairs of the question and a piece of the context, and how many tokens neighbours share."""
+        with tokenizing(question, MOST_TOKENS), tokenizing(context, MOST_TOKENS):
+            lead = len(self.tokenizer.encode(self._cased(question), "").ids)
+            room = self.limit - lead
+            if room < 2:
+                raise UsageError(
+                    f"the question has {lead} tokens; at most {self.limit - 2} leave room"
+                )
+            overlap = min(MOST_SHARED, room // 2)
+            cutter = self._cutter(overlap, "only_second")
+            whole = cutter.encode(self._cased(question), self._cased(context))
+        return [whole, *whole.overflowing], overlap
+
     def rows(
         self, text: str, prompt: str | None = None, window: int | None = None
     ) -> list[list[int]]:
@@ -47,12 +69,12 @@ class Preparation:
         text = self._prompt(prompt) + text
         if window is None:
             return [self._padded(self.encode(text).ids)]
+        return [self._padded(piece.ids) for piece in self.pieces(text, window)]
+
+    def _check_window(self, window: int) -> None:
         most = self.limit - int(self.tokenizer.num_special_tokens_to_add(False)) - 1
         if isinstance(window, bool) or not isinstance(window, int) or not 0 <= window <= most:
-            raise UsageError(f"window = {window}; expected a whole number from 0 to {most}")
-        with tokenizing(text, MOST_TOKENS):
-            encoding = self._cutter(window).encode(self._cased(text))
-        return [self._padded(piece.ids) for piece in (encoding, *encoding.overflowing)]
+            raise UsageError(f"window = {shown(window)}; expected a whole number from 0 to {most}")
 
     def _prompt(self, name: str | None) -> str:
         prompts = self.settings.prompts
@@ -80,10 +102,10 @@ class Preparation:
             size *= 2
         return text[:size]
 
-    def _cutter(self, overlap: int) -> Tokenizer:
-        """A tokenizer that cuts, kept; the overlap is a setting that threads cannot share."""
-        if overlap not in self._cutters:
+    def _cutter(self, overlap: int, side: str = "longest_first") -> Tokenizer:
+        """A tokenizer that cuts, kept; how it cuts is a setting that threads cannot share."""
+        if (overlap, side) not in self._cutters:
             cutter = load_tokenizer(self.path)
-            cutter.enable_truncation(self.limit, stride=overlap)
-            self._cutters[overlap] = cutter
-        return self._cutters[overlap]
+            cutter.enable_truncation(self.limit, stride=overlap, strategy=side)
+            self._cutters[overlap, side] = cutter
+        return self._cutters[overlap, side]

@@ -12,6 +12,13 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 Offset = tuple[int, int]  # first and one past the last character of a token
 OUTSIDE = "O"
+BEGIN = frozenset("BSUW")  # begin, single, unit, whole
+INSIDE = frozenset("IM")
+LAST = frozenset("ELSUW")  # end, last, and those of one word alone
+# Thai, Lao, Tibetan, Myanmar and Khmer: letters that are not wide, in scripts without spaces.
+UNSPACED = ((0x0E00, 0x0FFF), (0x1000, 0x109F), (0x1780, 0x17FF))
+BYTES = 4  # of a character, at most
+JOINER = "\N{ZERO WIDTH JOINER}"
 
 
 @dataclass(frozen=True)
@@ -27,12 +34,16 @@ class Span:
 
 @dataclass(frozen=True)
 class Answer:
-    """The span of a context that answers a question; empty text where none does."""
+    """The span of a context that answers a question; empty text where none does.
+
+    `score` is its probability, and `no_answer` that of "the context does not say".
+    """
 
     text: str
     start: int
     end: int
     score: float
+    no_answer: float
 
 
 def merge_labels(
@@ -44,26 +55,40 @@ def merge_labels(
 ) -> list[Span]:
     """Spans from per-token probabilities [tokens, labels]; `words` numbers each token's word.
 
-    A word has the label and score of its first token. A span goes on while the next word is I- of
-    the same kind (or, without prefixes, has the same label); its score is the mean of its words'.
-    "O" is no span.
+    A word has the label and score of its first token. A span goes on while the next word is inside
+    one of the same kind (or, without prefixes, has the same label); its score is the mean of its
+    words'. "O" is no span.
     """
+    tags = _tags(names)
     spans: list[tuple[str, int, int, list[float]]] = []
-    previous = OUTSIDE
+    going = OUTSIDE  # the kind of a span that the next word may continue
     for start, end, row in _words(text, offsets, words, scores):
         best = int(row.argmax())
-        prefix, _, kind = names[best].rpartition("-") if names[best][1:2] == "-" else ("", "", "")
-        if prefix not in ("B", "I"):
-            prefix, kind = "", names[best]
-        if kind == previous and prefix != "B" and kind != OUTSIDE:
+        prefix, kind = tags[best]
+        if kind == going and prefix not in BEGIN and kind != OUTSIDE:
             _, first, _, so_far = spans[-1]
             spans[-1] = (kind, first, end, [*so_far, float(row[best])])
         elif kind != OUTSIDE:
             spans.append((kind, start, end, [float(row[best])]))
-        previous = kind
+        going = OUTSIDE if prefix in LAST else kind
     return [
         Span(kind, text[start:end], start, end, float(np.mean(parts)))
         for kind, start, end, parts in spans
+    ]
+
+
+def _tags(names: Sequence[str]) -> list[tuple[str, str]]:
+    """(prefix, kind) of every label; the prefix is empty where the label is the kind.
+
+    B- and I- always are prefixes. The letters of BIOES, BILOU and BMEWO are such only where the same
+    kind has a B- or I-, so that a label may be called "E-mail".
+    """
+    kinds = {name[2:] for name in names if name.startswith(("B-", "I-"))}
+    return [
+        (name[0], name[2:])
+        if name[1:2] == "-" and name[0] in BEGIN | INSIDE | LAST and name[2:] in kinds
+        else ("", name)
+        for name in names
     ]
 
 
@@ -77,7 +102,9 @@ def _words(
         start, end = _trimmed(text, start, end)
         if word is None or start == end:
             continue
-        if found and word == last and _goes_on(text, start, found[-1][1]):
+        # Byte-level tokenizers split words before and after an accent that is a character.
+        accent = start > 0 and any(map(_is_mark, text[start - 1 : start + 1]))
+        if found and (word == last or accent) and _goes_on(text, start, found[-1][1]):
             found[-1] = (found[-1][0], max(end, found[-1][1]), found[-1][2])
         else:
             found.append((start, end, row))
@@ -88,48 +115,75 @@ def _words(
 def _goes_on(text: str, start: int, end: int) -> bool:
     """Whether a token at `start` belongs to the word before it, which ends at `end`.
 
-    Tokenizers that split at spaces alone call "Paris," one word, and a line of Chinese too.
+    Tokenizers that split at spaces alone call "Paris," one word, and a line of Chinese or Thai too.
     """
     if start < end:
         return True  # bytes of one character
-    pair = text[end - 1], text[start]
-    letters = all(unicodedata.category(letter)[0] in "LMN" for letter in pair)
-    wide = any(unicodedata.east_asian_width(letter) in "WF" for letter in pair)
-    return start == end and letters and not wide
+    if start > end:
+        return False
+    before, after = text[end - 1], text[start]
+    if JOINER in (before, after) or _is_mark(after):
+        return True
+    letters = all(unicodedata.category(letter)[0] in "LMN" for letter in (before, after))
+    return letters and not _is_unspaced(before) and not _is_unspaced(after)
+
+
+def _is_mark(letter: str) -> bool:
+    """Whether it is an accent or vowel sign on the letter before."""
+    return unicodedata.category(letter)[0] == "M"
+
+
+def _is_unspaced(letter: str) -> bool:
+    """Whether its script is written without spaces between words."""
+    if any(first <= ord(letter) <= last for first, last in UNSPACED):
+        return True
+    return unicodedata.east_asian_width(letter) in "WF"
 
 
 def _trimmed(text: str, start: int, end: int) -> Offset:
-    """Without the spaces that some tokenizers count to a token."""
+    """Without the spaces that some tokenizers count to a token, with the accents they drop."""
     piece = text[start:end]
-    return start + len(piece) - len(piece.lstrip()), max(
-        start, end - len(piece) + len(piece.rstrip())
-    )
+    first = start + len(piece) - len(piece.lstrip())
+    last = max(start, end - len(piece) + len(piece.rstrip()))
+    while first < last < len(text) and _is_mark(text[last]):
+        last += 1
+    return first, last
 
 
-def best_answer(
+def best_answers(
     context: str,
     offsets: Sequence[Offset],
-    in_context: Sequence[bool],
     logits: Array,
+    none: Array,
+    *,
     longest: int,
-) -> Answer:
-    """The likeliest span from start and end logits [tokens, 2], of at most `longest` tokens.
+    top: int,
+) -> list[Answer]:
+    """The `top` likeliest spans of at most `longest` tokens, likeliest first, "no answer" among them.
 
-    Its score is the product of the two probabilities over the context and the first token, which
-    stands for "no answer" in models trained to say so.
+    `logits` [tokens, 2] say where in `context` an answer starts and ends, `none` [2] are those of "no
+    answer". A score is the product of two probabilities, each over the tokens and "no answer".
     """
-    allowed = np.array(in_context)
-    allowed[0] = True
-    masked = np.where(allowed[:, None], logits, -np.inf)
-    shifted = np.exp(masked - masked.max(0))
-    start, end = (shifted / shifted.sum(0)).T
-    product = np.outer(start, end)
-    joint = np.triu(product) - np.triu(product, longest)
-    none = float(joint[0, 0])
-    joint[0, :] = 0
-    first, last = divmod(int(joint.argmax()), len(joint))
-    score = float(joint[first, last])
-    if none >= score:
-        return Answer("", 0, 0, none)
-    begin, finish = _trimmed(context, offsets[first][0], offsets[last][1])
-    return Answer(context[begin:finish], begin, finish, score)
+    every = np.concatenate([none[None], logits]).astype(np.float64)
+    shifted = every - every.max(0)
+    chances = shifted - np.log(np.exp(shifted).sum(0))  # logarithms
+    no_answer = float(np.exp(chances[0].sum()))
+    places = [_trimmed(context, *offset) for offset in offsets]
+    blank = np.array([start >= end for start, end in places], bool)
+    start, end = np.where(blank[:, None], -np.inf, chances[1:]).T
+    found: list[tuple[float, Offset]] = [(float(chances[0].sum()), (0, 0))]
+    most = BYTES * top  # bytes of one character are tokens with the same place
+    for length in range(min(longest, len(start))):
+        joint = start[: len(start) - length] + end[length:]
+        best = np.argpartition(-joint, most - 1)[:most] if len(joint) > most else range(len(joint))
+        for index in map(int, best):
+            place = places[index][0], places[index + length][1]
+            found.append((float(joint[index]), place))
+    answers: dict[Offset, Answer] = {}
+    for chance, (first, last) in sorted(found, key=lambda item: (-item[0], item[1])):
+        if chance == -np.inf or len(answers) == top:
+            break
+        score = float(np.exp(chance))
+        answer = Answer(context[first:last], first, last, score, no_answer)
+        answers.setdefault((first, last), answer)
+    return list(answers.values())

@@ -13,11 +13,11 @@ METHODS = {  # task -> the methods of a bundle made for it
     "embed": ("embed", "hidden_states"),
     "classify": ("classify", "rank", "hidden_states"),
     "tokens": ("tokens", "hidden_states"),
-    "answer": ("answer", "hidden_states"),
+    "answer": ("answer", "answers", "hidden_states"),
     "fill-mask": ("fill_mask", "hidden_states"),
-    "image-embed": ("embed_images",),
-    "image-classify": ("classify_images",),
-    "text-image-embed": ("embed", "embed_images"),
+    "image-embed": ("embed_images", "image_hidden_states"),
+    "image-classify": ("classify_images", "image_hidden_states"),
+    "text-image-embed": ("embed", "embed_images", "hidden_states", "image_hidden_states"),
 }
 ALL_METHODS = frozenset(name for names in METHODS.values() for name in names)
 

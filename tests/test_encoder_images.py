@@ -128,6 +128,29 @@ def test_texts_and_images_meet(name: str, made: Any) -> None:
     assert (lengths == {16}) == (name == "siglip")
 
 
+@pytest.mark.parametrize("name", ["vit", "vit-classify", "clip", "siglip"])
+def test_hidden_states_equal_transformers(name: str, made: Any) -> None:
+    ours, theirs, folder = made(name)
+    trunk = getattr(theirs, "vision_model", theirs.base_model)
+    with torch.inference_mode():
+        expected = trunk(pixel_values=pixels(PICTURES[:1])).last_hidden_state[0]
+    found = ours.image_hidden_states(PICTURES[0])
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    with pytest.raises(UsageError, match="is no image"):
+        ours.image_hidden_states([PICTURES[0]])
+    if name not in ("clip", "siglip"):
+        return
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    for text in TEXTS:
+        padding: Any = "max_length" if name == "siglip" else False
+        ids = tokenizer(text, padding=padding, truncation=True, max_length=16).input_ids
+        with torch.inference_mode():
+            states = theirs.text_model(torch.tensor([ids])).last_hidden_state[0]
+        np.testing.assert_allclose(ours.hidden_states(text), states, atol=1e-4)
+        np.testing.assert_array_equal(ours.hidden_states(ids), ours.hidden_states(text))
+
+
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 @pytest.mark.parametrize("name", ["clip", "vit-classify"])
 def test_bundles_verify(name: str, precision: str, made: Any) -> None:
@@ -138,10 +161,10 @@ def test_bundles_verify(name: str, precision: str, made: Any) -> None:
 
 def test_a_wrong_method_names_the_right_ones(made: Any) -> None:
     for name, method, right in (
-        ("vit", "embed", "embed_images"),
-        ("vit-classify", "embed_images", "classify_images"),
-        ("clip", "hidden_states", "embed or embed_images"),
-        ("clip", "generate", "embed or embed_images"),
+        ("vit", "embed", "embed_images or image_hidden_states"),
+        ("vit", "hidden_states", "embed_images or image_hidden_states"),
+        ("vit-classify", "embed_images", "classify_images or image_hidden_states"),
+        ("clip", "generate", "embed, embed_images, hidden_states or image_hidden_states"),
     ):
         with pytest.raises(UsageError, match=f"{method} does not fit .* use {right}"):
             getattr(made(name)[0], method)("x")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 import warnings
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,8 +17,10 @@ from torch import nn
 import satchel
 from satchel.runtime.errors import LimitError, UsageError
 from satchel.runtime.task import METHODS
-from tests.tiny import edit_config, save_checkpoint
+from tests.tiny import save_checkpoint
 from tests.tiny_encoders import POSITIONS, save_encoder
+
+pytest_plugins = "tests.encoder_bundles"
 
 TEXTS = [
     "The fox runs.",
@@ -34,25 +34,6 @@ TEXTS = [
 ]
 LONG = "the fox sees a dog on it and runs to the cat. " * 12
 NAMES = {"0": "O", "1": "B-CAT", "2": "I-CAT"}
-Made = tuple[Any, Any, Path]  # our bundle, transformers' model, its folder
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Made]:
-    """(model type, task, precision, configuration) -> a loaded bundle and its origin, made once."""
-    known: dict[Any, Made] = {}
-
-    def get(model_type: str, task: str, precision: str = "fp32", **changes: Any) -> Made:
-        key = (model_type, task, precision, repr(changes))
-        if key not in known:
-            folder = tmp_path_factory.mktemp("made")
-            theirs = save_encoder(folder / "checkpoint", model_type, task)
-            edit_config(folder / "checkpoint", **changes)
-            satchel.pack(folder / "checkpoint", folder / "out", precision=precision, force=True)
-            known[key] = (satchel.load(folder / "out", threads=1), theirs, folder / "checkpoint")
-        return known[key]
-
-    return get
 
 
 def pipeline(folder: Path, name: str, **options: Any) -> Any:
@@ -231,48 +212,6 @@ def test_spans_equal_the_pipeline(made: Any) -> None:
         assert [one.score for one in found] == pytest.approx(scores, abs=1e-4)
         assert all(one.text == text[one.start : one.end] for one in found)
     assert seen > 10
-
-
-def test_answers_equal_brute_force(made: Any) -> None:
-    ours, theirs, folder = made("bert", "answer")
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-    context = "Zoë's café: the fox runs to the 狐狸 and it is on the dog."
-    for question in ("Who runs?", "what is on it", "7", "é"):
-        for longest in (1, 3, 30):
-            inputs = tokenizer(question, context, return_tensors="pt", return_offsets_mapping=True)
-            offsets = inputs.pop("offset_mapping")[0].tolist()
-            inside = [part == 1 for part in inputs.sequence_ids(0)]
-            inside[0] = True
-            with torch.inference_mode():
-                answer = theirs(**inputs)
-            mask = torch.tensor(inside)
-            begin, finish = (
-                torch.softmax(logits[0].masked_fill(~mask, -torch.inf), 0).tolist()
-                for logits in (answer.start_logits, answer.end_logits)
-            )
-            places = [place for place, allowed in enumerate(inside) if allowed][1:]
-            spans = [
-                (begin[i] * finish[j], i, j)
-                for i, j in itertools.product(places, places)
-                if i <= j < i + longest
-            ]
-            score, i, j = max(spans)
-            found = ours.answer(question, context, longest=longest)
-            none = begin[0] * finish[0]
-            assert found.score == pytest.approx(max(score, none), abs=1e-4)
-            start, end = (offsets[i][0], offsets[j][1]) if score > none else (0, 0)
-            assert (found.start, found.end, found.text) == (start, end, context[start:end])
-
-
-def test_long_contexts_are_read_in_pieces(made: Any) -> None:
-    ours = made("bert", "answer")[0]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        found = ours.answer("who?", LONG)
-    assert found.text == LONG[found.start : found.end]
-    assert ours.answer("who?", "").text == ""
-    with pytest.raises(UsageError, match="leave room"):
-        ours.answer(LONG, "the fox")
 
 
 @pytest.mark.parametrize("model_type", ["bert", "modernbert"])
