@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,7 +79,7 @@ class EncoderModel(TaskModel):
         that many tokens, and their vectors are averaged by length.
         """
         self.require("embed")
-        texts = [texts] if isinstance(texts, str) else list(texts)
+        texts = _listed("texts", texts)
         pieces = [self._text().rows(text, prompt, window) for text in texts]
         rows = [(owner, ids) for owner, parts in enumerate(pieces) for ids in parts]
         lengths = [sum(map(len, parts)) for parts in pieces]
@@ -98,7 +98,7 @@ class EncoderModel(TaskModel):
         """A Classification of a text, or a list of them; a pair of texts is a tuple."""
         self.require("classify")
         single = isinstance(texts, str | tuple)
-        items: list[Any] = [texts] if single else list(texts)
+        items = [texts] if single else _listed("texts", texts)
         results = [self._classification(row) for row in self._text_logits(items)]
         return results[0] if single else results
 
@@ -108,7 +108,9 @@ class EncoderModel(TaskModel):
         labels = self._labels()
         if len(labels.names) != 1:
             raise UsageError(f"ranking needs a bundle with one label; it has {len(labels.names)}")
-        logits = self._text_logits([(query, passage) for passage in passages])
+        if isinstance(passages, str):
+            raise UsageError("passages are one text; expected a list of texts")
+        logits = self._text_logits([(query, text) for text in _listed("passages", passages)])
         scores = [float(activated(row, labels.scores)[0]) for row in logits]
         order = np.argsort([-score for score in scores], kind="stable")
         return [Ranked(int(index), scores[index]) for index in order]
@@ -120,8 +122,7 @@ class EncoderModel(TaskModel):
         with a warning; with `window`, it is read in pieces that overlap by that many tokens.
         """
         self.require("tokens")
-        single = isinstance(texts, str)
-        items: list[Any] = [texts] if single else list(texts)
+        single, items = isinstance(texts, str), _listed("texts", texts)
         prepare = self._text()
         pieces = [
             [prepare.encode(text)] if window is None else prepare.pieces(text, window)
@@ -219,8 +220,9 @@ class EncoderModel(TaskModel):
     def _text_logits(self, items: Sequence[Any]) -> list[Array]:
         """Logits of texts and of pairs of texts."""
         pairs = [item if isinstance(item, tuple) else (item,) for item in items]
-        if wrong := [len(pair) for pair in pairs if len(pair) not in (1, 2)]:
-            raise UsageError(f"a tuple of {wrong[0]} texts; expected a pair")
+        wrong = [pair for pair in pairs if len(pair) not in (1, 2) or pair[-1] is None]
+        if wrong:
+            raise UsageError(f"expected a text or a tuple of two, got {shown(wrong[0])}")
         return self._logits([self._text().encode(*pair) for pair in pairs])
 
     def _logits(self, encodings: Sequence[Encoding]) -> list[Array]:
@@ -246,6 +248,15 @@ class EncoderModel(TaskModel):
         for row, item in zip(rows, items, strict=True):  # one alone is hundreds of patches already
             row[:] = encoder({"pixel_values": self.image_format.pixels(item)[None]})[0]
         return rows
+
+
+def _listed(name: str, texts: Any) -> list[Any]:
+    """One text or several, as a list; what they are is checked where they are read."""
+    if isinstance(texts, str):
+        return [texts]
+    if isinstance(texts, bytes) or not isinstance(texts, Iterable):
+        raise UsageError(f"{name}: expected a text or a list of texts, got {type(texts).__name__}")
+    return list(texts)
 
 
 def _check_count(name: str, value: Any) -> None:

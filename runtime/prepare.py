@@ -30,7 +30,8 @@ class Preparation:
 
     def encode(self, text: str, pair: str | None = None) -> Encoding:
         """Ids of a text or pair; what exceeds the model's length is cut, with a warning."""
-        with tokenizing(text, MOST_TOKENS), tokenizing(pair or "", MOST_TOKENS):
+        other = "" if pair is None else pair
+        with tokenizing(text, MOST_TOKENS), tokenizing(other, MOST_TOKENS):
             second = self._beginning(pair) if pair is not None else None
             encoding = self._cutter(0).encode(self._beginning(text), second)
         if encoding.overflowing:

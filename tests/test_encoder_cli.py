@@ -93,10 +93,17 @@ def test_a_killed_run_goes_on(
     np.testing.assert_allclose(np.load(out), model.embed(lines), atol=1e-6)
     assert {path.name for path in tmp_path.iterdir()} == {"lines.txt", "v.npy"}
 
+    again = ["embed", bundle, "--file", source, "--out", out, "--window", "3"]
+    assert main([str(part) for part in again]) == 2
+    assert "v.npy' exists; --overwrite replaces it" in capsys.readouterr().err
+    out.unlink()
     with pytest.raises(KeyboardInterrupt):
         vectors.embed_file(source, out, 64, dying, {"window": 1})
-    printed = run(capsys, "embed", bundle, "--file", source, "--out", out, "--window", "3")
-    assert "32 vectors of 64 numbers\n" in printed  # other settings: begun anew
+    (tmp_path / "v.npy.part.json").unlink()
+    assert main([str(part) for part in again]) == 2
+    assert "v.npy.part' is from another run" in capsys.readouterr().err
+    assert "32 vectors of 64 numbers\n" in run(capsys, *again, "--overwrite")
+    assert {path.name for path in tmp_path.iterdir()} == {"lines.txt", "v.npy"}
     found = np.load(out, mmap_mode="r")
     assert found.dtype == np.float32 and found.flags.c_contiguous
     np.testing.assert_allclose(found, model.embed(lines, window=3), atol=1e-6)
@@ -124,6 +131,64 @@ def test_tokens_answer_and_fill_mask(made: Any, capsys: Capture, tmp_path: Path)
     assert (found["text"] or "(no answer)") in run(capsys, *question)
     lines = run(capsys, "fill-mask", made("fill-mask"), "the [MASK] runs", "--top", "3")
     assert len(lines.splitlines()) == 3
+
+
+def test_lines_of_a_file(made: Any, capsys: Capture, tmp_path: Path) -> None:
+    lines = [f"the fox sees {number} dogs" for number in range(70)] + ["", "\t\x1b[2J é"]
+    (tmp_path / "lines.txt").write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
+    (tmp_path / "masks.txt").write_text("the [MASK] runs\na [MASK]", "utf-8")
+    (tmp_path / "context.txt").write_text("The fox sees it. " * 30, "utf-8")
+    file = ["--file", tmp_path / "lines.txt"]
+
+    model = satchel.load(made("classify"))
+    printed = run(capsys, "classify", made("classify"), *file).splitlines()
+    expected = model.classify(lines)
+    assert [line.split("\t")[:2] for line in printed] == [
+        [str(number), one.label] for number, one in enumerate(expected, 1)
+    ]
+    assert all(len(line.split("\t")) == 4 for line in printed)
+    assert printed[-1].endswith("\t\\x1b[2J é") and printed[-2].endswith("\t")
+    found = [
+        json.loads(line)
+        for line in run(capsys, "classify", made("classify"), *file, "--json").splitlines()
+    ]
+    assert [one["label"] for one in found] == [one.label for one in expected]
+
+    spans = run(capsys, "tokens", made("tokens"), *file, "--json", "--window", "4").splitlines()
+    assert len(spans) == len(lines) and json.loads(spans[-2]) == []
+    assert all(one["text"] == lines[0][one["start"] : one["end"]] for one in json.loads(spans[0]))
+
+    filled = run(
+        capsys, "fill-mask", made("fill-mask"), "--file", tmp_path / "masks.txt", "--top", "2"
+    )
+    assert [line.split("\t")[0] for line in filled.splitlines()] == ["1", "1", "2", "2"]
+
+    context = ["--context", tmp_path / "context.txt"]
+    many = run(capsys, "answer", made("answer"), *file, *context, "--json").splitlines()
+    one = run(capsys, "answer", made("answer"), "--question", lines[3], *context, "--json")
+    assert len(many) == len(lines) and json.loads(many[3]) == json.loads(one)
+    best = json.loads(
+        run(capsys, "answer", made("answer"), "--question", "x", *context, "--top", "3", "--json")
+    )
+    assert len(best) == 3 and best[0]["score"] >= best[2]["score"]
+
+    ranked = run(capsys, "rank", made("rank"), "--query", "who?", *file, "--json")
+    assert {one["index"] for one in json.loads(ranked)} == set(range(len(lines)))
+
+
+def test_pairs_of_texts(made: Any, capsys: Capture, tmp_path: Path) -> None:
+    pairs = [("the fox", "a dog"), ("it", ""), ("runs", "é")]
+    model = satchel.load(made("classify"))
+    expected = [one.score for one in model.classify(pairs)]
+    given = [part for pair in pairs for part in ("--pair", *pair)]
+    found = json.loads(run(capsys, "classify", made("classify"), *given, "--json"))
+    assert [one["score"] for one in found] == pytest.approx(expected, abs=1e-6)
+    assert "the fox | a dog" in run(capsys, "classify", made("classify"), *given)
+    (tmp_path / "pairs.tsv").write_text("\n".join("\t".join(pair) for pair in pairs), "utf-8")
+    file = ["--pair-file", tmp_path / "pairs.tsv"]
+    lines = run(capsys, "classify", made("classify"), *file, "--json").splitlines()
+    assert [json.loads(line)["score"] for line in lines] == pytest.approx(expected, abs=1e-6)
+    assert run(capsys, "classify", made("classify"), *file).startswith("1\t")
 
 
 def test_images(made: Any, capsys: Capture, tmp_path: Path) -> None:
@@ -158,9 +223,26 @@ def test_verify_finds_another_answer(made: Any, capsys: Capture) -> None:
     path.write_text(kept, "utf-8")
 
 
+def test_options_stand_anywhere(made: Any, capsys: Capture) -> None:
+    for order in (["x y", "--window", "3"], ["--window", "3", "x y"]):
+        assert len(run(capsys, "embed", made("embed"), *order).splitlines()) == 1
+        spans = run(capsys, "tokens", made("tokens"), "--json", *order)
+        assert spans == run(capsys, "tokens", "--json", made("tokens"), *order)
+    split = run(capsys, "classify", "--threads", 1, made("classify"), "a", "--debug", "b")
+    assert len(split.splitlines()) == 2
+    assert run(capsys, "tokens", made("tokens"), "--json", "") == "[]\n"
+    for wrong in (["tokens", made("tokens"), "x", "y"], ["embed"], ["embed", "x", "--nonsense"]):
+        with pytest.raises(SystemExit) as stopped:
+            main(wrong)
+        assert stopped.value.code == 2
+
+
 def test_refused_in_one_line(made: Any, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     bundle, source, out = made("embed"), tmp_path / "lines.txt", tmp_path / "v.npy"
     (tmp_path / "empty.txt").touch()
+    kept, one_tab = tmp_path / "kept.npy", tmp_path / "tabs.tsv"
+    kept.write_bytes(b"precious")
+    one_tab.write_text("a\tb\na\tb\tc\n")
     source.write_bytes(b"fine\nfine\n\xff\xfe\n")
     cases: list[tuple[list[object], str, str]] = [
         (["embed", bundle], "USAGE", "--file"),
@@ -174,6 +256,31 @@ def test_refused_in_one_line(made: Any, capfd: pytest.CaptureFixture[str], tmp_p
             ["embed", bundle, "--file", tmp_path / "empty.txt", "--out", out],
             "EMPTY_PROMPT",
             "lines",
+        ),
+        (["embed", bundle, "x", "--out", kept], "USAGE", "--overwrite replaces it"),
+        (["embed", bundle, "--file", source, "--out", kept], "USAGE", "--overwrite replaces it"),
+        (["embed", bundle, "x", "--overwrite"], "USAGE", "--out"),
+        (["embed", bundle, "--image", "x.png", "--window", "3"], "USAGE", "not for --image"),
+        (["embed", bundle, "--image", "x.png", "--prompt", ""], "USAGE", "not for --image"),
+        (["classify", made("classify")], "USAGE", "--pair-file"),
+        (["classify", made("classify"), "x", "--pair", "x", "y"], "USAGE", "one of them"),
+        (["classify", made("classify"), "--pair-file", one_tab], "USAGE", "line 2 has 2 tabs"),
+        (["classify", made("classify"), "--file", tmp_path / "empty.txt"], "EMPTY_PROMPT", "lines"),
+        (["classify", made("classify"), "--file", source], "PROMPT_ENCODING", "line 3"),
+        (["tokens", made("tokens"), "x", "--file", source], "USAGE", "one of them"),
+        (["tokens", made("tokens"), "x", "--window", "99"], "USAGE", "window"),
+        (
+            ["fill-mask", made("fill-mask"), "--file", source],
+            "USAGE",
+            "line 1: the text has 0 masks",
+        ),
+        (["rank", made("rank"), "--query", "x"], "USAGE", "a passage or --file"),
+        (["rank", made("rank"), "--query", "x", "--file", source], "PROMPT_ENCODING", "line 3"),
+        (["answer", made("answer"), "--context", one_tab], "USAGE", "--question or --file"),
+        (
+            ["answer", made("answer"), "--question", "x", "--context", one_tab, "--top", "0"],
+            "USAGE",
+            "top",
         ),
         (["embed", bundle, "x", "--prompt", "query"], "USAGE", "unknown"),
         (["embed", bundle, "x", "--window", "-1"], "USAGE", "window"),

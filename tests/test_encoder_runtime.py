@@ -99,9 +99,23 @@ def test_texts_that_are_none(made: Any) -> None:
     embedding = made("bert", "embed")[0]
     with pytest.raises(UsageError, match="lone surrogate at character 1"):
         embedding.embed(["fine", "a\ud800"])
+    classifier = made("bert", "classify")[0]
+    for bad in (None, 7, b"bytes", ["x", "y"]):
+        for call in (
+            lambda bad: embedding.embed([bad]),
+            lambda bad: classifier.classify([bad]),
+            lambda bad: classifier.classify([("x", bad)]),
+            lambda bad: classifier.classify((bad, "x")),
+        ):
+            with pytest.raises(UsageError, match="expected a text"):
+                call(bad)
     for bad in (None, 7, b"bytes"):
-        with pytest.raises(UsageError, match="expected a text"):
-            embedding.embed([bad])
+        with pytest.raises(UsageError, match="expected a text or a list"):
+            embedding.embed(bad)
+    for pair in ((), ("x", "y", "z")):
+        with pytest.raises(UsageError, match="tuple of two"):
+            classifier.classify([pair])
+    assert embedding.embed(text for text in ("x", "y")).shape == (2, 64)
     with pytest.raises(UsageError, match="outside"):
         embedding.hidden_states([5, -1])
     with pytest.raises(LimitError, match="97 ids"):
@@ -193,6 +207,8 @@ def test_rank_puts_the_best_first(made: Any, tmp_path: Path) -> None:
     assert [one.index for one in found] == list(np.argsort(-np.array(expected), kind="stable"))
     assert [one.score for one in found] == pytest.approx(sorted(expected)[::-1], abs=1e-4)
     assert ours.rank("fox?", []) == []
+    with pytest.raises(UsageError, match="expected a list"):
+        ours.rank("fox?", "the dog")
     with pytest.raises(UsageError, match="one label; it has 3"):
         made("bert", "classify")[0].rank("fox?", passages)
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import satchel
 from satchel.cli_encoders import add_verbs
-from satchel.command import debug, load, on_bundle
+from satchel.command import VerbParser, debug, load, on_bundle
 from satchel.progress import bars
 from satchel.runtime.errors import SatchelError, StorageError, UsageError, shown
 
@@ -193,7 +193,7 @@ def _sampling(options: argparse.Namespace) -> dict[str, Any]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="satchel", description=satchel.__doc__)
     parser.add_argument("--version", action="version", version=f"satchel {satchel.__version__}")
-    verbs = parser.add_subparsers(required=True, metavar="COMMAND")
+    verbs = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=VerbParser)
     command = verbs.add_parser("export", help=export.__doc__)
     command.set_defaults(run=export)
     command.add_argument("source", help="a Hugging Face folder, a .gguf file, or a hub id")

@@ -5,18 +5,24 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import functools
+import itertools
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from satchel.command import Verb, load, on_bundle
-from satchel.progress import bars
-from satchel.report import table
+from satchel.lines import measure, read_lines
+from satchel.progress import bars, quiet
+from satchel.report import plain, table
 from satchel.runtime.bundle import MANIFEST, sha256_of
 from satchel.runtime.errors import StorageError, UsageError, shown
 
 Options = argparse.Namespace
+Rows = list[tuple[str, ...]]  # of a table
+BARE = {"text": "a text", "passage": "a passage"}  # arguments without a flag
+CHUNK = 64  # lines of a file that are read at once
 
 
 def embed(options: Options) -> None:
@@ -26,9 +32,13 @@ def embed(options: Options) -> None:
     _only_one_of(options, "text", "file", "image")
     if options.file and not options.out:
         raise UsageError("--file needs --out, a .npy file for the vectors")
+    if options.overwrite and not options.out:
+        raise UsageError("--overwrite is for --out")
+    if options.image and (options.prompt is not None or options.window is not None):
+        raise UsageError("--prompt and --window are for texts, not for --image")
     out = Path(options.out) if options.out else None
     if out is not None:
-        vectors.check_target(out)
+        vectors.check_target(out, options.overwrite)
     model = load(options)
     settings = {"prompt": options.prompt, "window": options.window}
     if options.file and out is not None:
@@ -36,8 +46,9 @@ def embed(options: Options) -> None:
         embed_rows = functools.partial(model.embed, **settings)
         dim = embed_rows([]).shape[1]
         count, done = vectors.embed_file(
-            Path(options.file), out, dim, embed_rows, settings | {"bundle": digest}, bars
-        )
+            Path(options.file), out, dim, embed_rows, settings | {"bundle": digest},
+            overwrite=options.overwrite, stage=bars,
+        )  # fmt: skip
         again = f", {done} of them by an earlier run" if done else ""
         print(f"{out}: {count} vectors of {dim} numbers{again}")
         return
@@ -46,7 +57,7 @@ def embed(options: Options) -> None:
     else:
         rows = model.embed(options.text, **settings)
     if out is not None:
-        vectors.save(out, rows)
+        vectors.save(out, rows, options.overwrite)
         print(f"{out}: {len(rows)} vectors of {rows.shape[1]} numbers")
     else:
         for row in rows:
@@ -54,74 +65,156 @@ def embed(options: Options) -> None:
 
 
 def classify(options: Options) -> None:
-    """labels of texts or images"""
-    _only_one_of(options, "text", "image")
-    model, items = load(options), options.image or options.text
-    found = model.classify_images(items) if options.image else model.classify(items)
-    rows = [(one.label, f"{one.score:.4f}", item) for one, item in zip(found, items, strict=True)]
-    _print(options, found, rows)
+    """labels of texts, of pairs of texts, or of images"""
+    _only_one_of(options, "text", "pair", "image", "file", "pair_file")
+    model = load(options)
+    if options.file:
+        _by_lines(options, options.file, read_lines, model.classify, _labelled, CHUNK)
+    elif options.pair_file:
+        _by_lines(options, options.pair_file, _read_pairs, model.classify, _labelled, CHUNK)
+    else:
+        items = options.image or options.text or [tuple(pair) for pair in options.pair]
+        found = model.classify_images(items) if options.image else model.classify(items)
+        rows = [_labelled(one, item)[0] for one, item in zip(found, items, strict=True)]
+        _print(options, found, rows)
 
 
 def tokens(options: Options) -> None:
     """labelled spans of a text"""
-    spans = load(options).tokens(options.text)
-    rows = [(one.label, f"{one.score:.4f}", f"{one.start}-{one.end}", one.text) for one in spans]
-    _print(options, spans, rows)
+    _only_one_of(options, "text", "file")
+    find = functools.partial(load(options).tokens, window=options.window)
+    if options.file:
+        _by_lines(options, options.file, read_lines, find, _spans, CHUNK)
+    else:
+        spans = find(options.text)
+        _print(options, spans, _spans(spans, options.text))
 
 
 def answer(options: Options) -> None:
     """the part of a context that answers a question"""
-    context = _read(Path(options.context))
-    found = load(options).answer(options.question, context)
-    where = f"{found.start}-{found.end}" if found.text else ""
-    _print(options, found, [(found.text or "(no answer)", f"{found.score:.4f}", where)])
+    _only_one_of(options, "question", "file")
+    context, model = _read(Path(options.context)), load(options)
+
+    def find(question: str) -> Any:
+        if options.top is None:
+            return model.answer(question, context)
+        return model.answers(question, context, top=options.top)
+
+    if options.file:
+        _by_lines(options, options.file, read_lines, lambda lines: [find(lines[0])], _answers)
+    else:
+        found = find(options.question)
+        _print(options, found, _answers(found, options.question))
 
 
 def fill_mask(options: Options) -> None:
     """the likeliest words for a masked place"""
-    found = load(options).fill_mask(options.text, top=options.top)
-    _print(options, found, [(one.token, f"{one.score:.4f}", one.text) for one in found])
+    _only_one_of(options, "text", "file")
+    fill = functools.partial(load(options).fill_mask, top=options.top)
+    if options.file:
+        _by_lines(options, options.file, read_lines, lambda lines: [fill(lines[0])], _filled)
+    else:
+        found = fill(options.text)
+        _print(options, found, _filled(found, options.text))
 
 
 def rank(options: Options) -> None:
     """passages by how well they answer a query"""
-    found = load(options).rank(options.query, options.passage)
-    rows = [(str(one.index), f"{one.score:.4f}", options.passage[one.index]) for one in found]
+    _only_one_of(options, "passage", "file")
+    passages = options.passage
+    if options.file:
+        measure(Path(options.file))
+        passages = list(read_lines(Path(options.file)))
+    found = load(options).rank(options.query, passages)
+    rows: Rows = [(str(one.index), f"{one.score:.4f}", passages[one.index]) for one in found]
     _print(options, found, rows)
 
 
-VERBS: dict[str, tuple[Verb, tuple[tuple[tuple[str, ...], dict[str, Any]], ...]]] = {
+def _labelled(one: Any, item: Any) -> Rows:
+    text = " | ".join(item) if isinstance(item, tuple) else str(item)
+    return [(one.label, f"{one.score:.4f}", text)]
+
+
+def _spans(spans: Any, text: str) -> Rows:
+    return [(one.label, f"{one.score:.4f}", f"{one.start}-{one.end}", one.text) for one in spans]
+
+
+def _answers(found: Any, question: str) -> Rows:
+    every = found if isinstance(found, list) else [found]
+    return [
+        (
+            f"{one.score:.4f}",
+            f"{one.start}-{one.end}" if one.text else "",
+            one.text or "(no answer)",
+        )
+        for one in every
+    ]
+
+
+def _filled(found: Any, text: str) -> Rows:
+    return [(one.token, f"{one.score:.4f}", one.text) for one in found]
+
+
+FILE = {"metavar": "FILE"}
+VERBS: dict[str, tuple[Verb, tuple[tuple[str, dict[str, Any]], ...]]] = {
     "embed": (
         embed,
         (
-            (("text",), {"nargs": "*"}),
-            (("--file",), {"help": "a text file, one text per line"}),
-            (("--image",), {"nargs": "+", "metavar": "FILE"}),
-            (("--out",), {"metavar": "FILE", "help": "a .npy file; a killed run goes on"}),
-            (("--prompt",), {"help": "a prompt of the bundle to put before each text"}),
-            (("--window",), {"type": int, "help": "split long texts; tokens that overlap"}),
+            ("text", {"nargs": "*"}),
+            ("--file", {**FILE, "help": "a text file, one text per line"}),
+            ("--image", {**FILE, "nargs": "+"}),
+            ("--out", {**FILE, "help": "a .npy file; a killed run of --file goes on"}),
+            ("--overwrite", {"action": "store_true", "help": "replace what is at --out"}),
+            ("--prompt", {"help": "a prompt of the bundle to put before each text"}),
+            ("--window", {"type": int, "help": "split long texts; tokens that overlap"}),
         ),
     ),
     "classify": (
         classify,
         (
-            (("text",), {"nargs": "*"}),
-            (("--image",), {"nargs": "+", "metavar": "FILE"}),
+            ("text", {"nargs": "*"}),
+            ("--pair", {"nargs": 2, "action": "append", "metavar": ("TEXT", "TEXT")}),
+            ("--image", {**FILE, "nargs": "+"}),
+            ("--file", {**FILE, "help": "a text file, one text per line"}),
+            ("--pair-file", {**FILE, "help": "two texts per line, a tab between them"}),
         ),
     ),
-    "tokens": (tokens, ((("text",), {}),)),
+    "tokens": (
+        tokens,
+        (
+            ("text", {"nargs": "?"}),
+            ("--file", {**FILE, "help": "a text file, one text per line"}),
+            ("--window", {"type": int, "help": "split long texts; tokens that overlap"}),
+        ),
+    ),
     "answer": (
         answer,
         (
-            (("--question",), {"required": True}),
-            (("--context",), {"required": True, "metavar": "FILE", "help": "a text file"}),
+            ("--question", {}),
+            ("--file", {**FILE, "help": "questions, one per line"}),
+            ("--context", {**FILE, "required": True, "help": "a text file"}),
+            (
+                "--top",
+                {"type": int, "help": "the likeliest so many, among them that there is none"},
+            ),
         ),
     ),
     "fill-mask": (
         fill_mask,
-        ((("text",), {}), (("--top",), {"type": int, "default": 5, "help": "words (5)"})),
+        (
+            ("text", {"nargs": "?"}),
+            ("--file", {**FILE, "help": "a text file, one text per line"}),
+            ("--top", {"type": int, "default": 5, "help": "words (5)"}),
+        ),
     ),
-    "rank": (rank, ((("--query",), {"required": True}), (("passage",), {"nargs": "+"}))),
+    "rank": (
+        rank,
+        (
+            ("--query", {"required": True}),
+            ("passage", {"nargs": "*"}),
+            ("--file", {**FILE, "help": "passages, one per line"}),
+        ),
+    ),
 }
 
 
@@ -129,32 +222,77 @@ def add_verbs(verbs: Any) -> None:
     """Every verb of the table with its options."""
     for name, (run, arguments) in VERBS.items():
         command = on_bundle(verbs, name, run)
-        for flags, settings in arguments:
-            command.add_argument(*flags, **settings)
+        for flag, settings in arguments:
+            command.add_argument(flag, **settings)
         if run is not embed:
             command.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
-def _print(options: Options, found: Any, rows: Sequence[tuple[str, ...]]) -> None:
+def _print(options: Options, found: Any, rows: Rows) -> None:
     """A table whose last column is text, or the result as JSON."""
     if options.json:
-        plain = [dataclasses.asdict(one) for one in found] if isinstance(found, list) else None
-        print(
-            json.dumps(
-                plain if plain is not None else dataclasses.asdict(found), ensure_ascii=False
+        print(_json(found))
+    elif rows:
+        for line, row in zip(table([row[:-1] for row in rows]).splitlines(), rows, strict=True):
+            print(f"{line}  {_one_line(row[-1])}".rstrip())
+
+
+def _by_lines(
+    options: Options,
+    name: str,
+    read: Callable[[Path], Iterator[Any]],
+    run: Callable[[list[Any]], list[Any]],
+    rows: Callable[[Any, Any], Rows],
+    size: int = 1,
+) -> None:
+    """Print what `run` makes of the lines that `read` gives of a file, `size` at once, as it comes.
+
+    With --json one value per line; else a line's number and its rows' cells, with tabs between them.
+    """
+    source = Path(name)
+    count, _ = measure(source)
+    items = read(source)
+    stage = bars if not sys.stdout.isatty() else quiet
+    for start in stage("reading lines")(range(0, count, size)):
+        chunk = list(itertools.islice(items, size))
+        try:
+            results = run(chunk)
+        except UsageError as error:
+            where = f"line {start + 1}" + (f" to {start + len(chunk)}" if len(chunk) > 1 else "")
+            raise UsageError(f"{shown(source)}: {where}: {error}", error.code) from error
+        for number, (item, found) in enumerate(zip(chunk, results, strict=True), start + 1):
+            if options.json:
+                print(_json(found))
+                continue
+            for row in rows(found, item):
+                print("\t".join((str(number), *map(_one_line, row))))
+
+
+def _read_pairs(source: Path) -> Iterator[tuple[str, ...]]:
+    for number, line in enumerate(read_lines(source), 1):
+        pair = tuple(line.split("\t"))
+        if len(pair) != 2:
+            raise UsageError(
+                f"{shown(source)}: line {number} has {len(pair) - 1} tabs; expected one, between "
+                "two texts"
             )
-        )
-        return
-    if rows:
-        text = [" ".join(row[-1].split()) for row in rows]
-        for line, last in zip(table([row[:-1] for row in rows]).splitlines(), text, strict=True):
-            print(f"{line}  {last}".rstrip())
+        yield pair
+
+
+def _json(found: Any) -> str:
+    plain = [dataclasses.asdict(one) for one in found] if isinstance(found, list) else None
+    return json.dumps(dataclasses.asdict(found) if plain is None else plain, ensure_ascii=False)
+
+
+def _one_line(text: str) -> str:
+    return plain(" ".join(text.split()))
 
 
 def _only_one_of(options: Options, *names: str) -> None:
-    given = [name for name in names if getattr(options, name)]
+    given = [name for name in names if getattr(options, name) not in (None, [])]
     if len(given) != 1:
-        wanted = " or ".join("a text" if name == "text" else f"--{name}" for name in names)
+        flags = [name.replace("_", "-") for name in names]
+        wanted = " or ".join(BARE.get(flag, f"--{flag}") for flag in flags)
         raise UsageError(f"give {wanted}, and one of them only")
 
 

@@ -12,6 +12,22 @@ from satchel.progress import bars
 Verb = Callable[[argparse.Namespace], None]
 
 
+class VerbParser(argparse.ArgumentParser):
+    """Takes options anywhere between arguments: plain argparse refuses the text of
+    ``embed OUT --window 3 TEXT``, since it has already given the texts nothing."""
+
+    _again = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self._again:  # by the method below
+            return super().parse_known_args(args, namespace)
+        self._again = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._again = False
+
+
 def on_bundle(verbs: Any, name: str, run: Verb) -> argparse.ArgumentParser:
     """A verb whose first argument is a bundle; its help is the docstring of `run`."""
     command: argparse.ArgumentParser = verbs.add_parser(name, help=run.__doc__)
