@@ -194,7 +194,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="satchel", description=satchel.__doc__)
     parser.add_argument("--version", action="version", version=f"satchel {satchel.__version__}")
     verbs = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=VerbParser)
-    command = verbs.add_parser("export", help=export.__doc__)
+    command: argparse.ArgumentParser = verbs.add_parser("export", help=export.__doc__)
     command.set_defaults(run=export)
     command.add_argument("source", help="a Hugging Face folder, a .gguf file, or a hub id")
     command.add_argument("out", help="the bundle folder to make")
