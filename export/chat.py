@@ -56,19 +56,6 @@ class NotJoints(Exception):
     """The template does more than put text between contents; says where."""
 
 
-def default_template(value: object) -> str | None:
-    """The template named `default` of a tokenizer's `chat_template`, which is a text or a list."""
-    if value is None or isinstance(value, str):
-        return value
-    match value:
-        case [*entries]:
-            for entry in entries:
-                match entry:
-                    case {"name": "default", "template": str(text)}:
-                        return text
-    raise _refused(f"no template is named default in {shown(value)}")
-
-
 def compile_template(
     template: str, special_tokens: Mapping[str, str], seconds: float = SECONDS
 ) -> tuple[ChatFormat, str]:

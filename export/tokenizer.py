@@ -11,6 +11,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from satchel.export.canonical import canonical
 from satchel.models.checkpoint import Checkpoint
 from satchel.runtime.bundle import Tokens
 from satchel.runtime.errors import CheckpointError, shown
@@ -32,7 +33,7 @@ def bundle_tokenizer(checkpoint: Checkpoint, vocab_size: int) -> bytes:
             f"{shown(checkpoint.source)} has no tokenizer.json", "TOKENIZER_INVALID"
         )
     # A text is read whole and alone, whatever its length.
-    whole = {**checkpoint.tokenizer, "truncation": None, "padding": None}
+    whole = canonical(checkpoint, checkpoint.tokenizer) | {"truncation": None, "padding": None}
     text = json.dumps(whole, ensure_ascii=False)
     try:
         with _silence():

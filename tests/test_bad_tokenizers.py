@@ -159,6 +159,22 @@ def test_what_is_harmless_is_read(name: str, place: Path) -> None:
     assert checkpoint.chat_template is None or "im_start" in checkpoint.chat_template
 
 
+@pytest.mark.parametrize(
+    ("value", "template"),
+    [
+        ("x", "x"),
+        ([{"name": "tool_use", "template": "T"}, {"name": "default", "template": "D"}], "D"),
+        ([{"name": "tool_use", "template": "T"}], None),
+        ([], None),
+        (None, None),
+        (5, None),
+    ],
+)
+def test_the_default_template_is_picked(value: object, template: str | None, place: Path) -> None:
+    d.wrote("tokenizer_config.json", json.dumps({"chat_template": value}))(place / "checkpoint")
+    assert load_folder(place / "checkpoint").chat_template == template
+
+
 def test_eos_of_all_files_ends_a_text(place: Path) -> None:
     from satchel.export.tokenizer import special_tokens
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from satchel.export.chat import compile_template, default_template
+from satchel.export.chat import compile_template
 from satchel.runtime.chat import ROLES, ChatFormat, checked_messages, encode_chat
 from satchel.runtime.errors import BundleError, UnsupportedError, UsageError
 
@@ -326,15 +326,6 @@ def test_messages_are_checked(messages: Any, fault: str) -> None:
 def test_a_damaged_format_is_a_bundle_error(value: object) -> None:
     with pytest.raises(BundleError):
         ChatFormat.from_dict(value)
-
-
-def test_the_default_template_is_picked() -> None:
-    named = [{"name": name, "template": name.upper()} for name in ("tool_use", "default")]
-    assert default_template(named) == "DEFAULT"
-    assert default_template("x") == "x" and default_template(None) is None
-    for value in ([], named[:1], 5, ["x"]):
-        with pytest.raises(UnsupportedError, match="no template is named default"):
-            default_template(value)
 
 
 def test_the_runtime_names_the_extra_when_jinja_is_missing() -> None:
