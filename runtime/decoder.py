@@ -124,7 +124,7 @@ class Run:
             self.ids.extend(piece[0].tolist())
         return logits
 
-    def step(self, tokens: NDArray[np.int64], active: NDArray[np.bool_]) -> Logits:
+    def step(self, tokens: NDArray[np.int64], active: NDArray[np.bool_] | None = None) -> Logits:
         """Add one token per row; rows that are not `active` keep their length. [batch, vocab]"""
         lengths = self.lengths + 1
         self.reserve(lengths)
@@ -133,9 +133,23 @@ class Run:
         logits = self._step(tokens[:, None], lengths, None)
         if len(tokens) == 1:
             self.ids.append(int(tokens[0]))
-        else:
+        elif active is not None:
             self.lengths[~active] -= 1
         return logits
+
+    def reorder(self, rows: NDArray[np.int64], shared: NDArray[np.int64]) -> None:
+        """Let row i go on from row rows[i], of which it holds the first `shared[i]` positions already.
+
+        There may be more or fewer rows than before; a source that no row reads any more is let go.
+        """
+        sources = self.decoder.sources
+        if sources is not None:
+            read = np.unique(rows // (len(self.lengths) // len(sources)))
+            if len(read) < len(sources):
+                self.decoder = self.decoder.reading(sources.only(read))
+        if self.cache.reorder(rows, shared, self.lengths):
+            self._step = None  # bound to the buffers before
+        self.lengths = self.lengths[rows]
 
     def reuse(self, prompt: Sequence[int]) -> Sequence[int]:
         """Roll a single text back to what it shares with `prompt`; returns what is left to append."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from satchel.runtime.decoder import Cancelled, Run
 from satchel.runtime.sample import Sampler, log_probability
+
+NOTHING = np.empty(0, np.int64)  # the text where no processor looks at it
 
 
 @dataclass
@@ -26,6 +30,14 @@ class Row:
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] | None = None  # a list to have them collected
     finish_reason: str | None = None
+
+    @cached_property
+    def _start(self) -> NDArray[np.int64]:
+        return np.asarray(self.prompt, np.int64)
+
+    def text(self) -> NDArray[np.int64]:
+        """Prompt and new ids, int64 [length]."""
+        return np.concatenate([self._start, np.array(self.tokens, np.int64)])
 
 
 def generate(run: Run, rows: Sequence[Row], eos: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -70,7 +82,8 @@ def generate(run: Run, rows: Sequence[Row], eos: Sequence[int]) -> Iterator[tupl
 def _choose(row: Row, logits: np.ndarray, ends: frozenset[int]) -> int:
     """Choose and record the row's next id; an end-of-text id finishes it instead."""
     before = logits.copy() if row.logprobs is not None else None  # the sampler may change logits
-    token = row.sampler(logits, [*row.prompt, *row.tokens] if row.sampler.needs_history else ())
+    text = row.text() if row.sampler.processors else NOTHING
+    token = row.sampler(logits, text, len(row.tokens))
     if token in ends:
         row.finish_reason = "eos"
         return token

@@ -12,11 +12,14 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
+from satchel.runtime.beam import Hypothesis, Search, beam_search
 from satchel.runtime.bundle import TOKENIZER, Bundle
 from satchel.runtime.decoder import Cancel, Cancelled, Run
 from satchel.runtime.errors import LimitError, UsageError, shown
 from satchel.runtime.generate import Row, generate
-from satchel.runtime.sample import Sampler, Sampling
+from satchel.runtime.options import Options
+from satchel.runtime.processors import Processor, processors
+from satchel.runtime.sample import Sampler
 from satchel.runtime.task import TaskModel
 from satchel.runtime.text import TextStream, load_tokenizer, tokenizing
 
@@ -31,7 +34,8 @@ class Generation:
 
     `text` leaves out special tokens and a stop string; `tokens` are the new ids without the
     end-of-text id; `logprobs` are the model's own log-probabilities of them, before any sampling
-    option. `finish_reason` is "eos", "stop" (a stop string), "length" or "cancelled".
+    option; a stream and a beam search leave them out. `finish_reason` is "eos", "stop" (a stop
+    string), "length" or "cancelled". `score` is that of a beam search, by which the best is chosen.
     """
 
     text: str
@@ -39,6 +43,7 @@ class Generation:
     finish_reason: str
     logprobs: list[float]
     prompt_tokens: int
+    score: float | None = None
 
 
 class Stream:
@@ -154,11 +159,11 @@ class TextModel(TaskModel):
         """Generate after `prompt`, a text or ids, piece by piece.
 
         `max_new_tokens` is by default what the bundle recommends, or 256; None means until the
-        context is full. `options` are the fields of Sampling:
-        temperature, top_k, top_p, min_p, repetition_penalty, seed, logit_bias; what is not given
-        comes from the bundle's generation defaults.
+        context is full. `options` are the fields of Options, as temperature, top_p or
+        repetition_penalty; what is not given comes from the bundle's generation defaults.
         """
-        return Stream(self._batch([prompt], max_new_tokens, stop, options, logprobs=False))
+        checked = self._streamable(options, max_new_tokens)
+        return Stream(self._batch([prompt], max_new_tokens, stop, checked, logprobs=False))
 
     def generate(
         self,
@@ -172,14 +177,21 @@ class TextModel(TaskModel):
         """Generate after a prompt, or after each of a list of prompts in one batch.
 
         A prompt is a text or a list of ids. Returns a Generation, or a list of them for a list of
-        prompts; each is what the prompt gives alone. Options as for `stream`.
+        prompts; each is what the prompt gives alone. Options as for `stream`, and for a beam search
+        num_beams, length_penalty, early_stopping and n_best: with it, each Generation is a list of
+        that many, the best first (fewer where the options leave fewer).
         """
         many = _is_many(prompt)
         prompts: Sequence[Any] = prompt if many else [prompt]
-        batch = self._batch(prompts, max_new_tokens, stop, options, True, cancel)
-        for _ in batch:
-            pass
-        results = batch.results()
+        checked = self._options(options, max_new_tokens)
+        if checked.num_beams > 1:
+            found = self._search(prompts, max_new_tokens, stop, checked, cancel or Cancel())
+        else:
+            batch = self._batch(prompts, max_new_tokens, stop, checked, True, cancel)
+            for _ in batch:
+                pass
+            found = [[row] for row in batch.results()]
+        results = [rows if checked.n_best is not None else rows[0] for rows in found]
         return results if many else results[0]
 
     def _ids(self, prompt: Prompt) -> list[int]:
@@ -196,21 +208,93 @@ class TextModel(TaskModel):
         prompts: Sequence[Any],
         max_new_tokens: int | EllipsisType | None,
         stop: str | Sequence[str],
-        options: Mapping[str, Any],
+        options: Options,
         logprobs: bool,
         cancel: Cancel | None = None,
         lease: AbstractContextManager[Run] | None = None,
     ) -> Batch:
-        sampling = Sampling.from_options(options, self.manifest.generation)
-        rows = []
         read = [self._ids(prompt) for prompt in prompts]
+        rows = []
         for ids in read:
-            before = self._before(ids)
-            sampler = Sampler(sampling, self.manifest.vocab_size)
-            limit = self._limit(len(before), max_new_tokens)
+            before, changes, limit = self._beginning(ids, max_new_tokens, options)
+            sampler = Sampler(options, changes)
             rows.append(Row(before, sampler, limit, len(ids), logprobs=[] if logprobs else None))
         cancel = cancel or Cancel()
         return Batch(self, rows, _stop_strings(stop), cancel, lease or self._lease(read, cancel))
+
+    def _search(
+        self,
+        prompts: Sequence[Any],
+        max_new_tokens: int | EllipsisType | None,
+        stop: str | Sequence[str],
+        options: Options,
+        cancel: Cancel,
+    ) -> list[list[Generation]]:
+        """What beams find for each prompt, the best first."""
+        if _stop_strings(stop):
+            raise UsageError(f"stop does not go with num_beams = {options.num_beams}")
+        if options.num_beams > self.manifest.vocab_size:
+            raise UsageError(
+                f"num_beams = {options.num_beams}; the vocabulary has {self.manifest.vocab_size} ids"
+            )
+        read = [self._ids(prompt) for prompt in prompts]
+        searches = [Search(*self._beginning(ids, max_new_tokens, options)) for ids in read]
+        try:
+            with self._lease(read, cancel) as run:
+                beam_search(run, searches, options, self.manifest.tokens.eos)
+        except Cancelled:  # before the first token: `beam_search` minds the rest
+            for search in searches:
+                search.found = [Hypothesis([], 0.0, "cancelled")]
+        best = options.n_best or 1
+        return [
+            [self._found(one, len(ids)) for one in search.found[:best]]
+            for ids, search in zip(read, searches, strict=True)
+        ]
+
+    def _found(self, one: Hypothesis, prompt_tokens: int) -> Generation:
+        text = self.decode(one.tokens)
+        return Generation(text, one.tokens, one.finish_reason, [], prompt_tokens, one.score)
+
+    def _options(
+        self, options: Mapping[str, Any], max_new_tokens: int | EllipsisType | None
+    ) -> Options:
+        checked = Options.from_options(options, self.manifest.generation)
+        if isinstance(max_new_tokens, int | np.integer):
+            if options.get("max_length") is not None:
+                raise UsageError("max_length and max_new_tokens say the same: give one")
+            least = options.get("min_new_tokens") or 0
+            if least > max_new_tokens:
+                raise UsageError(
+                    f"min_new_tokens = {least} is above max_new_tokens = {max_new_tokens}"
+                )
+        return checked
+
+    def _streamable(
+        self, options: Mapping[str, Any], max_new_tokens: int | EllipsisType | None
+    ) -> Options:
+        checked = self._options(options, max_new_tokens)
+        if checked.num_beams > 1 or checked.n_best is not None:
+            raise UsageError(
+                f"num_beams = {checked.num_beams}: a beam search cannot be streamed; use generate, "
+                "or num_beams = 1 without n_best"
+            )
+        return checked
+
+    def _beginning(
+        self, prompt: list[int], max_new_tokens: int | EllipsisType | None, options: Options
+    ) -> tuple[list[int], list[Processor], int]:
+        """What the decoder begins with for a prompt, its processors, and how many ids it may add."""
+        before = self._before(prompt)
+        limit = self._limit(len(before), max_new_tokens, options)
+        changes = processors(
+            options,
+            self.manifest.vocab_size,
+            self.manifest.tokens.eos,
+            start=len(before),
+            limit=limit,
+            source=prompt,
+        )
+        return before, changes, limit
 
     def _before(self, prompt: list[int]) -> list[int]:
         """The ids that the decoder's text begins with, for the ids of a prompt."""
@@ -220,7 +304,9 @@ class TextModel(TaskModel):
         """A run for the ids of these prompts, begun when the context is entered."""
         raise NotImplementedError
 
-    def _limit(self, prompt_tokens: int, max_new_tokens: int | EllipsisType | None) -> int:
+    def _limit(
+        self, prompt_tokens: int, max_new_tokens: int | EllipsisType | None, options: Options
+    ) -> int:
         room = self.manifest.context - prompt_tokens
         if room < 1:
             raise LimitError(
@@ -228,10 +314,14 @@ class TextModel(TaskModel):
                 f"{self.manifest.context}: shorten it",
                 "PROMPT_TOO_LONG",
             )
+        if max_new_tokens is ... and options.max_length is not None:
+            max_new_tokens = options.max_length - prompt_tokens
+            if max_new_tokens < 1:
+                raise UsageError(
+                    f"max_length = {options.max_length}; the prompt has {prompt_tokens} tokens"
+                )
         if max_new_tokens is ...:
-            advice = self.manifest.generation
-            longest = advice.get("max_length", prompt_tokens + MAX_NEW_TOKENS)
-            max_new_tokens = advice.get("max_new_tokens", max(0, longest - prompt_tokens))
+            max_new_tokens = self.manifest.generation.get("max_new_tokens", MAX_NEW_TOKENS)
         if max_new_tokens is None:
             return room
         if isinstance(max_new_tokens, bool) or not isinstance(max_new_tokens, int | np.integer):

@@ -63,9 +63,11 @@ class DecoderModel(TextModel):
         **options: Any,
     ) -> Stream:
         """Answer a conversation piece by piece; as `chat`."""
+        bound = ... if max_new_tokens is None and "max_length" in options else max_new_tokens
+        checked = self._streamable(options, bound)
         ids, cancel = self.encode_chat(messages), Cancel()
         lease = self._kept_run(cancel)
-        return Stream(self._batch([ids], max_new_tokens, stop, options, False, cancel, lease))
+        return Stream(self._batch([ids], bound, stop, checked, False, cancel, lease))
 
     def encode_chat(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
         """Ids of a conversation up to where the answer begins."""

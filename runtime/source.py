@@ -21,9 +21,18 @@ class Sources:
         self.values = values
         self.lengths = lengths
         self._lengths = ort.OrtValue.ortvalue_from_numpy(lengths)  # a view
+        self._kept: dict[str, NDArray[np.float32]] = {}
 
     def __len__(self) -> int:
         return len(self.lengths)
+
+    def only(self, places: NDArray[np.int64]) -> Sources:
+        """Some of the sources."""
+        arrays = {name: value.numpy()[places] for name, value in self.values.items()}
+        values = {name: ort.OrtValue.ortvalue_from_numpy(array) for name, array in arrays.items()}
+        fewer = Sources(values, self.lengths[places])
+        fewer._kept = arrays  # the values are views
+        return fewer
 
     def bind(self, binding: Any) -> None:
         """Bind all of it as inputs."""

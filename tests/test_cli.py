@@ -22,6 +22,7 @@ pytest_plugins = "tests.places"
 
 VERBS = ("export", "generate", "chat", "inspect", "verify", "bench")
 SCRIPT = str(Path(sys.executable).with_name("satchel"))
+FIELDS = ["text", "tokens", "finish_reason", "logprobs", "prompt_tokens", "score"]
 SECONDS = 60  # that a process may take; a machine under load is slow
 
 
@@ -72,9 +73,48 @@ def test_generate_json(bundle: Path, capfd: Any) -> None:
     found = json.loads(said(capfd, "generate", bundle, "Hello", "--json", "--max-new-tokens", 5))
     expected = satchel.load(bundle).generate("Hello", max_new_tokens=5)
     assert found == asdict(expected)
-    assert list(found) == ["text", "tokens", "finish_reason", "logprobs", "prompt_tokens"]
+    assert list(found) == FIELDS
     assert len(found["logprobs"]) == len(found["tokens"]) == 5
     assert found["finish_reason"] == "length" and found["prompt_tokens"] == 5
+
+
+def test_generate_with_beams(bundle: Path, capfd: Any) -> None:
+    model = satchel.load(bundle)
+    options = ["--num-beams", 4, "--max-new-tokens", 8, "--no-repeat-ngram-size", 2]
+    settings = {"num_beams": 4, "max_new_tokens": 8, "no_repeat_ngram_size": 2}
+    best = model.generate("Hello", **settings)
+    assert said(capfd, "generate", bundle, "Hello", *options) == best.text + "\n"
+    options += ["--n-best", 3, "--length-penalty", -1.5, "--early-stopping", "never"]
+    settings |= {"n_best": 3, "length_penalty": -1.5, "early_stopping": "never"}
+    options += ["--min-new-tokens", 2, "--repetition-penalty", 1.1]
+    settings |= {"min_new_tokens": 2, "repetition_penalty": 1.1}
+    rows = model.generate("Hello", **settings)
+    text = "".join(row.text + "\n" for row in rows)
+    assert said(capfd, "generate", bundle, "Hello", *options) == text
+    lines = said(capfd, "generate", bundle, "Hello", *options, "--json").splitlines()
+    assert [json.loads(line) for line in lines] == [asdict(row) for row in rows]
+    assert list(json.loads(lines[0])) == FIELDS and len(lines) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--n-best", "2"], "n_best = 2 needs num_beams"),
+        (["--length-penalty", "2"], "length_penalty has no effect"),
+        (["--num-beams", "3", "--seed", "1"], "seed does not go with num_beams"),
+        (["--num-beams", "3", "--stop", "a"], "stop does not go with num_beams"),
+        (["--num-beams", "999"], "the vocabulary has 320"),
+        (["--num-beams", "3", "--stats"], "--stats"),
+        (["--min-new-tokens", "9", "--max-new-tokens", "8"], "above max_new_tokens"),
+    ],
+    ids=str,
+)
+def test_generate_refuses_what_has_no_effect(
+    options: list[str], message: str, bundle: Path, capfd: Any
+) -> None:
+    assert main(["generate", str(bundle), "Hello", *options]) == 2
+    output, errors = capfd.readouterr()
+    assert output == "" and message in errors and errors.count("\n") == 1
 
 
 def test_generate_chat(bundle: Path, capfd: Any) -> None:

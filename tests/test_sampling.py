@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from transformers.generation import logits_process
 
 from satchel.runtime.errors import SatchelError, UsageError
-from satchel.runtime.sample import Sampler, Sampling, candidates, log_probability
+from satchel.runtime.options import Options
+from satchel.runtime.processors import processors
+from satchel.runtime.sample import Sampler, candidates, log_probability
 
 NAN, INF = float("nan"), float("inf")
 FILTERS: list[dict[str, Any]] = [
@@ -48,8 +50,15 @@ SHAPES = {
 }
 
 
-def as_sampling(options: Mapping[str, Any]) -> Sampling:
-    return Sampling.from_options(options, {})
+def as_options(options: Mapping[str, Any]) -> Options:
+    return Options.from_options(options, {})
+
+
+def chooser(options: Options, size: int) -> Callable[[np.ndarray, Sequence[int]], int]:
+    """Chooses from `size` logits after a history."""
+    changes = processors(options, size, (), start=0, limit=9, source=())
+    sampler = Sampler(options, changes)
+    return lambda logits, history: sampler(logits, np.array(history, np.int64), 0)
 
 
 def scaled(logits: np.ndarray, temperature: float) -> np.ndarray:
@@ -72,7 +81,7 @@ def probabilities_of_transformers(scores: np.ndarray, **options: Any) -> np.ndar
 
 
 def ours_over_vocabulary(scores: np.ndarray, **options: Any) -> np.ndarray:
-    ids, found = candidates(scores, as_sampling({"temperature": 1.0, **options}))
+    ids, found = candidates(scores, as_options({"temperature": 1.0, **options}))
     assert len(set(ids.tolist())) == len(ids)
     result = np.zeros(len(scores))
     result[ids] = found
@@ -114,13 +123,13 @@ def test_random_candidates_equal_transformers(
 
 
 def test_top_k_keeps_exactly_k_of_equal_logits() -> None:
-    ids, found = candidates(np.zeros(10, np.float32), Sampling(temperature=1.0, top_k=3))
+    ids, found = candidates(np.zeros(10, np.float32), Options(temperature=1.0, top_k=3))
     assert len(ids) == 3
     np.testing.assert_allclose(found, 1 / 3)
 
 
 def test_min_p_keeps_what_is_exactly_at_the_bound() -> None:
-    ids, found = candidates(np.zeros(10, np.float32), Sampling(temperature=1.0, min_p=1.0))
+    ids, found = candidates(np.zeros(10, np.float32), Options(temperature=1.0, min_p=1.0))
     assert len(ids) == 10
     np.testing.assert_allclose(found, 1 / 10)
 
@@ -141,7 +150,7 @@ def test_repetition_penalty_and_bias_equal_transformers(penalty: float) -> None:
     )
     for step in steps:
         rows = step(ids, rows)
-    Sampler(Sampling(logit_bias=bias, repetition_penalty=penalty), 500)(logits, history)
+    chooser(Options(logit_bias=bias, repetition_penalty=penalty), 500)(logits, history)
     np.testing.assert_allclose(logits, rows[0].numpy(), rtol=1e-6)
 
 
@@ -161,8 +170,8 @@ def test_the_whole_chain_equals_transformers_by_frequency() -> None:
     for step in chain:
         rows = step(torch.tensor([history]), rows)
     expected = rows.softmax(-1)[0].numpy()
-    sampler = Sampler(
-        as_sampling({**options, "repetition_penalty": 1.2, "logit_bias": {9: 1.5}, "seed": 1}), 60
+    sampler = chooser(
+        as_options({**options, "repetition_penalty": 1.2, "logit_bias": {9: 1.5}, "seed": 1}), 60
     )
     count = 20_000
     drawn = np.bincount([sampler(logits.copy(), history) for _ in range(count)], minlength=60)
@@ -173,7 +182,7 @@ def test_the_whole_chain_equals_transformers_by_frequency() -> None:
 
 def test_frequencies_without_filters_match_the_softmax() -> None:
     logits = np.append(np.log([0.5, 0.25, 0.2, 0.05]), -INF).astype(np.float32)
-    sampler, count = Sampler(Sampling(temperature=1.0, seed=2), 5), 20_000
+    sampler, count = chooser(Options(temperature=1.0, seed=2), 5), 20_000
     drawn = np.bincount([sampler(logits.copy(), ()) for _ in range(count)], minlength=5)
     assert drawn[4] == 0
     np.testing.assert_allclose(drawn / count, [0.5, 0.25, 0.2, 0.05, 0], atol=0.015)
@@ -195,14 +204,14 @@ def test_no_draw_reaches_a_banned_id(value: float, options: dict[str, Any]) -> N
     for allowed in ([1, 2], [50], list(range(1, 98))):
         logits = np.full(100, -INF, np.float32)
         logits[allowed] = np.random.default_rng(len(allowed)).normal(0, 1, len(allowed))
-        sampler = Sampler(Sampling(temperature=1.0, **options), 100)
+        sampler = Sampler(Options(temperature=1.0, **options))
         sampler.random = Fixed(value)  # type: ignore[assignment]
-        assert sampler(logits, ()) in allowed
+        assert sampler(logits, np.empty(0, np.int64), 0) in allowed
 
 
 def drawn(seed: int | None, count: int = 200) -> list[int]:
     logits = np.random.default_rng(0).normal(0, 1, 1000).astype(np.float32)
-    sampler = Sampler(Sampling(temperature=1.0, seed=seed), 1000)
+    sampler = chooser(Options(temperature=1.0, seed=seed), 1000)
     return [sampler(logits.copy(), ()) for _ in range(count)]
 
 
@@ -216,8 +225,8 @@ def test_d08_seeds_are_reproducible() -> None:
 
 def test_greedy_takes_the_first_of_the_best() -> None:
     logits = np.array([1, 5, 5, -INF], np.float32)
-    assert Sampler(Sampling(), 4)(logits, ()) == 1
-    assert Sampler(as_sampling({"top_k": 1, "seed": 3}), 4)(logits, ()) in (1, 2)
+    assert chooser(Options(), 4)(logits, ()) == 1
+    assert chooser(as_options({"top_k": 1, "seed": 3}), 4)(logits, ()) in (1, 2)
 
 
 @pytest.mark.parametrize("temperature", [1e-3, 1e-30, 1e-45, 5e-324])
@@ -225,7 +234,7 @@ def test_greedy_takes_the_first_of_the_best() -> None:
 def test_d08_a_tiny_temperature_is_greedy(temperature: float) -> None:
     for scale in (1e-3, 1.0, 1e30):
         logits = (np.random.default_rng(1).permutation(500) * scale).astype(np.float32)
-        sampler = Sampler(Sampling(temperature=temperature, seed=0), 500)
+        sampler = chooser(Options(temperature=temperature, seed=0), 500)
         best = int(logits.argmax())
         if scale >= 1:
             assert all(sampler(logits.copy(), ()) == best for _ in range(20))
@@ -235,7 +244,7 @@ def test_d08_a_tiny_temperature_is_greedy(temperature: float) -> None:
 
 def test_a_huge_temperature_is_uniform() -> None:
     logits = np.array([100, 0, -100, 50], np.float32)
-    sampler = Sampler(Sampling(temperature=1e4, seed=0), 4)
+    sampler = chooser(Options(temperature=1e4, seed=0), 4)
     counts = np.bincount([sampler(logits.copy(), ()) for _ in range(4000)], minlength=4)
     np.testing.assert_allclose(counts / 4000, 0.25, atol=0.03)
 
@@ -257,7 +266,7 @@ INVALID: list[dict[str, Any]] = [
 def test_d08_invalid_options_are_refused(options: dict[str, Any]) -> None:
     name = next(iter(options))
     with pytest.raises(UsageError, match=name) as caught:
-        as_sampling(options)
+        as_options(options)
     assert caught.value.code == "USAGE" and "\n" not in str(caught.value)
 
 
@@ -277,38 +286,38 @@ def test_d08_invalid_options_are_refused(options: dict[str, Any]) -> None:
     ids=str,
 )
 def test_d08_valid_options_are_taken(options: dict[str, Any]) -> None:
-    sampler = Sampler(as_sampling(options), 10)
+    sampler = chooser(as_options(options), 10)
     assert 0 <= sampler(np.arange(10, dtype=np.float32), [1]) < 10
 
 
 def test_d08_unknown_options_name_the_known_ones() -> None:
-    with pytest.raises(UsageError, match=r"unknown option 'top_q'; known: logit_bias, min_p"):
-        as_sampling({"top_q": 1})
+    with pytest.raises(UsageError, match=r"'top_q'; known: bad_words_ids, .*, top_p"):
+        as_options({"top_q": 1})
 
 
 @pytest.mark.parametrize("option", [{"top_k": 5}, {"top_p": 0.5}, {"min_p": 0.1}, {"seed": 1}])
 def test_d08_sampling_options_turn_sampling_on(option: dict[str, Any]) -> None:
-    assert as_sampling(option).temperature == 1.0
-    assert Sampling.from_options(option, {"temperature": 0.6}).temperature == 0.6
+    assert as_options(option).temperature == 1.0
+    assert Options.from_options(option, {"temperature": 0.6}).temperature == 0.6
     with pytest.raises(UsageError, match=f"{next(iter(option))} has no effect at temperature 0"):
-        as_sampling({**option, "temperature": 0.0})
+        as_options({**option, "temperature": 0.0})
 
 
 def test_defaults_of_the_bundle() -> None:
     defaults = {"temperature": 0.6, "top_p": 0.9, "unheard_of": 1}
-    assert Sampling.from_options({}, defaults) == Sampling(temperature=0.6, top_p=0.9)
-    assert Sampling.from_options({"top_p": 0.5}, defaults).top_p == 0.5
-    assert Sampling.from_options({"top_p": None}, defaults).top_p == 0.9
-    greedy = Sampling.from_options({"temperature": 0}, defaults)
-    assert Sampler(greedy, 5)(np.arange(5, dtype=np.float32), ()) == 4
-    assert as_sampling({}).temperature == 0
-    assert as_sampling({"repetition_penalty": 1.1, "logit_bias": {1: 1.0}}).temperature == 0
+    assert Options.from_options({}, defaults) == Options(temperature=0.6, top_p=0.9)
+    assert Options.from_options({"top_p": 0.5}, defaults).top_p == 0.5
+    assert Options.from_options({"top_p": None}, defaults).top_p == 0.9
+    greedy = Options.from_options({"temperature": 0}, defaults)
+    assert chooser(greedy, 5)(np.arange(5, dtype=np.float32), ()) == 4
+    assert as_options({}).temperature == 0
+    assert as_options({"repetition_penalty": 1.1, "logit_bias": {1: 1.0}}).temperature == 0
 
 
 @pytest.mark.parametrize("token", [10, 10**6, 2**63, 10**30])
 def test_d08_bias_outside_the_vocabulary(token: int) -> None:
     with pytest.raises(UsageError, match=r"outside 0\.\.9") as caught:
-        Sampler(as_sampling({"logit_bias": {token: 1.0}}), 10)
+        chooser(as_options({"logit_bias": {token: 1.0}}), 10)
     assert caught.value.code == "TOKEN_ID"
 
 
@@ -323,7 +332,7 @@ def test_d08_bias_outside_the_vocabulary(token: int) -> None:
     ids=str,
 )
 def test_d07_logits_that_are_not_finite(logits: list[float], options: dict[str, Any]) -> None:
-    sampler = Sampler(as_sampling(options), 3)
+    sampler = chooser(as_options(options), 3)
     with pytest.raises(SatchelError, match="not finite") as caught:
         sampler(np.array(logits, np.float32), [1])
     assert caught.value.code == "NUMERIC_ERROR"
@@ -332,9 +341,9 @@ def test_d07_logits_that_are_not_finite(logits: list[float], options: dict[str, 
 def test_d07_banning_every_id_is_an_error_and_one_left_is_not() -> None:
     ban = {token: -INF for token in range(4)}
     with pytest.raises(SatchelError, match="not finite"):
-        Sampler(as_sampling({"logit_bias": ban}), 4)(np.zeros(4, np.float32), ())
+        chooser(as_options({"logit_bias": ban}), 4)(np.zeros(4, np.float32), ())
     for options in ({}, {"temperature": 2.0}, {"top_k": 4, "top_p": 0.9}):
-        sampler = Sampler(as_sampling({**options, "logit_bias": ban}), 5)
+        sampler = chooser(as_options({**options, "logit_bias": ban}), 5)
         assert sampler(np.zeros(5, np.float32), ()) == 4
 
 

@@ -21,7 +21,9 @@ from satchel.command import VerbParser, debug, load, on_bundle
 from satchel.progress import bars
 from satchel.runtime.errors import SatchelError, StorageError, UsageError, shown
 
-SAMPLING = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "seed")
+CHOICE = ("temperature", "top_k", "top_p", "min_p", "seed")
+CHANGES = ("repetition_penalty", "no_repeat_ngram_size", "min_new_tokens")
+BEAMS = ("num_beams", "n_best", "length_penalty", "early_stopping")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -96,15 +98,16 @@ def export(options: argparse.Namespace) -> None:
 
 def generate(options: argparse.Namespace) -> None:
     """text after a prompt, or from a source; streamed"""
+    from satchel.runtime.options import Options
+
     model = load(options)
     if options.chat:
         model.require("chat")
-    settings = _sampling(options) | {"max_new_tokens": options.max_new_tokens, "stop": options.stop}
-    if options.json:
-        prompt = model.encode_chat(_as_user(options.prompt)) if options.chat else options.prompt
-        print(
-            json.dumps(dataclasses.asdict(model.generate(prompt, **settings)), ensure_ascii=False)
-        )
+    chosen = {name: getattr(options, name) for name in CHOICE + CHANGES + BEAMS}
+    settings = chosen | {"max_new_tokens": options.max_new_tokens, "stop": options.stop}
+    beams = Options.from_options(chosen, model.manifest.generation).num_beams
+    if options.json or options.n_best is not None or beams > 1:
+        _print_found(model, options, settings)
         return
     if options.chat:
         stream = model.chat_stream(_as_user(options.prompt), **settings)
@@ -125,11 +128,22 @@ def generate(options: argparse.Namespace) -> None:
         )
 
 
+def _print_found(model: Any, options: argparse.Namespace, settings: dict[str, Any]) -> None:
+    """The whole of a generation at once: a line per text, or of JSON."""
+    if options.stats:
+        raise UsageError("--stats is for a text that is streamed; satchel bench measures")
+    prompt = model.encode_chat(_as_user(options.prompt)) if options.chat else options.prompt
+    found = model.generate(prompt, **settings)
+    for row in found if isinstance(found, list) else [found]:
+        print(json.dumps(dataclasses.asdict(row), ensure_ascii=False) if options.json else row.text)
+
+
 def chat(options: argparse.Namespace) -> None:
     """a conversation of several turns"""
     from satchel.conversation import converse
 
-    settings = _sampling(options) | {"max_new_tokens": options.max_new_tokens, "stop": options.stop}
+    settings = {name: getattr(options, name) for name in CHOICE + CHANGES}
+    settings |= {"max_new_tokens": options.max_new_tokens, "stop": options.stop}
     model = load(options)
     model.require("chat")
     converse(model, options.system, settings)
@@ -186,10 +200,6 @@ def _as_user(text: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": text}]
 
 
-def _sampling(options: argparse.Namespace) -> dict[str, Any]:
-    return {name: getattr(options, name) for name in SAMPLING}
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="satchel", description=satchel.__doc__)
     parser.add_argument("--version", action="version", version=f"satchel {satchel.__version__}")
@@ -212,9 +222,16 @@ def _parser() -> argparse.ArgumentParser:
     command = on_bundle(verbs, "generate", generate)
     command.add_argument("prompt")
     command.add_argument("--chat", action="store_true", help="the prompt is a user's message")
-    command.add_argument("--json", action="store_true", help="print the result as JSON")
+    command.add_argument("--json", action="store_true", help="print a line of JSON per text")
     command.add_argument("--stats", action="store_true", help="print the speed, on stderr")
     _generation(command, ...)
+    command.add_argument("--num-beams", type=int, metavar="N", help="search with N beams")
+    command.add_argument("--n-best", type=int, metavar="N", help="the N best texts of a search")
+    command.add_argument("--length-penalty", type=float, help="above 0 favours long texts")
+    command.add_argument(
+        "--early-stopping", type=_early, metavar="{true,false,never}",
+        help="end a search when N texts are found, when better ones are unlikely, or impossible",
+    )  # fmt: skip
     command = on_bundle(verbs, "chat", chat)
     command.add_argument("--system", help="a system message to begin with")
     _generation(command, None)
@@ -228,13 +245,22 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _early(value: str) -> bool | str:
+    known: dict[str, bool | str] = {"true": True, "false": False, "never": "never"}
+    if value not in known:
+        raise argparse.ArgumentTypeError(f"{value!r} is not true, false or never")
+    return known[value]
+
+
 def _generation(command: argparse.ArgumentParser, max_new_tokens: EllipsisType | None) -> None:
     command.add_argument("--max-new-tokens", type=int, default=max_new_tokens, metavar="N")
+    command.add_argument("--min-new-tokens", type=int, metavar="N")
     command.add_argument("--temperature", type=float, help="0 is greedy")
     command.add_argument("--top-k", type=int)
     command.add_argument("--top-p", type=float)
     command.add_argument("--min-p", type=float)
     command.add_argument("--repetition-penalty", type=float)
+    command.add_argument("--no-repeat-ngram-size", type=int, metavar="N")
     command.add_argument("--seed", type=int)
     command.add_argument("--stop", nargs="+", default=[], metavar="TEXT", help="end at these")
 

@@ -1,0 +1,266 @@
+"""Beam search (Graves, 2012) over a batch of texts, equal to that of transformers. Knows no text.
+
+Every source has as many beams; a source that is done leaves the batch. The score of a text is the sum
+of its log-probabilities, its end included, over its length to the power of the length penalty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from satchel.runtime.decoder import Cancelled, Logits, Run
+from satchel.runtime.options import Options
+from satchel.runtime.processors import Ids, Processor
+from satchel.runtime.sample import not_finite
+
+BLOCK = 64  # ids whose best is looked at before they are
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A text that was found: its new ids without the end of text, and its score."""
+
+    tokens: list[int]
+    score: float
+    finish_reason: str
+
+
+@dataclass
+class Search:
+    """One text to be continued, and what was found: at most `num_beams`, the best first."""
+
+    prompt: Sequence[int]
+    processors: Sequence[Processor]
+    limit: int  # new tokens at most
+    found: list[Hypothesis] = field(default_factory=list)
+
+
+def beam_search(run: Run, searches: Sequence[Search], options: Options, eos: Sequence[int]) -> None:
+    """Fill `found` of the searches; `run` is new and has a row for each.
+
+    Fewer than `num_beams` are found only where the options leave no more. Raises SatchelError where
+    they leave none.
+    """
+    beams = _Beams(searches, options, eos)
+    try:
+        if beams.open:
+            logits = run.prefill([search.prompt for search in searches])
+            beams.advance(logits)
+        while beams.open:
+            run.reorder(beams.rows, beams.shared)
+            logits = run.step(beams.texts[:, -1])
+            beams.advance(logits)
+    except Cancelled:
+        beams.give_up()
+    for search in searches:
+        if not search.found:
+            raise not_finite(-np.inf)
+
+
+class _Beams:
+    """The beams of the searches that are open.
+
+    Rows are those of the run: the beams of a source follow one another, in no order of their scores.
+    """
+
+    def __init__(self, searches: Sequence[Search], options: Options, eos: Sequence[int]) -> None:
+        self.options = options
+        self.beams = options.num_beams
+        self.eos = np.array(eos, np.int64)
+        self.kept = max(2, 1 + len(eos)) * self.beams  # so that enough go on, whichever end
+        self.new = 0
+        self.open = list(searches)
+        if searches[0].limit < 1:
+            self.open = []
+            for search in searches:
+                search.found.append(Hypothesis([], 0.0, "length"))
+        # Texts are aligned at their ends; [rows, length]. The first step has one row per source.
+        self.start = max(len(search.prompt) for search in searches)
+        self.texts = np.zeros((len(searches), self.start), np.int64)
+        for row, search in zip(self.texts, searches, strict=True):
+            row[self.start - len(search.prompt) :] = search.prompt
+        self.scores = np.zeros((len(searches), 1), np.float32)  # [sources, beams]
+        self.rows = np.arange(len(searches))  # of the run before, that the beams continue
+        self.shared = np.zeros(
+            len(searches), np.int64
+        )  # positions that a row has in common with it
+
+    def advance(self, logits: Logits) -> None:
+        """Choose the next id of every beam; `logits` [rows, vocab] are changed."""
+        scores, parents, ids = self._candidates(logits)
+        self.new += 1
+        ended = np.isin(ids, self.eos)
+        self._finish(scores, parents, ids, ended)
+        going = np.where(ended, np.float32(-np.inf), scores)
+        order = np.argsort(-going, axis=1, kind="stable")[:, : self.beams]
+        chosen = np.take_along_axis(parents, order, 1)
+        order = np.stack([order[i][placed(row)] for i, row in enumerate(chosen)])
+        going, parents, ids = (np.take_along_axis(a, order, 1) for a in (going, parents, ids))
+        best = going.max(1)
+        still = np.array([self._improves(*pair) for pair in zip(self.open, best, strict=True)])
+        self._move(parents, ids, still)
+        self.scores = going[still]
+        self.open = [search for search, stays in zip(self.open, still, strict=True) if stays]
+
+    def give_up(self) -> None:
+        """Count the beams as found where they are."""
+        width = self.scores.shape[1]
+        for place, search in enumerate(self.open):
+            for beam, score in enumerate(self.scores[place]):
+                tokens = self._tokens(place * width + beam)
+                if np.isfinite(score):
+                    self._add(search, tokens, score, max(self.new, 1), "cancelled")
+
+    def _candidates(
+        self, logits: Logits
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+        log_softmax(logits)
+        width = self.scores.shape[1]
+        for place, search in enumerate(self.open):
+            if not search.processors:
+                continue
+            first = self.start - len(search.prompt)
+            for row in range(place * width, (place + 1) * width):
+                for process in search.processors:
+                    process(logits[row], self.texts[row, first:], self.new)
+        return top_continuations(logits, self.scores, self.kept)
+
+    def _finish(
+        self,
+        scores: NDArray[np.float32],
+        parents: NDArray[np.int64],
+        ids: NDArray[np.int64],
+        ended: NDArray[np.bool_],
+    ) -> None:
+        """Take up the texts that end here, among the best `beams` of a source."""
+        width = self.scores.shape[1]
+        last = np.array([self.new >= search.limit for search in self.open])
+        done = (ended | last[:, None]) & np.isfinite(scores)
+        for place, rank in np.argwhere(done[:, : self.beams]):
+            tokens = self._tokens(place * width + parents[place, rank])
+            reason = "eos" if ended[place, rank] else "length"
+            if reason == "length":
+                tokens.append(int(ids[place, rank]))
+            self._add(self.open[place], tokens, scores[place, rank], self.new, reason)
+
+    def _add(
+        self, search: Search, tokens: list[int], score: np.float32, length: int, reason: str
+    ) -> None:
+        score = score / np.float32(length**self.options.length_penalty)
+        search.found.append(Hypothesis(tokens, float(score), reason))
+        search.found.sort(key=lambda found: -found.score)
+        del search.found[self.beams :]
+
+    def _improves(self, search: Search, best: np.float32) -> bool:
+        """Whether to go on with a source whose best beam has this score."""
+        if self.new >= search.limit or best == -np.inf:
+            return False
+        if len(search.found) < self.beams:
+            return True
+        if self.options.early_stopping is True:
+            return False
+        penalty = self.options.length_penalty
+        # "never" stops only where no length to come could help.
+        longest = self.options.early_stopping == "never" and penalty > 0
+        length = search.limit if longest else self.new
+        return bool(best / np.float32(length**penalty) > search.found[-1].score)
+
+    def _move(self, parents: Ids, ids: Ids, still: NDArray[np.bool_]) -> None:
+        """Let the rows be those of `parents` [sources, beams] with `ids`, where `still` open."""
+        width = self.scores.shape[1]
+        sources = np.arange(len(parents))[:, None]
+        self.rows = (parents + sources * width)[still].ravel()
+        self.shared = np.zeros(len(self.rows), np.int64)
+        if width == self.beams:
+            places = np.arange(len(self.rows))
+            moved = np.flatnonzero((self.rows != places) & (self.rows // width == places // width))
+            prompts = np.array([len(search.prompt) for search in self.open])
+            common = common_length(
+                self.texts[moved, self.start :], self.texts[self.rows[moved], self.start :]
+            )
+            self.shared[moved] = prompts[moved // width] + common
+        self.texts = np.concatenate([self.texts[self.rows], ids[still].reshape(-1, 1)], axis=1)
+
+    def _tokens(self, row: int) -> list[int]:
+        tokens: list[int] = self.texts[row, self.start :].tolist()
+        return tokens
+
+
+def log_softmax(logits: Logits) -> None:
+    """Turn logits [rows, vocab] into log-probabilities, in place. Raises where one is not finite."""
+    weights = np.empty(logits.shape[1], np.float32)
+    for row in logits:  # a row at a time stays in the processor's cache
+        best = row.max()
+        if not np.isfinite(best):
+            raise not_finite(best)
+        row -= best
+        np.exp(row, out=weights)
+        row -= np.log(weights.sum())
+
+
+def top_continuations(
+    log_probs: NDArray[np.float32], scores: NDArray[np.float32], count: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+    """The best `count` of each source's beams and their next ids: (scores, beams, ids).
+
+    `log_probs` is [sources * beams, vocab], `scores` [sources, beams]; the results are
+    [sources, count], the best first, or fewer where there are fewer. Exact, and reads `log_probs` once:
+    among the best `count` ids, only those of the `count` blocks with the best peaks can be.
+    """
+    sources, beams = scores.shape
+    vocab = log_probs.shape[1]
+    count = min(count, beams * vocab)
+    # Ids that are equal modulo `blocks` make up a block, so that a peak is a maximum over long rows.
+    blocks = max(vocab // BLOCK, min(vocab, count))
+    whole = vocab // blocks * blocks
+    peaks = log_probs[:, :whole].reshape(len(log_probs), -1, blocks).max(1)
+    rest = log_probs[:, whole:]
+    np.maximum(peaks[:, : rest.shape[1]], rest, out=peaks[:, : rest.shape[1]])
+    peaks = (peaks.reshape(sources, beams, blocks) + scores[:, :, None]).reshape(sources, -1)
+    beam, block = np.divmod(_top(peaks, count), blocks)  # [sources, count]
+
+    ids = block[:, :, None] + np.arange(0, vocab, blocks)  # [sources, count, ids of a block]
+    rows = beam + np.arange(sources)[:, None] * beams
+    values = log_probs[rows[:, :, None], np.minimum(ids, vocab - 1)]
+    values += np.take_along_axis(scores, beam, 1)[:, :, None]
+    values[ids >= vocab] = -np.inf
+    ids, values = ids.reshape(sources, -1), values.reshape(sources, -1)
+    best = _top(values, count)
+    best = np.take_along_axis(
+        best, np.argsort(-np.take_along_axis(values, best, 1), axis=1, kind="stable"), 1
+    )
+    beam = np.take_along_axis(beam, best // (ids.shape[1] // count), 1)
+    return np.take_along_axis(values, best, 1), beam, np.take_along_axis(ids, best, 1)
+
+
+def _top(values: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """Places of the highest `count` of each row, in any order."""
+    if count >= values.shape[1]:
+        return np.broadcast_to(np.arange(values.shape[1]), values.shape)
+    return np.argpartition(values, -count, axis=1)[:, -count:]
+
+
+def placed(parents: NDArray[np.int64]) -> NDArray[np.int64]:
+    """An order of a source's beams in which a parent's first child takes its parent's place.
+
+    So nothing is copied for it, and no row is overwritten that another one continues.
+    """
+    order = np.full(len(parents), -1)
+    others = []
+    for child, parent in enumerate(parents.tolist()):
+        if order[parent] < 0:
+            order[parent] = child
+        else:
+            others.append(child)
+    order[order < 0] = others
+    return order
+
+
+def common_length(first: Ids, second: Ids) -> Ids:
+    """How many leading ids the rows of two arrays [rows, length] have in common."""
+    differ = first != second
+    return np.where(differ.any(1), differ.argmax(1), first.shape[1])

@@ -1,0 +1,161 @@
+"""Change the scores of a text's next id, as the options ask. Knows no graph and no choosing.
+
+A processor is called with the scores of every id, float32 [vocab], which it changes in place; with the
+text so far, int64 [length]; and with how many ids of the text are new. Scores are logits, or in a
+beam search log-probabilities. Their order and meaning are those of transformers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from satchel.runtime.errors import UsageError
+from satchel.runtime.options import Options
+
+Scores = NDArray[np.float32]
+Ids = NDArray[np.int64]
+Processor = Callable[[Scores, Ids, int], None]
+
+
+@dataclass(frozen=True)
+class Bias:
+    """Adds to the scores of some ids."""
+
+    ids: Ids
+    values: Scores
+
+    def __call__(self, scores: Scores, text: Ids, new: int) -> None:
+        scores[self.ids] += self.values
+
+
+@dataclass(frozen=True)
+class RepetitionPenalty:
+    """Divides positive and multiplies negative scores of ids that occurred, once per id.
+
+    Keskar et al., 2019.
+    """
+
+    penalty: float
+
+    def __call__(self, scores: Scores, text: Ids, new: int) -> None:
+        seen = np.unique(text)
+        found = scores[seen]
+        scores[seen] = np.where(found < 0, found * self.penalty, found / self.penalty)
+
+
+@dataclass(frozen=True)
+class NoRepeatNgram:
+    """Rules out ids that would end a sequence of `size` ids which occurs in the text, or in `source`."""
+
+    size: int
+    source: Ids | None = None
+
+    def __call__(self, scores: Scores, text: Ids, new: int) -> None:
+        before = self.size - 1
+        searched = text if self.source is None else self.source
+        ends = len(searched) - before  # the places at which a sequence may end
+        if ends < 1 or len(text) < before:
+            return
+        matches = np.ones(ends, bool)
+        for place in range(before):
+            matches &= searched[place : place + ends] == text[len(text) - before + place]
+        scores[searched[before:][matches]] = -np.inf
+
+
+@dataclass(frozen=True)
+class BadWords:
+    """Rules out ids that would end one of some sequences."""
+
+    words: Sequence[Sequence[int]]
+
+    def __call__(self, scores: Scores, text: Ids, new: int) -> None:
+        for *before, last in self.words:
+            if not before or text[-len(before) :].tolist() == before:
+                scores[last] = -np.inf
+
+
+@dataclass(frozen=True)
+class Suppress:
+    """Rules out ids while the number of new ones is from `first` to `last`."""
+
+    ids: Ids
+    first: float = 0
+    last: float = np.inf
+
+    def __call__(self, scores: Scores, text: Ids, new: int) -> None:
+        if self.first <= new <= self.last:
+            scores[self.ids] = -np.inf
+
+
+@dataclass(frozen=True)
+class Force:
+    """Rules out all ids but some, which get 0, when the number of new ones is `at`."""
+
+    ids: Ids
+    at: int
+
+    def __call__(self, scores: Scores, text: Ids, new: int) -> None:
+        if new == self.at:
+            scores[:] = -np.inf
+            scores[self.ids] = 0
+
+
+def processors(
+    options: Options,
+    vocab_size: int,
+    eos: Sequence[int],
+    *,
+    start: int,
+    limit: int,
+    source: Sequence[int],
+) -> list[Processor]:
+    """The processors of one text, in their order.
+
+    `start` is how many ids the decoder begins with, `limit` how many it may add; `source` is what an
+    encoder reads or, where there is none, the prompt. Raises UsageError for an id that the model does
+    not have, and where a first id is forced that would not be the first.
+    """
+
+    def ids(name: str, values: Iterable[int] | int) -> Ids:
+        listed = list(values) if isinstance(values, Iterable) else [values]
+        outside = [token for token in listed if not token < vocab_size]
+        if outside:
+            raise UsageError(f"{name}: id {outside[0]} is outside 0..{vocab_size - 1}", "TOKEN_ID")
+        return np.array(listed, np.int64)
+
+    found: list[Processor] = []
+    if options.logit_bias:
+        values = np.array(list(options.logit_bias.values()), np.float32)
+        found.append(Bias(ids("logit_bias", options.logit_bias), values))
+    if options.repetition_penalty is not None:
+        found.append(RepetitionPenalty(options.repetition_penalty))
+    if options.no_repeat_ngram_size is not None:
+        found.append(NoRepeatNgram(options.no_repeat_ngram_size))
+    if options.encoder_no_repeat_ngram_size is not None:
+        read = np.asarray(source, np.int64)
+        found.append(NoRepeatNgram(options.encoder_no_repeat_ngram_size, read))
+    if options.bad_words_ids is not None:
+        words = [ids("bad_words_ids", word).tolist() for word in options.bad_words_ids]
+        found.append(BadWords([word for word in words if word not in [[end] for end in eos]]))
+    least = max((options.min_length or 0) - start, options.min_new_tokens or 0)
+    if least > 0 and eos:
+        found.append(Suppress(np.array(eos, np.int64), last=least - 1))
+    if (first := options.forced_bos_token_id) is not None:
+        if start != 1:
+            raise UsageError(
+                f"forced_bos_token_id is for the id after the first; the prompt has {start} tokens"
+            )
+        found.append(Force(ids("forced_bos_token_id", first), at=0))
+    if (last := options.forced_eos_token_id) is not None:
+        found.append(Force(ids("forced_eos_token_id", last), at=limit - 1))
+    if options.suppress_tokens is not None:
+        found.append(Suppress(ids("suppress_tokens", options.suppress_tokens)))
+    if options.begin_suppress_tokens is not None:
+        place = 1 if start == 1 and options.forced_bos_token_id is not None else 0
+        begin = ids("begin_suppress_tokens", options.begin_suppress_tokens)
+        found.append(Suppress(begin, first=place, last=place))
+    return found
