@@ -39,7 +39,16 @@ ENCODERS = {  # model_type -> module with Config and Model, the trunk
     "electra": "electra",
     "albert": "albert",
 }
-SEQ2SEQ = {"t5": "t5", "mt5": "mt5"}  # likewise, Model being both stacks
+SEQ2SEQ = {  # likewise, Model being both stacks
+    "t5": "t5",
+    "mt5": "mt5",
+    "bart": "bart",
+    "mbart": "mbart",
+    "marian": "marian",
+    "pegasus": "pegasus",
+    "m2m_100": "m2m_100",
+    "encoder-decoder": "encoder_decoder",
+}
 IMAGES = {"vit": "vit", "dinov2": "dinov2", "clip": "clip", "siglip": "siglip"}  # likewise
 
 
@@ -115,10 +124,9 @@ def build_seq2seq(
     config = module.Config.from_dict(checkpoint.config, ignored_keys)
     positions = config.context(context)
     tensors = _sanitized(module, checkpoint, config)
-    tied = module.Model.tied(tensors, config)
     with torch.device("meta"):
-        model: Seq2seq = module.Model(config, tied)
-    weights.assign(model, tensors, "words.weight" if tied else None, progress)
+        model: Seq2seq = module.Model(config, tensors.keys())
+    weights.assign(model, tensors, "words.weight" if model.tied else None, progress)
     return model.eval(), positions
 
 

@@ -63,6 +63,12 @@ LIMITS = {  # a size above these is a mistake or an attack
     "no_rope_layer_interval": 512,
     "sliding_window_pattern": 512,
     "num_decoder_layers": 512,
+    "encoder_layers": 512,
+    "decoder_layers": 512,
+    "encoder_attention_heads": 1024,
+    "decoder_attention_heads": 1024,
+    "encoder_ffn_dim": 1 << 18,
+    "decoder_ffn_dim": 1 << 18,
     "relative_attention_num_buckets": 1 << 10,
     "relative_attention_max_distance": 1 << 16,
 }

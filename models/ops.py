@@ -267,8 +267,37 @@ def attention(
     return attended.transpose(1, 2).flatten(-2)
 
 
+@dataclass(frozen=True)
+class Folding:
+    """How an exported graph brings rows of one source together, and apart again: two shapes."""
+
+    together: Tensor  # int64 [3]: sources, all queries of a source, heads * head_dim
+    apart: Tensor  # int64 [3]: rows, length, heads * head_dim
+
+    @classmethod
+    def of(cls, input_ids: Tensor, lengths: Tensor, width: int) -> Folding | None:
+        """For targets [rows, length] and the lengths [sources] of their sources; None eagerly.
+
+        Written as nodes, because the tracer would ask that the rows are a multiple of the sources.
+        """
+        if not is_in_onnx_export():
+            return None
+        sources, rows = (
+            symbolic("::Shape", (x,), dtype=torch.int64, shape=(x.ndim,), version=OPSET)
+            for x in (lengths, input_ids)
+        )
+        last = torch.tensor([width])
+        return cls(torch.cat([sources, torch.tensor([-1]), last]), torch.cat([rows, last]))
+
+
 def cross_attention(
-    query: Tensor, key: Tensor, value: Tensor, num_heads: int, scale: float, lengths: Tensor
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    num_heads: int,
+    scale: float,
+    lengths: Tensor,
+    folding: Folding | None,
 ) -> Tensor:
     """Attention of targets over their sources, whose keys and values are never copied.
 
@@ -277,20 +306,14 @@ def cross_attention(
     since attention over a source knows no positions, they are read as one long row of queries.
     """
     sources = key.shape[0]
-    if not is_in_onnx_export():
+    if folding is None:
         folded = query.reshape(sources, -1, query.shape[-1])
         attended = attention(folded, key, value, num_heads, scale, lengths=lengths)
         return attended.reshape(query.shape)
-    # Written as nodes, because the tracer would ask that `sources` divides the rows, whatever both are.
-    count = symbolic(
-        "::Shape", (key,), {"start": 0, "end": 1}, dtype=torch.int64, shape=(1,), version=OPSET
-    )
-    shape = torch.cat([count, torch.tensor([-1, query.shape[-1]])])
     per_source = query.shape[0] * query.shape[1] // sources
-    folded = _reshape(query, shape, (sources, per_source, query.shape[-1]))
+    folded = _reshape(query, folding.together, (sources, per_source, query.shape[-1]))
     attended = attention(folded, key, value, num_heads, scale, lengths=lengths)
-    whole = symbolic("::Shape", (query,), dtype=torch.int64, shape=(3,), version=OPSET)
-    return _reshape(attended, whole, query.shape)
+    return _reshape(attended, folding.apart, query.shape)
 
 
 def _reshape(x: Tensor, to: Tensor, shape: Sequence[Any]) -> Tensor:

@@ -14,9 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from satchel.models import ops
-from satchel.models.checkpoint import LazyTensor
 from satchel.models.layers import Attention, Embedding, Linear, RMSNorm, SelfAttention
-from satchel.models.ops import Cache, Heads
+from satchel.models.ops import Cache, Folding, Heads
 from satchel.models.relative import DistanceBias
 from satchel.models.seq2seq_config import Seq2seqConfig
 
@@ -28,13 +27,15 @@ class Context:
     """What attention sees besides activations.
 
     `lengths` int32 [sources] is how many tokens of a source are no padding, which is on the right;
-    `cross` what a decoder's layers know of the sources; `bias` is added to the scores within a text.
+    `cross` what a decoder's layers know of the sources; `bias` is added to the scores within a text;
+    `folding` is how a graph brings the rows of one source together.
     """
 
     lengths: Tensor
     cross: Sequence[Pair] = ()
     cache: Cache | None = None
     bias: Tensor | None = None
+    folding: Folding | None = None
 
     def positions(self, length: int) -> Tensor:
         """int64 [1 or batch, length]: the position of each new token."""
@@ -70,10 +71,16 @@ class CrossAttention(nn.Module):
 
     def forward(self, x: Tensor, context: Context) -> Tensor:
         key, value = context.cross[self.layer]
-        heads, query = self.heads, self.q_proj(x)
-        return self.o_proj(
-            ops.cross_attention(query, key, value, heads.num_heads, heads.scale, context.lengths)
+        attended = ops.cross_attention(
+            self.q_proj(x),
+            key,
+            value,
+            self.heads.num_heads,
+            self.heads.scale,
+            context.lengths,
+            context.folding,
         )
+        return self.o_proj(attended)
 
 
 class CrossProjection(nn.Module):
@@ -140,7 +147,7 @@ class Embeddings(nn.Module):
     ) -> None:
         super().__init__()
         self.words, self.scale = words, scale
-        self.positions, self.first_position = positions, first_position
+        self.position_embeddings, self.first_position = positions, first_position
         self.norm = norm
 
     def forward(self, input_ids: Tensor, positions: Tensor) -> Tensor:
@@ -148,9 +155,9 @@ class Embeddings(nn.Module):
         x = self.words(input_ids)
         if self.scale != 1.0:
             x = x * self.scale
-        if self.positions is None:
+        if self.position_embeddings is None:
             return x if self.norm is None else self.norm(x)
-        places = self.positions(positions + self.first_position)
+        places = self.position_embeddings(positions + self.first_position)
         return x + places if self.norm is None else self.norm.add(x, places)[0]
 
 
@@ -186,7 +193,9 @@ class Seq2seq(nn.Module):
     """An encoder-decoder model. Architectures subclass it and build the two stacks.
 
     `words` is the table [vocab, hidden] of the decoder's embeddings, which a tied head and in most
-    architectures the encoder share. `encoder` and `decoder` map ids and a Context to states.
+    architectures the encoder share. `encoder` and `decoder` map ids and a Context to states; `bias` is
+    whether the projections between them have one. Subclasses are built from a configuration and the
+    names of the checkpoint's sanitized tensors.
     """
 
     family = "encoder-decoder"
@@ -198,8 +207,9 @@ class Seq2seq(nn.Module):
         encoder: nn.Module,
         decoder: nn.Module,
         *,
-        tied: bool,
+        own_head: bool,
         bias: bool,
+        logits_bias: bool = False,
     ) -> None:
         super().__init__()
         self.config = config
@@ -209,13 +219,15 @@ class Seq2seq(nn.Module):
             CrossProjection(config.source_width, config.heads, bias)
             for _ in range(config.decoder_depth)
         )
-        if not tied:
+        if own_head:
             self.lm_head = Linear(words.embedding_dim, words.num_embeddings, bias=False)
+        count = words.num_embeddings
+        self.logits_bias = nn.Parameter(torch.empty(count)) if logits_bias else None
 
-    @staticmethod
-    def tied(tensors: Mapping[str, LazyTensor], config: Seq2seqConfig) -> bool:
-        """Whether the head has the weight of the words; `tensors` are sanitized."""
-        return config.tie_word_embeddings
+    @property
+    def tied(self) -> bool:
+        """Whether the head has the weight of the words."""
+        return not hasattr(self, "lm_head")
 
     def read(self, input_ids: Tensor, lengths: Tensor) -> list[Pair]:
         """Key and value for every decoder layer of int64 sources [batch, source], padded on the right
@@ -231,12 +243,14 @@ class Seq2seq(nn.Module):
         Without `logit_rows`, float32 [rows, length, vocab]. With `logit_rows`, int64 [n], indices
         into the flattened [rows * length] tokens: [n, vocab], and the head runs on those alone.
         """
-        hidden = self.decoder(input_ids, context)
+        width = self.config.heads.widths[0]
+        folding = Folding.of(input_ids, context.lengths, width)
+        hidden = self.decoder(input_ids, dataclasses.replace(context, folding=folding))
         if logit_rows is not None:
             hidden = hidden.flatten(0, 1).index_select(0, logit_rows)
         return self.head(hidden)
 
     def head(self, hidden: Tensor) -> Tensor:
         """Logits [..., vocab] of hidden states [..., hidden]."""
-        table = self.lm_head if hasattr(self, "lm_head") else self.words
-        return ops.linear(hidden, table.weight, None)
+        table = self.words if self.tied else self.lm_head
+        return ops.linear(hidden, table.weight, self.logits_bias)

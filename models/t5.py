@@ -5,7 +5,7 @@ Versions 1.1 and later, FLAN-T5 among them, have a gated MLP and a head of their
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
@@ -134,11 +134,12 @@ class Config(Seq2seqConfig):
 class Model(Seq2seq):
     """T5."""
 
-    def __init__(self, config: Config, tied: bool) -> None:
+    def __init__(self, config: Config, names: Collection[str]) -> None:
         words = Embedding(config.vocab_size, config.hidden_size)
         encoder = self._stack(config, words, config.num_hidden_layers, crossing=False)
         decoder = self._stack(config, words, config.decoder_depth, crossing=True)
-        super().__init__(config, words, encoder, decoder, tied=tied, bias=False)
+        # Files say tie_word_embeddings of either kind; what the head is, their weights decide.
+        super().__init__(config, words, encoder, decoder, own_head=HEAD in names, bias=False)
 
     @staticmethod
     def _stack(config: Config, words: Embedding, depth: int, crossing: bool) -> Stack:
@@ -162,11 +163,6 @@ class Model(Seq2seq):
         reach = config.relative_attention_max_distance
         bias = DistanceBias(heads.num_heads, reach, both=not crossing)
         return Stack(Embeddings(words), [block(layer) for layer in range(depth)], norm(), bias)
-
-    @staticmethod
-    def tied(tensors: Mapping[str, LazyTensor], config: Seq2seqConfig) -> bool:
-        # Files say tie_word_embeddings of either kind; what the head is, its weights decide.
-        return HEAD not in tensors
 
     @staticmethod
     def sanitize(tensors: Mapping[str, LazyTensor], config: Config) -> dict[str, LazyTensor]:

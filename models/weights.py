@@ -74,9 +74,11 @@ def unified(tensors: Mapping[str, LazyTensor], names: Sequence[str]) -> Tensors:
     return result
 
 
-def equal(a: LazyTensor, b: LazyTensor | None) -> bool:
+def equal(a: LazyTensor | None, b: LazyTensor | None) -> bool:
     """Whether two weights are the same numbers."""
-    return b is not None and a.shape == b.shape and torch.equal(a.load(), b.load())
+    if a is None or b is None:
+        return False
+    return a.shape == b.shape and torch.equal(a.load(), b.load())
 
 
 def concat(parts: list[LazyTensor]) -> LazyTensor:

@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 
 import satchel
 from satchel.runtime.decoder import Cancel
 from satchel.runtime.errors import BundleError, LimitError, UsageError
 from tests import damage as d
 from tests.outcome import refuse, refused
-from tests.tiny import VOCAB
-from tests.tiny_seq2seq import save_seq2seq
+from tests.tiny import VOCAB, edit_config
+from tests.tiny_seq2seq import COMMON, SIZES, pair, save_seq2seq
 
 pytest_plugins = "tests.places"
 U, C, W = "UNSUPPORTED", "CKPT_CONFIG", "CKPT_WEIGHTS"
@@ -82,6 +83,48 @@ CHECKPOINTS: dict[str, d.Case] = {
         W,
         "do not fit together",
     ),
+}
+
+
+def of_type(model_type: str, **changes: Any) -> d.Damage:
+    """The config.json of another architecture; the weights stay T5's."""
+
+    def damage(folder: Path) -> None:
+        made = transformers.AutoConfig.for_model(model_type, **COMMON | SIZES.get(model_type, {}))
+        made.save_pretrained(folder)
+        edit_config(folder, **changes)
+
+    return damage
+
+
+def two(**changes: Any) -> d.Damage:
+    """The config.json of two encoders; `changes` are of the decoder's part."""
+    return of_type("encoder-decoder", decoder=pair("bert")["decoder"] | changes)
+
+
+CHECKPOINTS |= {
+    "bart_heads": (of_type("bart", decoder_attention_heads=5), C, "decoder_attention_heads = 5"),
+    "bart_source_heads": (of_type("bart", encoder_attention_heads=3), C, "heads = 3"),
+    "bart_layers": (of_type("bart", encoder_layers=0), C, "encoder_layers = 0"),
+    "bart_layers_twice": (of_type("bart", num_hidden_layers=7), C, "num_hidden_layers = 7"),
+    "bart_norms": (of_type("bart", normalize_before=True), U, "normalize_before = True"),
+    "mbart_norms": (of_type("mbart", add_final_layer_norm=False), U, "it is True"),
+    "bart_positions": (of_type("bart", max_position_embeddings=32), U, "for 32 tokens"),
+    "bart_activation": (of_type("bart", activation_function="mist"), U, "'mist'"),
+    "bart_weights": (of_type("bart"), W, "missing"),
+    "marian_vocabularies": (
+        of_type("marian", share_encoder_decoder_embeddings=False),
+        U,
+        "one vocabulary",
+    ),
+    "marian_targets": (of_type("marian", decoder_vocab_size=319), U, "decoder_vocab_size = 319"),
+    "two_widths": (two(hidden_size=128), U, "hidden_size = 64 of the encoder and 128"),
+    "two_vocabularies": (two(vocab_size=300), U, "vocab_size = 320 of the encoder and 300"),
+    "two_uncrossed": (two(add_cross_attention=False), U, "add_cross_attention = 'False'"),
+    "two_kinds": (two(model_type="gpt2"), U, "'gpt2'; known here: bert, roberta"),
+    "two_keys": (two(sparse=True), U, "'sparse'"),
+    "two_absent": (of_type("encoder-decoder", encoder=..., decoder=...), C, "lacks"),
+    "two_text": (of_type("encoder-decoder", encoder="bert", decoder="bert"), C, "not a dict"),
 }
 
 

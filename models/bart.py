@@ -1,0 +1,209 @@
+"""BART (Lewis et al., 2020) and what differs from it by its norms, positions and names of numbers.
+
+Those are classes of their own in files of their own: mBART, Marian, Pegasus, M2M-100.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from satchel.models import weights
+from satchel.models.checkpoint import LazyTensor
+from satchel.models.config import COSMETIC
+from satchel.models.layers import MLP, Embedding, LayerNorm
+from satchel.models.ops import Heads
+from satchel.models.seq2seq import (
+    Block,
+    CrossAttention,
+    Embeddings,
+    Seq2seq,
+    SourceAttention,
+    Stack,
+    TargetAttention,
+)
+from satchel.models.seq2seq_config import Seq2seqConfig, divided
+from satchel.runtime.errors import CheckpointError, UnsupportedError
+
+HEAD, BIAS = "lm_head.weight", "logits_bias"
+WORDS, SOURCE_WORDS = "words.weight", "encoder.embeddings.words.weight"
+TABLES = {  # where a file has them: ours -> theirs
+    WORDS: "decoder.embed_tokens.weight",
+    SOURCE_WORDS: "encoder.embed_tokens.weight",
+}
+POSITIONS = "{}.embeddings.position_embeddings.weight"
+EPS = 1e-5  # of every norm; config.json does not say it
+RENAMED = (
+    (r"^model\.", ""),
+    (r"^shared\.", "words."),
+    (r"^final_logits_bias$", BIAS),
+    (r"\.embed_positions\.weights?$", ".embeddings.position_embeddings.weight"),
+    (r"\.layernorm_embedding\.", ".embeddings.norm."),
+    (r"^(encoder|decoder)\.layer_norm\.", r"\1.norm."),
+    (r"\.self_attn_layer_norm\.", ".self_attn_norm."),
+    (r"\.encoder_attn_layer_norm\.", ".cross_attn_norm."),
+    (r"\.final_layer_norm\.", ".mlp_norm."),
+    (r"^decoder\.layers\.(\d+)\.encoder_attn\.([kv])_proj\.", r"cross.\1.\2_proj."),
+    (r"\.encoder_attn\.", ".cross_attn."),
+    (r"\.out_proj\.", ".o_proj."),
+    (r"\.fc1\.", ".mlp.up_proj."),
+    (r"\.fc2\.", ".mlp.down_proj."),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(Seq2seqConfig):
+    """config.json of model_type bart."""
+
+    ALIASES: ClassVar[dict[str, str]] = {"d_model": "hidden_size"}
+    cosmetic: ClassVar[frozenset[str]] = COSMETIC | frozenset(
+        """activation_dropout add_bias_logits classif_dropout decoder_layerdrop dropout
+        encoder_layerdrop extra_pos_embeddings force_bos_token_to_be_generated init_std
+        output_past save_step static_position_embeddings""".split()  # noqa: SIM905
+    )
+    post_norm: ClassVar[bool] = True  # norms behind the parts of a block, and none at the end
+    embedding_norm: ClassVar[bool] = True
+    sinusoidal: ClassVar[bool] = False  # positions that a file need not hold
+
+    hidden_size: int
+    encoder_layers: int
+    decoder_layers: int
+    encoder_attention_heads: int
+    decoder_attention_heads: int
+    encoder_ffn_dim: int
+    decoder_ffn_dim: int
+    activation_function: str = "gelu"
+    max_position_embeddings: int = 1024
+    scale_embedding: bool = False
+    num_hidden_layers: int | None = None  # another name of encoder_layers
+    normalize_before: bool | None = None  # these three, where they are given, say what is so
+    normalize_embedding: bool | None = None
+    add_final_layer_norm: bool | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_activation("activation_function")
+        divided(self.hidden_size, self.encoder_attention_heads, "encoder_attention_heads")
+        if self.num_hidden_layers not in (None, self.encoder_layers):
+            raise CheckpointError(
+                f"config.json: num_hidden_layers = {self.num_hidden_layers} but encoder_layers = "
+                f"{self.encoder_layers}",
+                "CKPT_CONFIG",
+            )
+        for key, fact in (
+            ("normalize_before", not self.post_norm),
+            ("normalize_embedding", self.embedding_norm),
+            ("add_final_layer_norm", not self.post_norm),
+        ):
+            if getattr(self, key) not in (None, fact):
+                raise UnsupportedError(
+                    f"config.json: {key} = {getattr(self, key)}; in this architecture it is {fact}"
+                )
+
+    @property
+    def heads(self) -> Heads:
+        count = self.decoder_attention_heads
+        size = divided(self.hidden_size, count, "decoder_attention_heads")
+        return Heads(count, count, size, size**-0.5)
+
+    @property
+    def decoder_depth(self) -> int:
+        return self.decoder_layers
+
+    @property
+    def source_width(self) -> int:
+        return self.hidden_size
+
+    @property
+    def source_positions(self) -> int:
+        return self.max_position_embeddings
+
+    @property
+    def target_positions(self) -> int:
+        return self.max_position_embeddings
+
+    @property
+    def first_position(self) -> int:
+        """Row of the position table that the first token takes."""
+        return 2
+
+    def position_table(self) -> Tensor:
+        """float32 [positions, hidden] of a model whose positions are sinusoidal."""
+        raise NotImplementedError
+
+
+class Model(Seq2seq):
+    """BART. `names` are those of the checkpoint's tensors, sanitized."""
+
+    def __init__(self, config: Config, names: Collection[str]) -> None:
+        words = Embedding(config.vocab_size, config.hidden_size)
+        own = Embedding(config.vocab_size, config.hidden_size) if SOURCE_WORDS in names else words
+        super().__init__(
+            config,
+            words,
+            self._stack(config, own, config.encoder_layers, crossing=False),
+            self._stack(config, words, config.decoder_layers, crossing=True),
+            own_head=not config.tie_word_embeddings,
+            bias=True,
+            logits_bias=BIAS in names,
+        )
+
+    @staticmethod
+    def _stack(config: Config, words: Embedding, depth: int, crossing: bool) -> Stack:
+        size = config.hidden_size
+        width = config.decoder_ffn_dim if crossing else config.encoder_ffn_dim
+
+        def norm() -> LayerNorm:
+            return LayerNorm(size, EPS)
+
+        def block(layer: int) -> Block:
+            parts: dict[str, nn.Module] = {}
+            if crossing:
+                heads = config.heads
+                parts["self_attn"] = TargetAttention(size, heads, None, bias=True, out_bias=True)
+                parts["cross_attn"] = CrossAttention(layer, size, heads, bias=True)
+            else:
+                parts["self_attn"] = SourceAttention(size, config.encoder_attention_heads)
+            parts["mlp"] = MLP(size, width, config.activation_function)
+            return Block(parts, norm, config.post_norm)
+
+        embeddings = Embeddings(
+            words,
+            scale=math.sqrt(size) if config.scale_embedding else 1.0,
+            positions=Embedding(config.max_position_embeddings + config.first_position, size),
+            first_position=config.first_position,
+            norm=norm() if config.embedding_norm else None,
+        )
+        last = None if config.post_norm else norm()
+        return Stack(embeddings, [block(layer) for layer in range(depth)], last)
+
+    @staticmethod
+    def sanitize(tensors: Mapping[str, LazyTensor], config: Config) -> dict[str, LazyTensor]:
+        named = _tables(weights.rename(tensors, RENAMED), config)
+        named = weights.fuse(named, ("q_proj", "k_proj", "v_proj"), "qkv_proj")
+        named = weights.fuse(named, ("k_proj", "v_proj"), "kv_proj")
+        named = weights.transform(named, rf"^{BIAS}$", lambda bias: bias.squeeze(0))
+        if BIAS in named and not named[BIAS].load().any():
+            del named[BIAS]
+        if config.sinusoidal and named:
+            rows = config.max_position_embeddings + config.first_position
+            made = LazyTensor((rows, config.hidden_size), config.position_table)
+            for stack in ("encoder", "decoder"):
+                named.setdefault(POSITIONS.format(stack), made)
+        return named
+
+
+def _tables(named: weights.Tensors, config: Config) -> weights.Tensors:
+    """The embeddings under the names of ours; files hold one table under any of its names, and often
+    under several. Where config.json ties nothing, sources may have a table of their own."""
+    if config.tie_word_embeddings:
+        return weights.unified(named, (WORDS, *TABLES.values(), HEAD))
+    shared = named.pop(WORDS, None)
+    own = {ours: named.pop(theirs, shared) for ours, theirs in TABLES.items()}
+    if own[SOURCE_WORDS] is None or weights.equal(own[SOURCE_WORDS], own[WORDS]):
+        del own[SOURCE_WORDS]
+    return named | {name: table for name, table in own.items() if table is not None}

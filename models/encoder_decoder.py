@@ -1,0 +1,206 @@
+"""A BERT or RoBERTa that reads and another, with cross attention, that writes (Rothe et al., 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import ModuleType
+from typing import Any, Self
+
+from torch import Tensor, nn
+
+from satchel.models import bert, roberta, weights
+from satchel.models.checkpoint import LazyTensor
+from satchel.models.encoder_config import EncoderConfig
+from satchel.models.heads import ScoreHead
+from satchel.models.layers import MLP, Embedding, LayerNorm
+from satchel.models.ops import Heads
+from satchel.models.seq2seq import (
+    Block,
+    CrossAttention,
+    Embeddings,
+    Seq2seq,
+    SourceAttention,
+    Stack,
+    TargetAttention,
+)
+from satchel.models.seq2seq_config import Seq2seqConfig
+from satchel.runtime.errors import UnsupportedError, shown
+
+INNER: dict[str, ModuleType] = {"bert": bert, "roberta": roberta, "xlm-roberta": roberta}
+WORDS, OUT = "words.weight", "prediction.out.weight"
+CROSSING = (  # what BERT's own rules would take for something else
+    (r"^\w+\.encoder\.layer\.(\d+)\.crossattention\.self\.key\.", r"cross.\1.k_proj."),
+    (r"^\w+\.encoder\.layer\.(\d+)\.crossattention\.self\.value\.", r"cross.\1.v_proj."),
+    (r"\.crossattention\.self\.query\.", ".cross_attn.q_proj."),
+    (r"\.crossattention\.output\.dense\.", ".cross_attn.o_proj."),
+    (r"\.crossattention\.output\.LayerNorm\.", ".cross_attn_norm."),
+)
+OURS = (  # from the names of an encoder's trunk
+    (r"^trunk\.embeddings\.word_embeddings\.", "trunk.embeddings.words."),
+    (r"\.attention\.", ".self_attn."),
+    (r"\.attention_norm\.", ".self_attn_norm."),
+    (r"\.output_norm\.", ".mlp_norm."),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(Seq2seqConfig):
+    """config.json of model_type encoder-decoder: one for each of the two."""
+
+    encoder: dict[str, Any]
+    decoder: dict[str, Any]
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any], ignored_keys: Collection[str] = ()) -> Self:
+        whole = dict(raw)
+        for name in ("encoder", "decoder"):
+            if isinstance(part := raw.get(name), dict):
+                whole[name] = {key: part[key] for key in part if key not in ignored_keys}
+                whole["vocab_size"] = part.get("vocab_size")  # in the end the decoder's
+        return super().from_dict(whole, ignored_keys)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("vocab_size", "hidden_size"):
+            one, other = getattr(self.source, name), getattr(self.target, name)
+            if one != other:
+                raise UnsupportedError(
+                    f"config.json: {name} = {one} of the encoder and {other} of the decoder; satchel "
+                    "exports pairs that agree"
+                )
+
+    @cached_property
+    def source(self) -> EncoderConfig:
+        """The configuration of the encoder."""
+        return _inner("encoder", self.encoder)
+
+    @cached_property
+    def target(self) -> EncoderConfig:
+        """The configuration of the decoder."""
+        return _inner("decoder", self.decoder)
+
+    @property
+    def heads(self) -> Heads:
+        count = self.target.num_attention_heads
+        size = self.target.hidden_size // count
+        return Heads(count, count, size, size**-0.5)
+
+    @property
+    def decoder_depth(self) -> int:
+        return self.target.num_hidden_layers
+
+    @property
+    def source_width(self) -> int:
+        return self.source.hidden_size
+
+    @property
+    def source_positions(self) -> int:
+        return self.source.positions
+
+    @property
+    def target_positions(self) -> int:
+        return self.target.positions
+
+
+def _inner(name: str, raw: dict[str, Any]) -> EncoderConfig:
+    crossing = name == "decoder"
+    for key in ("is_decoder", "add_cross_attention"):
+        if bool(raw.get(key)) != crossing:
+            raise UnsupportedError(
+                f"config.json: {key} = {shown(raw.get(key))} of the {name}; expected {crossing}"
+            )
+    if raw.get("model_type") not in INNER:
+        raise UnsupportedError(
+            f"config.json: the {name} is of model_type {shown(raw.get('model_type'))}; known here: "
+            f"{', '.join(INNER)}"
+        )
+    plain = {key: raw[key] for key in raw if key not in ("is_decoder", "add_cross_attention")}
+    config: EncoderConfig = INNER[raw["model_type"]].Config.from_dict(plain)
+    return config
+
+
+class Model(Seq2seq):
+    """Two trunks and the decoder's masked-language head, which here predicts the next token."""
+
+    def __init__(self, config: Config, names: Collection[str]) -> None:
+        source, target = config.source, config.target
+        table = Embedding(source.vocab_size, source.hidden_size)
+        words = Embedding(target.vocab_size, target.hidden_size)
+        encoder, decoder = _stack(source, table, None), _stack(target, words, config.heads)
+        super().__init__(config, words, encoder, decoder, own_head=False, bias=True)
+        shape = INNER[config.decoder["model_type"]].Model.heads(target)["fill-mask"]
+        self.prediction = ScoreHead(
+            shape,
+            target.hidden_size,
+            target.hidden_size,
+            target.vocab_size,
+            target.eps,
+            words if target.tie_word_embeddings else None,
+        )
+
+    def head(self, hidden: Tensor) -> Tensor:
+        logits: Tensor = self.prediction(hidden)
+        return logits
+
+    @staticmethod
+    def sanitize(tensors: Mapping[str, LazyTensor], config: Config) -> dict[str, LazyTensor]:
+        parts: dict[str, weights.Tensors] = {"encoder": {}, "decoder": {}}
+        rest: weights.Tensors = {}
+        for name, tensor in tensors.items():
+            part, _, inner = name.partition(".")
+            parts.get(part, rest)[inner if part in parts else name] = tensor
+        written, shape = parts["decoder"], INNER[config.decoder["model_type"]].Model.heads
+        for ours, theirs in shape(config.target)["fill-mask"].sources().items():
+            found = [written.pop(name) for name in theirs if name in written]
+            if found:
+                rest[ours.replace("head.", "prediction.")] = found[0]
+        rest |= _trunk(parts["encoder"], "encoder", config.source)
+        rest |= _trunk(written, "decoder", config.target)
+        if "decoder.embeddings.words.weight" in rest:
+            rest[WORDS] = rest.pop("decoder.embeddings.words.weight")
+        if config.target.tie_word_embeddings:
+            rest = weights.unified(rest, (WORDS, OUT))
+        return weights.fuse(rest, ("k_proj", "v_proj"), "kv_proj")
+
+
+def _stack(config: EncoderConfig, words: Embedding, crossing: Heads | None) -> Stack:
+    """The trunk of an encoder, or with `crossing` that of a decoder."""
+    size = config.hidden_size
+
+    def norm() -> LayerNorm:
+        return LayerNorm(size, config.eps)
+
+    def block(layer: int) -> Block:
+        parts: dict[str, nn.Module] = {}
+        if crossing is None:
+            parts["self_attn"] = SourceAttention(size, config.num_attention_heads)
+        else:
+            parts["self_attn"] = TargetAttention(size, crossing, None, bias=True, out_bias=True)
+            parts["cross_attn"] = CrossAttention(layer, size, crossing, bias=True)
+        parts["mlp"] = MLP(size, config.intermediate_size, config.hidden_act)
+        return Block(parts, norm, post_norm=True)
+
+    positions = Embedding(config.max_position_embeddings, size)
+    embeddings = Embeddings(
+        words, positions=positions, first_position=config.first_position, norm=norm()
+    )
+    return Stack(embeddings, [block(i) for i in range(config.num_hidden_layers)], None)
+
+
+def _trunk(tensors: weights.Tensors, name: str, config: EncoderConfig) -> weights.Tensors:
+    """The tensors of an encoder or decoder under our names, with the first token type, which every
+    token has, in the positions."""
+    named = weights.rename(tensors, (*CROSSING, *bert.RENAMED, *OURS, (r"^trunk\.", f"{name}.")))
+    named = {key: named[key] for key in named if not key.startswith("pooler.")}
+    named = weights.fuse(named, bert.PARTS, "qkv_proj")
+    key, extra = (
+        f"{name}.embeddings.{kind}_embeddings.weight" for kind in ("position", "token_type")
+    )
+    if key in named and extra in named:
+        positions, types = named[key], named[extra]
+        if types.shape == (config.token_types, config.hidden_size):
+            del named[extra]
+            named[key] = LazyTensor(positions.shape, lambda: positions.load() + types.load()[0])
+    return named
