@@ -30,7 +30,8 @@ def assembled(
             places = places[: len(places) - (overlap - overlap // 2)]
         if number:
             places = places[overlap // 2 :]
-        offsets += [piece.offsets[place] for place in places]
-        words += [piece.word_ids[place] for place in places]
+        its_offsets, its_words = piece.offsets, piece.word_ids  # each is a list made anew
+        offsets += [its_offsets[place] for place in places]
+        words += [its_words[place] for place in places]
         rows.append(values[places])
     return offsets, words, np.concatenate(rows)

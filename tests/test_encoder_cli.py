@@ -270,7 +270,7 @@ def test_refused_in_one_line(made: Any, capfd: pytest.CaptureFixture[str], tmp_p
         (["tokens", made("tokens"), "x", "--file", source], "USAGE", "one of them"),
         (["tokens", made("tokens"), "x", "--window", "99"], "USAGE", "window"),
         (
-            ["fill-mask", made("fill-mask"), "--file", source],
+            ["fill-mask", made("fill-mask"), "--file", one_tab],
             "USAGE",
             "line 1: the text has 0 masks",
         ),
@@ -309,4 +309,4 @@ def test_a_line_that_is_not_text(made: Any, capsys: Capture, tmp_path: Path) -> 
     arguments = ["embed", made("embed"), "--file", str(tmp_path / "lines.txt")]
     assert main([*arguments, "--out", str(tmp_path / "v.npy")]) == 2
     assert "line 3 is not UTF-8" in capsys.readouterr().err
-    assert not (tmp_path / "v.npy").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["lines.txt"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 import warnings
 from typing import Any
 
@@ -12,7 +13,9 @@ import torch
 import transformers
 
 from satchel.runtime.errors import UsageError
-from tests.tiny_encoders import POSITIONS
+from satchel.runtime.pieces import assembled
+from satchel.runtime.spans import best_answers
+from tests.tiny_encoders import POSITIONS, wordpiece_tokenizer
 
 pytest_plugins = "tests.encoder_bundles"
 
@@ -111,6 +114,23 @@ def test_the_work_for_an_answer_grows_with_its_context(made: Any) -> None:
     assert overlap == same and len(many) < 60 * len(few)
     assert all(len(piece.ids) <= POSITIONS for piece in many)
     assert many[-1].offsets[-2][1] == len(LONG * 50) - 1  # but the space at the end
+
+
+def test_a_million_characters_are_joined_and_searched_in_bounded_time() -> None:
+    """All but the graph's own time, which is that of the pieces."""
+    tokenizer, random = wordpiece_tokenizer(), np.random.default_rng(0)
+    context = "the fox runs to it " * 52_700
+    tokenizer.enable_truncation(512, stride=128, strategy="only_second")
+    whole = tokenizer.encode("who?", context)
+    parts = [whole, *whole.overflowing]
+    logits = [random.normal(size=(len(part.ids), 2)).astype(np.float32) for part in parts]
+    began = time.monotonic()
+    offsets, words, joined = assembled(parts, logits, 128)
+    assert len(offsets) == len(words) == len(joined) == 5 * 52_700
+    assert offsets == sorted(offsets) and len(set(offsets)) == len(offsets)
+    found = best_answers(context, offsets, joined, np.zeros(2, np.float32), longest=30, top=5)
+    assert len(found) == 5 and context[found[0].start : found[0].end] == found[0].text
+    assert time.monotonic() - began < 20
 
 
 def test_spans_of_a_long_text(made: Any) -> None:

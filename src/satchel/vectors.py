@@ -49,7 +49,7 @@ def embed_file(
     done = 0
     if part.exists() and journal.exists() and journal.read_text("utf-8") == made_of:
         done = max(0, part.stat().st_size - len(header)) // (dim * 4) // CHUNK * CHUNK
-    elif part.exists() and not overwrite:
+    elif part.exists() and part.stat().st_size > len(header) and not overwrite:
         raise UsageError(
             f"{shown(part)} is from another run (another file, bundle or option); --overwrite begins anew"
         )
