@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 FARTHEST = 128  # tokens; beyond, all distances are one bucket
@@ -41,7 +40,8 @@ class DistanceBias(nn.Module):
     def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
         """float32 [batch, heads, queries, keys] of int64 positions [batch, queries] and [keys]."""
         distance = (keys - queries[..., None]).clamp(-self.reach, self.most) + self.reach
-        return F.embedding(distance, self.weight).permute(0, 3, 1, 2)
+        # Gathered per head: a permuted last axis fails torch.export for an odd number of heads.
+        return self.weight.T[:, distance].transpose(0, 1)
 
     @staticmethod
     def table(biases: Tensor, buckets: int, reach: int, both: bool) -> Tensor:

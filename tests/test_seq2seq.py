@@ -23,7 +23,7 @@ from tests.tiny_seq2seq import START, pair, save_seq2seq
 GATED = {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "t5": ("t5", {}),
-    "t5-own-head": ("t5", GATED | {"own_head": True}),
+    "t5-own-head": ("t5", GATED | {"own_head": True, "num_heads": 3}),
     "mt5": ("mt5", {"own_head": True}),
     "bart": ("bart", {}),
     "mbart": ("mbart", {"scale_embedding": True}),
