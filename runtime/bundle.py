@@ -9,18 +9,18 @@ import dataclasses
 import hashlib
 import json
 import re
-import typing
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from satchel.runtime.errors import BundleError, shown
+from satchel.runtime.strict import MANIFEST as MANIFEST
+from satchel.runtime.strict import strict_json, typed
 
 FORMAT = "satchel-bundle"
 FORMAT_VERSION = 1
 FEATURES = frozenset[str]()  # what `required_features` may ask of this runtime
-MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.json"
 MANIFEST_LIMIT = 1 << 20
 SIZE_LIMIT = 1 << 31
@@ -157,13 +157,7 @@ class Manifest:
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Read manifest.json; BundleError says which field is wrong."""
-        try:
-            raw = json.loads(
-                text, object_pairs_hook=_unique, parse_constant=_refuse, parse_int=_integer
-            )
-            json.dumps(raw, ensure_ascii=False).encode("utf-8")  # refuses lone surrogates
-        except (ValueError, RecursionError) as error:
-            raise BundleError(f"{MANIFEST} is not valid JSON: {shown(error)}") from error
+        raw = strict_json(text)
         if not isinstance(raw, dict) or raw.get("format") != FORMAT:
             raise BundleError(f"{MANIFEST} is not the manifest of a satchel bundle")
         version = raw.get("format_version")
@@ -175,7 +169,7 @@ class Manifest:
                 f"{FORMAT_VERSION}: update satchel",
                 "BUNDLE_VERSION",
             )
-        manifest: Self = _build(cls, raw, "manifest")
+        manifest: Self = typed(cls, raw, "manifest")
         manifest._check_sizes()
         missing = set(manifest.required_features) - FEATURES
         if missing:
@@ -340,57 +334,3 @@ def _hint(path: Path) -> str:
     if start.startswith(b"version https://git-lfs"):
         return " (it is a Git LFS pointer: run git lfs pull)"
     return " (it is a web page)" if start.startswith((b"<!doctype", b"<html")) else ""
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise ValueError("a key occurs twice in one object")
-    return result
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _integer(digits: str) -> int:
-    if len(digits) > 24:
-        raise ValueError(f"a number has {len(digits)} digits")
-    return int(digits)
-
-
-def _build(kind: Any, value: Any, where: str) -> Any:
-    """`value` from JSON as the annotated type `kind`; unknown keys of objects are left out."""
-    if kind is Any:
-        return value
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if dataclasses.is_dataclass(kind) and isinstance(value, dict):
-        hints = typing.get_type_hints(kind)
-        for entry in dataclasses.fields(kind):
-            required = (
-                entry.default is dataclasses.MISSING
-                and entry.default_factory is dataclasses.MISSING
-            )
-            if required and entry.name not in value:
-                raise BundleError(f"{MANIFEST}: {where} lacks {entry.name}")
-        known = {name: _build(hints[name], value[name], name) for name in hints if name in value}
-        return typing.cast(Any, kind)(**known)
-    if origin is dict and isinstance(value, dict):
-        kind = arguments[1]
-        return {name: _build(kind, value[name], f"{where} {shown(name, 40)}") for name in value}
-    if origin is list and isinstance(value, list):
-        return [_build(arguments[0], item, where) for item in value]
-    if arguments and origin not in (dict, list):  # a union: the first member that fits
-        if value is None and type(None) in arguments:
-            return None
-        members = [member for member in arguments if member is not type(None)]
-        for member in members[:-1]:
-            try:
-                return _build(member, value, where)
-            except BundleError:
-                continue
-        return _build(members[-1], value, where)
-    fits = isinstance(kind, type) and isinstance(value, kind)
-    if fits and not (isinstance(value, bool) and kind is not bool):
-        return value
-    raise BundleError(f"{MANIFEST}: {where} = {shown(value)} has the wrong type")

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+import transformers
 
 import satchel
 from satchel import models
@@ -233,3 +234,30 @@ def test_the_manifest_says_how_a_search_is_meant(tmp_path: Path) -> None:
     assert (manifest.context, manifest.seq2seq.source_context) == (100, 4096)
     found = satchel.load(tmp_path / "bundle").generate([1, 2])
     assert (len(found.tokens), found.finish_reason) == (11, "length")  # the start counts
+
+
+@pytest.mark.parametrize("model_type", ["mbart", "marian"])
+def test_what_generation_config_recommends_is_done(model_type: str, tmp_path: Path) -> None:
+    theirs = save_seq2seq(tmp_path / "checkpoint", model_type)
+    sources = torch.tensor([some_ids(20), some_ids(20, 1)])
+    plain = {"max_new_tokens": 9, "do_sample": False, "eos_token_id": -1}
+    first, end = 260, 261
+    advice = transformers.GenerationConfig(
+        decoder_start_token_id=START,
+        pad_token_id=0,
+        eos_token_id=end,
+        num_beams=3,
+        max_length=12,
+        forced_bos_token_id=first,
+        forced_eos_token_id=end,
+        bad_words_ids=[
+            [token] for token in set(theirs.generate(sources, **plain)[:, 1:].flatten().tolist())
+        ],
+    )
+    advice.save_pretrained(tmp_path / "checkpoint")
+    satchel.pack(tmp_path / "checkpoint", tmp_path / "bundle", precision="fp32")
+    model = satchel.load(tmp_path / "bundle")
+    found = model.generate(sources.tolist())
+    expected = theirs.generate(sources, generation_config=advice)
+    assert [[START, *row.tokens, end] for row in found] == expected.tolist()
+    assert all(row.tokens[0] == first and row.finish_reason == "eos" for row in found)
