@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,12 +12,13 @@ import pytest
 import torch
 from transformers.generation import logits_process as theirs_of
 
+import satchel
 from satchel.runtime.errors import UsageError
 from satchel.runtime.model import DecoderModel
 from satchel.runtime.options import Options
 from satchel.runtime.processors import processors
 from tests.generating import CONTEXT, PROMPT, opened, some_ids
-from tests.tiny import VOCAB
+from tests.tiny import VOCAB, save_checkpoint
 
 pytest_plugins = "tests.chat_bundles"
 
@@ -72,6 +75,23 @@ def test_greedy_texts_equal_transformers(
         alone = [ending.generate(ids, logit_bias=changes, **options) for ids in prompts]
         assert [row.tokens for row in alone] == [row.tokens for row in found]
     assert differ  # the option does something
+
+
+def test_what_the_checkpoint_recommends_is_done_unasked(tmp_path: Path) -> None:
+    source = tmp_path / "checkpoint"
+    theirs = save_checkpoint(source, "llama", num_hidden_layers=1)
+    advice = {"no_repeat_ngram_size": 2, "suppress_tokens": [3, 4], "min_new_tokens": 5}
+    left = {"num_beams": 4, "max_length": 9, "length_penalty": 2.0}
+    (source / "generation_config.json").write_text(json.dumps(advice | left))
+    packed = satchel.pack(source, tmp_path / "bundle", precision="fp32")
+    assert packed.manifest.generation == advice
+    assert any("recommends num_beams = 4" in note for note in packed.notes)
+    found = satchel.load(tmp_path / "bundle", threads=1).generate(PROMPT, max_new_tokens=40)
+    with torch.inference_mode():
+        expected = theirs.generate(
+            torch.tensor([PROMPT]), max_new_tokens=40, do_sample=False, eos_token_id=-1, **advice
+        )
+    assert found.tokens == expected[0, len(PROMPT) :].tolist()
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5])

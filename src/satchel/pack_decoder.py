@@ -16,6 +16,7 @@ from satchel import models
 from satchel.export import check, signature
 from satchel.export.chat import compile_template
 from satchel.export.check import Check
+from satchel.export.generation import search_defaults
 from satchel.export.graph import DecoderGraph
 from satchel.export.tokenizer import (
     bundle_tokenizer,
@@ -37,6 +38,18 @@ from satchel.runtime.session import open_session
 TASK = "generate"
 DEFAULT_CONTEXT = 32768  # longer rotary tables are only made when asked for
 CHECK_TOKENS = 48
+# What may stand in generation_config.json and is done unasked; beams, which cannot be streamed, and
+# lengths, which mean the whole context, are left to the caller.
+UNASKED = (
+    "no_repeat_ngram_size",
+    "encoder_no_repeat_ngram_size",
+    "min_length",
+    "min_new_tokens",
+    "forced_eos_token_id",
+    "suppress_tokens",
+    "begin_suppress_tokens",
+    "bad_words_ids",
+)
 MAX_MEAN_KL, MIN_TOP1, MAX_PERPLEXITY_RATIO = 0.05, 0.85, 1.03
 
 
@@ -50,6 +63,7 @@ class DecoderRecipe:
     tokenizer: bytes
     probe_ids: list[int]  # the shipped text in this model's tokens
     chat: dict[str, Any] | None
+    generation: dict[str, Any]
     notes: list[str]
 
     @classmethod
@@ -82,7 +96,15 @@ class DecoderRecipe:
             chat = compiled.to_dict()
             if reason:
                 notes.append(f"the chat template stays Jinja, for Python only: {reason}")
-        return cls(checkpoint, reference, positions, tokenizer, list(ids), chat, notes)
+        advice = search_defaults(checkpoint, reference.config.vocab_size)
+        generation = generation_defaults(checkpoint)
+        generation |= {name: advice[name] for name in UNASKED if name in advice}
+        if "num_beams" in advice:
+            beams = advice["num_beams"]
+            notes.append(
+                f"the checkpoint recommends num_beams = {beams}: ask for it when generating"
+            )
+        return cls(checkpoint, reference, positions, tokenizer, list(ids), chat, generation, notes)
 
     @property
     def cache(self) -> CacheGeometry:
@@ -106,7 +128,7 @@ class DecoderRecipe:
             "vocab_size": vocab_size,
             "tokens": special_tokens(self.checkpoint, self.tokenizer, vocab_size),
             "cache": self.cache,
-            "generation": generation_defaults(self.checkpoint),
+            "generation": self.generation,
             "chat": self.chat,
         }
 
