@@ -20,7 +20,7 @@ SOURCES = [some_ids(length, seed=length) for length in (7, 2, 31, 1, 12)]
 ENDS = (5, 9, 200)
 
 
-@pytest.fixture(scope="module", params=["t5"])
+@pytest.fixture(scope="module", params=["t5", "bart", "marian"])
 def pair(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Pair:
     folder = tmp_path_factory.mktemp(request.param)
     return Pair(folder, save_seq2seq(folder, request.param))
@@ -61,7 +61,7 @@ PROCESSED: dict[str, dict[str, Any]] = {
     "forced_first_suppressed": {"forced_bos_token_id": 33, "begin_suppress_tokens": [4, 7, 60]},
     "suppressed_first": {"begin_suppress_tokens": list(range(200))},
     "forced_end": {"forced_eos_token_id": 9},
-    "bad_words": {"bad_words_ids": [[7], [60, 18], [5], [4, 18, 4]]},
+    "bad_words": {"bad_words_ids": [[7], [40], [60, 18], [5], [4, 18, 4]]},
     "all": {
         "no_repeat_ngram_size": 3,
         "encoder_no_repeat_ngram_size": 2,
@@ -114,7 +114,7 @@ def test_a_source_is_searched_as_if_alone(
             assert [row.tokens for row in rows] == [row.tokens for row in alone]
             scores = [row.score for row in alone]
             np.testing.assert_allclose([row.score for row in rows], scores, atol=1e-4)
-    assert len(sizes) > 2
+    assert len(sizes) > 1
 
 
 def test_the_search_of_the_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> None:
