@@ -1,9 +1,9 @@
 """Lower abstract layers of a traced graph to the operators of a profile. Knows no architecture.
 
-``satchel::Linear`` (x, weight [out, in], bias?) becomes MatMulNBits or FusedMatMul, and
-``satchel::Embedding`` (weight [rows, width], ids) becomes GatherBlockQuantized or Gather. A weight that
-several layers share, as a tied embedding does, is quantised once and stays one array in memory, which
-the writer stores once.
+``satchel::Linear`` (x, weight [out, in], bias?) becomes FusedMatMul, MatMulNBits or
+MatMulIntegerToFloat, and ``satchel::Embedding`` (weight [rows, width], ids) becomes Gather or
+GatherBlockQuantized. A weight that several layers share, as a tied embedding does, is quantised once
+and stays one array in memory, which the writer stores once.
 """
 
 from __future__ import annotations
@@ -14,26 +14,34 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from satchel.quantize import blocks
+from satchel.quantize import blocks, channel8, norms
+from satchel.quantize.calibrate import Ranges
+from satchel.quantize.nodes import MICROSOFT, Replacement, layer_name, operands, shape, weight_of
 from satchel.quantize.profile import FP32, Profile, Scheme
 
 ABSTRACT = "satchel"
-MICROSOFT = "com.microsoft"
+FEW_OUTPUTS = 32  # a head of a few labels: quantising it saves nothing
 
 
 def lower(
     model: ir.Model,
     profile: Profile,
+    role: str,
+    ranges: Ranges | None = None,
     progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
 ) -> None:
-    """Replace every abstract node of `model`, in place."""
+    """Replace every abstract node of `model`, the bundle's graph `role`, in place.
+
+    `ranges` are those of the inputs of linear layers; without them nothing is smoothed.
+    """
+    if role != "decoder":  # a decoder's step has one row
+        norms.split(model.graph)
     nodes = [node for node in model.graph if node.domain == ABSTRACT]
-    shared = _Shared(model.graph, profile, nodes)
+    layers = _Layers(profile, role, nodes, ranges or {})
     for node in progress(nodes):
-        replacements = shared.linear(node) if node.op_type == "Linear" else shared.embedding(node)
-        ir.convenience.replace_nodes_and_values(
-            model.graph, node, [node], replacements, node.outputs, replacements[-1].outputs
-        )
+        new = Replacement(model.graph, node)
+        layers.linear(new) if node.op_type == "Linear" else layers.embedding(new)
+        new.carry_out()
     for name, value in list(model.graph.initializers.items()):
         if not value.uses():
             del model.graph.initializers[name]
@@ -41,127 +49,89 @@ def lower(
     model.opset_imports[MICROSOFT] = 1
 
 
-def weight_of(node: ir.Node) -> ir.Value:
-    """The weight of an abstract node."""
-    value = node.inputs[1 if node.op_type == "Linear" else 0]
-    assert value is not None
-    return value
-
-
-def layer_name(node: ir.Node) -> str:
-    """The dotted name of the layer an abstract node stands for."""
-    return str(weight_of(node).name).removesuffix(".weight")
-
-
-class _Shared:
+class _Layers:
     """Lowers nodes one by one, quantising each weight once."""
 
-    def __init__(self, graph: ir.Graph, profile: Profile, nodes: list[ir.Node]) -> None:
-        self.graph = graph
-        self.profile = profile
+    def __init__(self, profile: Profile, role: str, nodes: list[ir.Node], ranges: Ranges) -> None:
+        self.profile, self.role, self.ranges = profile, role, ranges
         self.quantized: dict[str, tuple[blocks.Blocks, ir.Value]] = {}
-        self.embedded = {layer_name(node) for node in nodes if node.op_type == "Embedding"}
+        self.tables = {layer_name(node) for node in nodes if node.op_type == "Embedding"}
 
-    def scheme(self, node: ir.Node) -> Scheme:
-        """The scheme of a node; an embedding whose rows no block divides stays float32."""
-        name = layer_name(node)
-        scheme = self.profile.scheme(name)
-        if scheme.kind == "fp32" or name not in self.embedded:
+    def linear(self, new: Replacement) -> None:
+        name = layer_name(new.source)
+        if name in self.tables:  # tied: both read the same bytes
+            scheme = self._table_scheme(new.source)
+        else:
+            scheme = self.profile.scheme(name, self.role)
+        match scheme.kind:
+            case "blocks8":
+                self._blocks8(new, scheme)
+            case "channel8" if shape(weight_of(new.source))[0] > FEW_OUTPUTS:
+                channel8.linear(new, self.ranges)
+            case _:
+                _fp32(new)
+
+    def embedding(self, new: Replacement) -> None:
+        weight, ids = new.source.inputs
+        scheme = self._table_scheme(new.source)
+        assert weight is not None
+        if scheme.kind == "fp32":
+            new.add("Gather", [weight, ids], axis=0)
+            return
+        quantized, scales = self._quantize(new, scheme)
+        rows = quantized.values.reshape(len(quantized.values), -1)  # a view: the same bytes
+        values = new.initializer(f"{weight.name}.rows", rows)
+        new.add(
+            "GatherBlockQuantized",
+            [values, ids, scales],
+            MICROSOFT,
+            bits=8,
+            block_size=scheme.block,
+            gather_axis=0,
+            quantize_axis=1,
+        )
+
+    def _table_scheme(self, node: ir.Node) -> Scheme:
+        """The scheme of a table; one whose rows no block divides stays float32."""
+        scheme = self.profile.table(layer_name(node))
+        if scheme.kind == "fp32":
             return scheme
-        width = _shape(weight_of(node))[1]
+        width = shape(weight_of(node))[1]
         fitting = [b for b in blocks.BLOCK_SIZES if b <= scheme.block and width % b == 0]
         return Scheme(scheme.kind, fitting[-1]) if fitting else FP32
 
-    def linear(self, node: ir.Node) -> list[ir.Node]:
-        x, weight = node.inputs[:2]
-        bias = node.inputs[2] if len(node.inputs) > 2 else None
-        scheme = self.scheme(node)
-        assert weight is not None
-        if scheme.kind == "fp32":
-            return self._fp32_linear(node, x, weight, bias)
-        quantized, scales = self._quantize(weight, scheme)
-        outputs, inputs = _shape(weight)
-        values = self._initializer(f"{weight.name}.blocks", quantized.values)
-        attributes = {
-            "K": inputs,
-            "N": outputs,
-            "bits": 8,
-            "block_size": scheme.block,
-            "accuracy_level": 4,  # without it the kernel unpacks all weights on every call
-        }
-        operands = [x, values, scales] + ([None, None, bias] if bias is not None else [])
-        return [self._node("MatMulNBits", operands, attributes, node)]
+    def _blocks8(self, new: Replacement, scheme: Scheme) -> None:
+        x, weight, bias = operands(new.source)
+        quantized, scales = self._quantize(new, scheme)
+        outputs, inputs = shape(weight)
+        values = new.initializer(f"{weight.name}.blocks", quantized.values)
+        new.add(
+            "MatMulNBits",
+            [x, values, scales] + ([None, None, bias] if bias is not None else []),
+            MICROSOFT,
+            K=inputs,
+            N=outputs,
+            bits=8,
+            block_size=scheme.block,
+            accuracy_level=4,  # without it the kernel unpacks all weights on every call
+        )
 
-    def _fp32_linear(
-        self, node: ir.Node, x: ir.Value | None, weight: ir.Value, bias: ir.Value | None
-    ) -> list[ir.Node]:
-        product = self._node("FusedMatMul", [x, weight], {"transB": 1}, node)
-        if bias is None:
-            return [product]
-        product.outputs[0].name = f"{node.outputs[0].name}.product"
-        added = ir.Node("", "Add", [product.outputs[0], bias], num_outputs=1)
-        _copy_output(node, added)
-        return [product, added]
-
-    def embedding(self, node: ir.Node) -> list[ir.Node]:
-        weight, ids = node.inputs
-        scheme = self.scheme(node)
-        assert weight is not None
-        if scheme.kind == "fp32":
-            gather = ir.Node("", "Gather", [weight, ids], {"axis": ir.AttrInt64("axis", 0)})
-            _copy_output(node, gather)
-            return [gather]
-        quantized, scales = self._quantize(weight, scheme)
-        rows = quantized.values.reshape(len(quantized.values), -1)  # a view: the same bytes
-        values = self._initializer(f"{weight.name}.rows", rows)
-        attributes = {
-            "bits": 8,
-            "block_size": scheme.block,
-            "gather_axis": 0,
-            "quantize_axis": 1,
-        }
-        return [self._node("GatherBlockQuantized", [values, ids, scales], attributes, node)]
-
-    def _quantize(self, weight: ir.Value, scheme: Scheme) -> tuple[blocks.Blocks, ir.Value]:
+    def _quantize(self, new: Replacement, scheme: Scheme) -> tuple[blocks.Blocks, ir.Value]:
+        weight = weight_of(new.source)
         name = str(weight.name)
         if name not in self.quantized:
             assert weight.const_value is not None
             matrix = np.asarray(weight.const_value.numpy(), np.float32)
             quantized = blocks.quantize(matrix, scheme.block)
-            scales = self._initializer(f"{name}.scales", quantized.scales)
-            self.quantized[name] = (quantized, scales)
+            self.quantized[name] = (
+                quantized,
+                new.initializer(f"{name}.scales", quantized.scales),
+            )
         return self.quantized[name]
 
-    def _initializer(self, name: str, array: np.ndarray[Any, Any]) -> ir.Value:
-        if name not in self.graph.initializers:
-            tensor = ir.Tensor(array, name=name)
-            value = ir.Value(
-                name=name, shape=tensor.shape, type=ir.TensorType(tensor.dtype), const_value=tensor
-            )
-            self.graph.register_initializer(value)
-        return self.graph.initializers[name]
 
-    def _node(
-        self, op: str, inputs: list[ir.Value | None], attributes: dict[str, int], source: ir.Node
-    ) -> ir.Node:
-        attrs = [ir.AttrInt64(name, value) for name, value in attributes.items()]
-        node = ir.Node(
-            MICROSOFT,
-            op,
-            inputs,
-            attrs,
-            num_outputs=1,
-            name=f"{layer_name(source)}/{op}/{source.name}",
-        )
-        _copy_output(source, node)
-        return node
-
-
-def _copy_output(source: ir.Node, target: ir.Node) -> None:
-    old, new = source.outputs[0], target.outputs[0]
-    new.name, new.shape, new.type = old.name, old.shape, old.type
-
-
-def _shape(value: ir.Value) -> tuple[int, ...]:
-    assert value.shape is not None
-    return tuple(int(axis) for axis in value.shape if isinstance(axis, int))
+def _fp32(new: Replacement) -> None:
+    x, weight, bias = operands(new.source)
+    product = new.add("FusedMatMul", [x, weight], MICROSOFT, transB=1)
+    if bias is not None:
+        new.add("Add", [product, bias])

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from satchel.runtime.errors import UsageError
 
-Kind = Literal["fp32", "blocks8"]
+Kind = Literal["fp32", "blocks8", "channel8"]
 
 
 @dataclass(frozen=True)
 class Scheme:
     """How one layer's weights are stored and multiplied.
 
-    fp32     as they are
-    blocks8  8-bit weights, symmetric, one float32 scale per `block` inputs of each output; activations
-             int8 per row and block inside the kernel (MatMulNBits, accuracy_level 4), so that a row's
-             result does not depend on its batch, on padding or on how the text was cut
+    fp32      as they are
+    blocks8   8-bit weights, symmetric, one float32 scale per `block` inputs of each output; activations
+              int8 per row and block inside the kernel (MatMulNBits, accuracy_level 4). The better
+              kernel for one row, which only reads weights
+    channel8  8-bit weights, symmetric, one float32 scale per output; activations uint8 with a scale
+              from calibration or one per token (MatMulIntegerToFloat). The better kernel for many rows
+
+    With either, a row's result does not depend on its batch, on padding or on how the text was cut.
     """
 
     kind: Kind
@@ -26,28 +31,53 @@ class Scheme:
 
 @dataclass(frozen=True)
 class Profile:
-    """A named set of schemes; the role of a layer is the last part of its name, as in down_proj."""
+    """A named set of schemes; the role of a layer is the last part of its name, as in down_proj.
+
+    `graphs` holds what is different by graph: a decoder reads all weights for one new token, an encoder
+    for many at once. `tables` is for embeddings and for heads tied to one, whose bytes both read.
+    """
 
     name: str
     default: Scheme
+    tables: Scheme
+    graphs: dict[str, Scheme] = field(default_factory=dict)
     roles: dict[str, Scheme] = field(default_factory=dict)
 
-    def scheme(self, layer: str) -> Scheme:
-        """The scheme of the layer with this dotted name."""
-        return self.roles.get(layer.rpartition(".")[2], self.default)
+    def scheme(self, layer: str, graph: str) -> Scheme:
+        """The scheme of the linear layer with this dotted name in that graph."""
+        return self.roles.get(_role(layer), self.graphs.get(graph, self.default))
 
-    def to_dict(self) -> dict[str, Any]:
-        """For the manifest."""
-        return asdict(self)
+    def table(self, layer: str) -> Scheme:
+        """The scheme of the embedding with this dotted name."""
+        return self.roles.get(_role(layer), self.tables)
+
+    def calibrated(self, graph: str) -> bool:
+        """Whether layers of that graph want to know the ranges of their inputs."""
+        return self.graphs.get(graph, self.default).kind == "channel8"
+
+    def to_dict(self, graphs: Iterable[str]) -> dict[str, Any]:
+        """For the manifest of a bundle with these graphs."""
+        return {
+            "name": self.name,
+            "graphs": {graph: asdict(self.graphs.get(graph, self.default)) for graph in graphs},
+            "tables": asdict(self.tables),
+            "roles": {role: asdict(scheme) for role, scheme in self.roles.items()},
+        }
 
 
-FP32 = Scheme("fp32")
+def _role(layer: str) -> str:
+    return layer.rpartition(".")[2]
+
+
+FP32, BLOCKS8, CHANNEL8 = Scheme("fp32"), Scheme("blocks8", 64), Scheme("channel8")
 PROFILES = {
-    "fp32": Profile("fp32", FP32),
-    # Position tables are read a row at a time and added to the residual stream: nothing to gain.
+    "fp32": Profile("fp32", FP32, FP32),
     "int8": Profile(
         "int8",
-        Scheme("blocks8", 64),
+        CHANNEL8,
+        BLOCKS8,
+        {"decoder": BLOCKS8},
+        # Position tables are read a row at a time and added to the residual stream: nothing to gain.
         {"wpe": FP32, "position_embeddings": FP32, "token_type_embeddings": FP32},
     ),
 }

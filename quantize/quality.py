@@ -30,9 +30,14 @@ class Quality:
     tokens: int
 
 
-def shipped_text() -> str:
-    """The text that comes with the package, written for it: prose, dialogue, lists, code."""
-    return resources.files("satchel.quantize").joinpath("text/quality.txt").read_text("utf-8")
+def shipped_text(name: str = "quality") -> str:
+    """A text that comes with the package, written for it: prose, dialogue, lists, code."""
+    return resources.files("satchel.quantize").joinpath(f"text/{name}.txt").read_text("utf-8")
+
+
+def calibration() -> list[str]:
+    """Short texts of many kinds and languages, none of them part of what quality is measured on."""
+    return shipped_text("calibration").splitlines()
 
 
 def sentences(limit: int = 1000) -> list[str]:

@@ -203,7 +203,8 @@ def test_inspect_of_a_hostile_but_consistent_bundle(bundle: Path, capfd: Any) ->
 @pytest.mark.parametrize(
     ("key", "value"),
     [("parity", {"checks": [1]}), ("parity", {"checks": 1}), ("parity", {"checks": [{}]}),
-     ("quantization", {"default": 3}), ("quantization", {"roles": {"x": 1}}), ("chat", {"kind": []})],
+     ("quantization", {"graphs": {"encoder": 3}}), ("quantization", {"roles": {"x": 1}}),
+     ("chat", {"kind": []})],
 )  # fmt: skip
 def test_inspect_of_odd_figures(key: str, value: Any, bundle: Path, capfd: Any) -> None:
     said(key, value=value)(bundle)

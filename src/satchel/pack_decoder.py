@@ -28,6 +28,7 @@ from satchel.models.checkpoint import Checkpoint
 from satchel.models.decoder import Decoder
 from satchel.progress import Stage
 from satchel.quantize import quality
+from satchel.quantize.calibrate import Ranges
 from satchel.quantize.quality import Sample
 from satchel.recipe import Traceable
 from satchel.runtime.bundle import Bundle, CacheGeometry
@@ -131,6 +132,9 @@ class DecoderRecipe:
             "generation": self.generation,
             "chat": self.chat,
         }
+
+    def ranges(self, role: str, stage: Stage) -> Ranges:
+        return {}  # no scheme of a decoder asks for them
 
     def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """float32 [length, vocab] by the reference model."""

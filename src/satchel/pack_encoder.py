@@ -20,6 +20,7 @@ from satchel.models.checkpoint import Checkpoint
 from satchel.models.encoder import EncoderModel
 from satchel.progress import Stage
 from satchel.quantize import quality
+from satchel.quantize.calibrate import Ranges, watched
 from satchel.recipe import Traceable
 from satchel.runtime.bundle import Bundle, Labels, Port, TextInput, Tokens
 from satchel.runtime.encoder import Encoder, batches
@@ -43,7 +44,9 @@ class EncoderRecipe:
     model: EncoderModel
     tokenizer: bytes | None
     image: ImageFormat | None
-    samples: dict[str, list[Sample]]  # by role: shipped sentences, or images made for the purpose
+    # By role: shipped sentences, or images made for the purpose; those that smooth are not measured on.
+    samples: dict[str, list[Sample]]
+    calibration: dict[str, list[Sample]]
     notes: list[str]
 
     @classmethod
@@ -63,15 +66,18 @@ class EncoderRecipe:
             raise UsageError(
                 "--context is for models that write; encoders keep all their positions"
             )
-        tokenizer, samples = None, {}
+        tokenizer, samples, calibration = None, {}, {}
         for role, tower in model.towers.items():
             if "pixel_values" in tower.input_names:
                 assert image is not None
-                samples[role] = _images(image)
+                pictures = _images(image)
+                samples[role], calibration[role] = pictures[:IMAGES], pictures[IMAGES:]
             else:
                 tokenizer = bundle_tokenizer(checkpoint, model.vocab_size)
-                samples[role] = _texts(tokenizer, model, tower.input_names)
-        return cls(checkpoint, model, tokenizer, image, samples, list(model.notes))
+                names = tower.input_names
+                samples[role] = _texts(quality.sentences(SENTENCES), tokenizer, model, names)
+                calibration[role] = _texts(quality.calibration(), tokenizer, model, names)
+        return cls(checkpoint, model, tokenizer, image, samples, calibration, list(model.notes))
 
     @property
     def graphs(self) -> dict[str, Traceable]:
@@ -100,6 +106,13 @@ class EncoderRecipe:
             "text": self._text() if self.tokenizer is not None else None,
             "image": self.image.to_dict() if self.image is not None else None,
         }
+
+    def ranges(self, role: str, stage: Stage) -> Ranges:
+        tower = self.model.towers[role]
+        with watched(tower) as ranges, torch.inference_mode():
+            for sample in stage(f"calibrating: {role}")(self.calibration[role]):
+                tower(*(torch.from_numpy(sample[name]) for name in tower.input_names))
+        return ranges
 
     def exact_checks(self, bundle: Bundle) -> list[Check]:
         checks = []
@@ -187,14 +200,16 @@ def _padding(model: EncoderModel) -> int | None:
     return model.facts.get("pad_token_id") if model.facts.get("pad_to_context") else None
 
 
-def _texts(tokenizer: bytes, model: EncoderModel, names: tuple[str, ...]) -> list[Sample]:
-    """The shipped sentences as inputs of a text tower."""
+def _texts(
+    texts: list[str], tokenizer: bytes, model: EncoderModel, names: tuple[str, ...]
+) -> list[Sample]:
+    """Texts as inputs of a text tower."""
     encode = Tokenizer.from_buffer(tokenizer)
     encode.no_truncation()
     encode.no_padding()
     pad = _padding(model)
     samples = []
-    for text in quality.sentences(SENTENCES):
+    for text in texts:
         ids = encode.encode(text).ids[: model.max_length]
         if pad is not None:
             ids += [pad] * (model.context - len(ids))
@@ -205,7 +220,7 @@ def _texts(tokenizer: bytes, model: EncoderModel, names: tuple[str, ...]) -> lis
 
 def _images(image: ImageFormat) -> list[Sample]:
     """Pictures made for the purpose, through the checkpoint's preprocessing."""
-    pictures = sample_images(image.size, IMAGES)
+    pictures = sample_images(image.size, 2 * IMAGES)
     return [{"pixel_values": image.pixels(picture)[None]} for picture in pictures]
 
 

@@ -22,6 +22,7 @@ from satchel.models.seq2seq import Context, Seq2seq
 from satchel.pack_decoder import quality_checks
 from satchel.progress import Stage
 from satchel.quantize import quality
+from satchel.quantize.calibrate import Ranges, watched
 from satchel.quantize.quality import Sample
 from satchel.recipe import Traceable
 from satchel.runtime import bundle as contract
@@ -123,6 +124,13 @@ class Seq2seqRecipe:
             "seq2seq": contract.Seq2seq(self.start, config.source_context),
             "generation": self.generation,
         }
+
+    def ranges(self, role: str, stage: Stage) -> Ranges:
+        encode, module = Tokenizer.from_buffer(self.tokenizer), self.graphs[role].module
+        with watched(module) as ranges, torch.inference_mode():
+            for text in stage(f"calibrating: {role}")(quality.calibration()):
+                module(*_padded([encode.encode(text).ids[: self.reference.config.source_context]]))
+        return ranges
 
     def exact_checks(self, bundle: Bundle) -> list[Check]:
         encoder, decoder = _open(bundle)

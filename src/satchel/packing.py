@@ -121,7 +121,7 @@ def _draft(recipe: Recipe, checkpoint: Checkpoint, chosen: Profile) -> Manifest:
         graphs=graphs,
         files={},
         source=contract.Source(checkpoint.source, checkpoint.sha256, checkpoint.licence),
-        quantization=chosen.to_dict(),
+        quantization=chosen.to_dict(recipe.graphs),
         satchel_version=satchel.__version__,
         **recipe.facts(),
     )
@@ -137,7 +137,7 @@ def _exact_checks(
         stored: Stored = {}
         for role, graph in traced.items():
             copied = graph.clone()
-            lower(copied, profile("fp32"))
+            lower(copied, profile("fp32"), role)
             write_graph(copied, exact / _file(role), stored, stage("writing the float32 graph"))
         return recipe.exact_checks(Bundle(exact, draft))
     finally:
@@ -151,7 +151,8 @@ def _write(
     hashes: dict[str, str] = {}
     stored: Stored = {}
     for role, graph in traced.items():
-        lower(graph, chosen, stage("lowering the layers"))
+        ranges = recipe.ranges(role, stage) if chosen.calibrated(role) else {}
+        lower(graph, chosen, role, ranges, stage("lowering the layers"))
         hashes |= write_graph(graph, folder / _file(role), stored, stage("writing the graph"))
     if recipe.tokenizer is not None:
         (folder / contract.TOKENIZER).write_bytes(recipe.tokenizer)

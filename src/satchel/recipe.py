@@ -9,6 +9,7 @@ from torch import nn
 
 from satchel.export.check import Check
 from satchel.progress import Stage
+from satchel.quantize.calibrate import Ranges
 from satchel.runtime.bundle import Bundle, Port
 
 
@@ -38,6 +39,9 @@ class Recipe(Protocol):
 
     def facts(self) -> dict[str, Any]:
         """The family's fields of the manifest."""
+
+    def ranges(self, role: str, stage: Stage) -> Ranges:
+        """How far the inputs of a graph's linear layers go, on texts or images made for it."""
 
     def exact_checks(self, bundle: Bundle) -> list[Check]:
         """The float32 graphs against the reference model."""

@@ -107,15 +107,19 @@ def table_left(rows: Sequence[tuple[str, str]]) -> str:
 
 
 def _quantisation(manifest: Manifest) -> str:
-    default = manifest.quantization.get("default", {})
-    block = f", blocks of {default['block']}" if default.get("block") else ""
-    kept = [
-        name
-        for name, item in manifest.quantization.get("roles", {}).items()
-        if item["kind"] == "fp32"
-    ]
-    names = f"; float32: {', '.join(kept)}" if kept else ""
-    return f"{manifest.quantization.get('name')} ({default.get('kind')}{block}{names})"
+    """The profile's name, the scheme of each graph, of the tables, and what stays float32."""
+
+    def scheme(item: dict[str, Any]) -> str:
+        return f"{item['kind']}, blocks of {item['block']}" if item["block"] else str(item["kind"])
+
+    profile = manifest.quantization
+    parts = [f"{graph} {scheme(item)}" for graph, item in profile.get("graphs", {}).items()]
+    if "tables" in profile:
+        parts.append(f"tables {scheme(profile['tables'])}")
+    kept = [name for name, item in profile.get("roles", {}).items() if item["kind"] == "fp32"]
+    if kept:
+        parts.append(f"float32: {', '.join(kept)}")
+    return f"{profile.get('name')} ({'; '.join(parts)})"
 
 
 def _files(bundle: Bundle) -> str:

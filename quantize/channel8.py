@@ -1,0 +1,89 @@
+"""Linear layers with int8 weights per output and uint8 activations.
+
+The kernel (MatMulIntegerToFloat) multiplies uint8 by int8, which every processor with integer dot
+products does fastest:
+
+    q = round(x / scale) + zero point
+    y = (q - zero point) @ weight * scale * scales + bias
+
+What norms and attention give is bounded, and its scale is fixed by calibration. What activations give
+is not: there each token has a scale of its own, made by nodes of the graph. Either way a token's result
+depends on that token alone. (One scale made from the whole input, as dynamic quantisation usually has,
+makes a text's answer depend on what shares its batch.)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from satchel.quantize import channels
+from satchel.quantize.calibrate import Ranges
+from satchel.quantize.nodes import MICROSOFT, Replacement, layer_name, operands
+
+SMALLEST = 1e-12  # of a scale, where a token is all zeros
+NORMS = ("LayerNormalization", "RMSNormalization", "SkipSimplifiedLayerNormalization")
+BOUNDED = (*NORMS, "MultiHeadAttention")
+FLOORS = {"Gelu": -0.1701, "QuickGelu": -0.2785, "Relu": 0.0}  # least values of activations
+FLOOR_STEPS = 24  # steps below zero for an activation with a floor, which leaves 231 above
+
+
+def linear(new: Replacement, ranges: Ranges) -> None:
+    """Lower the ``satchel::Linear`` that `new` replaces."""
+    x, weight, bias = operands(new.source)
+    assert weight.const_value is not None
+    matrix = np.asarray(weight.const_value.numpy(), np.float32)
+    producer, name = x.producer(), layer_name(new.source)
+    operator = producer.op_type if producer is not None else ""
+    static = operator in BOUNDED and name in ranges
+    if static:
+        low, high = ranges[name]
+        if operator in NORMS:
+            factors = channels.smoothing(matrix, np.maximum(high, -low))
+            matrix, low, high = matrix * factors, low / factors, high / factors
+            x = new.add("Mul", [x, new.initializer(f"{name}.smoothing", 1 / factors)])
+        rounded, scale, zero = _by_calibration(new, x, float(low.min()), float(high.max()))
+    else:
+        rounded, scale, zero = _by_token(new, x, FLOORS.get(operator))
+    quantized = channels.quantize(matrix)
+    values = new.initializer(f"{name}.weight.int8", quantized.values)
+    scales = new.initializer(f"{name}.weight.scales", quantized.scales)
+    inputs = [rounded, values, scale, scales, zero]
+    if bias is None:
+        new.add("MatMulIntegerToFloat", inputs, MICROSOFT)
+    elif static:
+        new.add("MatMulIntegerToFloat", [*inputs, None, bias], MICROSOFT)
+    else:  # the kernel's own bias would be multiplied with the token's scale
+        new.add("Add", [new.add("MatMulIntegerToFloat", inputs, MICROSOFT), bias])
+
+
+Rounded = tuple[ir.Value, ir.Value, ir.Value]  # uint8 activations, their scale and zero point
+
+
+def _by_calibration(new: Replacement, x: ir.Value, low: float, high: float) -> Rounded:
+    """One scale and zero point for ever; what lies outside of the range is cut off."""
+    low, high = min(low, 0.0), max(high, 0.0)
+    step = max((high - low) / 255, SMALLEST)
+    scale = new.constant(step, np.float32)
+    zero = new.constant(round(-low / step), np.uint8)
+    return new.add("QuantizeLinear", [x, scale, zero]), scale, zero
+
+
+def _by_token(new: Replacement, x: ir.Value, floor: float | None) -> Rounded:
+    """A scale [..., 1] per token.
+
+    An activation that never goes far below zero needs few steps there: the zero point is low, and the
+    scale at least so large that they reach the floor.
+    """
+    axis = new.initializer("constant.last_axis", np.array([-1], np.int64))
+    if floor is None:
+        zero_point, least, reach = 128, SMALLEST, new.add("Abs", [x])
+    else:
+        zero_point, reach = (FLOOR_STEPS if floor else 0), x
+        least = max(SMALLEST, -floor / FLOOR_STEPS)
+    largest = new.add("ReduceMax", [reach, axis], keepdims=1)
+    scale = new.add("Mul", [largest, new.constant(1 / (255 - zero_point), np.float32)])
+    scale = new.add("Max", [scale, new.constant(least, np.float32)])
+    zero = new.constant(zero_point, np.uint8)
+    scaled = new.add("Div", [x, scale])
+    return new.add("QuantizeLinear", [scaled, new.constant(1, np.float32), zero]), scale, zero

@@ -1,0 +1,77 @@
+"""Make nodes and initializers of a graph that is being lowered. Knows no scheme."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+MICROSOFT = "com.microsoft"
+
+
+def weight_of(node: ir.Node) -> ir.Value:
+    """The weight of an abstract node."""
+    value = node.inputs[1 if node.op_type == "Linear" else 0]
+    assert value is not None
+    return value
+
+
+def operands(node: ir.Node) -> tuple[ir.Value, ir.Value, ir.Value | None]:
+    """Input, weight and bias of an abstract linear layer."""
+    x, weight, bias = (*node.inputs, None)[:3]
+    assert x is not None and weight is not None
+    return x, weight, bias
+
+
+def layer_name(node: ir.Node) -> str:
+    """The dotted name of the layer an abstract node stands for."""
+    return str(weight_of(node).name).removesuffix(".weight")
+
+
+def shape(value: ir.Value) -> tuple[int, ...]:
+    """The axes of `value` that are numbers."""
+    assert value.shape is not None
+    return tuple(int(axis) for axis in value.shape if isinstance(axis, int))
+
+
+class Replacement:
+    """The nodes that take the place of one abstract node, in their order."""
+
+    def __init__(self, graph: ir.Graph, source: ir.Node) -> None:
+        self.graph, self.source = graph, source
+        self.nodes: list[ir.Node] = []
+
+    def add(
+        self, op: str, inputs: Sequence[ir.Value | None], domain: str = "", **attributes: int
+    ) -> ir.Value:
+        """Append a node with one output; the last one's takes the place of the abstract node's."""
+        attrs = [ir.AttrInt64(name, value) for name, value in attributes.items()]
+        name = f"{layer_name(self.source)}/{op}/{self.source.name}/{len(self.nodes)}"
+        node = ir.Node(domain, op, inputs, attrs, num_outputs=1, name=name)
+        node.outputs[0].name = f"{name}:0"
+        self.nodes.append(node)
+        return node.outputs[0]
+
+    def initializer(self, name: str, array: np.ndarray[Any, Any]) -> ir.Value:
+        """The initializer of that name, made from `array` where the graph has none yet."""
+        if name not in self.graph.initializers:
+            tensor = ir.Tensor(array, name=name)
+            value = ir.Value(
+                name=name, shape=tensor.shape, type=ir.TensorType(tensor.dtype), const_value=tensor
+            )
+            self.graph.register_initializer(value)
+        return self.graph.initializers[name]
+
+    def constant(self, value: float | int, dtype: type[np.generic]) -> ir.Value:
+        """A scalar, one initializer per value and type."""
+        return self.initializer(f"constant.{dtype.__name__}.{value:.9g}", np.array(value, dtype))
+
+    def carry_out(self) -> None:
+        """Put the nodes into the graph in place of the abstract node."""
+        old, new = self.source.outputs[0], self.nodes[-1].outputs[0]
+        new.name, new.shape, new.type = old.name, old.shape, old.type
+        ir.convenience.replace_nodes_and_values(
+            self.graph, self.source, [self.source], self.nodes, [old], [new]
+        )
