@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Logits = NDArray[np.float32]
 Reference = Callable[[Sequence[int]], Logits]  # ids to float32 [length, vocab]
 MAX_STEP_KL = 0.02
+BATCH = 3  # texts of other lengths, in the checks
 ABSOLUTE, RELATIVE = 1e-3, 5e-5  # a logit may differ by 1e-3, or by 5e-5 of the largest
 PROBE_LENGTH, PROBE_TOP = 24, 16
 
@@ -52,9 +53,11 @@ def parity(reference: Reference, decoder: Decoder, ids: Sequence[int]) -> list[C
     ]
 
 
-def invariance(decoder: Decoder, ids: Sequence[int], exact: bool) -> list[Check]:
+def invariance(
+    decoder: Decoder, ids: Sequence[int], exact: bool, together: Decoder | None = None
+) -> list[Check]:
     """The same text must give the same logits in one prefill, in pieces, in a batch of texts of other
-    lengths, and step by step.
+    lengths, and step by step. `together` is the decoder for BATCH texts, where it is another.
 
     ONNX Runtime's attention sums in another order for a single new token. In float32 that is noise;
     int8 activations can round the other way behind it, so that unless `exact`, steps are held to a
@@ -77,7 +80,9 @@ def invariance(decoder: Decoder, ids: Sequence[int], exact: bool) -> list[Check]
     return [
         steps,
         Check("in pieces against prefill", _distance(pieced, whole[-1]), limit),
-        Check("ragged batch against alone", _batch_distance(decoder, ids), limit),
+        Check(
+            "ragged batch against alone", batch_distance(together or decoder, decoder, ids), limit
+        ),
     ]
 
 
@@ -96,19 +101,19 @@ def kl_divergence(expected: Logits, found: Logits) -> NDArray[np.float64]:
     return divergence
 
 
-def _batch_distance(decoder: Decoder, ids: Sequence[int]) -> float:
-    """Largest difference of a ragged batch, over its prefill and a step, from each text alone."""
+def batch_distance(together: Decoder, single: Decoder, ids: Sequence[int]) -> float:
+    """Largest difference of BATCH texts of other lengths, over a prefill and a step, from each alone."""
     lengths = [len(ids) // 2, len(ids) // 6, len(ids) - 1]
-    batch = decoder.start(len(lengths))
-    together = [
+    batch = together.start(BATCH)
+    found = [
         batch.prefill([ids[:length] for length in lengths]).copy(),
         _step(batch, [ids[length] for length in lengths]),
     ]
     distances = []
     for row, length in enumerate(lengths):
-        alone = decoder.start()
-        distances.append(_distance(together[0][row], alone.append(ids[:length])[0]))
-        distances.append(_distance(together[1][row], _step(alone, [ids[length]])[0]))
+        alone = single.start()
+        distances.append(_distance(found[0][row], alone.append(ids[:length])[0]))
+        distances.append(_distance(found[1][row], _step(alone, [ids[length]])[0]))
     return max(distances)
 
 
