@@ -12,6 +12,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from satchel.export.canonical import canonical
+from satchel.export.made_tokenizer import made_tokenizer
 from satchel.models.checkpoint import Checkpoint
 from satchel.runtime.bundle import Tokens
 from satchel.runtime.errors import CheckpointError, shown
@@ -28,12 +29,14 @@ def bundle_tokenizer(checkpoint: Checkpoint, vocab_size: int) -> bytes:
 
     Raises CheckpointError where it is absent, unusable, or has ids that the model lacks.
     """
-    if checkpoint.tokenizer is None:
+    made = None if checkpoint.tokenizer else made_tokenizer(checkpoint, vocab_size)
+    content = checkpoint.tokenizer or made
+    if content is None:
         raise CheckpointError(
             f"{shown(checkpoint.source)} has no tokenizer.json", "TOKENIZER_INVALID"
         )
     # A text is read whole and alone, whatever its length.
-    whole = canonical(checkpoint, checkpoint.tokenizer) | {"truncation": None, "padding": None}
+    whole = canonical(checkpoint, content) | {"truncation": None, "padding": None}
     text = json.dumps(whole, ensure_ascii=False)
     try:
         with _silence():
@@ -45,6 +48,8 @@ def bundle_tokenizer(checkpoint: Checkpoint, vocab_size: int) -> bytes:
         raise CheckpointError(
             f"tokenizer.json is not usable: {shown(error)}", "TOKENIZER_INVALID"
         ) from None
+    if made is not None:
+        return text.encode("utf-8")  # its ids beyond the vocabulary are meant
     _check_ids(tokenizer, whole.get("added_tokens") or [], vocab_size)
     if ids and max(ids) >= vocab_size:
         raise CheckpointError(

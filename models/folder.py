@@ -15,6 +15,16 @@ from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 TOKENIZER_LIMIT = 64 << 20
 TEMPLATE_LIMIT = 64 << 10
+TOKENIZER_FILES = (
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "tokenizer.model",
+    "source.spm",
+    "target.spm",
+    "vocab.json",
+    "added_tokens.json",
+    "special_tokens_map.json",
+)
 
 
 def load_folder(folder: Path) -> Checkpoint:
@@ -44,6 +54,7 @@ def load_folder(folder: Path) -> Checkpoint:
         config=config,
         tensors=read_tensors(shards),
         tokenizer=optional_json(folder, "tokenizer.json", TOKENIZER_LIMIT) or None,
+        tokenizer_files=_tokenizer_files(folder),
         tokenizer_config=tokenizer_config,
         generation_config=optional_json(folder, "generation_config.json"),
         preprocessor_config=_preprocessor_config(folder),
@@ -97,6 +108,11 @@ def _check_index(weight_map: dict[str, Any], shards: list[Path]) -> None:
             f"{len(wrong) + len(surplus)} tensors: {some(wrong + surplus)}",
             "CKPT_INDEX",
         )
+
+
+def _tokenizer_files(folder: Path) -> dict[str, Path]:
+    paths = {name: regular(folder, name) for name in TOKENIZER_FILES}
+    return {name: path for name, path in paths.items() if path is not None}
 
 
 def _preprocessor_config(folder: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from satchel.models.checkpoint import Checkpoint
 from satchel.models.files import PICKLED
-from satchel.models.folder import load_folder
+from satchel.models.folder import TOKENIZER_FILES, load_folder
 from satchel.models.gguf import load_gguf
 from satchel.runtime.errors import (
     CheckpointError,
@@ -25,6 +25,7 @@ WANTED = [
     "generation_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
+    *TOKENIZER_FILES,
     "preprocessor_config.json",
     "processor_config.json",
     "chat_template.jinja",

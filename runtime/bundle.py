@@ -110,6 +110,28 @@ class Seq2seq:
     source_context: int
 
 
+SOURCE, TARGET = "source", "target"  # in place of an id: that language's
+
+
+@dataclass(frozen=True)
+class Translation:
+    """How a translation model is told its languages; `languages` are the ids of their tokens by name.
+
+    Around the ids of a source go `prefix` and `suffix`, in which "source" and "target" stand for
+    the ids of languages. `target` says how else a target's language is told: its id is "forced"
+    after the first of the target's, or is that first ("start"), or only stands in the "source".
+    Ids beyond the vocabulary are pieces that the model lacks: they are `unknown`.
+    """
+
+    languages: dict[str, int]
+    prefix: list[int | str]
+    suffix: list[int | str]
+    target: str
+    source_lang: str | None = None
+    target_lang: str | None = None
+    unknown: int | None = None
+
+
 @dataclass(frozen=True)
 class Source:
     """Where the weights came from."""
@@ -134,6 +156,7 @@ class Manifest:
     source: Source
     cache: CacheGeometry | None = None
     seq2seq: Seq2seq | None = None
+    translation: Translation | None = None
     text: TextInput | None = None
     labels: Labels | None = None
     image: dict[str, Any] | None = None
@@ -211,6 +234,21 @@ class Manifest:
             raise BundleError(f"{MANIFEST}: seq2seq = {shown(found)} has no first id of targets")
         if not 0 < found.source_context < SIZE_LIMIT:
             raise BundleError(f"{MANIFEST}: source_context = {shown(found.source_context)}")
+        told = self.translation
+        if told is None:
+            return
+        ids = [*told.languages.values(), *told.prefix, *told.suffix, told.unknown or 0]
+        names = {told.source_lang, told.target_lang} - {None}
+        if (
+            any(
+                index not in range(self.vocab_size)
+                for index in ids
+                if index not in (SOURCE, TARGET)
+            )
+            or told.target not in ("forced", "start", SOURCE)
+            or not names <= told.languages.keys()
+        ):
+            raise BundleError(f"{MANIFEST}: translation = {shown(told)} contradicts itself")
 
     def _check_ports(self) -> None:
         """The decoder's graph, and an encoder's beside it, have the tensors that `cache` promises."""

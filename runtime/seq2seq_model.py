@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+import dataclasses
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +14,10 @@ from numpy.typing import NDArray
 from satchel.runtime.bundle import Bundle
 from satchel.runtime.decoder import Cancel, Decoder, Run
 from satchel.runtime.generation import Prompt, TextModel, checked_ids
+from satchel.runtime.languages import Languages
 from satchel.runtime.session import open_session
 from satchel.runtime.source import SourceEncoder
+from satchel.runtime.text import tokenizing
 
 
 class Seq2seqModel(TextModel):
@@ -25,6 +30,51 @@ class Seq2seqModel(TextModel):
         self.decoder = Decoder(open_session(bundle, "decoder", threads), self.manifest)
         self.prompt_limit = self.manifest.seq2seq.source_context
         self._start = [self.manifest.seq2seq.start]
+        self.languages = Languages(self.manifest)
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a source, in the language that the checkpoint takes for granted."""
+        return self.encode_source(text)
+
+    def encode_source(
+        self, text: str, source_lang: str | None = None, target_lang: str | None = None
+    ) -> list[int]:
+        """Ids of a source with what tells the model its languages; UsageError for one it lacks."""
+        with tokenizing(text, self.prompt_limit):
+            return self.languages.encode(self.tokenizer, text, source_lang, target_lang)
+
+    def translate(
+        self,
+        texts: str | Sequence[str],
+        *,
+        source_lang: str | None = None,
+        target_lang: str | None = None,
+        **options: Any,
+    ) -> Any:
+        """A text, or a list of them in one batch, in another language.
+
+        Languages are named as the checkpoint names them; without one, its own default is taken. A
+        blank text stays blank. `options` are those of `generate`.
+        """
+        many = [texts] if isinstance(texts, str) else texts
+        sources = [
+            self.encode_source(text, source_lang, target_lang) if text.strip() else []
+            for text in many
+        ]
+        found = iter(self.into(target_lang).generate([s for s in sources if s], **options))
+        results = [next(found).text if source else "" for source in sources]
+        return results[0] if isinstance(texts, str) else results
+
+    def into(self, target_lang: str | None) -> Seq2seqModel:
+        """This model with its targets begun as the target's language wants; shares everything."""
+        begun = self.languages.start(target_lang)
+        if begun is None:
+            return self
+        model, assumed = copy.copy(self), dict(self.manifest.generation)
+        assumed.pop("forced_bos_token_id", None)  # the checkpoint's own target language
+        model._start = begun
+        model.manifest = dataclasses.replace(self.manifest, generation=assumed)
+        return model
 
     def logits(self, source: Prompt, target: Prompt) -> NDArray[np.float32]:
         """float32 [1 + length, vocab]: before each token of a target, text or ids, and behind the

@@ -16,6 +16,7 @@ from satchel.export import check, signature
 from satchel.export.check import Check
 from satchel.export.generation import search_defaults, target_start
 from satchel.export.graph import SourceGraph, TargetGraph
+from satchel.export.languages import translation
 from satchel.export.tokenizer import bundle_tokenizer, generation_defaults, special_tokens
 from satchel.models.checkpoint import Checkpoint
 from satchel.models.seq2seq import Context, Seq2seq
@@ -121,6 +122,7 @@ class Seq2seqRecipe:
             "vocab_size": config.vocab_size,
             "tokens": special_tokens(self.checkpoint, self.tokenizer, config.vocab_size),
             "cache": self.cache,
+            "translation": translation(self.checkpoint, self.tokenizer, config.vocab_size),
             "seq2seq": contract.Seq2seq(self.start, config.source_context),
             "generation": self.generation,
         }
