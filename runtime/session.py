@@ -68,7 +68,7 @@ def converted(doing: str) -> Iterator[None]:
         if "bad_alloc" in text or "Failed to allocate memory" in text:
             raise LimitError(f"out of memory while {doing}", "OUT_OF_MEMORY") from error
         raise BundleError(
-            f"ONNX Runtime failed while {doing}: {shown(text, 240)}", "ORT"
+            f"ONNX Runtime failed while {doing}: {shown(text, 360)}", "ORT"
         ) from error
 
 
