@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from satchel.models.decoder import Decoder
 from satchel.models.ops import OPSET, Cache
 from satchel.models.seq2seq import Context, Seq2seq
+from satchel.models.whisper import Model as Whisper
 from satchel.runtime.bundle import Port
 
 WRAPPERS = re.compile(r"^module\.(model\.)?")  # attributes of the classes below
@@ -44,6 +45,17 @@ class SourceGraph(nn.Module):
 
     def forward(self, ids: Tensor, lengths: Tensor) -> list[Tensor]:
         return [tensor for pair in self.model.read(ids, lengths) for tensor in pair]
+
+
+class SpeechGraph(nn.Module):
+    """The encoder of a model that hears with the flat signature of its graph."""
+
+    def __init__(self, model: Whisper) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, features: Tensor) -> list[Tensor]:
+        return [tensor for pair in self.model.hear(features) for tensor in pair]
 
 
 class TargetGraph(nn.Module):

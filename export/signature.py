@@ -49,9 +49,26 @@ def source_inputs() -> list[Port]:
     ]
 
 
-def source_outputs(layers: int, heads: int, head_dim: int, batch: str = "batch") -> list[Port]:
-    """Outputs of such an encoder: keys and values for every decoder layer's cross attention."""
-    axes: list[int | str] = [batch, heads, "source", head_dim]
+def speech_inputs(mels: int, frames: int) -> list[Port]:
+    """Inputs of such an encoder that hears: the log-mel spectrogram of one window.
+
+    One window keeps every core busy; and in a batch a convolution adds up in another order.
+    """
+    return [Port("input_features", "float32", [1, mels, frames])]
+
+
+def source_outputs(
+    layers: int,
+    heads: int,
+    head_dim: int,
+    batch: int | str = "batch",
+    source: int | str = "source",
+) -> list[Port]:
+    """Outputs of such an encoder: keys and values for every decoder layer's cross attention.
+
+    `batch` and `source`, how many and how long, are numbers where they are always the same.
+    """
+    axes: list[int | str] = [batch, heads, source, head_dim]
     return [Port(cross(i, part), "float32", axes) for i in range(layers) for part in PARTS]
 
 

@@ -48,7 +48,9 @@ SEQ2SEQ = {  # likewise, Model being both stacks
     "pegasus": "pegasus",
     "m2m_100": "m2m_100",
     "encoder-decoder": "encoder_decoder",
+    "whisper": "whisper",
 }
+SOUND = frozenset(["whisper"])  # of them, those that hear
 IMAGES = {"vit": "vit", "dinov2": "dinov2", "clip": "clip", "siglip": "siglip"}  # likewise
 
 
@@ -63,6 +65,11 @@ def family(checkpoint: Checkpoint) -> str:
 def takes_images(checkpoint: Checkpoint) -> bool:
     """Whether an encoder `checkpoint` is of an architecture for images."""
     return checkpoint.config.get("model_type") in IMAGES
+
+
+def takes_sound(checkpoint: Checkpoint) -> bool:
+    """Whether an encoder-decoder `checkpoint` is of an architecture that hears."""
+    return checkpoint.config.get("model_type") in SOUND
 
 
 def build(

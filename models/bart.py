@@ -155,31 +155,15 @@ class Model(Seq2seq):
     @staticmethod
     def _stack(config: Config, words: Embedding, depth: int, crossing: bool) -> Stack:
         size = config.hidden_size
-        width = config.decoder_ffn_dim if crossing else config.encoder_ffn_dim
-
-        def norm() -> LayerNorm:
-            return LayerNorm(size, EPS)
-
-        def block(layer: int) -> Block:
-            parts: dict[str, nn.Module] = {}
-            if crossing:
-                heads = config.heads
-                parts["self_attn"] = TargetAttention(size, heads, None, bias=True, out_bias=True)
-                parts["cross_attn"] = CrossAttention(layer, size, heads, bias=True)
-            else:
-                parts["self_attn"] = SourceAttention(size, config.encoder_attention_heads)
-            parts["mlp"] = MLP(size, width, config.activation_function)
-            return Block(parts, norm, config.post_norm)
-
         embeddings = Embeddings(
             words,
             scale=math.sqrt(size) if config.scale_embedding else 1.0,
             positions=Embedding(config.max_position_embeddings + config.first_position, size),
             first_position=config.first_position,
-            norm=norm() if config.embedding_norm else None,
+            norm=LayerNorm(size, EPS) if config.embedding_norm else None,
         )
-        last = None if config.post_norm else norm()
-        return Stack(embeddings, [block(layer) for layer in range(depth)], last)
+        last = None if config.post_norm else LayerNorm(size, EPS)
+        return Stack(embeddings, blocks(config, depth, crossing), last)
 
     @staticmethod
     def sanitize(tensors: Mapping[str, LazyTensor], config: Config) -> dict[str, LazyTensor]:
@@ -195,6 +179,27 @@ class Model(Seq2seq):
             for stack in ("encoder", "decoder"):
                 named.setdefault(POSITIONS.format(stack), made)
         return named
+
+
+def blocks(config: Config, depth: int, crossing: bool) -> list[Block]:
+    """The blocks of an encoder or, `crossing`, of a decoder."""
+    size, heads = config.hidden_size, config.heads
+    width = config.decoder_ffn_dim if crossing else config.encoder_ffn_dim
+
+    def norm() -> LayerNorm:
+        return LayerNorm(size, EPS)
+
+    def block(layer: int) -> Block:
+        parts: dict[str, nn.Module] = {}
+        if crossing:
+            parts["self_attn"] = TargetAttention(size, heads, None, bias=True, out_bias=True)
+            parts["cross_attn"] = CrossAttention(layer, size, heads, bias=True)
+        else:
+            parts["self_attn"] = SourceAttention(size, config.encoder_attention_heads)
+        parts["mlp"] = MLP(size, width, config.activation_function)
+        return Block(parts, norm, config.post_norm)
+
+    return [block(layer) for layer in range(depth)]
 
 
 def _tables(named: weights.Tensors, config: Config) -> weights.Tensors:

@@ -44,6 +44,7 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "use_bidirectional_attention": (False,),
     "use_sliding_window": (False,),
     "use_qk_norm": (False,),
+    "use_weighted_layer_sum": (False,),
     "layer_types": ("full_attention",),
 }
 

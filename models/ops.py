@@ -275,13 +275,14 @@ class Folding:
     apart: Tensor  # int64 [3]: rows, length, heads * head_dim
 
     @classmethod
-    def of(cls, input_ids: Tensor, lengths: Tensor, width: int) -> Folding | None:
+    def of(cls, input_ids: Tensor, lengths: Tensor | None, width: int) -> Folding | None:
         """For targets [rows, length] and the lengths [sources] of their sources; None eagerly.
 
         Written as nodes, because the tracer would ask that the rows are a multiple of the sources.
         """
         if not is_in_onnx_export():
             return None
+        assert lengths is not None
         sources, rows = (
             symbolic("::Shape", (x,), dtype=torch.int64, shape=(x.ndim,), version=OPSET)
             for x in (lengths, input_ids)
@@ -296,14 +297,15 @@ def cross_attention(
     value: Tensor,
     num_heads: int,
     scale: float,
-    lengths: Tensor,
+    lengths: Tensor | None,
     folding: Folding | None,
 ) -> Tensor:
     """Attention of targets over their sources, whose keys and values are never copied.
 
     `query` is [rows, length, heads * head_dim], `key` and `value` [sources, heads, source, head_dim],
-    `lengths` int32 [sources]. The targets of one source follow one another, equally many of each:
-    since attention over a source knows no positions, they are read as one long row of queries.
+    `lengths` int32 [sources], or None where all are whole. The targets of one source follow one another,
+    equally many of each: since attention over a source knows no positions, they are read as one long
+    row of queries.
     """
     sources = key.shape[0]
     if folding is None:

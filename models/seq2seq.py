@@ -26,12 +26,12 @@ Pair = tuple[Tensor, Tensor]  # key and value of a layer, each [sources, heads, 
 class Context:
     """What attention sees besides activations.
 
-    `lengths` int32 [sources] is how many tokens of a source are no padding, which is on the right;
-    `cross` what a decoder's layers know of the sources; `bias` is added to the scores within a text;
-    `folding` is how a graph brings the rows of one source together.
+    `lengths` int32 [sources] is how many tokens of a source are no padding, which is on the right, or
+    None where there is none; `cross` what a decoder's layers know of the sources; `bias` is added to the
+    scores within a text; `folding` is how a graph brings the rows of one source together.
     """
 
-    lengths: Tensor
+    lengths: Tensor | None = None
     cross: Sequence[Pair] = ()
     cache: Cache | None = None
     bias: Tensor | None = None
@@ -166,7 +166,7 @@ class Stack(nn.Module):
 
     def __init__(
         self,
-        embeddings: Embeddings,
+        embeddings: nn.Module,
         blocks: Sequence[Block],
         norm: RMSNorm | None,
         distance_bias: DistanceBias | None = None,
@@ -183,7 +183,11 @@ class Stack(nn.Module):
         if self.distance_bias is not None:
             queries, keys = context.positions(length), context.all_positions(length)
             context = dataclasses.replace(context, bias=self.distance_bias(queries, keys))
-        x, residual = self.embeddings(input_ids, context.positions(length)), None
+        return self.states(self.embeddings(input_ids, context.positions(length)), context)
+
+    def states(self, x: Tensor, context: Context) -> Tensor:
+        """float32 [batch, length, hidden] for embedded tokens of that shape."""
+        residual = None
         for block in self.layers:
             x, residual = block(x, residual, context)
         return x if self.norm is None else self.norm.add(x, residual)[0]

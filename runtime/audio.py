@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -86,15 +87,16 @@ class AudioFormat:
         """Frames of what the model hears at once."""
         return self.window_samples // self.hop_length
 
-    def log_mel(self, samples: Samples) -> Features:
+    def log_mel(self, samples: Samples, silence: int = 0) -> Features:
         """float32 [mels, frames] of a mono waveform [samples] at `sampling_rate`.
 
-        A shorter waveform is filled up with silence to `window_samples`; a longer one stays whole, and
-        its loudest band is that of all of it.
+        So many samples of `silence` follow, or as many as fill `window_samples`. The loudest band is
+        that of the whole waveform, also where it is longer than a window.
         """
-        padded, sounding = self._padded(samples)
+        count = max(len(samples) + silence, self.window_samples)
+        padded, sounding = self._padded(samples, count)
         every = sliding_window_view(padded, self.n_fft)[:: self.hop_length]
-        frames = every[: max(len(samples), self.window_samples) // self.hop_length]
+        frames = every[: count // self.hop_length]
         result = np.full((self.mels, len(frames)), np.log10(FLOOR), np.float32)
         taper, filters = np.hanning(self.n_fft + 1)[:-1], _mel_filters(self)
         for start in range(0, sounding, BLOCK):
@@ -107,15 +109,28 @@ class AudioFormat:
         result /= 4
         return result
 
-    def _padded(self, samples: Samples) -> tuple[Samples, int]:
-        """Silence behind, and half a window reflected at both ends; the frames that are not all 0."""
-        half, count = self.n_fft // 2, max(len(samples), self.window_samples)
+    def _padded(self, samples: Samples, count: int) -> tuple[Samples, int]:
+        """`count` samples, silent at the end, with half an `n_fft` reflected on either side; and how
+        many frames are not all 0."""
+        half = self.n_fft // 2
         padded = np.zeros(count + 2 * half, np.float32)
         padded[half : half + len(samples)] = samples
         padded[:half] = padded[2 * half : half : -1]
         padded[-half:] = padded[-half - 2 : -2 * half - 2 : -1]
         end = half + len(samples) if len(samples) < count - half else len(padded)
         return padded, min(count // self.hop_length, -(-end // self.hop_length))
+
+
+def sample_sounds(form: AudioFormat, count: int) -> Iterator[Samples]:
+    """Windows of tones that swell, fade and glide under noise, the same every time: what checks hear."""
+    random, time = np.random.default_rng(0), np.arange(form.window_samples) / form.sampling_rate
+    for _ in range(count):
+        sound = random.normal(0, 0.01, len(time))
+        for pitch in random.uniform(100, 3000, 4):
+            swell, glide = random.uniform(0.2, 3, 2)
+            loudness = 0.15 * np.maximum(0, np.sin(2 * np.pi * swell * time))
+            sound += loudness * np.sin(2 * np.pi * pitch * time + 20 * np.sin(glide * time))
+        yield sound.astype(np.float32)
 
 
 @functools.lru_cache(4)

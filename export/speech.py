@@ -1,0 +1,110 @@
+"""How a speech checkpoint's author means it to be asked: generation_config.json and tokens, checked."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from satchel.models.checkpoint import Checkpoint
+from satchel.runtime.bundle import Speech
+from satchel.runtime.errors import CheckpointError, shown
+
+TASKS = ("transcribe", "translate")
+TOKEN = re.compile(r"<\|(\w+)\|>")
+LANGUAGE = re.compile(r"<\|([a-z]{2,3})\|>")
+NO_TIMESTAMPS = "<|notimestamps|>"
+MULTILINGUAL_VOCAB = 51865  # of OpenAI's models; those for English alone have one id less
+
+
+def speech_rules(
+    checkpoint: Checkpoint, tokenizer: bytes, vocab_size: int, positions: int
+) -> Speech:
+    """The ids that ask for a language, a task and timestamps, and which are asked for by default.
+
+    Files older than generation_config.json's keys for them name none: then the tokenizer's special
+    tokens say. Raises CheckpointError for ids that the model lacks.
+    """
+    config = checkpoint.generation_config or checkpoint.config
+    vocabulary = Tokenizer.from_buffer(tokenizer).get_vocab()
+    languages = _ids(config, "lang_to_id", LANGUAGE, vocabulary, vocab_size)
+    tasks = _ids(config, "task_to_id", TOKEN, vocabulary, vocab_size)
+    tasks = {name: tasks[name] for name in TASKS if name in tasks}
+    if not config.get("is_multilingual", vocab_size >= MULTILINGUAL_VOCAB) or not tasks:
+        languages, tasks = {}, {}
+    no_timestamps = config.get("no_timestamps_token_id", vocabulary.get(NO_TIMESTAMPS))
+    if no_timestamps is not None:
+        _check_id("no_timestamps_token_id", no_timestamps, vocab_size)
+        if no_timestamps + 1 + positions >= vocab_size:
+            no_timestamps = None  # the model was trained without
+    latest = config.get("max_initial_timestamp_index")
+    if latest is not None and not (type(latest) is int and latest >= 0):
+        raise _refusal("max_initial_timestamp_index", latest)
+    language, task = _defaults(config, checkpoint.config, languages, tasks)
+    return Speech(languages, tasks, language, task, no_timestamps, latest)
+
+
+def _ids(
+    config: dict[str, Any],
+    key: str,
+    pattern: re.Pattern[str],
+    vocabulary: dict[str, int],
+    vocab_size: int,
+) -> dict[str, int]:
+    """Name to id, by a key of generation_config.json or by the tokens of that pattern."""
+    listed = config.get(key)
+    if listed is None:
+        listed = {token: index for token, index in vocabulary.items() if pattern.fullmatch(token)}
+    if not isinstance(listed, dict):
+        raise _refusal(key, listed)
+    for token, index in listed.items():
+        _check_id(f"{key}: {shown(token, 40)}", index, vocab_size)
+    by_id = sorted(listed.items(), key=lambda item: item[1])
+    return {_name(token): index for token, index in by_id}
+
+
+def _defaults(
+    config: dict[str, Any],
+    older: dict[str, Any],
+    languages: dict[str, int],
+    tasks: dict[str, int],
+) -> tuple[str | None, str]:
+    """The language and the task that are asked for where nobody says: a name, or forced ids."""
+    forced = config.get("forced_decoder_ids", older.get("forced_decoder_ids")) or []
+    try:
+        ids = {token for _, token in forced}
+    except (TypeError, ValueError) as error:
+        raise _refusal("forced_decoder_ids", forced) from error
+    language, task = config.get("language"), config.get("task")
+    if language is None:
+        language = next((name for name, token in languages.items() if token in ids), None)
+    if task is None:
+        task = next((name for name, token in tasks.items() if token in ids), TASKS[0])
+    if language is not None and languages:
+        language = _name(str(language).lower())
+        if language not in languages:
+            raise _refusal("language", language)
+    if tasks and task not in tasks:
+        raise _refusal("task", task)
+    return (language if languages else None), str(task)
+
+
+def _name(token: str) -> str:
+    found = TOKEN.fullmatch(token)
+    return found[1] if found else token
+
+
+def _check_id(name: str, value: Any, vocab_size: int) -> None:
+    if type(value) is not int or not 0 <= value < vocab_size:
+        raise CheckpointError(
+            f"generation_config.json: {name} {shown(value)} is outside 0..{vocab_size - 1}",
+            "CKPT_CONFIG",
+        )
+
+
+def _refusal(name: str, value: Any) -> CheckpointError:
+    return CheckpointError(
+        f"generation_config.json: {name} = {shown(value)} makes no sense for this model",
+        "CKPT_CONFIG",
+    )
