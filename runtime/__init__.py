@@ -27,6 +27,10 @@ def load(folder: str | Path, *, threads: int | None = None, progress: Progress =
         from satchel.runtime.encoder_model import EncoderModel
 
         return EncoderModel(bundle, threads)
+    if bundle.manifest.speech is not None:
+        from satchel.runtime.speech import SpeechModel
+
+        return SpeechModel(bundle, threads)
     if bundle.manifest.family == "encoder-decoder":
         from satchel.runtime.seq2seq_model import Seq2seqModel
 

@@ -1,7 +1,7 @@
 """Measure a bundle: load time, speed, memory, size.
 
 A decoder's speed is that of prefill and decode, an encoder's that of batches of some sizes, an
-encoder-decoder model's that of reading sources and writing targets.
+encoder-decoder model's that of reading sources, or hearing a window, and writing targets.
 Every repeat is a process of its own, so that load time and peak memory are those of a fresh start.
 """
 
@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from satchel.runtime.audio import sample_sounds
 from satchel.runtime.bundle import open_bundle
 from satchel.runtime.errors import SatchelError, UsageError
 
@@ -94,7 +95,9 @@ def _run(folder: str, threads: int | None) -> dict[str, Any]:
         result |= _encoder(model)
         session = next(iter(model.encoders.values())).session
     else:
-        measure = _seq2seq if model.manifest.family == "encoder-decoder" else _decoder
+        crossing = model.manifest.family == "encoder-decoder"
+        hears = model.manifest.speech is not None
+        measure = _speech if hears else _seq2seq if crossing else _decoder
         result |= measure(model, began)
         session = model.decoder.session
     peak = _peak_megabytes()
@@ -146,6 +149,24 @@ def _seq2seq(model: Any, began: float) -> dict[str, float]:
         result[f"source_{count}x{length}_per_second"] = count * length / seconds
         result[f"decode_{count}_per_second"] = _steps(run, logits, steps)
     return result
+
+
+def _speech(model: Any, began: float) -> dict[str, float]:
+    """Hearing one window and writing; `began` is when loading did."""
+    [sound] = sample_sounds(model.audio, 1)
+    result: dict[str, float] = {}
+    for _ in range(2):  # the second is warm
+        begun = time.perf_counter()
+        features = model.audio.log_mel(sound)
+        heard = time.perf_counter()
+        sources = model.encoder([features])
+        read = time.perf_counter()
+        run = model.decoder.reading(sources).start()
+        logits = run.append([model.manifest.seq2seq.start])
+        result.setdefault("load_to_first_token_seconds", time.perf_counter() - began)
+        result["features_seconds"], result["window_seconds"] = heard - begun, read - heard
+    steps = min(DECODE, model.decoder.context // 2)
+    return result | {"decode_per_second": _steps(run, logits, steps)}
 
 
 def _steps(run: Any, logits: Any, steps: int) -> float:

@@ -133,6 +133,23 @@ class Translation:
 
 
 @dataclass(frozen=True)
+class Speech:
+    """How a model that hears is asked to write: after its first id come those of the language and of the
+    task, where it has several, then `no_timestamps` unless timestamps are wanted.
+
+    The ids after `no_timestamps` are timestamps, steps of one position of the encoder; the first that
+    is written is at most `latest_start` steps. `language` is heard where it is None.
+    """
+
+    languages: dict[str, int] = field(default_factory=dict)
+    tasks: dict[str, int] = field(default_factory=dict)
+    language: str | None = None
+    task: str = "transcribe"
+    no_timestamps: int | None = None
+    latest_start: int | None = None
+
+
+@dataclass(frozen=True)
 class Source:
     """Where the weights came from."""
 
@@ -160,6 +177,8 @@ class Manifest:
     text: TextInput | None = None
     labels: Labels | None = None
     image: dict[str, Any] | None = None
+    speech: Speech | None = None
+    audio: dict[str, Any] | None = None
     generation: dict[str, Any] = field(default_factory=dict)
     chat: dict[str, Any] | None = None
     quantization: dict[str, Any] = field(default_factory=dict)
@@ -234,9 +253,12 @@ class Manifest:
             raise BundleError(f"{MANIFEST}: seq2seq = {shown(found)} has no first id of targets")
         if not 0 < found.source_context < SIZE_LIMIT:
             raise BundleError(f"{MANIFEST}: source_context = {shown(found.source_context)}")
-        told = self.translation
-        if told is None:
-            return
+        if self.translation is not None:
+            self._check_translation(self.translation)
+        if self.speech is not None:
+            self._check_speech(self.speech)
+
+    def _check_translation(self, told: Translation) -> None:
         ids = [*told.languages.values(), *told.prefix, *told.suffix, told.unknown or 0]
         names = {told.source_lang, told.target_lang} - {None}
         if (
@@ -249,6 +271,23 @@ class Manifest:
             or not names <= told.languages.keys()
         ):
             raise BundleError(f"{MANIFEST}: translation = {shown(told)} contradicts itself")
+
+    def _check_speech(self, found: Speech) -> None:
+        ids = [*found.languages.values(), *found.tasks.values()]
+        if found.no_timestamps is not None:
+            assert self.seq2seq is not None
+            ids += [found.no_timestamps, found.no_timestamps + 1 + self.seq2seq.source_context]
+        outside = [token for token in ids if not 0 <= token < self.vocab_size]
+        if outside:
+            raise BundleError(f"{MANIFEST}: speech: id {outside[0]} is outside the vocabulary")
+        if bool(found.languages) != bool(found.tasks) or (
+            found.tasks and found.task not in found.tasks
+        ):
+            raise BundleError(f"{MANIFEST}: speech: task = {shown(found.task)} has no id")
+        if found.language is not None and found.language not in found.languages:
+            raise BundleError(f"{MANIFEST}: speech: language = {shown(found.language)} has no id")
+        if self.audio is None:
+            raise BundleError(f"{MANIFEST}: speech without audio")
 
     def _check_ports(self) -> None:
         """The decoder's graph, and an encoder's beside it, have the tensors that `cache` promises."""

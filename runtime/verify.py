@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from satchel.runtime.audio import sample_sounds
 from satchel.runtime.bundle import MANIFEST, Manifest
 from satchel.runtime.errors import BundleError
 from satchel.runtime.image import sample_images
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from satchel.runtime.encoder_model import EncoderModel
     from satchel.runtime.model import DecoderModel
     from satchel.runtime.seq2seq_model import Seq2seqModel
+    from satchel.runtime.speech import SpeechModel
 
 # Another processor rounds int8 activations elsewhere: MatMulNBits differs by up to 0.7 %.
 SLACK = 0.02
@@ -103,19 +105,28 @@ def _decoder(model: DecoderModel) -> list[Row]:
     return _logits(model.decoder, _probe(model.manifest))
 
 
-def _seq2seq(model: Seq2seqModel) -> list[Row]:
+def _seq2seq(model: Seq2seqModel | SpeechModel) -> list[Row]:
     """The same of a target, and of its source among others."""
     probe, encoder = _probe(model.manifest), model.encoder
-    source, ids = probe["source"], probe["ids"]
-    if not _are_ids(source, model.manifest.vocab_size):
-        raise ValueError("source")
+    ids = probe["ids"]
+    source, other = _sources(model, probe)
     alone = model.decoder.reading(encoder([source]))
     whole = alone.logits(ids)[-1]
-    padded = encoder([[*source, *source][: encoder.context], source])
-    run = model.decoder.reading(padded).start(2)
+    run = model.decoder.reading(encoder([other, source])).start(2)
     distance = float(np.abs(run.prefill([ids, ids])[1] - whole).max())
     limit = 1e-4 * max(1.0, float(np.abs(whole).max()))
-    return [*_logits(alone, probe), Row("a padded source against alone", distance, limit)]
+    return [*_logits(alone, probe), Row("a source among others against alone", distance, limit)]
+
+
+def _sources(model: Any, probe: dict[str, Any]) -> tuple[Any, Any]:
+    """The probe's source, and one for company: a longer one where lengths differ."""
+    if model.manifest.speech is not None:
+        first, second = sample_sounds(model.audio, 2)
+        return model.audio.log_mel(first), model.audio.log_mel(second)
+    source = probe["source"]
+    if not _are_ids(source, model.manifest.vocab_size):
+        raise ValueError("source")
+    return source, [*source, *source][: model.encoder.context]
 
 
 def _logits(decoder: Decoder, probe: dict[str, Any]) -> list[Row]:

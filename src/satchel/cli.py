@@ -17,6 +17,7 @@ from typing import Any
 
 import satchel
 from satchel.cli_encoders import add_verbs
+from satchel.cli_speech import add_verb
 from satchel.command import VerbParser, debug, load, on_bundle
 from satchel.progress import bars
 from satchel.runtime.errors import SatchelError, StorageError, UsageError, shown
@@ -238,6 +239,7 @@ def _parser() -> argparse.ArgumentParser:
     command = on_bundle(verbs, "inspect", inspect)
     command.add_argument("--json", action="store_true", help="print the manifest")
     add_verbs(verbs)
+    add_verb(verbs)
     on_bundle(verbs, "verify", verify)
     command = on_bundle(verbs, "bench", bench)
     command.add_argument("--json", metavar="FILE", help="also write the figures to FILE")

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from tokenizers import Tokenizer
+from torch import nn
 
 from satchel import models
 from satchel.export import check, signature
-from satchel.export.check import Check
+from satchel.export.check import Check, Reference
 from satchel.export.generation import search_defaults, target_start
 from satchel.export.graph import SourceGraph, TargetGraph
 from satchel.export.languages import translation
 from satchel.export.tokenizer import bundle_tokenizer, generation_defaults, special_tokens
 from satchel.models.checkpoint import Checkpoint
 from satchel.models.seq2seq import Context, Seq2seq
+from satchel.models.seq2seq_config import Seq2seqConfig
 from satchel.pack_decoder import quality_checks
 from satchel.progress import Stage
 from satchel.quantize import quality
@@ -27,21 +28,25 @@ from satchel.quantize.calibrate import Ranges, watched
 from satchel.quantize.quality import Sample
 from satchel.recipe import Traceable
 from satchel.runtime import bundle as contract
-from satchel.runtime.bundle import Bundle, CacheGeometry
+from satchel.runtime.bundle import Bundle, CacheGeometry, Port
 from satchel.runtime.decoder import Decoder
 from satchel.runtime.errors import UnsupportedError, UsageError, shown
 from satchel.runtime.session import open_session
 from satchel.runtime.source import SourceEncoder, Sources
 
-TASK = "text-to-text"
 SOURCES, SOURCE_TOKENS = 16, 48  # of the shipped text, in the checks
 TARGET_TOKENS = 48
-Ids = Sequence[int]
+Encoder = Callable[[Sequence[Any]], Sources]  # sources to what the decoder reads
 
 
 @dataclass(frozen=True)
 class Seq2seqRecipe:
-    """An encoder-decoder reference model with what its graphs cannot know."""
+    """An encoder-decoder reference model with what its graphs cannot know.
+
+    What a source is, subclasses may say otherwise; here it is a list of ids.
+    """
+
+    task: ClassVar[str] = "text-to-text"
 
     checkpoint: Checkpoint
     reference: Seq2seq
@@ -49,7 +54,7 @@ class Seq2seqRecipe:
     start: int
     generation: dict[str, Any]
     tokenizer: bytes
-    sources: list[list[int]]  # shipped sentences in this model's tokens, of several lengths
+    sources: list[Any]  # what the checks read
     target: list[int]  # the shipped text, as what a target might be
     notes: list[str]
 
@@ -61,12 +66,10 @@ class Seq2seqRecipe:
         task: str | None,
         ignored_keys: Collection[str],
         stage: Stage,
-    ) -> Seq2seqRecipe:
+    ) -> Self:
         """Build the reference model and everything that needs the checkpoint."""
-        if task not in (None, TASK):
-            raise UsageError(
-                f"--task {shown(task)} does not fit an encoder-decoder model; use {TASK}"
-            )
+        if task not in (None, cls.task):
+            raise UsageError(f"--task {shown(task)} does not fit this model; use {cls.task}")
         reference, positions = models.build_seq2seq(
             checkpoint, context, ignored_keys, stage("loading weights")
         )
@@ -80,16 +83,29 @@ class Seq2seqRecipe:
             checkpoint, config.vocab_size
         )
         tokenizer = bundle_tokenizer(checkpoint, config.vocab_size)
-        encoder = Tokenizer.from_buffer(tokenizer)
-        texts = quality.sentences(SOURCES)
-        longest = min(SOURCE_TOKENS, config.source_context)
-        sources = [list(encoder.encode(text).ids)[:longest] for text in texts]
-        target = [start, *encoder.encode(quality.shipped_text()).ids[: TARGET_TOKENS - 1]]
-        if len(target) < TARGET_TOKENS or min(map(len, sources)) < 2:
+        sources = cls.some_sources(checkpoint, config, tokenizer)
+        text = Tokenizer.from_buffer(tokenizer).encode(
+            quality.shipped_text(), add_special_tokens=False
+        )
+        target = [start, *text.ids[: TARGET_TOKENS - 1]]
+        if len(target) < TARGET_TOKENS:
             raise UnsupportedError("the tokenizer makes almost no tokens of an English text")
         return cls(
             checkpoint, reference, positions, start, generation, tokenizer, sources, target, notes
         )
+
+    @staticmethod
+    def some_sources(checkpoint: Checkpoint, config: Seq2seqConfig, tokenizer: bytes) -> list[Any]:
+        """What the checks read: shipped sentences in this model's tokens, of several lengths."""
+        encoder, longest = (
+            Tokenizer.from_buffer(tokenizer),
+            min(SOURCE_TOKENS, config.source_context),
+        )
+        texts = quality.sentences(SOURCES)
+        sources = [list(encoder.encode(text).ids)[:longest] for text in texts]
+        if min(map(len, sources)) < 2:
+            raise UnsupportedError("the tokenizer makes almost no tokens of an English text")
+        return sorted(sources, key=len, reverse=True)
 
     @property
     def cache(self) -> CacheGeometry:
@@ -102,9 +118,9 @@ class Seq2seqRecipe:
         geometry = (cache.layers, cache.kv_heads, cache.head_dim)
         return {
             "encoder": Traceable(
-                SourceGraph(self.reference),
-                signature.source_inputs(),
-                signature.source_outputs(*geometry),
+                self.encoder_module,
+                self.encoder_inputs,
+                signature.source_outputs(*geometry, *self.source_axes),
             ),
             "decoder": Traceable(
                 TargetGraph(self.reference),
@@ -113,11 +129,26 @@ class Seq2seqRecipe:
             ),
         }
 
+    @property
+    def encoder_module(self) -> nn.Module:
+        """What becomes the encoder's graph."""
+        return SourceGraph(self.reference)
+
+    @property
+    def encoder_inputs(self) -> list[Port]:
+        """The inputs of the encoder's graph."""
+        return signature.source_inputs()
+
+    @property
+    def source_axes(self) -> tuple[int | str, int | str]:
+        """How many sources are read at once, and how long they are."""
+        return "batch", "source"
+
     def facts(self) -> dict[str, Any]:
         config = self.reference.config
         return {
             "family": self.reference.family,
-            "task": TASK,
+            "task": self.task,
             "context": self.context,
             "vocab_size": config.vocab_size,
             "tokens": special_tokens(self.checkpoint, self.tokenizer, config.vocab_size),
@@ -135,96 +166,97 @@ class Seq2seqRecipe:
         return ranges
 
     def exact_checks(self, bundle: Bundle) -> list[Check]:
-        encoder, decoder = _open(bundle)
-        source = max(self.sources, key=len)
-        found, expected = _tensors(encoder([source])), self._read([source]).numpy()
-        distance = float(np.abs(found - expected).max())
-        reading = decoder.reading(encoder([source]))
+        encoder, decoder = self._open(bundle)
+        source = self.sources[0]
+        context, found = self.read([source]), encoder([source])
+        expected = np.stack([tensor.numpy() for pair in context.cross for tensor in pair])
+        tensors = np.stack([value.numpy() for value in found.values.values()])
+        distance = float(np.abs(tensors - expected).max())
+        reference, reading = self._reference(context), decoder.reading(found)
         # One query alone is multiplied by another kernel than several: int8 would round it elsewhere.
         shared = check.batch_distance(reading, reading, self.target)
-        limit = check.tolerance(self._logits(source, self.target))
+        limit = check.tolerance(reference(self.target))
         return [
             Check("encoder against reference", distance, check.tolerance(expected)),
-            *check.parity(lambda ids: self._logits(source, ids), reading, self.target),
+            *check.parity(reference, reading, self.target),
             Check("rows of one source against alone", shared, limit),
         ]
 
     def prove(
         self, bundle: Bundle, exact: bool, stage: Stage
     ) -> tuple[list[Check], dict[str, Any]]:
-        encoder, decoder = _open(bundle)
+        encoder, decoder = self._open(bundle)
         checks: list[Check] = []
         figures: dict[str, Any] = {}
-        source = max(self.sources, key=len)
+        source = self.sources[0]
         reading = decoder.reading(encoder([source]))
         for _ in stage("checking invariance")([None]):
-            checks += [self._padding(encoder, decoder)]
+            checks += [self._company(encoder, decoder)]
             together = decoder.reading(encoder([source] * check.BATCH))
             checks += check.invariance(reading, self.target, exact, together)
         if not exact:
             more, figures = quality_checks(self._samples(encoder, decoder, stage))
             checks += more
-        probe = check.probe(lambda ids: self._logits(source, ids), reading, self.target)
-        return checks, {"quality": figures, "probe": {"source": source, **probe}}
+        probe = check.probe(self._reference(self.read([source])), reading, self.target)
+        return checks, {"quality": figures, "probe": self.probed(source) | probe}
 
-    def _read(self, sources: Sequence[Ids]) -> torch.Tensor:
-        """The reference model's [layers * 2, sources, heads, longest source, head_dim]."""
-        with torch.inference_mode():
-            pairs = self._context(sources).cross
-        return torch.stack([tensor for pair in pairs for tensor in pair])
-
-    def _logits(self, source: Ids, target: Ids) -> NDArray[np.float32]:
-        """float32 [length, vocab] by the reference model."""
-        with torch.inference_mode():
-            found = self.reference(torch.tensor([list(target)]), self._context([source]))
-        result: NDArray[np.float32] = found[0].numpy()
-        return result
-
-    def _context(self, sources: Sequence[Ids]) -> Context:
-        """What the reference model makes of sources."""
+    def read(self, sources: Sequence[Any]) -> Context:
+        """What the reference model's decoder sees of sources."""
         ids, lengths = _padded(sources)
-        return Context(lengths=lengths, cross=self.reference.read(ids, lengths))
+        with torch.inference_mode():
+            return Context(lengths=lengths, cross=self.reference.read(ids, lengths))
 
-    def _padding(self, encoder: SourceEncoder, decoder: Decoder) -> Check:
-        """A short source beside a longer one: logits of a target after it, against it alone."""
-        short, long = min(self.sources, key=len), max(self.sources, key=len)
-        together = decoder.reading(encoder([long, short])).start(2)
-        alone = decoder.reading(encoder([short])).start()
+    def encoder(self, bundle: Bundle) -> Encoder:
+        """The bundle's encoder."""
+        return SourceEncoder(open_session(bundle, "encoder"), bundle.manifest)
+
+    def probed(self, source: Any) -> dict[str, Any]:
+        """What the manifest says of the source that is read again elsewhere."""
+        return {"source": source}
+
+    def _open(self, bundle: Bundle) -> tuple[Encoder, Decoder]:
+        return self.encoder(bundle), Decoder(open_session(bundle, "decoder"), bundle.manifest)
+
+    def _reference(self, reading: Context) -> Reference:
+        """The reference model's logits of a target, for one source."""
+        return lambda target: self._logits(reading, torch.tensor([list(target)]))[0].numpy()
+
+    def _logits(
+        self, reading: Context, targets: torch.Tensor, rows: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """float32 [sources, length, vocab] by the reference model, or [rows, vocab] of some tokens."""
+        with torch.inference_mode():
+            found: torch.Tensor = self.reference(targets, reading, rows)
+        return found
+
+    def _company(self, encoder: Encoder, decoder: Decoder) -> Check:
+        """A source beside a longer one: logits of a target after it, against it alone."""
+        first, last = self.sources[0], self.sources[-1]
+        together = decoder.reading(encoder([first, last])).start(2)
+        alone = decoder.reading(encoder([last])).start()
         both = together.prefill([self.target[:8]] * 2)[1]
         one = alone.append(self.target[:8])[0]
         scale = max(1.0, float(np.abs(one).max()))
         distance = float(np.abs(both - one).max())
-        return Check("padded source against alone", distance, 1e-6 * scale)
+        return Check("source among others against alone", distance, 1e-6 * scale)
 
-    def _samples(self, encoder: SourceEncoder, decoder: Decoder, stage: Stage) -> Iterable[Sample]:
-        """The reference's own greedy targets of the shipped sentences, read by both models."""
+    def _samples(self, encoder: Encoder, decoder: Decoder, stage: Stage) -> Iterable[Sample]:
+        """The reference's own greedy targets of its sources, read by both models."""
+        reading = self.read(self.sources)
         count = len(self.sources)
         targets = torch.full((count, 1), self.start)
-        with torch.inference_mode():
-            context = self._context(self.sources)
-            for _ in stage("writing targets")(range(TARGET_TOKENS - 1)):
-                last = (torch.arange(count) + 1) * targets.shape[1] - 1
-                chosen = self.reference(targets, context, last).argmax(-1, keepdim=True)
-                targets = torch.cat([targets, chosen], 1)
-            expected = self.reference(targets, context).numpy()
+        for _ in stage("writing targets")(range(TARGET_TOKENS - 1)):
+            last = (torch.arange(count) + 1) * targets.shape[1] - 1
+            chosen = self._logits(reading, targets, last).argmax(-1, keepdim=True)
+            targets = torch.cat([targets, chosen], 1)
+        expected = self._logits(reading, targets).numpy()
         rows = list(zip(self.sources, targets.tolist(), expected, strict=True))
         for source, target, logits in stage("measuring quality")(rows):
             yield target, logits, decoder.reading(encoder([source])).logits(target)
 
 
-def _open(bundle: Bundle) -> tuple[SourceEncoder, Decoder]:
-    manifest = bundle.manifest
-    encoder = SourceEncoder(open_session(bundle, "encoder"), manifest)
-    return encoder, Decoder(open_session(bundle, "decoder"), manifest)
-
-
-def _padded(sources: Sequence[Ids]) -> tuple[torch.Tensor, torch.Tensor]:
+def _padded(sources: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
     """Ids [sources, longest] padded on the right, and lengths int32."""
     rows = [torch.tensor(list(source)) for source in sources]
     lengths = torch.tensor([len(row) for row in rows], dtype=torch.int32)
     return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True), lengths
-
-
-def _tensors(sources: Sources) -> NDArray[np.float32]:
-    """What a graph says of its sources, in the order of its outputs."""
-    return np.stack([value.numpy() for value in sources.values.values()])

@@ -26,6 +26,7 @@ from satchel.models.source import open_source
 from satchel.pack_decoder import DecoderRecipe
 from satchel.pack_encoder import EncoderRecipe
 from satchel.pack_seq2seq import Seq2seqRecipe
+from satchel.pack_speech import SpeechRecipe
 from satchel.progress import Stage, quiet
 from satchel.quantize.lower import lower
 from satchel.quantize.profile import Profile, profile
@@ -105,7 +106,8 @@ def _recipe(
     ignored_keys: Collection[str],
     stage: Stage,
 ) -> Recipe:
-    kind = RECIPES[models.family(checkpoint)]
+    hears = models.takes_sound(checkpoint)
+    kind = SpeechRecipe if hears else RECIPES[models.family(checkpoint)]
     recipe: Recipe = kind.of(checkpoint, context, task, ignored_keys, stage)
     return recipe
 

@@ -80,7 +80,11 @@ def _inputs(manifest: Manifest) -> list[tuple[str, str]]:
     """What goes in, and what the family says of it."""
     facts = [("context", f"{manifest.context} positions"), ("vocabulary", str(manifest.vocab_size))]
     text, image, labels = manifest.text, manifest.image, manifest.labels
-    if manifest.seq2seq is not None:
+    if manifest.speech is not None and manifest.audio is not None:
+        facts[0] = ("context", f"{manifest.context} positions of a window's text")
+        facts.insert(0, ("sound", _sound(manifest.audio)))
+        facts.append(("languages", " ".join(manifest.speech.languages) or "one"))
+    elif manifest.seq2seq is not None:
         facts[0] = ("context", f"{manifest.context} positions of a target")
         facts.insert(0, ("sources", f"up to {manifest.seq2seq.source_context} tokens"))
     elif manifest.family == "decoder":
@@ -98,6 +102,10 @@ def _inputs(manifest: Manifest) -> list[tuple[str, str]]:
         few = ", ".join(map(shown, labels.names[:8])) + (", ..." if len(labels.names) > 8 else "")
         facts.append(("labels", f"{len(labels.names)}, {labels.scores}: {few}"))
     return facts
+
+
+def _sound(audio: dict[str, Any]) -> str:
+    return "windows of {seconds} s, {sampling_rate} samples/s, {mels} mels".format(**audio)
 
 
 def table_left(rows: Sequence[tuple[str, str]]) -> str:

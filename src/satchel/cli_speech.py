@@ -1,0 +1,55 @@
+"""The verb for bundles that hear. Prints; knows no sound."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from typing import Any
+
+from satchel.command import load, on_bundle
+from satchel.progress import bars
+
+
+def transcribe(options: argparse.Namespace) -> None:
+    """the text of a sound file"""
+    model = load(options)
+    model.require("transcribe")
+    heard = model.transcribe_stream(
+        options.sound,
+        language=options.language,
+        task=options.task,
+        timestamps=options.timestamps,
+        num_beams=options.num_beams,
+    )
+    if options.timestamps and not options.json:
+        for segment in heard:
+            print(f"[{_clock(segment.start)} - {_clock(segment.end)}] {segment.text}", flush=True)
+    else:
+        for _ in bars("transcribing")(heard):
+            pass
+        result = heard.result
+        shown = json.dumps(dataclasses.asdict(result), ensure_ascii=False)
+        print(shown if options.json else result.text)
+    if not heard.result.segments:
+        print("note: nothing is said", file=sys.stderr)
+
+
+def add_verb(verbs: Any) -> None:
+    """`transcribe` with its options."""
+    command = on_bundle(verbs, "transcribe", transcribe)
+    command.add_argument("sound", help="a WAV, FLAC, OGG or MP3 file")
+    command.add_argument("--language", metavar="CODE", help='as "en"; default: what is heard')
+    command.add_argument("--task", help="transcribe (default), or translate to English")
+    command.add_argument("--timestamps", action="store_true", help="a line per segment")
+    command.add_argument("--num-beams", type=int, metavar="N", help="1 is greedy")
+    command.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def _clock(seconds: float) -> str:
+    """As 01:02:03.45, without hours where there are none."""
+    hundredths = round(seconds * 100)
+    minutes, rest = divmod(hundredths, 6000)
+    hours, minutes = divmod(minutes, 60)
+    return (f"{hours:02}:" if hours else "") + f"{minutes:02}:{rest // 100:02}.{rest % 100:02}"
