@@ -69,7 +69,7 @@ def takes_images(checkpoint: Checkpoint) -> bool:
 
 def takes_sound(checkpoint: Checkpoint) -> bool:
     """Whether an encoder-decoder `checkpoint` is of an architecture that hears."""
-    return checkpoint.config.get("model_type") in SOUND
+    return str(checkpoint.config.get("model_type")) in SOUND
 
 
 def build(
