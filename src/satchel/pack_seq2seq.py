@@ -159,10 +159,10 @@ class Seq2seqRecipe:
         }
 
     def ranges(self, role: str, stage: Stage) -> Ranges:
-        encode, module = Tokenizer.from_buffer(self.tokenizer), self.graphs[role].module
-        with watched(module) as ranges, torch.inference_mode():
+        encode, longest = Tokenizer.from_buffer(self.tokenizer), self.reference.config.source_context
+        with watched(self.reference) as ranges, torch.inference_mode():
             for text in stage(f"calibrating: {role}")(quality.calibration()):
-                module(*_padded([encode.encode(text).ids[: self.reference.config.source_context]]))
+                self.reference.read(*_padded([encode.encode(text).ids[:longest]]))
         return ranges
 
     def exact_checks(self, bundle: Bundle) -> list[Check]:
