@@ -21,7 +21,6 @@ class Languages:
     def __init__(self, manifest: Manifest) -> None:
         self.told = manifest.translation
         self.vocab_size = manifest.vocab_size
-        self.first = manifest.seq2seq.start if manifest.seq2seq is not None else 0
 
     def encode(
         self,
@@ -51,12 +50,16 @@ class Languages:
         index = self._id(TARGET, target_lang)
         return index if self.told is not None and self.told.target == "forced" else None
 
-    def start(self, target_lang: str | None) -> list[int] | None:
-        """The ids that targets in this language begin with; None where it changes nothing."""
+    def start(self, target_lang: str | None) -> int | None:
+        """The id that a target in this language begins with, None for that of all targets."""
         index = self._id(TARGET, target_lang)
-        if index is None or self.told is None or self.told.target == SOURCE:
-            return None
-        return [index] if self.told.target == "start" else [self.first, index]
+        return index if self.told is not None and self.told.target == "start" else None
+
+    def require_target(self, target_lang: str | None) -> None:
+        """Raise UsageError where a target language is needed and none is given or the default."""
+        told = self.told
+        if told is not None and told.languages and not (target_lang or told.target_lang):
+            raise UsageError(f"target_lang is needed; {_near('', told.languages)}")
 
     def _id(self, role: str, name: str | None) -> int | None:
         """The id of a language or of the default; UsageError with the nearest where there is none."""
@@ -79,7 +82,9 @@ def _near(name: str, languages: Iterable[str]) -> str:
     """The languages that may have been meant, or some."""
     languages = sorted(languages)
     near = difflib.get_close_matches(name, languages, SHOWN, 0.5)
-    near += [other for other in languages if other[:2].lower() == name[:2].lower()]
+    near += (
+        [] if not name else [other for other in languages if other[:2].lower() == name[:2].lower()]
+    )
     if near:
         return f"near it: {', '.join(list(dict.fromkeys(near))[:SHOWN])}"
     more = f" and {len(languages) - SHOWN} more" if len(languages) > SHOWN else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -13,7 +12,8 @@ from numpy.typing import NDArray
 
 from satchel.runtime.bundle import Bundle
 from satchel.runtime.decoder import Cancel, Decoder, Run
-from satchel.runtime.generation import Prompt, TextModel, checked_ids
+from satchel.runtime.errors import UsageError
+from satchel.runtime.generation import Generation, Prompt, TextModel, checked_ids
 from satchel.runtime.languages import Languages
 from satchel.runtime.session import open_session
 from satchel.runtime.source import SourceEncoder
@@ -54,27 +54,35 @@ class Seq2seqModel(TextModel):
         """A text, or a list of them in one batch, in another language.
 
         Languages are named as the checkpoint names them; without one, its own default is taken. A
-        blank text stays blank. `options` are those of `generate`.
+        blank text stays blank. `options` are those of `generate`, without n_best.
         """
         many = [texts] if isinstance(texts, str) else texts
         sources = [
             self.encode_source(text, source_lang, target_lang) if text.strip() else []
             for text in many
         ]
-        found = iter(self.into(target_lang).generate([s for s in sources if s], **options))
+        found = iter(self.targets([s for s in sources if s], target_lang, **options))
         results = [next(found).text if source else "" for source in sources]
         return results[0] if isinstance(texts, str) else results
 
-    def into(self, target_lang: str | None) -> Seq2seqModel:
-        """This model with its targets begun as the target's language wants; shares everything."""
-        begun = self.languages.start(target_lang)
-        if begun is None:
-            return self
-        model, assumed = copy.copy(self), dict(self.manifest.generation)
-        assumed.pop("forced_bos_token_id", None)  # the checkpoint's own target language
-        model._start = begun
-        model.manifest = dataclasses.replace(self.manifest, generation=assumed)
-        return model
+    def targets(
+        self, sources: Sequence[Sequence[int]], target_lang: str | None = None, **options: Any
+    ) -> list[Generation]:
+        """The targets of sources in the ids of `encode_source`, in one batch."""
+        if options.get("n_best") is not None:
+            raise UsageError("n_best does not apply: a translation is one text; use generate")
+        self.languages.require_target(target_lang)
+        if not sources:
+            return []
+        model, forced = self, self.languages.forced_first_token(target_lang)
+        if forced is not None:
+            options = {"forced_bos_token_id": forced, **options}
+        start = self.languages.start(target_lang)
+        if start is not None:  # a copy that shares all but this
+            model = copy.copy(self)
+            model._start = [start]
+        found: list[Generation] = model.generate(list(sources), **options)
+        return found
 
     def logits(self, source: Prompt, target: Prompt) -> NDArray[np.float32]:
         """float32 [1 + length, vocab]: before each token of a target, text or ids, and behind the

@@ -9,7 +9,7 @@ from satchel.runtime.errors import UsageError, shown
 
 METHODS = {  # task -> the methods of a bundle made for it
     "generate": ("generate", "stream", "chat", "chat_stream", "score", "logits"),
-    "text-to-text": ("generate", "stream", "logits"),
+    "text-to-text": ("generate", "stream", "translate", "logits"),
     "transcribe": ("transcribe", "transcribe_stream", "detect_language"),
     "embed": ("embed", "hidden_states"),
     "classify": ("classify", "rank", "hidden_states"),

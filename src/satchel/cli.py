@@ -19,12 +19,14 @@ import satchel
 from satchel.cli_encoders import add_verbs
 from satchel.cli_speech import add_verb
 from satchel.command import VerbParser, debug, load, on_bundle
+from satchel.lines import piped_lines
 from satchel.progress import bars
 from satchel.runtime.errors import SatchelError, StorageError, UsageError, shown
 
 CHOICE = ("temperature", "top_k", "top_p", "min_p", "seed")
 CHANGES = ("repetition_penalty", "no_repeat_ngram_size", "min_new_tokens")
-BEAMS = ("num_beams", "n_best", "length_penalty", "early_stopping")
+SEARCH = ("num_beams", "length_penalty", "early_stopping")
+BEAMS = (*SEARCH, "n_best")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -139,6 +141,23 @@ def _print_found(model: Any, options: argparse.Namespace, settings: dict[str, An
         print(json.dumps(dataclasses.asdict(row), ensure_ascii=False) if options.json else row.text)
 
 
+def translate(options: argparse.Namespace) -> None:
+    """standard input into another language, line by line"""
+    from satchel.translation import translate_lines
+
+    model = load(options)
+    model.require("translate")
+    settings = {name: getattr(options, name) for name in CHOICE + CHANGES + SEARCH}
+    settings |= {"max_new_tokens": options.max_new_tokens, "stop": options.stop}
+    lines = piped_lines(sys.stdin.buffer)
+    found = translate_lines(
+        model, lines, options.source_lang, options.target_lang, bars, **settings
+    )
+    for line in found:
+        sys.stdout.buffer.write(line.encode("utf-8") + b"\n")
+        sys.stdout.buffer.flush()
+
+
 def chat(options: argparse.Namespace) -> None:
     """a conversation of several turns"""
     from satchel.conversation import converse
@@ -226,13 +245,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true", help="print a line of JSON per text")
     command.add_argument("--stats", action="store_true", help="print the speed, on stderr")
     _generation(command, ...)
-    command.add_argument("--num-beams", type=int, metavar="N", help="search with N beams")
+    _search(command)
     command.add_argument("--n-best", type=int, metavar="N", help="the N best texts of a search")
-    command.add_argument("--length-penalty", type=float, help="above 0 favours long texts")
-    command.add_argument(
-        "--early-stopping", type=_early, metavar="{true,false,never}",
-        help="end a search when N texts are found, when better ones are unlikely, or impossible",
-    )  # fmt: skip
+    command = on_bundle(verbs, "translate", translate)
+    command.add_argument("--source-lang", metavar="NAME", help="as the checkpoint names it")
+    command.add_argument("--target-lang", metavar="NAME")
+    _generation(command, ...)
+    _search(command)
     command = on_bundle(verbs, "chat", chat)
     command.add_argument("--system", help="a system message to begin with")
     _generation(command, None)
@@ -245,6 +264,15 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--json", metavar="FILE", help="also write the figures to FILE")
     command.add_argument("--repeats", type=int, default=5, help="runs per figure (5)")
     return parser
+
+
+def _search(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--num-beams", type=int, metavar="N", help="search with N beams")
+    command.add_argument("--length-penalty", type=float, help="above 0 favours long texts")
+    command.add_argument(
+        "--early-stopping", type=_early, metavar="{true,false,never}",
+        help="end a search when N texts are found, when better ones are unlikely, or impossible",
+    )  # fmt: skip
 
 
 def _early(value: str) -> bool | str:

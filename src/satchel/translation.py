@@ -1,0 +1,69 @@
+"""A text line by line into another language: in batches of like length, in the order of the lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from satchel.progress import Stage, quiet
+from satchel.runtime.errors import SatchelError
+from satchel.runtime.seq2seq_model import Seq2seqModel
+
+WINDOW = 256  # lines that are sorted, and written out together
+ROWS, TOKENS = 16, 1024  # of a batch, at most: of sources, the longest counted for each
+
+
+def translate_lines(
+    model: Seq2seqModel,
+    lines: Sequence[str],
+    source_lang: str | None = None,
+    target_lang: str | None = None,
+    stage: Stage = quiet,
+    **options: Any,
+) -> Iterator[str]:
+    """A line for each line; a blank one stays blank. Every line is checked before the first is made.
+
+    `options` are those of generate. Raises the errors of `Seq2seqModel.translate`, with the line.
+    """
+    sources = [
+        _encoded(model, n, line, source_lang, target_lang) for n, line in enumerate(lines, 1)
+    ]
+    model.targets([], target_lang, **options)  # a missing language is found before any work
+    batches = [
+        batch for start in range(0, len(sources), WINDOW) for batch in _batches(sources, start)
+    ]
+    found: dict[int, str] = {}
+    written = 0
+    for batch in stage("translating")(batches):
+        results = model.targets([sources[index] for index in batch], target_lang, **options)
+        for index, result in zip(batch, results, strict=True):
+            found[index] = " ".join(result.text.splitlines())
+        while written < len(sources) and (written in found or not sources[written]):
+            yield found.pop(written, "")
+            written += 1
+    yield from [""] * (len(sources) - written)
+
+
+def _encoded(
+    model: Seq2seqModel, number: int, line: str, source_lang: str | None, target_lang: str | None
+) -> list[int]:
+    if not line.strip():
+        return []
+    try:
+        ids = model.encode_source(line, source_lang, target_lang)
+        model.encoder.checked(ids)
+    except SatchelError as error:
+        if error.code == "USAGE":  # of a language, not of this line
+            raise
+        raise type(error)(f"line {number}: {error}", error.code) from error
+    return ids
+
+
+def _batches(sources: Sequence[Sequence[int]], start: int) -> Iterator[list[int]]:
+    """Indices of a window's sources, longest first, so that those of a batch are alike."""
+    window = range(start, min(start + WINDOW, len(sources)))
+    order = sorted((i for i in window if sources[i]), key=lambda i: -len(sources[i]))
+    while order:
+        size = max(1, min(ROWS, TOKENS // len(sources[order[0]])))
+        yield order[:size]
+        order = order[size:]
