@@ -159,10 +159,8 @@ class Seq2seqRecipe:
         }
 
     def ranges(self, role: str, stage: Stage) -> Ranges:
-        encode, longest = (
-            Tokenizer.from_buffer(self.tokenizer),
-            self.reference.config.source_context,
-        )
+        encode = Tokenizer.from_buffer(self.tokenizer)
+        longest = self.reference.config.source_context
         with watched(self.reference) as ranges, torch.inference_mode():
             for text in stage(f"calibrating: {role}")(quality.calibration()):
                 self.reference.read(*_padded([encode.encode(text).ids[:longest]]))
