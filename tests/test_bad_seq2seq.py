@@ -229,7 +229,7 @@ def test_targets_end_with_the_context(model: Any) -> None:
 def test_methods_of_other_tasks(model: Any) -> None:
     for name in ("chat", "chat_stream", "score", "embed"):
         assert not hasattr(model, name)
-        with pytest.raises(UsageError, match="use generate, stream or logits"):
+        with pytest.raises(UsageError, match="use generate, stream, translate or logits"):
             model.require(name)
 
 
