@@ -16,7 +16,7 @@ export ORT_DISABLE_TELEMETRY = 1
 export TOKENIZERS_PARALLELISM = false
 
 .PHONY: help setup demo demo-search demo-g2p test test-all check bench bench-encoders \
-	install-size clean
+	bench-seq2seq install-size clean
 
 help:
 	@echo "make demo          export SmolLM2-135M-Instruct to int8 and let it answer"
@@ -27,6 +27,7 @@ help:
 	@echo "make check         lint, format and types"
 	@echo "make bench         measure against llama.cpp on this machine (minutes)"
 	@echo "make bench-encoders measure against OpenVINO, optimum-onnx and PyTorch (minutes)"
+	@echo "make bench-seq2seq measure against CTranslate2 (minutes)"
 	@echo "make install-size  measure what an app has to install"
 
 setup: $(VENV)/ready
@@ -75,6 +76,9 @@ bench: $(DEMO)/manifest.json
 
 bench-encoders: $(MINILM)/manifest.json
 	$(BIN)/python benchmarks/encoders.py $(MINILM) --checkpoint "$(MINILM_FILES)"
+
+bench-seq2seq: | setup
+	$(BIN)/python benchmarks/seq2seq.py
 
 install-size: setup
 	$(BIN)/python benchmarks/install_size.py

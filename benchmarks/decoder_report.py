@@ -6,7 +6,7 @@ from typing import Any
 
 import report
 from interleave import Entrant, ratios
-from report import Figure, cell
+from report import Figure, alike, cell
 
 PREFILL_128 = Figure("prefill 128", "tok/s", 128)
 PREFILL_512 = Figure("prefill 512", "tok/s", 512)
@@ -31,7 +31,9 @@ def result(ours: Entrant, others: list[Entrant], conditions: dict[str, Any]) -> 
     """Everything, for a JSON file."""
     return report.result(ours, others, FIGURES, conditions) | {
         "greedy_ids_alike": {
-            other.name: _alike(ours, other) for other in others if ours.tokens and other.tokens
+            other.name: alike(ours.tokens, other.tokens)
+            for other in others
+            if ours.tokens and other.tokens
         }
     }
 
@@ -47,7 +49,7 @@ def _section(ours: Entrant, other: Entrant) -> str:
     if ours.tokens and other.tokens:
         lines.append(
             f"After the first prompt the likeliest id is {ours.tokens[0]} for {ours.name} and "
-            f"{other.tokens[0]} for {other.name}; the first {_alike(ours, other)} of "
+            f"{other.tokens[0]} for {other.name}; the first {alike(ours.tokens, other.tokens)} of "
             f"{len(ours.tokens)} greedy ids are the same."
         )
     return "\n\n".join(lines)
@@ -57,8 +59,3 @@ def _row(figure: Figure, ours: Entrant, other: Entrant) -> tuple[str, ...]:
     mine, theirs = (entrant.samples.get(figure.name, []) for entrant in (ours, other))
     values = (figure.values(ours), figure.values(other), ratios(mine, theirs))
     return figure.title, *map(cell, values)
-
-
-def _alike(ours: Entrant, other: Entrant) -> int:
-    pairs = enumerate(zip(ours.tokens, other.tokens, strict=True))
-    return next((i for i, (mine, their) in pairs if mine != their), len(ours.tokens))

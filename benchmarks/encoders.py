@@ -13,13 +13,14 @@ from typing import Any
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # inherited by every process started here
 
+import command
 import encoder_peers
 import encoder_report
 import numpy as np
 from encoder_peers import OFFLINE, PEERS, EncoderEntrant
 from encoder_report import Figure, batch, corpus
 from encoder_work import CALLS, Shape, Work
-from environment import HOME, Home, say
+from environment import Home, say
 from interleave import Worker, in_turns
 
 from satchel.models.sentence import SentenceModules, read_sentence
@@ -60,38 +61,26 @@ def main() -> None:
         work.compare(entrant)
     figures = _figures(work)
     page = encoder_report.tables(ours, others, figures, options.threads)
-    print(page)
-    if options.markdown:
-        options.markdown.write_text(page + "\n", "utf-8")
-    if options.json:
-        conditions = {"threads": options.threads, "texts": options.texts, "quick": options.quick}
-        result = encoder_report.result(ours, others, figures, conditions)
-        options.json.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+
+    def result(conditions: dict[str, Any]) -> dict[str, Any]:
+        conditions["texts"] = options.texts
+        return encoder_report.result(ours, others, figures, conditions)
+
+    command.publish(options, page, result)
     if ours.failure:
         sys.exit(f"satchel failed: {ours.failure}")
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command.parser(__doc__, rounds="each batch")
     parser.add_argument("bundle", type=Path, help="made by satchel export from a text encoder")
     parser.add_argument("--checkpoint", type=Path, help="the folder it was made from")
-    parser.add_argument("--threads", type=_count, default=2, help="of every engine (2)")
-    parser.add_argument("--rounds", type=_count, default=7, help="samples of each batch (7)")
-    parser.add_argument("--corpus-rounds", type=_count, default=3, help="readings of it (3)")
-    parser.add_argument("--texts", type=_count, default=2000, help="of the corpus (2000)")
+    parser.add_argument("--corpus-rounds", type=command.count, default=3, help="readings of it (3)")
+    parser.add_argument("--texts", type=command.count, default=2000, help="of the corpus (2000)")
     parser.add_argument(
         "--peers", nargs="*", choices=PEERS, default=list(PEERS), help="all, unless named"
     )
-    parser.add_argument("--home", type=Path, default=HOME, help="where peers are kept (.bench)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything to FILE")
-    parser.add_argument(
-        "--markdown", type=Path, metavar="FILE", help="also write the tables to FILE"
-    )
-    parser.add_argument("--quick", action="store_true", help="few rounds: only whether it works")
-    options = parser.parse_args()
-    for path in (options.json, options.markdown):
-        if path and not path.parent.is_dir():
-            parser.error(f"{path}: there is no folder {path.parent}")
+    options = command.parsed(parser)
     if options.quick:
         options.rounds, options.corpus_rounds = 2, 1
         options.texts = min(options.texts, QUICK_TEXTS)
@@ -101,13 +90,6 @@ def _options() -> argparse.Namespace:
             parser.error(f"--checkpoint is needed: {CHECKPOINT_PACKAGE} is not installed")
         options.checkpoint = Path(found.origin).parent / "model"
     return options
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
 
 
 def _modules(checkpoint: Path) -> SentenceModules:

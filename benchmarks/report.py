@@ -58,6 +58,12 @@ def _number(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
+def alike(ours: Sequence[int], theirs: Sequence[int]) -> int:
+    """How many ids two answers of one length begin with alike."""
+    pairs = enumerate(zip(ours, theirs, strict=True))
+    return next((i for i, (mine, their) in pairs if mine != their), len(ours))
+
+
 def result(
     ours: Entrant, others: list[Entrant], figures: Sequence[Figure], conditions: dict[str, Any]
 ) -> dict[str, Any]:

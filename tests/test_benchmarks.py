@@ -1,4 +1,4 @@
-"""The comparison commands: what they conclude from samples, and encoders.py from end to end."""
+"""The comparison commands: what they conclude from samples, and two of them from end to end."""
 
 from __future__ import annotations
 
@@ -49,7 +49,11 @@ def bundle(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def encoders(*arguments: Any) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(FOLDER / "encoders.py"), *map(str, arguments)]
+    return run("encoders.py", *arguments)
+
+
+def run(script: str, *arguments: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(FOLDER / script), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -180,6 +184,92 @@ def test_bad_options_of_encoders(
     if "--checkpoint" not in given:
         given += ["--checkpoint", str(checkpoint)]
     done = encoders(*given, "--home", tmp_path / "home")
+    assert done.returncode != 0 and "Traceback" not in done.stderr
+    assert reason in done.stderr.splitlines()[-1], done.stderr
+    assert not os.path.exists(tmp_path / "home")
+
+
+def test_a_target_of_another_length_is_seen(bench: Any) -> None:
+    """An engine that ends early would be the faster for it."""
+    seq2seq, error = bench("seq2seq"), bench("interleave").WorkerError
+
+    class Ends:
+        def ask(self, **_: Any) -> dict[str, Any]:
+            return {"seconds": 1.0, "targets": [[5] * 64, [5] * 63]}
+
+    with pytest.raises(error, match=r"targets of \[64, 63\] tokens; expected 2 of 64"):
+        seq2seq._ask(Ends(), (2, 1))
+
+
+def test_seq2seq_tables_compare_with_float32_and_with_peers(bench: Any) -> None:
+    peers, report = bench("seq2seq_peers"), bench("seq2seq_report")
+    ours, theirs, broken = (peers.Seq2seqEntrant(name) for name in ("satchel", "peer", "broken"))
+    figure = report.speed(8, 4)
+    assert figure.title == "beam 4, batch 8 (tok/s)"
+    for entrant, seconds in ((ours, (1, 2)), (theirs, (4, 4))):
+        for second in seconds:
+            entrant.add(figure.name, second)
+    ours.found, ours.distance = [[1, 2, 3], [4, 5, 6]], 0.25
+    broken.failure = "no wheel"
+    page = report.tables("t5", [ours, theirs, broken], [[1, 2, 3], [4, 9, 6]], 2).splitlines()
+    row = "| beam 4, batch 8 (tok/s) | 384 (256 to 512) | 128 | - | 3 (2 to 4) | - |"
+    assert row in page
+    assert "  Ids as float32's, from the first on: 3 of 64 greedy, 1 of 64 by 4 beams." in page
+    assert (
+        "  Log-probabilities of given targets differ from float32's by 0.2500 in the mean." in page
+    )
+    assert "  Failed: no wheel" in page
+    result = report.result([ours, theirs, broken], [[1, 2, 3], [4, 9, 6]], {"threads": 2})
+    assert result["ids_as_float32"] == {"satchel": [3, 1], "peer": [], "broken": []}
+    assert result["ratios"]["peer"][figure.name]["pairs"] == [4, 2]
+
+
+@pytest.mark.parametrize("model", ["t5", "marian"])
+def test_seq2seq_without_peers(model: str, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    done = run(
+        "seq2seq.py", "--quick", "--models", model, "--peers", "--threads", 1,
+        "--home", tmp_path / "home", "--json", out, "--markdown", tmp_path / "t.md",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "t.md").read_text("utf-8") == done.stdout
+    result = json.loads(out.read_text("utf-8"))[model]
+    [entrant] = result["entrants"]
+    assert entrant["failure"] is None and entrant["distance"] < 0.05
+    assert [len(target) for target in entrant["found"]] == [64, 64]
+    assert len(result["figures"]["satchel"]) == 8
+
+
+def test_a_peer_that_cannot_be_made_is_shown_with_its_reason(bench: Any, tmp_path: Path) -> None:
+    environment, peers = bench("environment"), bench("seq2seq_peers")
+    python = tmp_path / "ctranslate2" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    shutil.copy(environment.REQUIREMENTS / "ctranslate2.txt", python.parent.parent)
+    converter = python.with_name("ct2-transformers-converter")
+    converter.write_text("#!/bin/sh\necho Error: no such model >&2\nexit 1\n")
+    converter.chmod(0o755)
+    checkpoint = tmp_path / "checkpoint"
+    checkpoint.mkdir()
+    for name in ("model.safetensors", "config.json"):
+        (checkpoint / name).write_text("")
+    home = environment.Home(tmp_path)
+    settings = peers.Settings(home, "t5", 2, checkpoint, {})
+    entrant = peers.prepared("ctranslate2", settings)
+    assert entrant.failure and entrant.failure.startswith("Error: no such model")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--rounds", "0"], "--rounds"),
+        (["--models", "bart"], "--models"),
+        (["--peers", "llama.cpp"], "--peers"),
+        (["--markdown", "{nowhere}/t.md"], "there is no folder"),
+    ],
+)
+def test_bad_options_of_seq2seq(arguments: list[str], reason: str, tmp_path: Path) -> None:
+    given = [argument.format(nowhere=tmp_path / "nowhere") for argument in arguments]
+    done = run("seq2seq.py", *given, "--home", tmp_path / "home")
     assert done.returncode != 0 and "Traceback" not in done.stderr
     assert reason in done.stderr.splitlines()[-1], done.stderr
     assert not os.path.exists(tmp_path / "home")

@@ -1,0 +1,54 @@
+"""What the comparison commands share of their command lines: options, and where results go."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from environment import HOME
+
+
+def parser(description: str | None, rounds: str) -> argparse.ArgumentParser:
+    """Options that mean the same everywhere; `rounds` says what there are 7 of."""
+    result = argparse.ArgumentParser(description=description)
+    result.add_argument("--threads", type=count, default=2, help="of every engine (2)")
+    result.add_argument("--rounds", type=count, default=7, help=f"samples of {rounds} (7)")
+    result.add_argument("--home", type=Path, default=HOME, help="where peers are kept (.bench)")
+    result.add_argument("--json", type=Path, metavar="FILE", help="also write everything to FILE")
+    result.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="also write the tables to FILE"
+    )
+    result.add_argument("--quick", action="store_true", help="few rounds: only whether it works")
+    return result
+
+
+def parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The options; ends with a line where a result could not be written."""
+    options = parser.parse_args()
+    for path in (options.json, options.markdown):
+        if path and not path.parent.is_dir():
+            parser.error(f"{path}: there is no folder {path.parent}")
+    return options
+
+
+def count(text: str) -> int:
+    """A whole number from 1, as argparse wants its types."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def publish(
+    options: argparse.Namespace, page: str, result: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
+    """Print the tables, and write what the options name; `result` is given what was chosen."""
+    print(page)
+    if options.markdown:
+        options.markdown.write_text(page + "\n", "utf-8")
+    if options.json:
+        conditions = {"threads": options.threads, "quick": options.quick}
+        options.json.write_text(json.dumps(result(conditions), indent=1) + "\n", "utf-8")
