@@ -46,7 +46,7 @@ def parity(reference: Reference, decoder: Decoder, ids: Sequence[int]) -> list[C
     """The float32 graph against the reference model: logits of a prompt, and greedy tokens."""
     expected = reference(ids)
     limit = tolerance(expected)
-    difference = _distance(decoder.logits(ids), expected)
+    difference = distance(decoder.logits(ids), expected)
     return [
         Check("graph against reference", difference, limit),
         Check("greedy tokens against reference", _greedy_gap(reference, decoder, ids[:8]), limit),
@@ -73,13 +73,13 @@ def invariance(
     run = decoder.start()
     run.append(ids[:half])
     stepped = np.array([_step(run, [token])[0] for token in ids[half:]])
-    steps = Check("step by step against prefill", _distance(stepped, whole[half:]), limit)
+    steps = Check("step by step against prefill", distance(stepped, whole[half:]), limit)
     if not exact:
         divergence = kl_divergence(log_softmax(whole[half:]), log_softmax(stepped)).mean()
         steps = Check("KL of steps from prefill", float(divergence), MAX_STEP_KL)
     return [
         steps,
-        Check("in pieces against prefill", _distance(pieced, whole[-1]), limit),
+        Check("in pieces against prefill", distance(pieced, whole[-1]), limit),
         Check(
             "ragged batch against alone", batch_distance(together or decoder, decoder, ids), limit
         ),
@@ -112,12 +112,13 @@ def batch_distance(together: Decoder, single: Decoder, ids: Sequence[int]) -> fl
     distances = []
     for row, length in enumerate(lengths):
         alone = single.start()
-        distances.append(_distance(found[0][row], alone.append(ids[:length])[0]))
-        distances.append(_distance(found[1][row], _step(alone, [ids[length]])[0]))
+        distances.append(distance(found[0][row], alone.append(ids[:length])[0]))
+        distances.append(distance(found[1][row], _step(alone, [ids[length]])[0]))
     return max(distances)
 
 
-def _distance(a: Logits, b: Logits) -> float:
+def distance(a: Logits, b: Logits) -> float:
+    """The largest difference."""
     return float(np.abs(a - b).max())
 
 
@@ -131,7 +132,7 @@ def probe(reference: Reference, decoder: Decoder, ids: Sequence[int]) -> dict[st
         "ids": ids,
         "top": top.tolist(),
         "reference": [round(float(x), 5) for x in expected[top]],
-        "difference": _distance(found[top], expected[top]),
+        "difference": distance(found[top], expected[top]),
     }
 
 

@@ -14,13 +14,17 @@ from satchel.models.ops import Cache
 
 
 class Stack(nn.Module):
-    """Embedding, blocks and last norm: what checkpoints keep under ``model.``."""
+    """Embedding, blocks and last norm: what checkpoints keep under ``model.``.
+
+    `untied`, if there is one, makes the embedding of a row whose table was changed for a tied head.
+    """
 
     def __init__(self, config: DecoderConfig, blocks: Sequence[nn.Module], norm: RMSNorm) -> None:
         super().__init__()
         self.embed_tokens = Embedding(config.vocab_size, config.hidden_size)
         self.layers = nn.ModuleList(blocks)
         self.norm = norm
+        self.untied: Linear | None = None
 
 
 class Decoder(nn.Module):
@@ -37,7 +41,8 @@ class Decoder(nn.Module):
 
     def embed(self, input_ids: Tensor, cache: Cache | None) -> Tensor:
         """float32 [batch, length, hidden] for int64 ids [batch, length]."""
-        return self.model.embed_tokens(input_ids)
+        embedded = self.model.embed_tokens(input_ids)
+        return embedded if self.model.untied is None else self.model.untied(embedded)
 
     def head(self, hidden: Tensor) -> Tensor:
         """Logits [..., vocab] of hidden states [..., hidden]."""

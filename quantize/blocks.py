@@ -1,4 +1,4 @@
-"""8-bit weights in blocks, as MatMulNBits and GatherBlockQuantized read them. Knows no graph."""
+"""Weights in blocks, as MatMulNBits and GatherBlockQuantized read them. Knows no graph."""
 
 from __future__ import annotations
 
@@ -7,46 +7,77 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from satchel.quantize.rounding import Array, Grid, rounded
+
 BLOCK_SIZES = (16, 32, 64, 128, 256)  # what both kernels accept
-ZERO_POINT = 128
+GRIDS = {
+    8: (255, 128),
+    4: (15, None),
+}  # by bits: the highest value, and the zero point of all blocks
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """A quantised matrix: `values` uint8 [outputs, blocks, block], `scales` float32 [outputs, blocks].
+    """A quantised matrix of `bits` 8 or 4, with `block` inputs to a scale.
 
-    A weight is ``(value - 128) * scale``.
+    `values` are uint8 [outputs, blocks, bytes of a block], two 4-bit values to a byte, the first in the
+    lower half; `scales` float32 [outputs, blocks]; `zeros` uint8 [outputs, bytes of all blocks], packed
+    likewise, or None where all are 128. A weight is ``(value - zero) * scale``.
     """
 
+    bits: int
+    block: int
     values: NDArray[np.uint8]
-    scales: NDArray[np.float32]
-
-    @property
-    def block(self) -> int:
-        return int(self.values.shape[2])
+    scales: Array
+    zeros: NDArray[np.uint8] | None = None
 
 
-def quantize(weight: NDArray[np.float32], block: int) -> Blocks:
-    """Round `weight` [outputs, inputs] to the nearest of 255 steps per block of inputs.
+def fitting(block: int, inputs: int) -> int | None:
+    """The largest block up to `block` that divides `inputs`, if one does.
+
+    Behind a block that is filled up with zeros the kernel adds up in an order that depends on the rows.
+    """
+    found = [size for size in BLOCK_SIZES if size <= block and inputs % size == 0]
+    return found[-1] if found else None
+
+
+def quantize(weight: Array, block: int, bits: int = 8, moment: Array | None = None) -> Blocks:
+    """`weight` [outputs, inputs] in blocks, rounded as `moment` allows (see `rounding`).
 
     Inputs that do not fill the last block are padded with zeros.
     """
     if block not in BLOCK_SIZES:
         raise ValueError(f"block {block} is not one of {BLOCK_SIZES}")
+    top, zero = GRIDS[bits]
+    found = rounded(weight, Grid(block, top, zero), moment)
     outputs, inputs = weight.shape
-    count = -(-inputs // block)
-    padded = np.zeros((outputs, count * block), np.float32)
-    padded[:, :inputs] = weight
-    blocks = padded.reshape(outputs, count, block)
-    scales = np.abs(blocks).max(2) / np.float32(127)
-    scales[scales == 0] = 1  # an empty block: any scale gives zeros
-    blocks /= scales[:, :, None]
-    np.rint(blocks, out=blocks)
-    blocks += ZERO_POINT
-    return Blocks(blocks.astype(np.uint8), scales)
+    values = np.repeat(found.zeros, block, axis=1).astype(np.uint8)  # padding is zeros
+    values[:, :inputs] = found.values
+    if zero is not None:
+        return Blocks(bits, block, values.reshape(outputs, -1, block), found.scales)
+    packed = _packed(values).reshape(outputs, -1, block // 2)
+    return Blocks(bits, block, packed, found.scales, _packed(found.zeros.astype(np.uint8)))
 
 
-def dequantize(blocks: Blocks, inputs: int) -> NDArray[np.float32]:
+def dequantize(blocks: Blocks, inputs: int) -> Array:
     """The float32 [outputs, inputs] that the quantised matrix stands for."""
-    values = (blocks.values.astype(np.float32) - ZERO_POINT) * blocks.scales[:, :, None]
-    return values.reshape(len(values), -1)[:, :inputs]
+    outputs, count = blocks.scales.shape
+    zeros: NDArray[np.float32] = np.full((outputs, count), 128, np.float32)
+    values = blocks.values.reshape(outputs, -1)
+    if blocks.zeros is not None:
+        zeros = _unpacked(blocks.zeros)[:, :count].astype(np.float32)
+        values = _unpacked(values)
+    steps = values.reshape(outputs, count, blocks.block).astype(np.float32) - zeros[:, :, None]
+    matrix: Array = (steps * blocks.scales[:, :, None]).reshape(outputs, -1)[:, :inputs]
+    return matrix
+
+
+def _packed(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pairs of 4-bit values [rows, columns] in bytes."""
+    even = np.pad(values, ((0, 0), (0, values.shape[1] % 2)))
+    packed: NDArray[np.uint8] = even[:, ::2] | even[:, 1::2] << np.uint8(4)
+    return packed
+
+
+def _unpacked(packed: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.stack([packed & 15, packed >> 4], -1).reshape(len(packed), -1)

@@ -1,39 +1,157 @@
-"""What goes into each linear layer of a reference model, watched while it reads. Knows no graph."""
+"""What a reference model's layers are given, watched while it reads. Knows no graph."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
-from satchel.models.layers import Linear
+from satchel.models.layers import Attention, Linear
 
 Array = NDArray[np.float32]
-Ranges = dict[str, tuple[Array, Array]]  # by layer name: least and largest of each input [inputs]
+Range = tuple[Array, Array]  # least and largest of each channel
+
+
+@dataclass
+class Statistics:
+    """What was seen of a model's layers, by their dotted names.
+
+    `ranges` are those of the inputs of linear layers, float32 [inputs]; `caches` how far from zero the
+    keys and values of each causal attention go, float32 [kv_heads * head_dim], in the order of layers.
+    """
+
+    ranges: dict[str, Range] = field(default_factory=dict)
+    caches: list[Range] = field(default_factory=list)
+    moment: Callable[[str], Array | None] = lambda name: None  # see `Moments`
+
+    def largest(self, name: str) -> Array:
+        """How far from zero each input of a linear layer goes."""
+        low, high = self.ranges[name]
+        return np.maximum(high, -low)
 
 
 @contextmanager
-def watched(model: nn.Module) -> Iterator[Ranges]:
-    """The ranges of the inputs of all linear layers, filled while `model` runs inside the context."""
-    ranges: Ranges = {}
-
-    def watch(name: str) -> Any:
-        def hook(_: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-            least, largest = inputs[0].detach().flatten(0, -2).aminmax(dim=0)
-            low, high = ranges.get(name, (least.numpy(), largest.numpy()))
-            ranges[name] = np.minimum(low, least.numpy()), np.maximum(high, largest.numpy())
-
-        return hook
-
-    layers = [(name, part) for name, part in model.named_modules() if isinstance(part, Linear)]
-    hooks = [part.register_forward_pre_hook(watch(name)) for name, part in layers]
+def watched(model: nn.Module) -> Iterator[Statistics]:
+    """Statistics that are filled while `model` runs inside the context."""
+    found = Statistics()
+    hooks = []
+    for name, part in model.named_modules():
+        if isinstance(part, Linear):
+            hooks.append(part.register_forward_pre_hook(_inputs(found.ranges, name)))
+        elif isinstance(part, Attention):
+            hooks += _cached(part, found.caches)
     try:
-        yield ranges
+        yield found
     finally:
         for hook in hooks:
             hook.remove()
+
+
+class Moments:
+    """The mean of x xᵀ over the inputs x of each linear layer, float32 [inputs, inputs].
+
+    Those of a whole model would need more memory than its weights, so they are collected for some layers
+    at a time, in the order in which they are asked for.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        read: Callable[[], None],
+        budget: int,
+    ) -> None:
+        self.model, self.read, self.budget = model, read, budget
+        self.order = [name for name, part in model.named_modules() if isinstance(part, Linear)]
+        self.held: dict[str, Array] = {}
+
+    def __call__(self, name: str) -> Array | None:
+        """The moment of one layer; None where the layer was given nothing."""
+        if name not in self.order:
+            return None
+        if name not in self.held:
+            self.held = self._collect(self.order[self.order.index(name) :])
+        return self.held.pop(name, None)
+
+    def _collect(self, names: Sequence[str]) -> dict[str, Array]:
+        found: dict[str, Tensor] = {}
+        counts: dict[str, int] = {}
+        room, hooks = self.budget, list[Any]()
+        for name in names:
+            layer = self.model.get_submodule(name)
+            assert isinstance(layer, Linear)
+            room -= 4 * layer.in_features**2
+            if hooks and room < 0:
+                break
+            hooks.append(layer.register_forward_pre_hook(_moment(name, found, counts)))
+        try:
+            self.read()
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return {name: (total / counts[name]).numpy() for name, total in found.items()}
+
+
+def _moment(name: str, found: dict[str, Tensor], counts: dict[str, int]) -> Any:
+    def hook(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        x = inputs[0].detach().flatten(0, -2)
+        if name not in found:
+            found[name], counts[name] = torch.zeros(x.shape[1], x.shape[1]), 0
+        found[name].addmm_(x.T, x)
+        counts[name] += len(x)
+
+    return hook
+
+
+def _inputs(ranges: dict[str, Range], name: str) -> Any:
+    def hook(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        least, largest = inputs[0].detach().flatten(0, -2).aminmax(dim=0)
+        low, high = ranges.get(name, (least.numpy(), largest.numpy()))
+        ranges[name] = np.minimum(low, least.numpy()), np.maximum(high, largest.numpy())
+
+    return hook
+
+
+def _cached(attention: Attention, caches: list[Range]) -> list[Any]:
+    """Watch the keys and values that `attention` would keep; its place in `caches` is the next."""
+    place, heads = len(caches), attention.heads
+    nothing = np.zeros(heads.widths[1], np.float32)
+    caches.append((nothing, nothing))
+
+    def keep(part: int, x: Tensor) -> None:
+        pair = list(caches[place])
+        pair[part] = np.maximum(pair[part], x.detach().flatten(0, -2).amax(dim=0).numpy())
+        caches[place] = (pair[0], pair[1])
+
+    def projected(_: nn.Module, __: Any, output: Tensor) -> None:
+        _, key, value = output.split(heads.widths, dim=-1)
+        keep(1, value.abs())
+        if not hasattr(attention, "k_norm"):
+            keep(0, _turning(key, attention))
+
+    def normed(_: nn.Module, __: Any, output: Tensor) -> None:
+        keep(0, _turning(output.flatten(-2), attention))
+
+    hooks = [attention.qkv_proj.register_forward_hook(projected)]
+    if hasattr(attention, "k_norm"):
+        hooks.append(attention.k_norm.register_forward_hook(normed))
+    return hooks
+
+
+def _turning(key: Tensor, attention: Attention) -> Tensor:
+    """How far from zero keys [..., kv_heads * head_dim] can get at any position.
+
+    Rotary positions turn pairs of channels, whose length stays.
+    """
+    if attention.rope is None:
+        return key.abs()
+    half = attention.rope.cos.shape[1]
+    heads = key.unflatten(-1, (-1, attention.heads.head_dim))
+    first, second, rest = heads.tensor_split([half, 2 * half], dim=-1)
+    length = torch.hypot(first, second)
+    return torch.cat([length, length, rest.abs()], -1).flatten(-2)

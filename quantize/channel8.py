@@ -18,8 +18,9 @@ import numpy as np
 import onnx_ir as ir
 
 from satchel.quantize import channels
-from satchel.quantize.calibrate import Ranges
+from satchel.quantize.calibrate import Statistics
 from satchel.quantize.nodes import MICROSOFT, Replacement, layer_name, operands
+from satchel.quantize.rounding import Array
 
 SMALLEST = 1e-12  # of a scale, where a token is all zeros
 NORMS = ("LayerNormalization", "RMSNormalization", "SkipSimplifiedLayerNormalization")
@@ -28,24 +29,25 @@ FLOORS = {"Gelu": -0.1701, "QuickGelu": -0.2785, "Relu": 0.0}  # least values of
 FLOOR_STEPS = 24  # steps below zero for an activation with a floor, which leaves 231 above
 
 
-def linear(new: Replacement, ranges: Ranges) -> None:
-    """Lower the ``satchel::Linear`` that `new` replaces."""
+def linear(new: Replacement, statistics: Statistics, moment: Array | None) -> None:
+    """Lower the ``satchel::Linear`` that `new` replaces; `moment` is that of its inputs, if known."""
     x, weight, bias = operands(new.source)
     assert weight.const_value is not None
     matrix = np.asarray(weight.const_value.numpy(), np.float32)
     producer, name = x.producer(), layer_name(new.source)
     operator = producer.op_type if producer is not None else ""
-    static = operator in BOUNDED and name in ranges
+    static = operator in BOUNDED and name in statistics.ranges
     if static:
-        low, high = ranges[name]
+        low, high = statistics.ranges[name]
         if operator in NORMS:
-            factors = channels.smoothing(matrix, np.maximum(high, -low))
+            factors = channels.smoothing(matrix, statistics.largest(name))
             matrix, low, high = matrix * factors, low / factors, high / factors
+            moment = None if moment is None else moment / factors / factors[:, None]
             x = new.add("Mul", [x, new.initializer(f"{name}.smoothing", 1 / factors)])
         rounded, scale, zero = _by_calibration(new, x, float(low.min()), float(high.max()))
     else:
         rounded, scale, zero = _by_token(new, x, FLOORS.get(operator))
-    quantized = channels.quantize(matrix)
+    quantized = channels.quantize(matrix, moment)
     values = new.initializer(f"{name}.weight.int8", quantized.values)
     scales = new.initializer(f"{name}.weight.scales", quantized.scales)
     inputs = [rounded, values, scale, scales, zero]

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+from satchel.quantize.rounding import Array, Grid, rounded
+
+GRID_TOP, GRID_ZERO = 254, 127  # of int8 without -128, so that zero lies in the middle
 SMOOTHING = 0.75  # measured on all-MiniLM-L6-v2: 0.65 and 0.85 are both further from float32
 
 
@@ -22,12 +24,11 @@ class Channels:
     scales: Array
 
 
-def quantize(weight: Array) -> Channels:
-    """Round `weight` [outputs, inputs] to the nearest of 255 steps per output."""
-    scales = np.abs(weight).max(1) / np.float32(127)
-    scales[scales == 0] = 1  # an empty row: any scale gives zeros
-    values = np.rint(weight / scales[:, None]).astype(np.int8)
-    return Channels(np.ascontiguousarray(values.T), scales)
+def quantize(weight: Array, moment: Array | None = None) -> Channels:
+    """Round `weight` [outputs, inputs] to 255 steps per output, as `moment` allows (see `rounding`)."""
+    found = rounded(weight, Grid(weight.shape[1], GRID_TOP, GRID_ZERO), moment)
+    values = (found.values.astype(np.int16) - GRID_ZERO).astype(np.int8)
+    return Channels(np.ascontiguousarray(values.T), found.scales[:, 0])
 
 
 def smoothing(weight: Array, largest: Array) -> Array:

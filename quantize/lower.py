@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from satchel.quantize import blocks, channel8, norms
-from satchel.quantize.calibrate import Ranges
+from satchel.quantize import blocks, cache8, channel8, norms
+from satchel.quantize.calibrate import Statistics
 from satchel.quantize.nodes import MICROSOFT, Replacement, layer_name, operands, shape, weight_of
 from satchel.quantize.profile import FP32, Profile, Scheme
+from satchel.quantize.rounding import Array
 
 ABSTRACT = "satchel"
+BITS = {"blocks8": 8, "blocks4": 4}
 FEW_OUTPUTS = 32  # a head of a few labels: quantising it saves nothing
 
 
@@ -27,21 +29,25 @@ def lower(
     model: ir.Model,
     profile: Profile,
     role: str,
-    ranges: Ranges | None = None,
+    statistics: Statistics | None = None,
     progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
 ) -> None:
     """Replace every abstract node of `model`, the bundle's graph `role`, in place.
 
-    `ranges` are those of the inputs of linear layers; without them nothing is smoothed.
+    `statistics` are those of the reference model; without them nothing is smoothed, and the cache
+    stays float32.
     """
+    statistics = statistics or Statistics()
     if role != "decoder":  # a decoder's step has one row
         norms.split(model.graph)
     nodes = [node for node in model.graph if node.domain == ABSTRACT]
-    layers = _Layers(profile, role, nodes, ranges or {})
+    layers = _Layers(profile, role, nodes, statistics)
     for node in progress(nodes):
         new = Replacement(model.graph, node)
         layers.linear(new) if node.op_type == "Linear" else layers.embedding(new)
         new.carry_out()
+    if role == "decoder" and cache8.kept(profile, statistics):
+        cache8.lower(model.graph, statistics.caches)
     for name, value in list(model.graph.initializers.items()):
         if not value.uses():
             del model.graph.initializers[name]
@@ -52,22 +58,24 @@ def lower(
 class _Layers:
     """Lowers nodes one by one, quantising each weight once."""
 
-    def __init__(self, profile: Profile, role: str, nodes: list[ir.Node], ranges: Ranges) -> None:
-        self.profile, self.role, self.ranges = profile, role, ranges
-        self.quantized: dict[str, tuple[blocks.Blocks, ir.Value]] = {}
+    def __init__(
+        self, profile: Profile, role: str, nodes: list[ir.Node], statistics: Statistics
+    ) -> None:
+        self.profile, self.role, self.statistics = profile, role, statistics
+        self.quantized: dict[str, tuple[blocks.Blocks, list[ir.Value | None]]] = {}
         self.tables = {layer_name(node) for node in nodes if node.op_type == "Embedding"}
 
     def linear(self, new: Replacement) -> None:
         name = layer_name(new.source)
-        if name in self.tables:  # tied: both read the same bytes
+        if self._tied(new.source):  # both read the same bytes
             scheme = self._table_scheme(new.source)
         else:
             scheme = self.profile.scheme(name, self.role)
         match scheme.kind:
-            case "blocks8":
-                self._blocks8(new, scheme)
+            case "blocks8" | "blocks4":
+                self._matmul(new, scheme)
             case "channel8" if shape(weight_of(new.source))[0] > FEW_OUTPUTS:
-                channel8.linear(new, self.ranges)
+                channel8.linear(new, self.statistics, self._moment(new.source))
             case _:
                 _fp32(new)
 
@@ -78,15 +86,15 @@ class _Layers:
         if scheme.kind == "fp32":
             new.add("Gather", [weight, ids], axis=0)
             return
-        quantized, scales = self._quantize(new, scheme)
+        quantized, inputs = self._blocks(new, scheme)
         rows = quantized.values.reshape(len(quantized.values), -1)  # a view: the same bytes
         values = new.initializer(f"{weight.name}.rows", rows)
         new.add(
             "GatherBlockQuantized",
-            [values, ids, scales],
+            [values, ids, *inputs],
             MICROSOFT,
-            bits=8,
-            block_size=scheme.block,
+            bits=quantized.bits,
+            block_size=quantized.block,
             gather_axis=0,
             quantize_axis=1,
         )
@@ -94,40 +102,53 @@ class _Layers:
     def _table_scheme(self, node: ir.Node) -> Scheme:
         """The scheme of a table; one whose rows no block divides stays float32."""
         scheme = self.profile.table(layer_name(node))
-        if scheme.kind == "fp32":
-            return scheme
         width = shape(weight_of(node))[1]
-        fitting = [b for b in blocks.BLOCK_SIZES if b <= scheme.block and width % b == 0]
-        return Scheme(scheme.kind, fitting[-1]) if fitting else FP32
+        return scheme if scheme.block and blocks.fitting(scheme.block, width) else FP32
 
-    def _blocks8(self, new: Replacement, scheme: Scheme) -> None:
+    def _matmul(self, new: Replacement, scheme: Scheme) -> None:
         x, weight, bias = operands(new.source)
-        quantized, scales = self._quantize(new, scheme)
-        outputs, inputs = shape(weight)
+        quantized, inputs = self._blocks(new, scheme)
         values = new.initializer(f"{weight.name}.blocks", quantized.values)
+        inputs = [x, values, *inputs]
+        if bias is not None:
+            inputs += [None] * (5 - len(inputs)) + [bias]
         new.add(
             "MatMulNBits",
-            [x, values, scales] + ([None, None, bias] if bias is not None else []),
+            inputs,
             MICROSOFT,
-            K=inputs,
-            N=outputs,
-            bits=8,
-            block_size=scheme.block,
+            K=shape(weight)[1],
+            N=shape(weight)[0],
+            bits=quantized.bits,
+            block_size=quantized.block,
             accuracy_level=4,  # without it the kernel unpacks all weights on every call
         )
 
-    def _quantize(self, new: Replacement, scheme: Scheme) -> tuple[blocks.Blocks, ir.Value]:
+    def _blocks(
+        self, new: Replacement, scheme: Scheme
+    ) -> tuple[blocks.Blocks, list[ir.Value | None]]:
+        """The weight in blocks, and the initializers that go with its values."""
         weight = weight_of(new.source)
         name = str(weight.name)
         if name not in self.quantized:
             assert weight.const_value is not None
             matrix = np.asarray(weight.const_value.numpy(), np.float32)
-            quantized = blocks.quantize(matrix, scheme.block)
-            self.quantized[name] = (
-                quantized,
-                new.initializer(f"{name}.scales", quantized.scales),
-            )
+            block = blocks.fitting(scheme.block, matrix.shape[1]) or scheme.block
+            moment = None if self._tied(new.source) else self._moment(new.source)
+            quantized = blocks.quantize(matrix, block, BITS[scheme.kind], moment)
+            inputs: list[ir.Value | None] = [new.initializer(f"{name}.scales", quantized.scales)]
+            if quantized.zeros is not None:
+                inputs.append(new.initializer(f"{name}.zeros", quantized.zeros))
+            self.quantized[name] = quantized, inputs
         return self.quantized[name]
+
+    def _tied(self, node: ir.Node) -> bool:
+        return layer_name(node) in self.tables
+
+    def _moment(self, node: ir.Node) -> Array | None:
+        """The moment of a layer's inputs, where the profile makes use of it."""
+        if not self.profile.compensated:
+            return None
+        return self.statistics.moment(layer_name(node))
 
 
 def _fp32(new: Replacement) -> None:

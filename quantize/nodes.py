@@ -36,6 +36,17 @@ def shape(value: ir.Value) -> tuple[int, ...]:
     return tuple(int(axis) for axis in value.shape if isinstance(axis, int))
 
 
+def initializer(graph: ir.Graph, name: str, array: np.ndarray[Any, Any]) -> ir.Value:
+    """The initializer of that name, made from `array` where the graph has none yet."""
+    if name not in graph.initializers:
+        tensor = ir.Tensor(array, name=name)
+        value = ir.Value(
+            name=name, shape=tensor.shape, type=ir.TensorType(tensor.dtype), const_value=tensor
+        )
+        graph.register_initializer(value)
+    return graph.initializers[name]
+
+
 class Replacement:
     """The nodes that take the place of one abstract node, in their order."""
 
@@ -56,13 +67,7 @@ class Replacement:
 
     def initializer(self, name: str, array: np.ndarray[Any, Any]) -> ir.Value:
         """The initializer of that name, made from `array` where the graph has none yet."""
-        if name not in self.graph.initializers:
-            tensor = ir.Tensor(array, name=name)
-            value = ir.Value(
-                name=name, shape=tensor.shape, type=ir.TensorType(tensor.dtype), const_value=tensor
-            )
-            self.graph.register_initializer(value)
-        return self.graph.initializers[name]
+        return initializer(self.graph, name, array)
 
     def constant(self, value: float | int, dtype: type[np.generic]) -> ir.Value:
         """A scalar, one initializer per value and type."""

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from satchel.runtime.errors import UsageError
 
-Kind = Literal["fp32", "blocks8", "channel8"]
+Kind = Literal["fp32", "blocks8", "blocks4", "channel8"]
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Scheme:
     blocks8   8-bit weights, symmetric, one float32 scale per `block` inputs of each output; activations
               int8 per row and block inside the kernel (MatMulNBits, accuracy_level 4). The better
               kernel for one row, which only reads weights
+    blocks4   likewise with 4 bits, and a zero point of 4 bits for each block
     channel8  8-bit weights, symmetric, one float32 scale per output; activations uint8 with a scale
               from calibration or one per token (MatMulIntegerToFloat). The better kernel for many rows
 
@@ -35,6 +36,8 @@ class Profile:
 
     `graphs` holds what is different by graph: a decoder reads all weights for one new token, an encoder
     for many at once. `tables` is for embeddings and for heads tied to one, whose bytes both read.
+    `rotated` turns the reference model before it is traced (`rotate.py`), `compensated` rounds weights
+    by what calibration reads (`rounding.py`), and `cache` is what keys and values are kept as.
     """
 
     name: str
@@ -42,6 +45,9 @@ class Profile:
     tables: Scheme
     graphs: dict[str, Scheme] = field(default_factory=dict)
     roles: dict[str, Scheme] = field(default_factory=dict)
+    rotated: bool = False
+    compensated: bool = False
+    cache: Literal["float32", "int8"] = "float32"
 
     def scheme(self, layer: str, graph: str) -> Scheme:
         """The scheme of the linear layer with this dotted name in that graph."""
@@ -51,9 +57,11 @@ class Profile:
         """The scheme of the embedding with this dotted name."""
         return self.roles.get(_role(layer), self.tables)
 
-    def calibrated(self, graph: str) -> bool:
-        """Whether layers of that graph want to know the ranges of their inputs."""
-        return self.graphs.get(graph, self.default).kind == "channel8"
+    @property
+    def calibrated(self) -> bool:
+        """Whether it wants to know what the layers of a model are given."""
+        kinds = {scheme.kind for scheme in (self.default, *self.graphs.values())}
+        return "channel8" in kinds or self.cache == "int8"
 
     def to_dict(self, graphs: Iterable[str]) -> dict[str, Any]:
         """For the manifest of a bundle with these graphs."""
@@ -62,6 +70,9 @@ class Profile:
             "graphs": {graph: asdict(self.graphs.get(graph, self.default)) for graph in graphs},
             "tables": asdict(self.tables),
             "roles": {role: asdict(scheme) for role, scheme in self.roles.items()},
+            "rotated": self.rotated,
+            "compensated": self.compensated,
+            "cache": self.cache,
         }
 
 
@@ -78,7 +89,9 @@ PROFILES = {
         BLOCKS8,
         {"decoder": BLOCKS8},
         # Position tables are read a row at a time and added to the residual stream: nothing to gain.
-        {"wpe": FP32, "position_embeddings": FP32, "token_type_embeddings": FP32},
+        {"wpe": FP32, "position_embeddings": FP32, "token_type_embeddings": FP32, "untied": FP32},
+        rotated=True,
+        cache="int8",
     ),
 }
 

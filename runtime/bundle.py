@@ -25,6 +25,7 @@ TOKENIZER = "tokenizer.json"
 MANIFEST_LIMIT = 1 << 20
 SIZE_LIMIT = 1 << 31
 PARTS = ("key", "value")
+CACHE_DTYPES = {"float32": 4, "int8": 1}  # bytes of a number
 FILE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
@@ -66,7 +67,7 @@ class CacheGeometry:
     @property
     def bytes_per_position(self) -> int:
         """Memory of one position of one text, over all layers."""
-        return self.layers * 2 * self.kv_heads * self.head_dim * 4
+        return self.layers * 2 * self.kv_heads * self.head_dim * CACHE_DTYPES[self.dtype]
 
 
 @dataclass(frozen=True)
@@ -292,8 +293,9 @@ class Manifest:
     def _check_ports(self) -> None:
         """The decoder's graph, and an encoder's beside it, have the tensors that `cache` promises."""
         cache = self.cache
-        if cache is None or cache.dtype != "float32":
-            raise BundleError(f"{MANIFEST}: a decoder needs a cache of float32, not {shown(cache)}")
+        if cache is None or cache.dtype not in CACHE_DTYPES:
+            known = " or ".join(CACHE_DTYPES)
+            raise BundleError(f"{MANIFEST}: a decoder needs a cache of {known}, not {shown(cache)}")
         sizes = [cache.kv_heads, cache.head_dim]
         crossing = ["cross.{}."] if self.family == "encoder-decoder" else []
         own = {"decoder": ["past_key_values.{}.", "present.{}.", *crossing], "encoder": crossing}

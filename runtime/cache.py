@@ -26,7 +26,7 @@ class KVCache:
         self.batch = batch
         self.context = context
         self.capacity = 0
-        self.arrays: dict[tuple[int, str], NDArray[np.float32]] = {}
+        self.arrays: dict[tuple[int, str], NDArray[Any]] = {}
         self.values: dict[tuple[int, str], Any] = {}
 
     def reserve(self, positions: int) -> bool:
@@ -74,18 +74,18 @@ class KVCache:
         self._take({place: array[:count] for place, array in arrays.items()})
         return True
 
-    def _allocated(self, batch: int, capacity: int) -> dict[tuple[int, str], NDArray[np.float32]]:
+    def _allocated(self, batch: int, capacity: int) -> dict[tuple[int, str], NDArray[Any]]:
         shape = (batch, self.geometry.kv_heads, capacity, self.geometry.head_dim)
         places = [(layer, part) for layer in range(self.geometry.layers) for part in PARTS]
         try:
-            return {place: np.zeros(shape, np.float32) for place in places}
+            return {place: np.zeros(shape, self.geometry.dtype) for place in places}
         except MemoryError as error:  # the buffers in use are untouched
             size = self.geometry.bytes_per_position * capacity * batch
             raise LimitError(
                 f"no memory for a cache of {capacity} positions ({size >> 20} MB)", "OUT_OF_MEMORY"
             ) from error
 
-    def _take(self, arrays: dict[tuple[int, str], NDArray[np.float32]]) -> None:
+    def _take(self, arrays: dict[tuple[int, str], NDArray[Any]]) -> None:
         self.arrays = arrays  # the OrtValues are views: the arrays must outlive them
         self.values = {
             place: ort.OrtValue.ortvalue_from_numpy(array) for place, array in arrays.items()

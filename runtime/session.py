@@ -16,7 +16,12 @@ import onnxruntime as ort
 from satchel.runtime.bundle import Bundle, Graph
 from satchel.runtime.errors import BundleError, LimitError, SatchelError, UsageError, shown
 
-ORT_TYPES = {"tensor(float)": "float32", "tensor(int64)": "int64", "tensor(int32)": "int32"}
+ORT_TYPES = {
+    "tensor(float)": "float32",
+    "tensor(int64)": "int64",
+    "tensor(int32)": "int32",
+    "tensor(int8)": "int8",
+}
 
 
 def open_session(bundle: Bundle, role: str, threads: int | None = None) -> Any:

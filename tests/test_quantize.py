@@ -13,7 +13,7 @@ import torch
 
 from satchel.models import layers, ops
 from satchel.quantize import channels
-from satchel.quantize.calibrate import Ranges, watched
+from satchel.quantize.calibrate import Statistics, watched
 from satchel.quantize.lower import lower
 from satchel.quantize.profile import profile
 
@@ -43,13 +43,15 @@ def made(act: str, outputs: int = HIDDEN) -> tuple[Sandwich, torch.Tensor]:
     return model, torch.randn(BATCH, LENGTH, INPUTS)
 
 
-def lowered(model: Sandwich, x: torch.Tensor, ranges: Ranges | None) -> tuple[Any, Counter[str]]:
+def lowered(
+    model: Sandwich, x: torch.Tensor, statistics: Statistics | None
+) -> tuple[Any, Counter[str]]:
     shapes = ({0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC},)
     program = torch.onnx.export(
         model, (x,), dynamo=True, opset_version=ops.OPSET, dynamic_shapes=shapes, verbose=False
     )
     assert program is not None
-    lower(program.model, profile("int8"), "encoder", ranges)
+    lower(program.model, profile("int8"), "encoder", statistics)
     graph = ir.to_proto(program.model).SerializeToString()
     kinds = Counter(node.op_type for node in program.model.graph)
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
@@ -57,11 +59,11 @@ def lowered(model: Sandwich, x: torch.Tensor, ranges: Ranges | None) -> tuple[An
     return (lambda array: session.run(None, {name: array})[0]), kinds
 
 
-def calibrated(model: Sandwich, x: torch.Tensor) -> Ranges:
-    with watched(model) as ranges, torch.inference_mode():
+def calibrated(model: Sandwich, x: torch.Tensor) -> Statistics:
+    with watched(model) as statistics, torch.inference_mode():
         model(x[:2])
         model(x[2:])
-    return ranges
+    return statistics
 
 
 def error(run: Any, model: Sandwich, x: torch.Tensor) -> float:
@@ -116,10 +118,10 @@ def test_a_head_of_few_labels_stays_float32() -> None:
 
 def test_ranges_cover_all_that_was_read() -> None:
     model, x = made("gelu")
-    ranges = calibrated(model, x)
+    statistics = calibrated(model, x)
     with torch.inference_mode():
         seen = model.norm(x).flatten(0, 1)
-    low, high = ranges["up_proj"]
+    low, high = statistics.ranges["up_proj"]
     np.testing.assert_array_equal(low, seen.amin(0).numpy())
     np.testing.assert_array_equal(high, seen.amax(0).numpy())
     assert not model.up_proj._forward_pre_hooks  # nothing stays behind

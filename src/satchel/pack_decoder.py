@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
+from torch import nn
 
 from satchel import models
 from satchel.export import check, signature
@@ -28,7 +29,6 @@ from satchel.models.checkpoint import Checkpoint
 from satchel.models.decoder import Decoder
 from satchel.progress import Stage
 from satchel.quantize import quality
-from satchel.quantize.calibrate import Ranges
 from satchel.quantize.quality import Sample
 from satchel.recipe import Traceable
 from satchel.runtime.bundle import Bundle, CacheGeometry
@@ -133,13 +133,25 @@ class DecoderRecipe:
             "chat": self.chat,
         }
 
-    def ranges(self, role: str, stage: Stage) -> Ranges:
-        return {}  # no scheme of a decoder asks for them
+    @property
+    def parts(self) -> dict[str, nn.Module]:
+        return {"decoder": self.reference}
 
-    def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
-        """float32 [length, vocab] by the reference model."""
+    def feed(self, role: str, stage: Stage) -> None:
+        text = "\n\n".join(quality.calibration())
+        ids = Tokenizer.from_buffer(self.tokenizer).encode(text).ids
+        for window in stage("calibrating")(quality.text_windows(ids, self.context)):
+            self.logits(window, last=True)
+
+    def answer(self) -> NDArray[np.float32]:
+        return self.logits(self.probe_ids[:CHECK_TOKENS])
+
+    def logits(self, ids: Sequence[int], last: bool = False) -> NDArray[np.float32]:
+        """float32 [length, vocab] by the reference model, or [1, vocab] of the last position."""
+        rows = torch.tensor([len(ids) - 1]) if last else None
         with torch.inference_mode():
-            result: NDArray[np.float32] = self.reference(torch.tensor([list(ids)]))[0].numpy()
+            logits = self.reference(torch.tensor([list(ids)]), logit_rows=rows)
+        result: NDArray[np.float32] = (logits if last else logits[0]).numpy()
         return result
 
     def exact_checks(self, bundle: Bundle) -> list[Check]:

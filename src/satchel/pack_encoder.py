@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
+from torch import nn
 
 from satchel import models
 from satchel.export import signature
@@ -20,7 +21,6 @@ from satchel.models.checkpoint import Checkpoint
 from satchel.models.encoder import EncoderModel
 from satchel.progress import Stage
 from satchel.quantize import quality
-from satchel.quantize.calibrate import Ranges, watched
 from satchel.recipe import Traceable
 from satchel.runtime.bundle import Bundle, Labels, Port, TextInput, Tokens
 from satchel.runtime.encoder import Encoder, batches
@@ -107,12 +107,19 @@ class EncoderRecipe:
             "image": self.image.to_dict() if self.image is not None else None,
         }
 
-    def ranges(self, role: str, stage: Stage) -> Ranges:
+    @property
+    def parts(self) -> dict[str, nn.Module]:
+        return dict(self.model.towers)
+
+    def feed(self, role: str, stage: Stage) -> None:
         tower = self.model.towers[role]
-        with watched(tower) as ranges, torch.inference_mode():
+        with torch.inference_mode():
             for sample in stage(f"calibrating: {role}")(self.calibration[role]):
                 tower(*(torch.from_numpy(sample[name]) for name in tower.input_names))
-        return ranges
+
+    def answer(self) -> Array:
+        answers = [self._reference(role, samples[0]) for role, samples in self.samples.items()]
+        return np.concatenate([answer.reshape(-1) for answer in answers])
 
     def exact_checks(self, bundle: Bundle) -> list[Check]:
         checks = []

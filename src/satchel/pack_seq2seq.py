@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import nn
 
@@ -24,7 +25,6 @@ from satchel.models.seq2seq_config import Seq2seqConfig
 from satchel.pack_decoder import quality_checks
 from satchel.progress import Stage
 from satchel.quantize import quality
-from satchel.quantize.calibrate import Ranges, watched
 from satchel.quantize.quality import Sample
 from satchel.recipe import Traceable
 from satchel.runtime import bundle as contract
@@ -57,6 +57,8 @@ class Seq2seqRecipe:
     sources: list[Any]  # what the checks read
     target: list[int]  # the shipped text, as what a target might be
     notes: list[str]
+    # Sources and the reference's targets of some of them, made when they are first needed.
+    calibration: list[tuple[list[int], list[int]]] = field(default_factory=list)
 
     @classmethod
     def of(
@@ -158,13 +160,27 @@ class Seq2seqRecipe:
             "generation": self.generation,
         }
 
-    def ranges(self, role: str, stage: Stage) -> Ranges:
-        encode = Tokenizer.from_buffer(self.tokenizer)
-        longest = self.reference.config.source_context
-        with watched(self.reference) as ranges, torch.inference_mode():
-            for text in stage(f"calibrating: {role}")(quality.calibration()):
-                self.reference.read(*_padded([encode.encode(text).ids[:longest]]))
-        return ranges
+    @property
+    def parts(self) -> dict[str, nn.Module]:
+        return {"encoder": self.reference, "decoder": self.reference}
+
+    def feed(self, role: str, stage: Stage) -> None:
+        if not self.calibration:
+            encode, longest = (
+                Tokenizer.from_buffer(self.tokenizer),
+                self.reference.config.source_context,
+            )
+            texts = quality.calibration()
+            sources = [encode.encode(text).ids[:longest] for text in texts]
+            few = sources[:: max(1, len(sources) // SOURCES)]
+            targets = self._written(self.read(few), len(few), stage).tolist()
+            self.calibration.extend(zip(few, targets, strict=True))
+            self.calibration.extend((source, [self.start]) for source in sources)
+        for source, target in stage("calibrating")(self.calibration):
+            self._logits(self.read([source]), torch.tensor([target]))
+
+    def answer(self) -> NDArray[np.float32]:
+        return self._reference(self.read([self.sources[0]]))(self.target)
 
     def exact_checks(self, bundle: Bundle) -> list[Check]:
         encoder, decoder = self._open(bundle)
@@ -244,16 +260,20 @@ class Seq2seqRecipe:
     def _samples(self, encoder: Encoder, decoder: Decoder, stage: Stage) -> Iterable[Sample]:
         """The reference's own greedy targets of its sources, read by both models."""
         reading = self.read(self.sources)
-        count = len(self.sources)
-        targets = torch.full((count, 1), self.start)
-        for _ in stage("writing targets")(range(TARGET_TOKENS - 1)):
-            last = (torch.arange(count) + 1) * targets.shape[1] - 1
-            chosen = self._logits(reading, targets, last).argmax(-1, keepdim=True)
-            targets = torch.cat([targets, chosen], 1)
+        targets = self._written(reading, len(self.sources), stage)
         expected = self._logits(reading, targets).numpy()
         rows = list(zip(self.sources, targets.tolist(), expected, strict=True))
         for source, target, logits in stage("measuring quality")(rows):
             yield target, logits, decoder.reading(encoder([source])).logits(target)
+
+    def _written(self, reading: Context, count: int, stage: Stage) -> torch.Tensor:
+        """The reference's greedy targets int64 [count, TARGET_TOKENS] of as many sources."""
+        targets = torch.full((count, 1), self.start)
+        for _ in stage("writing targets")(range(min(TARGET_TOKENS, self.context) - 1)):
+            last = (torch.arange(count) + 1) * targets.shape[1] - 1
+            chosen = self._logits(reading, targets, last).argmax(-1, keepdim=True)
+            targets = torch.cat([targets, chosen], 1)
+        return targets
 
 
 def _padded(sources: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -21,7 +21,6 @@ from satchel.models.seq2seq_config import Seq2seqConfig
 from satchel.models.whisper import Config, Model
 from satchel.pack_seq2seq import Encoder, Seq2seqRecipe
 from satchel.progress import Stage
-from satchel.quantize.calibrate import Ranges
 from satchel.runtime.audio import sample_sounds
 from satchel.runtime.bundle import Bundle, Port, Speech
 from satchel.runtime.errors import CheckpointError
@@ -82,9 +81,8 @@ class SpeechRecipe(Seq2seqRecipe):
         audio = audio_format(self.checkpoint).to_dict()
         return super().facts() | {"audio": audio, "speech": self.speech()}
 
-    def ranges(self, role: str, stage: Stage) -> Ranges:
-        """None: tones are no speech to fix scales by, and a scale per token needs none."""
-        return {}
+    def feed(self, role: str, stage: Stage) -> None:
+        """Nothing: tones are no speech to fix scales by, and a scale per token needs none."""
 
     def read(self, sources: Sequence[NDArray[np.float32]]) -> Context:
         with torch.inference_mode():

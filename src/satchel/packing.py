@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import onnx_ir as ir
+from torch import nn
 
 import satchel
 from satchel import models
 from satchel.export import publish
-from satchel.export.check import Check
+from satchel.export.check import Check, distance, tolerance
 from satchel.export.graph import trace
 from satchel.export.writer import Stored, write_graph
 from satchel.models.checkpoint import Checkpoint
@@ -28,8 +29,12 @@ from satchel.pack_encoder import EncoderRecipe
 from satchel.pack_seq2seq import Seq2seqRecipe
 from satchel.pack_speech import SpeechRecipe
 from satchel.progress import Stage, quiet
+from satchel.quantize import cache8
+from satchel.quantize.calibrate import Moments, Statistics, watched
 from satchel.quantize.lower import lower
 from satchel.quantize.profile import Profile, profile
+from satchel.quantize.rotate import rotate
+from satchel.quantize.smooth import smooth
 from satchel.recipe import Recipe
 from satchel.runtime import bundle as contract
 from satchel.runtime.bundle import Bundle, Manifest
@@ -75,13 +80,15 @@ def pack(
     checkpoint = open_source(str(source), revision)
     recipe = _recipe(checkpoint, context, task, ignored_keys, stage)
     with publish.staged(out) as folder:
+        checks, statistics = _prepared(recipe, chosen, stage)
         traced = {}
         for role in stage("tracing the graph")(list(recipe.graphs)):
             part = recipe.graphs[role]
             traced[role] = trace(part.module, part.inputs, part.outputs)
         draft = _draft(recipe, checkpoint, chosen)
-        checks = _exact_checks(recipe, traced, draft, folder, stage)
-        files = _write(recipe, traced, chosen, folder, stage)
+        checks += _exact_checks(recipe, traced, draft, folder, stage)
+        draft = _with_cache(draft, chosen, statistics)
+        files = _write(recipe, traced, chosen, statistics, folder, stage)
         more, figures = recipe.prove(Bundle(folder, draft), chosen.name == "fp32", stage)
         checks += more
         failed = [item.name for item in checks if not item.passed]
@@ -110,6 +117,50 @@ def _recipe(
     kind = SpeechRecipe if hears else RECIPES[models.family(checkpoint)]
     recipe: Recipe = kind.of(checkpoint, context, task, ignored_keys, stage)
     return recipe
+
+
+def _prepared(
+    recipe: Recipe, chosen: Profile, stage: Stage
+) -> tuple[list[Check], dict[str, Statistics]]:
+    """Bring the reference model into the form that rounds best, and say what its layers are given."""
+    checks = []
+    if chosen.rotated:
+        before = recipe.answer()
+        changes = [change for part in recipe.parts.values() for change in rotate(part)]
+        if changes:
+            after = recipe.answer()
+            checks.append(
+                Check("rotated against the checkpoint", distance(after, before), tolerance(before))
+            )
+    if not chosen.calibrated:
+        return checks, {}
+    statistics: dict[str, Statistics] = {}
+    for role, part in recipe.parts.items():
+        same = [statistics[other] for other in statistics if recipe.parts[other] is part]
+        statistics[role] = same[0] if same else _observed(recipe, role, part, stage)
+    return checks, statistics
+
+
+def _observed(recipe: Recipe, role: str, part: nn.Module, stage: Stage) -> Statistics:
+    """What the layers of a part are given, once it has been smoothed by that."""
+    with watched(part) as statistics:
+        recipe.feed(role, stage)
+    smooth(part, statistics)
+    weights = sum(parameter.nbytes for parameter in part.parameters())
+    statistics.moment = Moments(part, lambda: recipe.feed(role, quiet), weights // 2)
+    return statistics
+
+
+def _with_cache(draft: Manifest, chosen: Profile, statistics: dict[str, Statistics]) -> Manifest:
+    """The manifest of a bundle whose cache is what `lower` makes of it."""
+    if draft.cache is None or not cache8.kept(chosen, statistics.get("decoder")):
+        return draft
+    graph = draft.graphs["decoder"]
+    ports = dataclasses.replace(
+        graph, inputs=cache8.ports(graph.inputs), outputs=cache8.ports(graph.outputs)
+    )
+    cache = dataclasses.replace(draft.cache, dtype="int8")
+    return dataclasses.replace(draft, cache=cache, graphs=draft.graphs | {"decoder": ports})
 
 
 def _draft(recipe: Recipe, checkpoint: Checkpoint, chosen: Profile) -> Manifest:
@@ -147,14 +198,18 @@ def _exact_checks(
 
 
 def _write(
-    recipe: Recipe, traced: dict[str, ir.Model], chosen: Profile, folder: Path, stage: Stage
+    recipe: Recipe,
+    traced: dict[str, ir.Model],
+    chosen: Profile,
+    statistics: dict[str, Statistics],
+    folder: Path,
+    stage: Stage,
 ) -> dict[str, contract.File]:
     """Write the bundle's files but the manifest."""
     hashes: dict[str, str] = {}
     stored: Stored = {}
     for role, graph in traced.items():
-        ranges = recipe.ranges(role, stage) if chosen.calibrated(role) else {}
-        lower(graph, chosen, role, ranges, stage("lowering the layers"))
+        lower(graph, chosen, role, statistics.get(role), stage("lowering the layers"))
         hashes |= write_graph(graph, folder / _file(role), stored, stage("writing the graph"))
     if recipe.tokenizer is not None:
         (folder / contract.TOKENIZER).write_bytes(recipe.tokenizer)

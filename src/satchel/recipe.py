@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from satchel.export.check import Check
 from satchel.progress import Stage
-from satchel.quantize.calibrate import Ranges
 from satchel.runtime.bundle import Bundle, Port
 
 
@@ -40,8 +41,15 @@ class Recipe(Protocol):
     def facts(self) -> dict[str, Any]:
         """The family's fields of the manifest."""
 
-    def ranges(self, role: str, stage: Stage) -> Ranges:
-        """How far the inputs of a graph's linear layers go, on texts or images made for it."""
+    @property
+    def parts(self) -> dict[str, nn.Module]:
+        """By role, the module whose layers a graph's are named after."""
+
+    def feed(self, role: str, stage: Stage) -> None:
+        """Let that part read what scales are calibrated on: texts or images made for it."""
+
+    def answer(self) -> NDArray[np.float32]:
+        """What the reference model makes of one input, to see whether it is still the same model."""
 
     def exact_checks(self, bundle: Bundle) -> list[Check]:
         """The float32 graphs against the reference model."""

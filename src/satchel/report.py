@@ -53,7 +53,7 @@ def _page(bundle: Bundle) -> str:
     ]
     if manifest.cache is not None:
         kilobytes = manifest.cache.bytes_per_position / 1024
-        facts.append(("cache", f"{kilobytes:.3g} KB per position, float32"))
+        facts.append(("cache", f"{kilobytes:.3g} KB per position, {manifest.cache.dtype}"))
     parts = [table_left(facts), "", _files(bundle), "", checks_table(manifest)]
     if manifest.quality:
         parts += ["", plain("quality: " + _pairs(manifest.quality))]

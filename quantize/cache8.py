@@ -1,0 +1,59 @@
+"""Keys and values kept as int8, with a scale per channel that calibration fixed.
+
+The kernel of GroupQueryAttention reads such a cache as it is. Its sums come out the same however many
+tokens are new, which those over a float32 cache do not: so a text read whole, in pieces, step by step,
+alone or among others gives the same logits to the last bit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from satchel.quantize.calibrate import Range, Statistics
+from satchel.quantize.nodes import initializer
+from satchel.quantize.profile import Profile
+from satchel.runtime.bundle import Port
+
+ATTENTION = "GroupQueryAttention"
+PLACES = {"k_scale": 12, "v_scale": 13}  # of the operator's inputs
+MARGIN = 1.0  # times what calibration reached; what lies beyond is cut off
+SMALLEST = np.float32(1e-8)  # of a scale, where calibration met zeros alone
+ATTRIBUTES: dict[str, int | str] = {
+    "kv_cache_bit_width": 8,
+    "k_quant_type": "PER_CHANNEL",
+    "v_quant_type": "PER_CHANNEL",
+}
+
+
+def kept(profile: Profile, statistics: Statistics | None) -> bool:
+    """Whether `profile` wants an int8 cache of a decoder, and there are scales for it."""
+    return profile.cache == "int8" and statistics is not None and bool(statistics.caches)
+
+
+def lower(graph: ir.Graph, caches: Sequence[Range]) -> None:
+    """Let every causal attention of `graph` keep int8; `caches` are its ranges, by layer."""
+    nodes = [node for node in graph if node.op_type == ATTENTION]
+    for layer, (node, largest) in enumerate(zip(nodes, caches, strict=True)):
+        node.resize_inputs(max(len(node.inputs), PLACES["v_scale"] + 1))
+        for (part, place), reach in zip(PLACES.items(), largest, strict=True):
+            scales = np.maximum(reach * np.float32(MARGIN / 127), SMALLEST)
+            node.replace_input_with(place, initializer(graph, f"cache.{layer}.{part}", scales))
+        for attribute in ir.convenience.convert_attributes(ATTRIBUTES):
+            node.attributes.add(attribute)
+        for value in (*node.inputs[3:5], *node.outputs[1:3]):
+            assert value is not None
+            value.type = ir.TensorType(ir.DataType.INT8)
+
+
+def ports(found: Sequence[Port]) -> list[Port]:
+    """A signature whose cache is int8."""
+    return [
+        dataclasses.replace(port, dtype="int8")
+        if port.name.startswith(("past_key_values.", "present."))
+        else port
+        for port in found
+    ]

@@ -1,0 +1,66 @@
+"""What is done to a reference model before it is traced leaves it the same model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from satchel import models
+from satchel.models.folder import load_folder
+from satchel.models.layers import Attention
+from satchel.quantize import rotate, smooth
+from satchel.quantize.calibrate import watched
+from tests.test_architectures import CASES, some_ids
+from tests.tiny import save_checkpoint
+
+TURNED = {"llama", "mistral", "qwen2", "qwen3", "smollm3", "phi3"}
+
+
+@pytest.fixture(params=CASES)
+def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, Any]]:
+    model_type, overrides = CASES[request.param]
+    save_checkpoint(tmp_path, model_type, **overrides)
+    yield model_type, models.build(load_folder(tmp_path), 64)[0]
+
+
+def logits(model: Any) -> torch.Tensor:
+    with torch.inference_mode():
+        found: torch.Tensor = model(torch.tensor([some_ids(40)]))
+    return found
+
+
+def test_decoders_stay_the_same(case: tuple[str, Any]) -> None:
+    model_type, model = case
+    before = logits(model)
+    weights = {name: weight.clone() for name, weight in model.named_parameters()}
+    changes = rotate.rotate(model)
+    assert changes == (["stream"] if model_type in TURNED else []) + ["values"]
+    with watched(model) as statistics:
+        logits(model)
+    smooth.smooth(model, statistics)
+    torch.testing.assert_close(logits(model), before, atol=1e-3, rtol=1e-5)
+    attention = next(name for name, part in model.named_modules() if isinstance(part, Attention))
+    changed = f"{attention}.o_proj.weight"
+    assert not torch.equal(model.get_parameter(changed), weights[changed])
+
+
+def test_what_cannot_be_turned_is_named(case: tuple[str, Any]) -> None:
+    model_type, model = case
+    reason = rotate.obstacle(model)
+    if model_type in TURNED:
+        assert reason is None
+    else:
+        assert reason is not None
+
+
+@pytest.mark.parametrize("size", [1, 9, 12, 64, 576])
+def test_rotations_are_orthogonal_and_spread(size: int) -> None:
+    turned = rotate.rotation(size)
+    torch.testing.assert_close(turned @ turned.T, torch.eye(size, dtype=torch.float64))
+    assert torch.equal(turned, rotate.rotation(size))  # the same on every call
+    if size > 1:
+        assert turned.abs().max() < 0.999
