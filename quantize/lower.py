@@ -55,6 +55,11 @@ def lower(
     model.opset_imports[MICROSOFT] = 1
 
 
+def layer_names(model: ir.Model) -> list[str]:
+    """The dotted names of all layers of a traced graph."""
+    return [layer_name(node) for node in model.graph if node.domain == ABSTRACT]
+
+
 class _Layers:
     """Lowers nodes one by one, quantising each weight once."""
 
@@ -67,7 +72,7 @@ class _Layers:
 
     def linear(self, new: Replacement) -> None:
         name = layer_name(new.source)
-        if self._tied(new.source):  # both read the same bytes
+        if self._shared(new.source):  # both read the same bytes
             scheme = self._table_scheme(new.source)
         else:
             scheme = self.profile.scheme(name, self.role)
@@ -133,7 +138,7 @@ class _Layers:
             assert weight.const_value is not None
             matrix = np.asarray(weight.const_value.numpy(), np.float32)
             block = blocks.fitting(scheme.block, matrix.shape[1]) or scheme.block
-            moment = None if self._tied(new.source) else self._moment(new.source)
+            moment = self._moment(new.source)
             quantized = blocks.quantize(matrix, block, BITS[scheme.kind], moment)
             inputs: list[ir.Value | None] = [new.initializer(f"{name}.scales", quantized.scales)]
             if quantized.zeros is not None:
@@ -141,14 +146,15 @@ class _Layers:
             self.quantized[name] = quantized, inputs
         return self.quantized[name]
 
-    def _tied(self, node: ir.Node) -> bool:
-        return layer_name(node) in self.tables
+    def _shared(self, node: ir.Node) -> bool:
+        return self.profile.shared_tables and layer_name(node) in self.tables
 
     def _moment(self, node: ir.Node) -> Array | None:
-        """The moment of a layer's inputs, where the profile makes use of it."""
-        if not self.profile.compensated:
+        """The moment of a layer's inputs, where the profile makes use of it; a table has none."""
+        name = layer_name(node)
+        if not self.profile.compensated or name in self.tables:
             return None
-        return self.statistics.moment(layer_name(node))
+        return self.statistics.moment(name)
 
 
 def _fp32(new: Replacement) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass, field, replace
+from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from satchel.runtime.errors import UsageError
+from satchel.runtime.errors import UsageError, shown
 
 Kind = Literal["fp32", "blocks8", "blocks4", "channel8"]
 
@@ -35,7 +36,8 @@ class Profile:
     """A named set of schemes; the role of a layer is the last part of its name, as in down_proj.
 
     `graphs` holds what is different by graph: a decoder reads all weights for one new token, an encoder
-    for many at once. `tables` is for embeddings and for heads tied to one, whose bytes both read.
+    for many at once; and `layers` what is different for layers by name or pattern. `tables` is for
+    embeddings and, with `shared_tables`, for heads tied to one, which then read the same bytes.
     `rotated` turns the reference model before it is traced (`rotate.py`), `compensated` rounds weights
     by what calibration reads (`rounding.py`), and `cache` is what keys and values are kept as.
     """
@@ -45,17 +47,28 @@ class Profile:
     tables: Scheme
     graphs: dict[str, Scheme] = field(default_factory=dict)
     roles: dict[str, Scheme] = field(default_factory=dict)
+    layers: dict[str, Scheme] = field(default_factory=dict)
+    shared_tables: bool = True
     rotated: bool = False
     compensated: bool = False
     cache: Literal["float32", "int8"] = "float32"
 
     def scheme(self, layer: str, graph: str) -> Scheme:
         """The scheme of the linear layer with this dotted name in that graph."""
-        return self.roles.get(_role(layer), self.graphs.get(graph, self.default))
+        usual = self.roles.get(_role(layer), self.graphs.get(graph, self.default))
+        return self._named(layer) or usual
 
     def table(self, layer: str) -> Scheme:
         """The scheme of the embedding with this dotted name."""
-        return self.roles.get(_role(layer), self.tables)
+        return self._named(layer) or self.roles.get(_role(layer), self.tables)
+
+    def _named(self, layer: str) -> Scheme | None:
+        found = [scheme for name, scheme in self.layers.items() if matches(layer, name)]
+        return found[0] if found else None
+
+    def keeping(self, layers: Collection[str]) -> Profile:
+        """The same profile with some layers in float32, by names as in `matches`."""
+        return replace(self, layers=dict.fromkeys(layers, FP32) | self.layers)
 
     @property
     def calibrated(self) -> bool:
@@ -70,10 +83,16 @@ class Profile:
             "graphs": {graph: asdict(self.graphs.get(graph, self.default)) for graph in graphs},
             "tables": asdict(self.tables),
             "roles": {role: asdict(scheme) for role, scheme in self.roles.items()},
+            "layers": {name: asdict(scheme) for name, scheme in self.layers.items()},
             "rotated": self.rotated,
             "compensated": self.compensated,
             "cache": self.cache,
         }
+
+
+def matches(layer: str, name: str) -> bool:
+    """Whether `name` is that of a layer, the last part of it, or a pattern with asterisks."""
+    return name in (layer, _role(layer)) or fnmatchcase(layer, name)
 
 
 def _role(layer: str) -> str:
@@ -81,6 +100,13 @@ def _role(layer: str) -> str:
 
 
 FP32, BLOCKS8, CHANNEL8 = Scheme("fp32"), Scheme("blocks8", 64), Scheme("channel8")
+SMALL = {
+    # Position tables are read a row at a time and added to the residual stream: nothing to gain.
+    "wpe": FP32,
+    "position_embeddings": FP32,
+    "token_type_embeddings": FP32,
+    "untied": FP32,
+}
 PROFILES = {
     "fp32": Profile("fp32", FP32, FP32),
     "int8": Profile(
@@ -88,16 +114,38 @@ PROFILES = {
         CHANNEL8,
         BLOCKS8,
         {"decoder": BLOCKS8},
-        # Position tables are read a row at a time and added to the residual stream: nothing to gain.
-        {"wpe": FP32, "position_embeddings": FP32, "token_type_embeddings": FP32, "untied": FP32},
+        SMALL,
         rotated=True,
+        compensated=True,
+        cache="int8",
+    ),
+    # Integer products alone: the same to the last bit, and fast, on x86, Arm and WebAssembly.
+    "int8-portable": Profile(
+        "int8-portable",
+        CHANNEL8,
+        BLOCKS8,
+        {},
+        SMALL,
+        shared_tables=False,
+        rotated=True,
+        compensated=True,
+        cache="int8",
+    ),
+    "int4": Profile(
+        "int4",
+        Scheme("blocks4", 32),
+        BLOCKS8,
+        {},
+        SMALL,
+        rotated=True,
+        compensated=True,
         cache="int8",
     ),
 }
 
 
-def profile(name: str) -> Profile:
+def named(name: str) -> Profile:
     """The profile of that name."""
     if name not in PROFILES:
-        raise UsageError(f"--precision {name} is unknown; known: {', '.join(PROFILES)}")
+        raise UsageError(f"--profile {shown(name)} is unknown; known: {', '.join(PROFILES)}")
     return PROFILES[name]

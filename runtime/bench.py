@@ -49,7 +49,7 @@ def measure(folder: str | Path, threads: int | None, repeats: int) -> dict[str, 
     return {
         "bundle": bundle.manifest.source.name,
         "architecture": bundle.manifest.architecture,
-        "precision": bundle.manifest.quantization.get("name"),
+        "profile": bundle.manifest.quantization.get("name"),
         "repeats": repeats,
         "threads": runs[0]["threads"],
         "onnxruntime": runs[0]["onnxruntime"],

@@ -22,7 +22,7 @@ class Pair:
     def __init__(self, folder: Path, theirs: transformers.PreTrainedModel) -> None:
         self.theirs = theirs
         self.bundle = folder.with_name(f"{folder.name}-bundle")
-        satchel.pack(folder, self.bundle, precision="fp32")
+        satchel.pack(folder, self.bundle, profile="fp32")
 
     def assert_equal(
         self,

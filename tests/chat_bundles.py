@@ -32,14 +32,14 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture(scope="session")
 def packed(checkpoint: Any, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The bundle of a precision, made when it is asked for."""
+    """The bundle of a profile, made when it is asked for."""
     out = tmp_path_factory.mktemp("bundles")
 
-    def bundle(precision: str) -> Path:
-        if not (out / precision).exists():
+    def bundle(profile: str) -> Path:
+        if not (out / profile).exists():
             # A model of noise need not pass the checks of quality.
-            satchel.pack(checkpoint[0], out / precision, precision=precision, force=True)
-        return out / precision
+            satchel.pack(checkpoint[0], out / profile, profile=profile, force=True)
+        return out / profile
 
     return bundle
 

@@ -17,16 +17,16 @@ Made = tuple[Any, Any, Path]  # our bundle, transformers' model, its folder
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Made]:
-    """(model type, task, precision, configuration) -> a loaded bundle and its origin, made once."""
+    """(model type, task, profile, configuration) -> a loaded bundle and its origin, made once."""
     known: dict[Any, Made] = {}
 
-    def get(model_type: str, task: str, precision: str = "fp32", **changes: Any) -> Made:
-        key = (model_type, task, precision, repr(changes))
+    def get(model_type: str, task: str, profile: str = "fp32", **changes: Any) -> Made:
+        key = (model_type, task, profile, repr(changes))
         if key not in known:
             folder = tmp_path_factory.mktemp("made")
             theirs = save_encoder(folder / "checkpoint", model_type, task)
             edit_config(folder / "checkpoint", **changes)
-            satchel.pack(folder / "checkpoint", folder / "out", precision=precision, force=True)
+            satchel.pack(folder / "checkpoint", folder / "out", profile=profile, force=True)
             known[key] = (satchel.load(folder / "out", threads=1), theirs, folder / "checkpoint")
         return known[key]
 

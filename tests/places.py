@@ -22,7 +22,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source.mkdir()
     save_checkpoint(source, "llama", num_hidden_layers=1, tie_word_embeddings=False)
     (source / "tokenizer_config.json").write_text(json.dumps({"chat_template": CHATML}))
-    satchel.pack(source, folder / "bundle", precision="fp32")
+    satchel.pack(source, folder / "bundle", profile="fp32")
     return folder
 
 

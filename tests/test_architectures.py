@@ -105,7 +105,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def bundle(case: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     name, folder, _ = case
     out = tmp_path_factory.mktemp("bundles") / name
-    satchel.pack(folder, out, precision="fp32", context=64 if "longrope" in name else None)
+    satchel.pack(folder, out, profile="fp32", context=64 if "longrope" in name else None)
     return satchel.load(out)
 
 

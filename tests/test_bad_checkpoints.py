@@ -208,7 +208,7 @@ def test_a19_code_in_the_folder_stays_unread(place: Path) -> None:
     ):
         (folder / f"{name}.py").write_text(f"open({str(place / 'canary')!r}, 'w')")
     script = Path(sys.executable).with_name("satchel")
-    command = [str(script), "export", ".", "../new", "--precision", "fp32"]
+    command = [str(script), "export", ".", "../new", "--profile", "fp32"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert not (place / "canary").exists()

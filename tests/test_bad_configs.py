@@ -189,9 +189,9 @@ OPTIONS: dict[str, tuple[tuple[str, ...], str, str]] = {
     "context_negative": (("--context", "-5"), U, "--context -5"),
     "context_large": (("--context", "257"), U, "--context 257"),
     "precision": (
-        ("--precision", "int4"),
+        ("--profile", "int4"),
         "USAGE",
-        "--precision int4 is unknown; known: fp32, int8",
+        "--profile int4 is unknown; known: fp32, int8",
     ),
     "task": (
         ("--task", "translate"),
@@ -251,6 +251,6 @@ def test_the_tables_begin_with_a_good_config(model_type: str, place: Path, capfd
 def test_ignored_key_exports(place: Path) -> None:
     d.config(frobnicate=1, wobble=2)(place / "checkpoint")
     ignored = ["--ignore-config-key", "frobnicate", "--ignore-config-key", "wobble"]
-    arguments = ["export", str(place / "checkpoint"), str(place / "new"), "--precision", "fp32"]
+    arguments = ["export", str(place / "checkpoint"), str(place / "new"), "--profile", "fp32"]
     assert satchel.cli.main([*arguments, *ignored, "--context", "64"]) == 0
     assert satchel.load(place / "new").manifest.context == 64

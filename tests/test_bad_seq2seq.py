@@ -30,7 +30,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("original-t5")
     (folder / "checkpoint").mkdir()
     save_seq2seq(folder / "checkpoint", "t5", num_layers=1, num_decoder_layers=1)
-    satchel.pack(folder / "checkpoint", folder / "bundle", precision="fp32")
+    satchel.pack(folder / "checkpoint", folder / "bundle", profile="fp32")
     return folder
 
 

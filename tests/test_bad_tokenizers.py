@@ -194,6 +194,6 @@ def test_optional_files_may_be_absent(place: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.undo()
     for name in ("generation_config.json", "tokenizer_config.json"):
         (place / "checkpoint" / name).unlink()
-    packed = satchel.pack(place / "checkpoint", place / "new", precision="fp32")
+    packed = satchel.pack(place / "checkpoint", place / "new", profile="fp32")
     assert packed.manifest.verified and packed.manifest.chat is None
     assert packed.manifest.tokens.eos == [] and packed.manifest.generation == {}

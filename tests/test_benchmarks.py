@@ -44,7 +44,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def bundle(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("bundles") / "fp32"
-    satchel.pack(checkpoint, out, precision="fp32")
+    satchel.pack(checkpoint, out, profile="fp32")
     return out
 
 

@@ -82,7 +82,7 @@ def test_b16_files_of_another_bundle(
 ) -> None:
     (tmp_path / "checkpoint").mkdir()
     save_checkpoint(tmp_path / "checkpoint", "llama", num_hidden_layers=2)
-    satchel.pack(tmp_path / "checkpoint", tmp_path / "other", precision="fp32")
+    satchel.pack(tmp_path / "checkpoint", tmp_path / "other", profile="fp32")
     for name in (GRAPH, DATA):
         shutil.copy(tmp_path / "other" / name, bundle / name)
         refused(capfd, ["verify", bundle], "BUNDLE_HASH", name, within=tmp_path)
@@ -176,7 +176,7 @@ def test_f11_a_failed_check_publishes_nothing_unless_forced(
     place: Path, capfd: Any, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(check, "tolerance", lambda logits: 0.0)
-    export = ["export", place / "checkpoint", place / "new", "--precision", "fp32"]
+    export = ["export", place / "checkpoint", place / "new", "--profile", "fp32"]
     refused(capfd, export, "FIDELITY", "checks failed", "--force", within=place)
     assert main([*map(str, export), "--force"]) == 0
     assert "UNVERIFIED, kept by --force" in capfd.readouterr().out

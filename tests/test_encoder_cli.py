@@ -41,7 +41,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
             else:
                 save_encoder(source, "bert", task)
                 edit_config(source, **({"id2label": NAMES} if task == "tokens" else {}))
-            arguments = ["--precision", "fp32", *(["--task", "embed"] if task == "embed" else [])]
+            arguments = ["--profile", "fp32", *(["--task", "embed"] if task == "embed" else [])]
             assert main(["export", str(source), str(out), *arguments]) == 0
             known[task] = str(out)
         return known[task]

@@ -39,8 +39,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Made]:
     """Name of a case -> (a loaded bundle, transformers' model, its folder), made once."""
     known: dict[Any, Made] = {}
 
-    def get(name: str, precision: str = "fp32") -> Made:
-        if (name, precision) not in known:
+    def get(name: str, profile: str = "fp32") -> Made:
+        if (name, profile) not in known:
             folder, case = tmp_path_factory.mktemp(name), CASES[name]
             if "text_config" in case.config:
                 text = case.config["text_config"] | {"vocab_size": WORDS, "pad_token_id": 0}
@@ -52,14 +52,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Made]:
             satchel.pack(
                 folder / "checkpoint",
                 folder / "out",
-                precision=precision,
+                profile=profile,
                 task=case.task,
                 force=True,
             )
-            known[name, precision] = (
+            known[name, profile] = (
                 satchel.load(folder / "out", threads=1), theirs, folder / "checkpoint",
             )  # fmt: skip
-        return known[name, precision]
+        return known[name, profile]
 
     return get
 
@@ -151,10 +151,10 @@ def test_hidden_states_equal_transformers(name: str, made: Any) -> None:
         np.testing.assert_array_equal(ours.hidden_states(ids), ours.hidden_states(text))
 
 
-@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("profile", ["fp32", "int8"])
 @pytest.mark.parametrize("name", ["clip", "vit-classify"])
-def test_bundles_verify(name: str, precision: str, made: Any) -> None:
-    rows = verify(made(name, precision)[0])
+def test_bundles_verify(name: str, profile: str, made: Any) -> None:
+    rows = verify(made(name, profile)[0])
     assert all(row.passed for row in rows)
     assert len(rows) == (6 if name == "clip" else 4)
 

@@ -58,9 +58,9 @@ def test_vectors_equal_transformers(model_type: str, made: Any) -> None:
     np.testing.assert_allclose(found, their_vectors(theirs, folder, TEXTS), atol=1e-5)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "int8"])
-def test_vectors_do_not_depend_on_their_company(precision: str, made: Any) -> None:
-    ours, _, _ = made("bert", "embed", precision)
+@pytest.mark.parametrize("profile", ["fp32", "int8"])
+def test_vectors_do_not_depend_on_their_company(profile: str, made: Any) -> None:
+    ours, _, _ = made("bert", "embed", profile)
     together = ours.embed(TEXTS)
     alone = np.concatenate([ours.embed(text) for text in TEXTS])
     np.testing.assert_allclose(together, alone, atol=1e-6)
@@ -194,7 +194,7 @@ def test_labels_equal_the_pipeline(problem: str, activation: str, made: Any) -> 
 
 def test_rank_puts_the_best_first(made: Any, tmp_path: Path) -> None:
     theirs = save_encoder(tmp_path / "checkpoint", "bert", "classify", num_labels=1)
-    satchel.pack(tmp_path / "checkpoint", tmp_path / "out", precision="fp32")
+    satchel.pack(tmp_path / "checkpoint", tmp_path / "out", profile="fp32")
     ours = satchel.load(tmp_path / "out", threads=1)
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "checkpoint")
     passages = ["the dog is on it", "x", LONG, "the cat", "the cat"]
@@ -274,7 +274,7 @@ CALLS = {
 
 def test_a_wrong_method_names_the_right_ones(made: Any, tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "checkpoint", "llama")
-    satchel.pack(tmp_path / "checkpoint", tmp_path / "out", precision="fp32")
+    satchel.pack(tmp_path / "checkpoint", tmp_path / "out", profile="fp32")
     models = [satchel.load(tmp_path / "out", threads=1)]
     models += [
         made("bert", task)[0] for task in ("embed", "classify", "tokens", "answer", "fill-mask")

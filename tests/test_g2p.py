@@ -41,11 +41,11 @@ def entries() -> dict[str, list[str]]:
 def answers(
     entries: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, dict[str, str]]:
-    """What bundles of either precision make of each word."""
+    """What bundles of either profile make of each word."""
     folder, found = tmp_path_factory.mktemp("bundles"), {}
-    for precision in ("fp32", "int8"):
-        satchel.pack(CHECKPOINT, folder / precision, precision=precision)
-        found[precision] = evaluate.in_batches(evaluate.speller(folder / precision), list(entries))
+    for profile in ("fp32", "int8"):
+        satchel.pack(CHECKPOINT, folder / profile, profile=profile)
+        found[profile] = evaluate.in_batches(evaluate.speller(folder / profile), list(entries))
     return found
 
 

@@ -276,7 +276,7 @@ def test_export_and_generate(tmp_path: Path) -> None:
     (folder / "tokenizer.json").unlink()
     (folder / "spiece.model").write_bytes(trained(**T5))
     (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "T5Tokenizer"}')
-    satchel.pack(folder, tmp_path / "bundle", precision="fp32")
+    satchel.pack(folder, tmp_path / "bundle", profile="fp32")
     model = satchel.load(tmp_path / "bundle")
     theirs = transformers.T5Tokenizer.from_pretrained(folder)
     text = "The house is wonderful."

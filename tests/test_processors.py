@@ -83,7 +83,7 @@ def test_what_the_checkpoint_recommends_is_done_unasked(tmp_path: Path) -> None:
     advice = {"no_repeat_ngram_size": 2, "suppress_tokens": [3, 4], "min_new_tokens": 5}
     left = {"num_beams": 4, "max_length": 9, "length_penalty": 2.0}
     (source / "generation_config.json").write_text(json.dumps(advice | left))
-    packed = satchel.pack(source, tmp_path / "bundle", precision="fp32")
+    packed = satchel.pack(source, tmp_path / "bundle", profile="fp32")
     assert packed.manifest.generation == advice
     assert any("recommends num_beams = 4" in note for note in packed.notes)
     found = satchel.load(tmp_path / "bundle", threads=1).generate(PROMPT, max_new_tokens=40)

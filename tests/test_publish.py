@@ -54,7 +54,7 @@ for delay, number, commands in json.loads(sys.argv[1]):
 
 def export(place: Path, name: str = "bundle", *options: str) -> list[str]:
     paths = [str(place / "checkpoint"), str(place / name)]
-    return ["export", *paths, "--precision", "fp32", *options]
+    return ["export", *paths, "--profile", "fp32", *options]
 
 
 def run_forked(runs: list[Any]) -> tuple[list[Any], str]:

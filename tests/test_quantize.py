@@ -15,7 +15,7 @@ from satchel.models import layers, ops
 from satchel.quantize import channels
 from satchel.quantize.calibrate import Statistics, watched
 from satchel.quantize.lower import lower
-from satchel.quantize.profile import profile
+from satchel.quantize.profile import named
 
 INPUTS, HIDDEN, BATCH, LENGTH = 48, 64, 3, 7
 
@@ -51,7 +51,7 @@ def lowered(
         model, (x,), dynamo=True, opset_version=ops.OPSET, dynamic_shapes=shapes, verbose=False
     )
     assert program is not None
-    lower(program.model, profile("int8"), "encoder", statistics)
+    lower(program.model, named("int8"), "encoder", statistics)
     graph = ir.to_proto(program.model).SerializeToString()
     kinds = Counter(node.op_type for node in program.model.graph)
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])

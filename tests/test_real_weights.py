@@ -46,7 +46,7 @@ def int8(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def test_float32_bundle_gives_the_tokens_of_transformers(theirs: Any, tmp_path: Path) -> None:
-    satchel.pack(gguf_file(), tmp_path / "fp32", precision="fp32")
+    satchel.pack(gguf_file(), tmp_path / "fp32", profile="fp32")
     ours = satchel.load(tmp_path / "fp32")
     prompt = ours.encode_chat(QUESTION)
     ids = torch.tensor([prompt])

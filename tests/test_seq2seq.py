@@ -55,7 +55,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture(scope="module")
 def bundle(case: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     out = tmp_path_factory.mktemp("bundles") / "bundle"
-    satchel.pack(case[0], out, precision="fp32")
+    satchel.pack(case[0], out, profile="fp32")
     return satchel.load(out)
 
 
@@ -165,7 +165,7 @@ def test_a_step_touches_no_key_of_the_source(
 ) -> None:
     """Nothing but attention reads the cross keys and values, so that no step copies them."""
     save_seq2seq(tmp_path / "checkpoint", model_type)
-    satchel.pack(tmp_path / "checkpoint", tmp_path / "bundle", precision="fp32")
+    satchel.pack(tmp_path / "checkpoint", tmp_path / "bundle", profile="fp32")
     graph = onnx.load(tmp_path / "bundle/decoder.onnx", load_external_data=False).graph
     readers = Counter(
         node.op_type for node in graph.node for name in node.input if name.startswith("cross.")
@@ -179,13 +179,13 @@ def test_a_step_touches_no_key_of_the_source(
     assert counts.total() <= nodes, counts
 
 
-@pytest.mark.parametrize("precision", ["fp32", "int8"])
-def test_a_tied_table_is_stored_once(precision: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("profile", ["fp32", "int8"])
+def test_a_tied_table_is_stored_once(profile: str, tmp_path: Path) -> None:
     save_seq2seq(tmp_path / "checkpoint", "t5", vocab_size=4096)
     out = tmp_path / "bundle"
-    satchel.pack(tmp_path / "checkpoint", out, precision=precision, force=True)
+    satchel.pack(tmp_path / "checkpoint", out, profile=profile, force=True)
     size = sum(path.stat().st_size for path in out.glob("*.data"))
-    table = 4096 * 64 * (4 if precision == "fp32" else 1)
+    table = 4096 * 64 * (4 if profile == "fp32" else 1)
     assert table < size < 1.9 * table
     places = set()
     for role in ("encoder", "decoder"):
@@ -224,7 +224,7 @@ def test_the_manifest_says_how_a_search_is_meant(tmp_path: Path) -> None:
         "bad_words_ids": [[7]],
     }
     (source / "generation_config.json").write_text(json.dumps(advice))
-    packed = satchel.pack(source, tmp_path / "bundle", precision="fp32", context=100)
+    packed = satchel.pack(source, tmp_path / "bundle", profile="fp32", context=100)
     manifest = packed.manifest
     assert manifest.seq2seq is not None and manifest.seq2seq.start == advice.pop(
         "decoder_start_token_id"
@@ -255,7 +255,7 @@ def test_what_generation_config_recommends_is_done(model_type: str, tmp_path: Pa
         ],
     )
     advice.save_pretrained(tmp_path / "checkpoint")
-    satchel.pack(tmp_path / "checkpoint", tmp_path / "bundle", precision="fp32")
+    satchel.pack(tmp_path / "checkpoint", tmp_path / "bundle", profile="fp32")
     model = satchel.load(tmp_path / "bundle")
     found = model.generate(sources.tolist())
     expected = theirs.generate(sources, generation_config=advice)

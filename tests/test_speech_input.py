@@ -29,7 +29,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a checkpoint, its bundle, and sounds of three seconds."""
     folder = tmp_path_factory.mktemp("speech")
     save_speech(folder / "checkpoint")
-    satchel.pack(folder / "checkpoint", folder / "bundle", precision="fp32")
+    satchel.pack(folder / "checkpoint", folder / "bundle", profile="fp32")
     soundfile.write(folder / "sound.wav", some_sound(3.3), RATE)
     stereo = np.repeat(some_sound(3.3)[::2, None], 2, 1)
     soundfile.write(folder / "stereo.flac", stereo, RATE // 2)
@@ -132,7 +132,7 @@ def test_a_model_without_timestamps_says_so(tmp_path: Path) -> None:
     tokenizer = json.loads((tmp_path / "checkpoint/tokenizer.json").read_text())
     tokenizer["added_tokens"].pop()
     (tmp_path / "checkpoint/tokenizer.json").write_text(json.dumps(tokenizer))
-    satchel.pack(tmp_path / "checkpoint", tmp_path / "bundle", precision="fp32")
+    satchel.pack(tmp_path / "checkpoint", tmp_path / "bundle", profile="fp32")
     model = satchel.load(tmp_path / "bundle")
     with pytest.raises(UsageError, match="no timestamps"):
         model.transcribe(some_sound(1), sample_rate=RATE, timestamps=True)

@@ -35,7 +35,7 @@ def long_bundle(original: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     folder = tmp_path_factory.mktemp("long")
     shutil.copytree(original / "checkpoint", folder / "checkpoint")
     edit_config(folder / "checkpoint", max_position_embeddings=LONG)
-    satchel.pack(folder / "checkpoint", folder / "bundle", precision="fp32")
+    satchel.pack(folder / "checkpoint", folder / "bundle", profile="fp32")
     return folder / "bundle"
 
 
@@ -126,9 +126,7 @@ def test_e6_ctrl_c_and_sigterm_end_generate(long_bundle: Path) -> None:
 
 def test_bars_on_a_terminal(place: Path) -> None:
     out = place / "new"
-    terminal = Terminal(
-        SCRIPT, "export", str(place / "checkpoint"), str(out), "--precision", "fp32"
-    )
+    terminal = Terminal(SCRIPT, "export", str(place / "checkpoint"), str(out), "--profile", "fp32")
     assert terminal.status() == 0
     for name in ("loading weights", "tracing the graph", "writing the graph", "reading back"):
         assert re.search(rf"{name} *: 100%", terminal.seen)

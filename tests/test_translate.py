@@ -60,7 +60,7 @@ def kind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     for file, content in (contents | files).items():
         data = content if isinstance(content, bytes) else json.dumps(content).encode()
         (folder / file).write_bytes(data)
-    satchel.pack(folder, place / "bundle", precision="fp32")
+    satchel.pack(folder, place / "bundle", profile="fp32")
     return name, folder, reference, satchel.load(place / "bundle")
 
 
@@ -173,7 +173,7 @@ def test_a_bundle_without_languages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
 ) -> None:
     save_seq2seq(tmp_path / "t5", "t5")
-    satchel.pack(tmp_path / "t5", tmp_path / "bundle", precision="fp32")
+    satchel.pack(tmp_path / "t5", tmp_path / "bundle", profile="fp32")
     command = ["translate", str(tmp_path / "bundle"), "--max-new-tokens", "4"]
     piped(monkeypatch, b"one\n\ntwo\n")
     assert main(command) == 0 and capfd.readouterr().out.count("\n") == 3

@@ -43,7 +43,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, SpeechModel]:
     """The plain model of transformers and its float32 bundle."""
     folder = tmp_path_factory.mktemp("speech")
     theirs = save_speech(folder / "checkpoint")
-    satchel.pack(folder / "checkpoint", folder / "bundle", precision="fp32")
+    satchel.pack(folder / "checkpoint", folder / "bundle", profile="fp32")
     return theirs, satchel.load(folder / "bundle")
 
 
@@ -216,7 +216,7 @@ def test_older_files_say_it_by_their_tokens(tmp_path: Path) -> None:
 
 def test_a_model_of_one_language(tmp_path: Path) -> None:
     theirs = save_speech(tmp_path / "checkpoint", ENGLISH)
-    satchel.pack(tmp_path / "checkpoint", tmp_path / "bundle", precision="fp32")
+    satchel.pack(tmp_path / "checkpoint", tmp_path / "bundle", profile="fp32")
     model = satchel.load(tmp_path / "bundle")
     sound = some_sound(1.8)
     expected = theirs.generate(features(model, sound, 0), max_new_tokens=16)

@@ -82,7 +82,9 @@ def export(options: argparse.Namespace) -> None:
     packed = pack(
         options.source,
         options.out,
-        precision=options.precision,
+        profile=options.profile,
+        keep_fp32=options.keep_fp32,
+        calibration=options.calibration,
         context=options.context,
         task=options.task,
         force=options.force,
@@ -228,7 +230,16 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=export)
     command.add_argument("source", help="a Hugging Face folder, a .gguf file, or a hub id")
     command.add_argument("out", help="the bundle folder to make")
-    command.add_argument("--precision", default="int8", help="int8 (default) or fp32")
+    command.add_argument(
+        "--profile", default="int8", help="int8 (default), int8-portable, int4 or fp32"
+    )
+    command.add_argument(
+        "--keep-fp32", action="append", default=[], metavar="LAYER",
+        help="leave a layer float32: its name, the last part of it, or a pattern",
+    )  # fmt: skip
+    command.add_argument(
+        "--calibration", metavar="FILE", help="a text per line to fix scales by; default: shipped"
+    )
     command.add_argument("--context", type=int, help="positions the bundle is made for")
     command.add_argument("--task", help="what the bundle is for; default: what the checkpoint is")
     command.add_argument("--force", action="store_true", help="keep a bundle whose checks fail")

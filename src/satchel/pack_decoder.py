@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,7 @@ from satchel.models.decoder import Decoder
 from satchel.progress import Stage
 from satchel.quantize import quality
 from satchel.quantize.quality import Sample
-from satchel.recipe import Traceable
+from satchel.recipe import Traceable, Wishes
 from satchel.runtime.bundle import Bundle, CacheGeometry
 from satchel.runtime.decoder import Decoder as GraphDecoder
 from satchel.runtime.errors import UnsupportedError, UsageError, shown
@@ -63,6 +63,7 @@ class DecoderRecipe:
     context: int
     tokenizer: bytes
     probe_ids: list[int]  # the shipped text in this model's tokens
+    calibration: Sequence[str]
     chat: dict[str, Any] | None
     generation: dict[str, Any]
     notes: list[str]
@@ -71,20 +72,24 @@ class DecoderRecipe:
     def of(
         cls,
         checkpoint: Checkpoint,
-        context: int | None,
-        task: str | None,
-        ignored_keys: Collection[str],
+        wishes: Wishes,
         stage: Stage,
     ) -> DecoderRecipe:
         """Build the reference model and everything that needs the checkpoint."""
-        if task not in (None, TASK):
-            raise UsageError(f"--task {shown(task)} does not fit a decoder-only model; use {TASK}")
+        if wishes.task not in (None, TASK):
+            raise UsageError(
+                f"--task {shown(wishes.task)} does not fit a decoder-only model; use {TASK}"
+            )
         reference, positions = models.build(
-            checkpoint, context, DEFAULT_CONTEXT, ignored_keys, stage("loading weights")
+            checkpoint,
+            wishes.context,
+            DEFAULT_CONTEXT,
+            wishes.ignored_keys,
+            stage("loading weights"),
         )
         notes = []
         limit = reference.config.max_position_embeddings
-        if context is None and positions < limit:
+        if wishes.context is None and positions < limit:
             notes.append(f"context is {positions} of the model's {limit}; --context N for more")
         tokenizer = bundle_tokenizer(checkpoint, reference.config.vocab_size)
         ids = Tokenizer.from_buffer(tokenizer).encode(quality.shipped_text()).ids
@@ -105,7 +110,17 @@ class DecoderRecipe:
             notes.append(
                 f"the checkpoint recommends num_beams = {beams}: ask for it when generating"
             )
-        return cls(checkpoint, reference, positions, tokenizer, list(ids), chat, generation, notes)
+        return cls(
+            checkpoint,
+            reference,
+            positions,
+            tokenizer,
+            list(ids),
+            wishes.texts,
+            chat,
+            generation,
+            notes,
+        )
 
     @property
     def cache(self) -> CacheGeometry:
@@ -138,9 +153,10 @@ class DecoderRecipe:
         return {"decoder": self.reference}
 
     def feed(self, role: str, stage: Stage) -> None:
-        text = "\n\n".join(quality.calibration())
-        ids = Tokenizer.from_buffer(self.tokenizer).encode(text).ids
-        for window in stage("calibrating")(quality.text_windows(ids, self.context)):
+        ids = Tokenizer.from_buffer(self.tokenizer).encode("\n".join(self.calibration)).ids
+        size = min(quality.WINDOW, self.context)
+        windows = [ids[start : start + size] for start in range(0, len(ids), size)]
+        for window in stage("calibrating")(windows):
             self.logits(window, last=True)
 
     def answer(self) -> NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from satchel.models.checkpoint import Checkpoint
 from satchel.models.encoder import EncoderModel
 from satchel.progress import Stage
 from satchel.quantize import quality
-from satchel.recipe import Traceable
+from satchel.recipe import Traceable, Wishes
 from satchel.runtime.bundle import Bundle, Labels, Port, TextInput, Tokens
 from satchel.runtime.encoder import Encoder, batches
 from satchel.runtime.errors import UsageError
@@ -53,19 +53,21 @@ class EncoderRecipe:
     def of(
         cls,
         checkpoint: Checkpoint,
-        context: int | None,
-        task: str | None,
-        ignored_keys: Collection[str],
+        wishes: Wishes,
         stage: Stage,
     ) -> EncoderRecipe:
         """Build the towers and everything that needs the checkpoint."""
         image = image_format(checkpoint) if models.takes_images(checkpoint) else None
         size = (image.size[0], image.size[1]) if image is not None else None
-        model = models.build_encoder(checkpoint, task, size, ignored_keys, stage("loading weights"))
-        if context is not None:
+        model = models.build_encoder(
+            checkpoint, wishes.task, size, wishes.ignored_keys, stage("loading weights")
+        )
+        if wishes.context is not None:
             raise UsageError(
                 "--context is for models that write; encoders keep all their positions"
             )
+        if all("pixel_values" in tower.input_names for tower in model.towers.values()):
+            wishes.no_calibration("images")
         tokenizer, samples, calibration = None, {}, {}
         for role, tower in model.towers.items():
             if "pixel_values" in tower.input_names:
@@ -76,7 +78,7 @@ class EncoderRecipe:
                 tokenizer = bundle_tokenizer(checkpoint, model.vocab_size)
                 names = tower.input_names
                 samples[role] = _texts(quality.sentences(SENTENCES), tokenizer, model, names)
-                calibration[role] = _texts(quality.calibration(), tokenizer, model, names)
+                calibration[role] = _texts(wishes.texts, tokenizer, model, names)
         return cls(checkpoint, model, tokenizer, image, samples, calibration, list(model.notes))
 
     @property
@@ -208,7 +210,7 @@ def _padding(model: EncoderModel) -> int | None:
 
 
 def _texts(
-    texts: list[str], tokenizer: bytes, model: EncoderModel, names: tuple[str, ...]
+    texts: Sequence[str], tokenizer: bytes, model: EncoderModel, names: tuple[str, ...]
 ) -> list[Sample]:
     """Texts as inputs of a text tower."""
     encode = Tokenizer.from_buffer(tokenizer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
@@ -26,7 +26,7 @@ from satchel.pack_decoder import quality_checks
 from satchel.progress import Stage
 from satchel.quantize import quality
 from satchel.quantize.quality import Sample
-from satchel.recipe import Traceable
+from satchel.recipe import Traceable, Wishes
 from satchel.runtime import bundle as contract
 from satchel.runtime.bundle import Bundle, CacheGeometry, Port
 from satchel.runtime.decoder import Decoder
@@ -56,6 +56,7 @@ class Seq2seqRecipe:
     tokenizer: bytes
     sources: list[Any]  # what the checks read
     target: list[int]  # the shipped text, as what a target might be
+    texts: Sequence[str]  # to calibrate on
     notes: list[str]
     # Sources and the reference's targets of some of them, made when they are first needed.
     calibration: list[tuple[list[int], list[int]]] = field(default_factory=list)
@@ -64,16 +65,14 @@ class Seq2seqRecipe:
     def of(
         cls,
         checkpoint: Checkpoint,
-        context: int | None,
-        task: str | None,
-        ignored_keys: Collection[str],
+        wishes: Wishes,
         stage: Stage,
     ) -> Self:
         """Build the reference model and everything that needs the checkpoint."""
-        if task not in (None, cls.task):
-            raise UsageError(f"--task {shown(task)} does not fit this model; use {cls.task}")
+        if wishes.task not in (None, cls.task):
+            raise UsageError(f"--task {shown(wishes.task)} does not fit this model; use {cls.task}")
         reference, positions = models.build_seq2seq(
-            checkpoint, context, ignored_keys, stage("loading weights")
+            checkpoint, wishes.context, wishes.ignored_keys, stage("loading weights")
         )
         config, notes = reference.config, []
         if config.target_positions is None:
@@ -93,7 +92,16 @@ class Seq2seqRecipe:
         if len(target) < TARGET_TOKENS:
             raise UnsupportedError("the tokenizer makes almost no tokens of an English text")
         return cls(
-            checkpoint, reference, positions, start, generation, tokenizer, sources, target, notes
+            checkpoint,
+            reference,
+            positions,
+            start,
+            generation,
+            tokenizer,
+            sources,
+            target,
+            wishes.texts,
+            notes,
         )
 
     @staticmethod
@@ -166,12 +174,9 @@ class Seq2seqRecipe:
 
     def feed(self, role: str, stage: Stage) -> None:
         if not self.calibration:
-            encode, longest = (
-                Tokenizer.from_buffer(self.tokenizer),
-                self.reference.config.source_context,
-            )
-            texts = quality.calibration()
-            sources = [encode.encode(text).ids[:longest] for text in texts]
+            encode = Tokenizer.from_buffer(self.tokenizer)
+            longest = self.reference.config.source_context
+            sources = [encode.encode(text).ids[:longest] for text in self.texts]
             few = sources[:: max(1, len(sources) // SOURCES)]
             targets = self._written(self.read(few), len(few), stage).tolist()
             self.calibration.extend(zip(few, targets, strict=True))

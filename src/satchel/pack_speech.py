@@ -21,6 +21,7 @@ from satchel.models.seq2seq_config import Seq2seqConfig
 from satchel.models.whisper import Config, Model
 from satchel.pack_seq2seq import Encoder, Seq2seqRecipe
 from satchel.progress import Stage
+from satchel.recipe import Wishes
 from satchel.runtime.audio import sample_sounds
 from satchel.runtime.bundle import Bundle, Port, Speech
 from satchel.runtime.errors import CheckpointError
@@ -52,8 +53,9 @@ class SpeechRecipe(Seq2seqRecipe):
         return [form.log_mel(sound) for sound in sample_sounds(form, SOUNDS)]
 
     @classmethod
-    def of(cls, *arguments: Any) -> Self:
-        recipe = super().of(*arguments)
+    def of(cls, checkpoint: Checkpoint, wishes: Wishes, stage: Stage) -> Self:
+        wishes.no_calibration("sound")
+        recipe = super().of(checkpoint, wishes, stage)
         recipe.speech()  # refuses before any graph is traced
         return recipe
 

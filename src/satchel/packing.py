@@ -31,15 +31,16 @@ from satchel.pack_speech import SpeechRecipe
 from satchel.progress import Stage, quiet
 from satchel.quantize import cache8
 from satchel.quantize.calibrate import Moments, Statistics, watched
-from satchel.quantize.lower import lower
-from satchel.quantize.profile import Profile, profile
+from satchel.quantize.lower import layer_names, lower
+from satchel.quantize.profile import Profile, matches, named
 from satchel.quantize.rotate import rotate
 from satchel.quantize.smooth import smooth
-from satchel.recipe import Recipe
+from satchel.recipe import Recipe, Wishes
 from satchel.runtime import bundle as contract
 from satchel.runtime.bundle import Bundle, Manifest
-from satchel.runtime.errors import FidelityError
+from satchel.runtime.errors import FidelityError, UsageError, shown
 
+FEWEST_WORDS = 100  # to calibrate on
 RECIPES: dict[str, Any] = {
     "decoder": DecoderRecipe,
     "encoder": EncoderRecipe,
@@ -61,13 +62,15 @@ def pack(
     source: str | Path,
     out: str | Path,
     *,
-    precision: str = "int8",
+    profile: str = "int8",
     context: int | None = None,
     task: str | None = None,
     force: bool = False,
     overwrite: bool = False,
     revision: str | None = None,
     ignored_keys: Collection[str] = (),
+    calibration: str | Path | None = None,
+    keep_fp32: Collection[str] = (),
     stage: Stage = quiet,
 ) -> Packed:
     """Export `source` (a Hugging Face folder, a .gguf file or a hub id) to the bundle folder `out`.
@@ -75,16 +78,18 @@ def pack(
     Ends with the fidelity checks; if one fails, FidelityError is raised and nothing is written,
     unless `force` keeps the bundle and marks it unverified. Nothing half-written is ever visible.
     """
-    chosen, out = profile(precision), Path(out)
+    chosen, out = named(profile).keeping(keep_fp32), Path(out)
+    wishes = Wishes(context, task, ignored_keys, _texts(calibration))
     publish.check_target(out, Path(source), overwrite)
     checkpoint = open_source(str(source), revision)
-    recipe = _recipe(checkpoint, context, task, ignored_keys, stage)
+    recipe = _recipe(checkpoint, wishes, stage)
     with publish.staged(out) as folder:
         checks, statistics = _prepared(recipe, chosen, stage)
         traced = {}
         for role in stage("tracing the graph")(list(recipe.graphs)):
             part = recipe.graphs[role]
             traced[role] = trace(part.module, part.inputs, part.outputs)
+        _check_kept(keep_fp32, traced)
         draft = _draft(recipe, checkpoint, chosen)
         checks += _exact_checks(recipe, traced, draft, folder, stage)
         draft = _with_cache(draft, chosen, statistics)
@@ -106,16 +111,26 @@ def pack(
     return Packed(out, manifest, checks, recipe.notes)
 
 
-def _recipe(
-    checkpoint: Checkpoint,
-    context: int | None,
-    task: str | None,
-    ignored_keys: Collection[str],
-    stage: Stage,
-) -> Recipe:
+def _texts(path: str | Path | None) -> list[str] | None:
+    """The lines of a file to calibrate on."""
+    if path is None:
+        return None
+    try:
+        lines = Path(path).read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--calibration {shown(path)}: not a file of texts in UTF-8") from error
+    texts = [line for line in lines if line.strip()]
+    if sum(len(text.split()) for text in texts) < FEWEST_WORDS:
+        raise UsageError(
+            f"--calibration {shown(path)}: expected at least {FEWEST_WORDS} words, a text per line"
+        )
+    return texts
+
+
+def _recipe(checkpoint: Checkpoint, wishes: Wishes, stage: Stage) -> Recipe:
     hears = models.takes_sound(checkpoint)
     kind = SpeechRecipe if hears else RECIPES[models.family(checkpoint)]
-    recipe: Recipe = kind.of(checkpoint, context, task, ignored_keys, stage)
+    recipe: Recipe = kind.of(checkpoint, wishes, stage)
     return recipe
 
 
@@ -149,6 +164,15 @@ def _observed(recipe: Recipe, role: str, part: nn.Module, stage: Stage) -> Stati
     weights = sum(parameter.nbytes for parameter in part.parameters())
     statistics.moment = Moments(part, lambda: recipe.feed(role, quiet), weights // 2)
     return statistics
+
+
+def _check_kept(keep_fp32: Collection[str], traced: dict[str, ir.Model]) -> None:
+    """Every layer that is to stay float32 is one of the model's."""
+    names = [name for graph in traced.values() for name in layer_names(graph)]
+    for pattern in keep_fp32:
+        if not any(matches(name, pattern) for name in names):
+            some = ", ".join(shown(name, 60) for name in names[:4])
+            raise UsageError(f"--keep-fp32 {shown(pattern)}: no such layer; there are {some}, ...")
 
 
 def _with_cache(draft: Manifest, chosen: Profile, statistics: dict[str, Statistics]) -> Manifest:
@@ -190,7 +214,7 @@ def _exact_checks(
         stored: Stored = {}
         for role, graph in traced.items():
             copied = graph.clone()
-            lower(copied, profile("fp32"), role)
+            lower(copied, named("fp32"), role)
             write_graph(copied, exact / _file(role), stored, stage("writing the float32 graph"))
         return recipe.exact_checks(Bundle(exact, draft))
     finally:

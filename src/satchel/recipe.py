@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,7 +12,32 @@ from torch import nn
 
 from satchel.export.check import Check
 from satchel.progress import Stage
+from satchel.quantize.quality import calibration as shipped
 from satchel.runtime.bundle import Bundle, Port
+from satchel.runtime.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user asked of an export that depends on the family.
+
+    `calibration` are the texts that scales are fixed by, those of the package where it is None.
+    """
+
+    context: int | None = None
+    task: str | None = None
+    ignored_keys: Collection[str] = ()
+    calibration: Sequence[str] | None = None
+
+    @property
+    def texts(self) -> Sequence[str]:
+        """What to calibrate on."""
+        return shipped() if self.calibration is None else self.calibration
+
+    def no_calibration(self, reads: str) -> None:
+        """Raise where texts were given to a model that reads something else."""
+        if self.calibration is not None:
+            raise UsageError(f"--calibration is a file of texts; this model reads {reads}")
 
 
 @dataclass(frozen=True)
