@@ -75,8 +75,7 @@ def invariance(
     stepped = np.array([_step(run, [token])[0] for token in ids[half:]])
     steps = Check("step by step against prefill", distance(stepped, whole[half:]), limit)
     if not exact:
-        divergence = kl_divergence(log_softmax(whole[half:]), log_softmax(stepped)).mean()
-        steps = Check("KL of steps from prefill", float(divergence), MAX_STEP_KL)
+        steps = Check("KL of steps from prefill", mean_kl(whole[half:], stepped), MAX_STEP_KL)
     return [
         steps,
         Check("in pieces against prefill", distance(pieced, whole[-1]), limit),
@@ -99,6 +98,11 @@ def kl_divergence(expected: Logits, found: Logits) -> NDArray[np.float64]:
         -1, dtype=np.float64
     )
     return divergence
+
+
+def mean_kl(expected: Logits, found: Logits) -> float:
+    """Mean divergence of logits [rows, vocab] from the expected ones, in nats."""
+    return float(kl_divergence(log_softmax(expected), log_softmax(found)).mean())
 
 
 def batch_distance(together: Decoder, single: Decoder, ids: Sequence[int]) -> float:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from satchel.quantize.rounding import Array, Grid, rounded
 
+BITS = {"blocks8": 8, "blocks4": 4}  # by kind of scheme
 BLOCK_SIZES = (16, 32, 64, 128, 256)  # what both kernels accept
 GRIDS = {
     8: (255, 128),

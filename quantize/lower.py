@@ -21,7 +21,6 @@ from satchel.quantize.profile import FP32, Profile, Scheme
 from satchel.quantize.rounding import Array
 
 ABSTRACT = "satchel"
-BITS = {"blocks8": 8, "blocks4": 4}
 FEW_OUTPUTS = 32  # a head of a few labels: quantising it saves nothing
 
 
@@ -139,7 +138,7 @@ class _Layers:
             matrix = np.asarray(weight.const_value.numpy(), np.float32)
             block = blocks.fitting(scheme.block, matrix.shape[1]) or scheme.block
             moment = self._moment(new.source)
-            quantized = blocks.quantize(matrix, block, BITS[scheme.kind], moment)
+            quantized = blocks.quantize(matrix, block, blocks.BITS[scheme.kind], moment)
             inputs: list[ir.Value | None] = [new.initializer(f"{name}.scales", quantized.scales)]
             if quantized.zeros is not None:
                 inputs.append(new.initializer(f"{name}.zeros", quantized.zeros))

@@ -14,6 +14,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when onnxruntime is imported
 import onnxruntime as ort
 
 from satchel.runtime.bundle import Bundle, Graph
+from satchel.runtime.cores import big_cores
 from satchel.runtime.errors import BundleError, LimitError, SatchelError, UsageError, shown
 
 ORT_TYPES = {
@@ -27,7 +28,7 @@ ORT_TYPES = {
 def open_session(bundle: Bundle, role: str, threads: int | None = None) -> Any:
     """An InferenceSession of one of the bundle's graphs, its signature checked.
 
-    `threads` defaults to the physical cores this process may use.
+    `threads` defaults to the big physical cores this process may use.
     """
     if threads is not None and threads < 1:
         raise UsageError(f"threads = {threads}; expected at least 1")
@@ -36,26 +37,9 @@ def open_session(bundle: Bundle, role: str, threads: int | None = None) -> Any:
     graph = manifest.graphs.get(role)
     if graph is None:
         raise BundleError(f"the bundle has no {role} graph; it has {', '.join(manifest.graphs)}")
-    session = _create(bundle.path(graph.file), threads or physical_cores())
+    session = _create(bundle.path(graph.file), threads or big_cores())
     _check_signature(session, graph)
     return session
-
-
-def physical_cores() -> int:
-    """Physical cores that this process may run on."""
-    try:
-        allowed = os.sched_getaffinity(0)
-    except AttributeError:  # not Linux: trust that half of many logical ones are siblings
-        logical = os.cpu_count() or 1
-        return logical if logical <= 4 else logical // 2
-    siblings = set()
-    for cpu in allowed:
-        path = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
-        try:
-            siblings.add(path.read_text())
-        except OSError:
-            siblings.add(str(cpu))
-    return max(1, len(siblings))
 
 
 @contextmanager

@@ -85,6 +85,7 @@ def export(options: argparse.Namespace) -> None:
         profile=options.profile,
         keep_fp32=options.keep_fp32,
         calibration=options.calibration,
+        tune=options.tune,
         context=options.context,
         task=options.task,
         force=options.force,
@@ -240,6 +241,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--calibration", metavar="FILE", help="a text per line to fix scales by; default: shipped"
     )
+    command.add_argument(
+        "--tune", type=float, metavar="LOSS",
+        help="give the layers that cost most better schemes, until their losses add up to this",
+    )  # fmt: skip
     command.add_argument("--context", type=int, help="positions the bundle is made for")
     command.add_argument("--task", help="what the bundle is for; default: what the checkpoint is")
     command.add_argument("--force", action="store_true", help="keep a bundle whose checks fail")

@@ -38,7 +38,8 @@ from satchel.runtime.session import open_session
 
 TASK = "generate"
 DEFAULT_CONTEXT = 32768  # longer rotary tables are only made when asked for
-CHECK_TOKENS = 48
+CHECK_TOKENS, ANSWER_TOKENS = 48, 192
+CALIBRATION_WINDOWS = 8  # spread over the text; more change little
 # What may stand in generation_config.json and is done unasked; beams, which cannot be streamed, and
 # lengths, which mean the whole context, are left to the caller.
 UNASKED = (
@@ -155,12 +156,17 @@ class DecoderRecipe:
     def feed(self, role: str, stage: Stage) -> None:
         ids = Tokenizer.from_buffer(self.tokenizer).encode("\n".join(self.calibration)).ids
         size = min(quality.WINDOW, self.context)
-        windows = [ids[start : start + size] for start in range(0, len(ids), size)]
-        for window in stage("calibrating")(windows):
+        starts = range(0, len(ids), max(size, len(ids) // CALIBRATION_WINDOWS))
+        for start in stage("calibrating")(list(starts)[:CALIBRATION_WINDOWS]):
+            window = ids[start : start + size]
             self.logits(window, last=True)
 
     def answer(self) -> NDArray[np.float32]:
-        return self.logits(self.probe_ids[:CHECK_TOKENS])
+        return self.logits(self.probe_ids[: min(ANSWER_TOKENS, self.context)])
+
+    def loss(self, expected: NDArray[np.float32], found: NDArray[np.float32]) -> float:
+        """The mean divergence of logits."""
+        return check.mean_kl(expected, found)
 
     def logits(self, ids: Sequence[int], last: bool = False) -> NDArray[np.float32]:
         """float32 [length, vocab] by the reference model, or [1, vocab] of the last position."""

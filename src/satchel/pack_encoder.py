@@ -120,8 +120,16 @@ class EncoderRecipe:
                 tower(*(torch.from_numpy(sample[name]) for name in tower.input_names))
 
     def answer(self) -> Array:
-        answers = [self._reference(role, samples[0]) for role, samples in self.samples.items()]
+        answers = [
+            self._reference(role, sample)
+            for role, samples in self.samples.items()
+            for sample in samples[:EXACT_SAMPLES]
+        ]
         return np.concatenate([answer.reshape(-1) for answer in answers])
+
+    def loss(self, expected: Array, found: Array) -> float:
+        """One less the cosine."""
+        return 1 - float(expected @ found / np.linalg.norm(expected) / np.linalg.norm(found))
 
     def exact_checks(self, bundle: Bundle) -> list[Check]:
         checks = []

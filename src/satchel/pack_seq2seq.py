@@ -187,6 +187,10 @@ class Seq2seqRecipe:
     def answer(self) -> NDArray[np.float32]:
         return self._reference(self.read([self.sources[0]]))(self.target)
 
+    def loss(self, expected: NDArray[np.float32], found: NDArray[np.float32]) -> float:
+        """The mean divergence of logits."""
+        return check.mean_kl(expected, found)
+
     def exact_checks(self, bundle: Bundle) -> list[Check]:
         encoder, decoder = self._open(bundle)
         source = self.sources[0]

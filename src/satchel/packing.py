@@ -35,6 +35,7 @@ from satchel.quantize.lower import layer_names, lower
 from satchel.quantize.profile import Profile, matches, named
 from satchel.quantize.rotate import rotate
 from satchel.quantize.smooth import smooth
+from satchel.quantize.tune import tune as tuned
 from satchel.recipe import Recipe, Wishes
 from satchel.runtime import bundle as contract
 from satchel.runtime.bundle import Bundle, Manifest
@@ -71,6 +72,7 @@ def pack(
     ignored_keys: Collection[str] = (),
     calibration: str | Path | None = None,
     keep_fp32: Collection[str] = (),
+    tune: float | None = None,
     stage: Stage = quiet,
 ) -> Packed:
     """Export `source` (a Hugging Face folder, a .gguf file or a hub id) to the bundle folder `out`.
@@ -85,6 +87,8 @@ def pack(
     recipe = _recipe(checkpoint, wishes, stage)
     with publish.staged(out) as folder:
         checks, statistics = _prepared(recipe, chosen, stage)
+        if tune is not None:
+            chosen = _tuned(recipe, chosen, statistics, tune, stage)
         traced = {}
         for role in stage("tracing the graph")(list(recipe.graphs)):
             part = recipe.graphs[role]
@@ -164,6 +168,26 @@ def _observed(recipe: Recipe, role: str, part: nn.Module, stage: Stage) -> Stati
     weights = sum(parameter.nbytes for parameter in part.parameters())
     statistics.moment = Moments(part, lambda: recipe.feed(role, quiet), weights // 2)
     return statistics
+
+
+def _tuned(
+    recipe: Recipe, chosen: Profile, statistics: dict[str, Statistics], budget: float, stage: Stage
+) -> Profile:
+    """The profile with better schemes for the layers that cost most."""
+    if not chosen.calibrated:
+        raise UsageError(f"--tune has no effect with --profile {chosen.name}")
+    if not budget > 0:
+        raise UsageError(f"--tune {budget}; expected a loss above 0, such as 0.01")
+    before = recipe.answer()
+
+    def loss() -> float:
+        return recipe.loss(before, recipe.answer())
+
+    for role, part in recipe.parts.items():
+        chosen = tuned(
+            part, role, chosen, statistics[role], loss, budget, stage(f"measuring layers: {role}")
+        )
+    return chosen
 
 
 def _check_kept(keep_fp32: Collection[str], traced: dict[str, ir.Model]) -> None:

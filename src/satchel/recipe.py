@@ -77,6 +77,9 @@ class Recipe(Protocol):
     def answer(self) -> NDArray[np.float32]:
         """What the reference model makes of one input, to see whether it is still the same model."""
 
+    def loss(self, expected: NDArray[np.float32], found: NDArray[np.float32]) -> float:
+        """How far one answer is from another: 0 where they are the same."""
+
     def exact_checks(self, bundle: Bundle) -> list[Check]:
         """The float32 graphs against the reference model."""
 
