@@ -79,7 +79,7 @@ class _Layers:
             case "blocks8" | "blocks4":
                 self._matmul(new, scheme)
             case "channel8" if shape(weight_of(new.source))[0] > FEW_OUTPUTS:
-                channel8.linear(new, self.statistics, self._moment(new.source))
+                channel8.linear(new, self.statistics, self._moment(new.source, scheme))
             case _:
                 _fp32(new)
 
@@ -137,7 +137,7 @@ class _Layers:
             assert weight.const_value is not None
             matrix = np.asarray(weight.const_value.numpy(), np.float32)
             block = blocks.fitting(scheme.block, matrix.shape[1]) or scheme.block
-            moment = self._moment(new.source)
+            moment = self._moment(new.source, scheme)
             quantized = blocks.quantize(matrix, block, blocks.BITS[scheme.kind], moment)
             inputs: list[ir.Value | None] = [new.initializer(f"{name}.scales", quantized.scales)]
             if quantized.zeros is not None:
@@ -148,10 +148,10 @@ class _Layers:
     def _shared(self, node: ir.Node) -> bool:
         return self.profile.shared_tables and layer_name(node) in self.tables
 
-    def _moment(self, node: ir.Node) -> Array | None:
+    def _moment(self, node: ir.Node, scheme: Scheme) -> Array | None:
         """The moment of a layer's inputs, where the profile makes use of it; a table has none."""
         name = layer_name(node)
-        if not self.profile.compensated or name in self.tables:
+        if not self.profile.compensates(scheme) or name in self.tables:
             return None
         return self.statistics.moment(name)
 

@@ -66,6 +66,14 @@ class Profile:
         found = [scheme for name, scheme in self.layers.items() if matches(layer, name)]
         return found[0] if found else None
 
+    def compensates(self, scheme: Scheme) -> bool:
+        """Whether weights of that scheme are rounded by what calibration reads.
+
+        Blocks of eight bits are not: they are near enough, and what is won in divergence is lost in
+        perplexity.
+        """
+        return self.compensated and scheme.kind in ("blocks4", "channel8")
+
     def keeping(self, layers: Collection[str]) -> Profile:
         """The same profile with some layers in float32, by names as in `matches`."""
         return replace(self, layers=dict.fromkeys(layers, FP32) | self.layers)

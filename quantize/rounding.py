@@ -17,7 +17,7 @@ from torch import Tensor
 Array = NDArray[np.float32]
 DAMPING = 0.01  # of the mean energy of an input, added to each
 ROWS = 4096  # rounded at once, to bound memory
-BATCH = 128  # inputs whose errors are passed on together
+BATCH = 64  # inputs whose errors are passed on together
 SHRINKS = np.linspace(1, 0.6, 17)  # of a group's range, tried for the least error
 
 
@@ -67,20 +67,25 @@ def _compensated(matrix: Tensor, moment: Tensor, grid: Grid) -> tuple[Tensor, Te
     energy = moment.diagonal()
     scales, zeros = _fitted(_blocks(matrix, grid), _blocks(energy[None], grid), grid)
     order = energy.argsort(descending=True)
-    left, values = matrix[:, order], torch.empty_like(matrix)
+    # Inputs first, and numpy: the loop is of small steps over one input's weights of all outputs.
+    left = matrix.T[order].contiguous()  # [inputs, outputs]
     factor = _inverse_factor(moment[order][:, order])
-    for start in range(0, matrix.shape[1], BATCH):
-        end = min(start + BATCH, matrix.shape[1])
-        errors = torch.empty(len(matrix), end - start)
-        for place in range(start, end):
-            group = order[place] // grid.group
-            scale, zero = scales[:, group], zeros[:, group]
-            steps = _steps(left[:, place], scale, zero, grid)
-            error = (left[:, place] - (steps - zero) * scale) / factor[place, place]
-            left[:, place:end] -= error[:, None] * factor[place, place:end]
-            values[:, order[place]], errors[:, place - start] = steps, error
-        left[:, end:] -= errors @ factor[start:end, end:]
-    return values, scales, zeros
+    step, zero = (part.T.contiguous().numpy() for part in (scales, zeros))  # [groups, outputs]
+    groups, values = order.numpy() // grid.group, np.empty(left.shape, np.uint8)
+    for start in range(0, len(left), BATCH):
+        end = min(start + BATCH, len(left))
+        batch, shares = left[start:end].numpy(), factor[start:end, start:end].numpy()
+        errors = np.empty_like(batch)
+        for row, group in enumerate(groups[start:end]):
+            wanted, scale, middle = batch[row], step[group], zero[group]
+            found = np.clip(np.rint(wanted / scale + middle), 0, grid.top)
+            errors[row] = (wanted - (found - middle) * scale) / shares[row, row]
+            batch[row + 1 :] -= shares[row, row + 1 :, None] * errors[row]
+            values[start + row] = found
+        left[end:] -= factor[start:end, end:].T @ torch.from_numpy(errors)
+    placed = np.empty_like(values)
+    placed[order.numpy()] = values
+    return torch.from_numpy(np.ascontiguousarray(placed.T)), scales, zeros
 
 
 def _blocks(matrix: Tensor, grid: Grid) -> Tensor:

@@ -45,7 +45,7 @@ def tune(
     schemes = {name: scheme for name, scheme in schemes.items() if scheme.kind in BETTER}
     costs = {}
     for name in progress(list(schemes)):
-        moment = statistics.moment(name) if profile.compensated else None
+        moment = statistics.moment(name) if profile.compensates(schemes[name]) else None
         costs[name] = _cost(model, name, schemes[name], moment, loss)
     chosen: dict[str, Scheme] = {}
     while costs and sum(costs.values()) > budget:
