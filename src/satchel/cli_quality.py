@@ -18,8 +18,8 @@ from satchel.runtime.errors import UsageError, shown
 
 # By the last part of its name: what a figure is called, how it is printed, and what it says.
 FIGURES = {
-    "mean_kl": ("mean KL", ".4f", "nats between the distributions of the next token; 0: equal"),
-    "p99_kl": ("KL, 99th percentile", ".4f", "nats; one token in a hundred is further away"),
+    "mean_kl": ("mean KL", ".3g", "nats between the distributions of the next token; 0: equal"),
+    "p99_kl": ("KL, 99th percentile", ".3g", "nats; one token in a hundred is further away"),
     "top1": ("same likeliest token", ".2%", "share of the tokens"),
     "perplexity": ("perplexity", ".3f", "how surprised the bundle is by the text; lower is better"),
     "reference_perplexity": ("perplexity, reference", ".3f", "the same of the reference"),
@@ -126,6 +126,17 @@ def _print_facts(report: dict[str, Any], manifest: Any) -> None:
         _section(f"At export, beside the PyTorch model in float32, on {on}", report["export"])
     else:
         print("\nIts export measured nothing: it has no int8 to compare with float32.")
+
+
+def _read_at_export(manifest: Any) -> str:
+    """What the figures of a manifest were measured on."""
+    if manifest.family == "decoder":
+        return "windows of the shipped text"
+    if manifest.family == "encoder-decoder":
+        sources = "sounds" if manifest.speech is not None else "sentences of the shipped text"
+        return f"what the model writes for {sources}"
+    read = {"text": "sentences of the shipped text", "image": "pictures made for it"}
+    return " and ".join(what for name, what in read.items() if getattr(manifest, name) is not None)
 
 
 def _readings(options: argparse.Namespace, model: Any, reference: Any, text: Any) -> list[Any]:

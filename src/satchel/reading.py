@@ -119,8 +119,8 @@ def _windows(model: Any, text: Text, limit: int) -> Reading:
 def _targets(model: Any, text: Text, limit: int, stage: Stage) -> Reading:
     """Lines as sources, with the targets that `model` writes for them, token by token the likeliest."""
     longest = model.encoder.context
-    sources = [model.encode(line)[:longest] for line in text.lines[:limit]]
-    what = f"{_count(sources, text.unit)} of {text.name}{WRITTEN}"
+    sources = [model.encode(line)[:longest] for line in _spread(text.lines, limit)]
+    what = _some(sources, text) + WRITTEN
     return _written(model, sources, what, stage)
 
 
@@ -174,7 +174,7 @@ def _greedy(model: Any, sources: Sequence[Any]) -> list[list[int]]:
 def _lines(model: Any, role: str, text: Text, limit: int) -> Reading:
     """Lines of an encoder's text, those of one length together."""
     names = model.encoders[role].input_names
-    lines = text.lines[:limit]
+    lines = _spread(text.lines, limit)
     rows = [model.preparation.rows(line)[0] for line in lines]
     samples = []
     for batch in batches(map(len, rows)):
@@ -186,7 +186,7 @@ def _lines(model: Any, role: str, text: Text, limit: int) -> Reading:
     ]
     count = sum(len(sample["input_ids"]) for sample in few)
     return Reading(
-        f"{_count(lines, text.unit)} of {text.name}",
+        _some(lines, text),
         samples,
         f"{count} of them",
         few,
@@ -210,10 +210,19 @@ def _pictures(model: Any, role: str) -> Reading:
     )
 
 
-def _spread(items: list[Any], count: int) -> list[Any]:
+def _spread(items: Sequence[Any], count: int) -> list[Any]:
     """At most so many items, spread over all of them."""
-    return items[:: -(-len(items) // count)]
+    count = min(count, len(items))
+    return [items[index * len(items) // count] for index in range(count)]
+
+
+def _some(items: Sequence[Any], text: Text) -> str:
+    """How much of a text is read."""
+    many = _count(text.lines, text.unit)
+    if len(items) == len(text.lines):
+        return f"{many} of {text.name}"
+    return f"{len(items):,} of the {many} of {text.name}"
 
 
 def _count(items: Sequence[Any], name: str) -> str:
-    return f"{len(items)} {name}" + ("s" if len(items) != 1 else "")
+    return f"{len(items):,} {name}" + ("s" if len(items) != 1 else "")
