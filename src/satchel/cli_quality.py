@@ -73,12 +73,19 @@ def _check(options: argparse.Namespace) -> None:
     """Refuse what cannot be done before anything is loaded."""
     if options.json:
         check_json(Path(options.json))
+        _check_outside(Path(options.json), options.bundle, options.reference)
     if options.limit is not None and options.limit < 1:
         raise UsageError(f"--limit {options.limit}; expected at least 1")
     if options.layers and not options.reference:
         raise UsageError("--layers needs --reference, a bundle whose layers are right")
     if options.layers and find_spec("onnx") is None:
         raise UsageError("--layers needs onnx: pip install 'satchel[export]'")
+
+
+def _check_outside(file: Path, *bundles: str | None) -> None:
+    for bundle in filter(None, bundles):
+        if file.resolve().is_relative_to(Path(bundle).resolve()):
+            raise UsageError(f"--json {shown(file)} lies inside the bundle: give another place")
 
 
 def _load_both(options: argparse.Namespace) -> tuple[Any, Any]:
