@@ -1,4 +1,4 @@
-"""Pairs of tiny bundles, int8 beside float32 of one checkpoint, made once for a file of tests."""
+"""Pairs of tiny bundles, int8 beside float32 of one checkpoint, made once."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import onnx
 import pytest
 
 import satchel
+from satchel.cli import main
 from satchel.runtime.bundle import MANIFEST, File, Manifest, sha256_of
 from tests.test_encoder_images import PROCESSOR
 from tests.test_images import CASES, save
@@ -21,6 +22,8 @@ from tests.tiny import save_checkpoint
 from tests.tiny_encoders import save_encoder
 from tests.tiny_seq2seq import save_seq2seq
 from tests.tiny_speech import save_speech
+
+TEXT = "The fox sees the dog.\n\nIt runs on and on; is it the cat?\r\nA line of 12 words?\n"
 
 
 def _picture(folder: Path, name: str) -> None:
@@ -41,8 +44,8 @@ CHECKPOINTS: dict[str, Callable[[Path], Any]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+@pytest.fixture(scope="session")
+def rounded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """A kind of bundle -> a folder with its `int8` and its `fp32`."""
     known: dict[str, Path] = {}
 
@@ -58,6 +61,30 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         return known[kind]
 
     return get
+
+
+def report_of(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, *arguments: object
+) -> tuple[dict[str, Any], str]:
+    """The report of `satchel quality`, as JSON and as it is printed."""
+    file = tmp_path / "report.json"
+    capsys.readouterr()
+    status = main(["quality", *map(str, arguments), "--json", str(file)])
+    output, errors = capsys.readouterr()
+    assert status == 0, errors
+    return json.loads(file.read_text("utf-8")), output
+
+
+def both(folder: Path) -> tuple[Any, Any]:
+    """The int8 and the float32 bundle, loaded."""
+    return satchel.load(folder / "int8", threads=1), satchel.load(folder / "fp32", threads=1)
+
+
+def text_file(tmp_path: Path, content: str = TEXT) -> Path:
+    """A file with this text."""
+    path = tmp_path / "text.txt"
+    path.write_bytes(content.encode())
+    return path
 
 
 def altered(folder: Path, out: Path, weight: str, factor: float) -> Path:

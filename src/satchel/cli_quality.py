@@ -29,8 +29,8 @@ FIGURES = {
     "min_cosine": ("cosine, least", ".5f", "of the one that is least alike"),
     "agreement": ("same likeliest label", ".2%", "share of the labels that are chosen"),
     "score_difference": ("difference of scores", ".5f", "mean, of the label that is expected"),
-    "tokens": ("tokens", ",d", "that were predicted"),
-    "texts": ("texts", ",d", "or images that were read"),
+    "tokens": ("tokens", ",.0f", "that were predicted"),
+    "texts": ("texts", ",.0f", "or images that were read"),
 }
 LAYERS = """\
   error: how far what the layer gives is from what it gives in the reference, in parts of that
@@ -231,7 +231,8 @@ def _section(title: str, figures: dict[str, Any]) -> None:
         role, _, last = name.rpartition(".")
         label, form, meaning = FIGURES.get(last, (last, ".4g", ""))
         label = f"{label} ({role})" if role not in ("", "encoder") else label
-        rows.append((label, format(value, form), meaning))
+        number = isinstance(value, int | float)  # a manifest's figures may be anything
+        rows.append((label, format(value, form) if number else shown(value), meaning))
     wide, long = (max(len(row[column]) for row in rows) for column in (0, 1))
     print(f"\n{plain(title)}")
     for label, value, meaning in rows:
