@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -176,6 +178,17 @@ def test_shared_weights_are_layers_of_their_own(
         ("decoder", "MatMulNBits"),
     ]
     assert tables[0]["own"] == tables[0]["error"] > 0
+
+
+def test_layers_in_another_basis_are_refused(rounded: Any, capfd: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "turned"
+    shutil.copytree(rounded("t5") / "int8", folder)
+    text = (folder / "manifest.json").read_text("utf-8")
+    manifest = json.loads(text)
+    manifest["quantization"]["rotated"] = True
+    (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    arguments = ["quality", folder, "--reference", rounded("t5") / "fp32", "--layers"]
+    refused(capfd, arguments, "USAGE", "turned", "--keep-fp32 '*'", within=tmp_path)
 
 
 def test_bad_input_is_one_line(rounded: Any, capfd: Any, tmp_path: Path) -> None:

@@ -93,11 +93,13 @@ def _load_both(options: argparse.Namespace) -> tuple[Any, Any]:
     model = load(options)
     if not options.reference:
         return model, None
-    from satchel.comparison import check_related
+    from satchel.comparison import check_related, check_same_basis
 
     progress = bars("checking the reference")
     reference = satchel.load(options.reference, threads=options.threads, progress=progress)
     check_related(model.bundle, reference.bundle)
+    if options.layers:
+        check_same_basis(model.bundle, reference.bundle)
     return model, reference
 
 
