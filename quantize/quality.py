@@ -1,4 +1,7 @@
-"""How close a quantised model stays to float32: divergence, agreement, perplexity. Knows no graph."""
+"""How close a quantised model stays to float32: divergence, perplexity, cosine, agreement.
+
+Arithmetic alone, of answers that others have run: knows no graph.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,10 @@ from numpy.typing import NDArray
 
 from satchel.export.check import kl_divergence, log_softmax
 
-Logits = NDArray[np.float32]
-# A text's ids, and the float32 [length, vocab] of the reference and of the quantised model.
+Array = NDArray[np.float32]
+Logits = Array
+# A text's ids, and the float32 [length, vocab] of the reference and of the quantised model; what
+# follows the last id need not be among them.
 Sample = tuple[Sequence[int], Logits, Logits]
 WINDOW, WINDOWS = 512, 6
 
@@ -46,10 +51,10 @@ def sentences(limit: int = 1000) -> list[str]:
     return [piece for piece in pieces if len(piece.split()) >= 5][:limit]
 
 
-def text_windows(ids: Sequence[int], context: int) -> list[Sequence[int]]:
+def text_windows(ids: Sequence[int], context: int, limit: int = WINDOWS) -> list[Sequence[int]]:
     """The first windows of a tokenised text; a shorter text or context gives shorter ones."""
     size = min(WINDOW, context)
-    starts = range(0, min(len(ids), size * WINDOWS), size)
+    starts = range(0, min(len(ids), size * limit), size)
     return [window for start in starts if len(window := ids[start : start + size]) > 1]
 
 
@@ -68,11 +73,45 @@ def measure(samples: Iterable[Sample]) -> Quality:
         mean_kl=float(divergence.mean()),
         p99_kl=float(np.quantile(divergence, 0.99)),
         top1=float(np.concatenate(agreements).mean()),
-        perplexity=_perplexity(losses),
-        reference_perplexity=_perplexity(reference_losses),
+        perplexity=perplexity(losses),
+        reference_perplexity=perplexity(reference_losses),
         tokens=len(divergence),
     )
 
 
-def _perplexity(losses: list[Logits]) -> float:
+def perplexity(losses: Sequence[Array]) -> float:
+    """Exponential of the mean of negative log-probabilities of tokens."""
     return float(np.exp(np.concatenate(losses).mean(dtype=np.float64)))
+
+
+def cosines(expected: Sequence[Array], found: Sequence[Array]) -> dict[str, float]:
+    """How alike the vectors [size] of texts or images are: the mean, the least, the lowest hundredth."""
+    pairs = zip(expected, found, strict=True)
+    alike = [float(a @ b / np.linalg.norm(a) / np.linalg.norm(b)) for a, b in pairs]
+    return {
+        "mean_cosine": float(np.mean(alike)),
+        "p01_cosine": float(np.quantile(alike, 0.01)),
+        "min_cosine": min(alike),
+        "texts": len(alike),
+    }
+
+
+def agreement(expected: Sequence[Array], found: Sequence[Array]) -> dict[str, float]:
+    """Share of texts, tokens or places whose likeliest label, of [..., labels], is the same."""
+    same = [
+        (a.argmax(-1) == b.argmax(-1)).reshape(-1) for a, b in zip(expected, found, strict=True)
+    ]
+    return {"agreement": float(np.concatenate(same).mean()), "texts": len(same)}
+
+
+def score_difference(expected: Sequence[Array], found: Sequence[Array]) -> float:
+    """How far the score of the label that was expected lies from that score, in the mean.
+
+    Scores are [..., labels]; with one label it is the score itself.
+    """
+    distances = []
+    for a, b in zip(expected, found, strict=True):
+        likeliest = a.argmax(-1)[..., None]
+        apart = np.take_along_axis(a, likeliest, -1) - np.take_along_axis(b, likeliest, -1)
+        distances.append(np.abs(apart).reshape(-1))
+    return float(np.concatenate(distances).mean(dtype=np.float64))

@@ -17,6 +17,7 @@ from satchel.runtime.bundle import Bundle, Graph
 from satchel.runtime.cores import big_cores
 from satchel.runtime.errors import BundleError, LimitError, SatchelError, UsageError, shown
 
+WEIGHTS = "session.model_external_initializers_file_folder_path"
 ORT_TYPES = {
     "tensor(float)": "float32",
     "tensor(int64)": "int64",
@@ -30,14 +31,12 @@ def open_session(bundle: Bundle, role: str, threads: int | None = None) -> Any:
 
     `threads` defaults to the big physical cores this process may use.
     """
-    if threads is not None and threads < 1:
-        raise UsageError(f"threads = {threads}; expected at least 1")
     manifest = bundle.manifest
     _check_version(manifest.onnxruntime)
     graph = manifest.graphs.get(role)
     if graph is None:
         raise BundleError(f"the bundle has no {role} graph; it has {', '.join(manifest.graphs)}")
-    session = _create(bundle.path(graph.file), threads or big_cores())
+    session = create_session(bundle.path(graph.file), threads)
     _check_signature(session, graph)
     return session
 
@@ -62,17 +61,24 @@ def converted(doing: str) -> Iterator[None]:
         ) from error
 
 
-def _create(path: Path, threads: int) -> Any:
+def create_session(
+    graph: Path | bytes, threads: int | None = None, weights: Path | None = None
+) -> Any:
+    """An InferenceSession of a file, or of a graph in memory whose weights lie in a folder."""
+    if threads is not None and threads < 1:
+        raise UsageError(f"threads = {threads}; expected at least 1")
     options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = threads or big_cores()
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # errors come as exceptions, not as lines beside ours
     options.add_session_config_entry("session.intra_op.allow_spinning", "1")
     if _adds_in_16_bits():
         options.add_session_config_entry("session.x64quantprecision", "1")
-    with converted(f"loading {path.name}"):
+    if weights is not None:
+        options.add_session_config_entry(WEIGHTS, str(weights))
+    with converted(f"loading {graph.name if isinstance(graph, Path) else 'a graph'}"):
         return ort.InferenceSession(
-            str(path),
+            graph if isinstance(graph, bytes) else str(graph),
             options,
             providers=["CPUExecutionProvider"],
             enable_fallback=0,

@@ -70,21 +70,6 @@ def test_no_word_is_on_both_sides() -> None:
     assert parts["train"]["tomato"] == ["T AH0 M EY1 T OW2", "T AH0 M AA1 T OW2"]
 
 
-@pytest.mark.parametrize(
-    ("found", "expected", "edits"),
-    [
-        ("", "", 0),
-        ("a b c", "a b c", 0),
-        ("a c", "a b c", 1),
-        ("b c a", "a b c", 2),
-        ("", "a b", 2),
-    ],
-)
-def test_distance_counts_edits(found: str, expected: str, edits: int) -> None:
-    assert data.distance(found.split(), expected.split()) == edits
-    assert data.distance(expected.split(), found.split()) == edits
-
-
 def test_a_word_is_held_to_its_nearest_pronunciation() -> None:
     found = ["T AH0 M AA1 T OW2", "K AE2 T"]
     expected = [["T AH0 M EY1 T OW2", "T AH0 M AA1 T OW2"], ["K AE1 T"]]

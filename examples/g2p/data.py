@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from satchel.error_rate import nearest
+
 WORD = re.compile(r"[a-z']*[a-z][a-z']*")
 CONSONANTS = "B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH"
 VOWELS = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW"
@@ -51,16 +53,6 @@ def pronunciations(wanted: str) -> dict[str, list[str]]:
     return found
 
 
-def distance(found: Sequence[str], expected: Sequence[str]) -> int:
-    """Levenshtein distance: insertions, deletions and substitutions."""
-    row = list(range(len(expected) + 1))
-    for i, token in enumerate(found, 1):
-        before, row[0] = row[0], i
-        for j, other in enumerate(expected, 1):
-            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (token != other))
-    return row[-1]
-
-
 def bare(phonemes: str) -> str:
     """A pronunciation without its stress digits."""
     return re.sub(r"\d", "", phonemes)
@@ -77,9 +69,7 @@ class Errors:
     def of(cls, found: Iterable[str], expected: Iterable[Sequence[str]]) -> Errors:
         edits = length = wrong = words = 0
         for text, references in zip(found, expected, strict=True):
-            phonemes = text.split()
-            scored = [(distance(phonemes, each.split()), len(each.split())) for each in references]
-            fewest, of = min(scored, key=lambda pair: (pair[0] / pair[1], pair[0]))
+            fewest, of = nearest(text.split(), [each.split() for each in references])
             edits, length = edits + fewest, length + of
             wrong, words = wrong + (fewest > 0), words + 1
         return cls(edits / length, wrong / words)

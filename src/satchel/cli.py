@@ -16,9 +16,9 @@ from types import EllipsisType
 from typing import Any
 
 import satchel
+from satchel import cli_quality, cli_speech
 from satchel.cli_encoders import add_verbs
-from satchel.cli_speech import add_verb
-from satchel.command import VerbParser, debug, load, on_bundle
+from satchel.command import VerbParser, check_json, debug, load, on_bundle
 from satchel.lines import piped_lines
 from satchel.progress import bars
 from satchel.runtime.errors import SatchelError, StorageError, UsageError, shown
@@ -207,16 +207,11 @@ def bench(options: argparse.Namespace) -> None:
     from satchel.runtime.bench import measure, rows
 
     if options.json:
-        _check_writable(Path(options.json))
+        check_json(Path(options.json))
     figures = measure(options.bundle, options.threads, options.repeats)
     print(table([("figure", "median", "min", "max"), *rows(figures)]))
     if options.json:
         Path(options.json).write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
-
-
-def _check_writable(path: Path) -> None:
-    if not path.parent.is_dir() or path.is_dir():
-        raise StorageError(f"--json {shown(path)}: not a file in an existing folder")
 
 
 def _as_user(text: str) -> list[dict[str, str]]:
@@ -274,8 +269,9 @@ def _parser() -> argparse.ArgumentParser:
     command = on_bundle(verbs, "inspect", inspect)
     command.add_argument("--json", action="store_true", help="print the manifest")
     add_verbs(verbs)
-    add_verb(verbs)
+    cli_speech.add_verb(verbs)
     on_bundle(verbs, "verify", verify)
+    cli_quality.add_verb(verbs)
     command = on_bundle(verbs, "bench", bench)
     command.add_argument("--json", metavar="FILE", help="also write the figures to FILE")
     command.add_argument("--repeats", type=int, default=5, help="runs per figure (5)")

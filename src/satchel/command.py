@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import satchel
 from satchel.progress import bars
+from satchel.runtime.errors import StorageError, shown
 
 Verb = Callable[[argparse.Namespace], None]
 
@@ -46,3 +49,11 @@ def debug(command: argparse.ArgumentParser) -> None:
 def load(options: argparse.Namespace) -> Any:
     """The model of the verb's bundle."""
     return satchel.load(options.bundle, threads=options.threads, progress=bars("checking files"))
+
+
+def check_json(path: Path) -> None:
+    """Raise StorageError, before the work, unless the file of --json can be written."""
+    if not path.parent.is_dir() or path.is_dir():
+        raise StorageError(f"--json {shown(path)}: not a file in an existing folder")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise StorageError(f"--json {shown(path)} cannot be written: permission denied")

@@ -163,7 +163,8 @@ class EncoderRecipe:
                 progress = stage(f"measuring quality: {role}")
                 expected = [self._reference(role, sample) for sample in progress(samples)]
                 vectors = encoder.output_names[-1] != "logits"
-                found = _cosines(expected, together) if vectors else _agreement(expected, together)
+                compared = quality.cosines if vectors else quality.agreement
+                found = compared(expected, together)
                 figures |= {f"{role}.{key}": value for key, value in found.items()}
                 checks += [
                     Check(f"{role}: {label}", found[key], limit, at_least=True)
@@ -257,24 +258,6 @@ LIMITS = (
     ("least cosine with float32", "min_cosine", MIN_COSINE),
     ("same likeliest label", "agreement", MIN_AGREEMENT),
 )
-
-
-def _cosines(expected: list[Array], found: list[Array]) -> dict[str, float]:
-    pairs = zip(expected, found, strict=True)
-    cosines = [float(a @ b / np.linalg.norm(a) / np.linalg.norm(b)) for a, b in pairs]
-    return {
-        "mean_cosine": float(np.mean(cosines)),
-        "min_cosine": min(cosines),
-        "texts": len(cosines),
-    }
-
-
-def _agreement(expected: list[Array], found: list[Array]) -> dict[str, float]:
-    """Share of texts, tokens or places whose likeliest label is the same."""
-    same = [
-        (a.argmax(-1) == b.argmax(-1)).reshape(-1) for a, b in zip(expected, found, strict=True)
-    ]
-    return {"agreement": float(np.concatenate(same).mean()), "texts": len(same)}
 
 
 def _distance(a: Array, b: Array) -> float:
