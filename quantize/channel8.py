@@ -49,7 +49,7 @@ def linear(new: Replacement, statistics: Statistics, moment: Array | None) -> No
         rounded, scale, zero = _by_token(new, x, FLOORS.get(operator))
     quantized = channels.quantize(matrix, moment)
     values = new.initializer(f"{name}.weight.int8", quantized.values)
-    scales = new.initializer(f"{name}.weight.scales", quantized.scales)
+    scales = new.initializer(f"{name}.weight.int8.scales", quantized.scales)
     inputs = [rounded, values, scale, scales, zero]
     if bias is None:
         new.add("MatMulIntegerToFloat", inputs, MICROSOFT)

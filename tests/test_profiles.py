@@ -1,0 +1,131 @@
+"""Bundles of every profile: a text gives the same logits however it is read, and close ones."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+import satchel
+from satchel.runtime.bundle import open_bundle
+from satchel.runtime.errors import UsageError
+from tests.test_architectures import CASES, some_ids
+from tests.tiny import save_checkpoint
+
+PROFILES = ("int8", "int8-portable", "int4")
+EXPORTS = [(name, "int8") for name in CASES] + [("llama-tied", name) for name in PROFILES[1:]]
+
+
+def exported(folder: Path, name: str, **options: Any) -> Any:
+    """A tiny bundle; noise need not pass the checks of quality."""
+    model_type, overrides = CASES[name]
+    context = 64 if "longrope" in name else None
+    save_checkpoint(folder / "checkpoint", model_type, **overrides)
+    satchel.pack(folder / "checkpoint", folder / "out", context=context, force=True, **options)
+    return satchel.load(folder / "out", threads=1)
+
+
+def operators(model: Any) -> Counter[str]:
+    graph = onnx.load(str(model.bundle.path("decoder.onnx")), load_external_data=False).graph
+    return Counter(node.op_type for node in graph.node)
+
+
+@pytest.mark.parametrize("name, profile", EXPORTS)
+def test_every_way_of_reading_gives_the_same_bits(name: str, profile: str, tmp_path: Path) -> None:
+    decoder = exported(tmp_path, name, profile=profile).decoder
+    assert decoder.geometry.dtype == "int8"
+    ids = some_ids(24)
+    whole = decoder.logits(ids)
+    run = decoder.start()
+    stepped = [run.append(ids[:8])[0].copy()]
+    stepped += [run.step(np.array([token]))[0].copy() for token in ids[8:]]
+    np.testing.assert_array_equal(stepped, whole[7:])
+    pieces = decoder.start()
+    for start, end in ((0, 5), (5, 7), (7, 24)):
+        pieced = pieces.append(ids[start:end])
+    np.testing.assert_array_equal(pieced[0], whole[-1])
+    batch = decoder.start(3)
+    first = batch.prefill([ids[:9], ids[:3], ids[:16]]).copy()
+    np.testing.assert_array_equal(first, whole[[8, 2, 15]])
+    after = batch.step(np.array([ids[9], ids[3], ids[16]]))
+    np.testing.assert_array_equal(after, whole[[9, 3, 16]])
+
+
+def test_a_stream_is_turned_before_it_is_rounded(tmp_path: Path) -> None:
+    manifest = exported(tmp_path, "llama-tied").manifest
+    checks = {check["name"]: check for check in manifest.parity["checks"]}
+    assert checks["rotated against the checkpoint"]["passed"]
+    assert manifest.quantization["rotated"] and manifest.cache.bytes_per_position == 3 * 2 * 2 * 16
+
+
+@pytest.mark.parametrize(
+    "profile, products", [("int8", "MatMulNBits"), ("int8-portable", "MatMulIntegerToFloat")]
+)
+def test_a_profile_has_its_products(profile: str, products: str, tmp_path: Path) -> None:
+    found = operators(exported(tmp_path, "llama-tied", profile=profile))
+    assert found[products] == 3 * 4 + 1 and found["GatherBlockQuantized"] == 1
+    assert not found.keys() & ({"MatMulNBits", "MatMulIntegerToFloat"} - {products})
+
+
+def test_int4_is_smaller_and_rounds_better_than_to_the_nearest(tmp_path: Path) -> None:
+    bundles = {name: exported(tmp_path / name, "llama", profile=name) for name in PROFILES}
+    assert bundles["int4"].bundle.size < bundles["int8"].bundle.size
+
+
+def test_layers_stay_float32_when_asked(tmp_path: Path) -> None:
+    model = exported(tmp_path, "llama", keep_fp32=["down_proj", "*.layers.1.*"])
+    found = operators(model)
+    assert found["FusedMatMul"] == 3 + 3 and found["MatMulNBits"] == 3 * 4 + 1 - 6
+    assert set(model.manifest.quantization["layers"]) == {"down_proj", "*.layers.1.*"}
+
+
+def test_tuning_buys_the_costliest_layers_more_bits(tmp_path: Path) -> None:
+    loose = exported(tmp_path / "loose", "llama", profile="int4", tune=1e3)
+    tight = exported(tmp_path / "tight", "llama", profile="int4", tune=1e-2)
+    assert not loose.manifest.quantization["layers"]
+    kinds = Counter(item["kind"] for item in tight.manifest.quantization["layers"].values())
+    assert kinds["blocks8"]
+    assert tight.manifest.quality["mean_kl"] < loose.manifest.quality["mean_kl"]
+
+
+def test_calibration_by_a_text_of_ones_own(tmp_path: Path) -> None:
+    own = tmp_path / "own.txt"
+    own.write_text("\n".join(f"line {i} of a text that is somebody's own" for i in range(40)))
+    save_checkpoint(tmp_path / "checkpoint", "llama")
+    scales = []
+    for number, calibration in enumerate((None, own)):
+        out = tmp_path / str(number)
+        satchel.pack(tmp_path / "checkpoint", out, calibration=calibration, force=True)
+        graph = onnx.load(str(open_bundle(out).path("decoder.onnx"))).graph
+        arrays = {item.name: onnx.numpy_helper.to_array(item) for item in graph.initializer}
+        scales.append(arrays["cache.0.k_scale"])
+    assert not np.array_equal(*scales)
+
+
+BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "profile": ({"profile": "int2"}, "--profile 'int2' is unknown; known: fp32, int8"),
+    "no layer": ({"keep_fp32": ["middle_proj"]}, "--keep-fp32 'middle_proj': no such layer"),
+    "no budget": ({"tune": 0.0}, "--tune 0.0; expected a loss above 0"),
+    "nothing to tune": ({"tune": 0.1, "profile": "fp32"}, "--tune has no effect"),
+    "no file": ({"calibration": "nowhere.txt"}, "--calibration 'nowhere.txt': not a file"),
+    "bytes": ({"calibration": "bytes"}, "not a file of texts in UTF-8"),
+    "few words": ({"calibration": "few"}, "expected at least 100 words"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_cannot_be_honoured_raises(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("bytes").write_bytes(b"\xff\xfe\xff" * 400)
+    Path("few").write_text("three words only")
+    save_checkpoint(tmp_path / "checkpoint", "llama")
+    options, message = BAD[name]
+    with pytest.raises(UsageError, match=message.replace("*", r"\*")):
+        satchel.pack("checkpoint", "out", **options)
+    assert not Path("out").exists()
