@@ -24,7 +24,9 @@ LONGEST = 16  # ids alike before a place: more tell no more
 # first guess, corrected by each id of the text, whether it was in a draft or not.
 CHANCES = (0.1, 0.2, 0.5, 0.7, 0.9)
 MEMORY = 16  # ids after which a chance has forgotten most of what was
-COST = 0.2  # of an id read along, as a part of a step: it must be likelier than this to be right
+# What an id read along costs of a step: the weights are read once for all ids, but each attends to
+# the text on its own. At ATTENDING positions attention takes as long as the weights.
+ALONG, ATTENDING = 0.15, 3000
 
 
 class Lookup:
@@ -55,14 +57,15 @@ class Lookup:
             behind[tuple(self.ids[-size:])] = len(self.ids)
 
     def draft(self, most: int, ends: Collection[int] = ()) -> list[int]:
-        """The ids that are worth reading ahead, `most` of them and none of `ends`."""
+        """The ids that are worth reading ahead, up to `most` of them and none of `ends`."""
         found: list[int] = []
-        chance = 1.0  # that all of them are right
+        chance, attention = 1.0, len(self.ids) / ATTENDING
+        cost = (ALONG + attention) / (1 + attention)
         while self.alike and len(found) < most:
             place = self.place + len(found)
             token = self.ids[place] if place < len(self.ids) else found[place - len(self.ids)]
             chance *= self.chances[_kind(self.alike + len(found))]
-            if chance < COST or token in ends:
+            if chance < cost or token in ends:  # that all up to here are right
                 break
             found.append(token)
         return found
