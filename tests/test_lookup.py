@@ -91,7 +91,7 @@ def test_drafts_end_where_they_fail() -> None:
         lookup.add(token)
         read += len(lookup.draft(FEW - 1))
         lookup.add(VOCAB)
-    assert read < 10
+    assert read < 20
 
 
 # Texts.
@@ -160,7 +160,7 @@ def test_lookup_alone_saves_steps(model: DecoderModel, monkeypatch: pytest.Monke
     for name in ("read", "step"):
         monkeypatch.setattr(Run, name, counted(getattr(Run, name), runs))
     prompt = some_ids(20) * 2
-    bias = {token: 4.0 for token in prompt[:6]}
+    bias = dict.fromkeys(prompt[:2], 30.0)
     plain = exactly(model).generate(prompt, max_new_tokens=200, logit_bias=bias, lookup=False)
     assert len(runs) == 199
     runs.clear()
@@ -215,19 +215,20 @@ def test_stop_strings_inside_a_draft(exact: DecoderModel, prophet: Any) -> None:
 def test_cancelling_hands_out_nothing_that_was_read_ahead(
     exact: DecoderModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = exact.generate(PROMPT, max_new_tokens=40, lookup=False)
+    options: dict[str, Any] = {"max_new_tokens": 40, "logit_bias": readable(exact)}
+    plain = exact.generate(PROMPT, lookup=False, **options)
 
     def draft(self: Lookup, most: int, ends: Collection[int] = ()) -> list[int]:
         return plain.tokens[len(self.ids) - len(PROMPT) :][:most]
 
     monkeypatch.setattr(Lookup, "draft", draft)
     for after in (1, 2, 5, 20):
-        stream = exact.stream(PROMPT, max_new_tokens=40, lookup=True)
+        stream = exact.stream(PROMPT, lookup=True, **options)
         for _ in range(after):
             next(stream)
         count = len(stream._batch.rows[0].tokens)
         stream.cancel()
-        assert "".join(stream) in ("", "\N{REPLACEMENT CHARACTER}")
+        assert list(stream) == []
         assert stream.result.finish_reason == "cancelled"
         assert stream.result.tokens == plain.tokens[:count]
 
@@ -294,7 +295,7 @@ def test_a_source_is_looked_up(exact: DecoderModel) -> None:
 def test_what_lookup_does_not_go_with(exact: DecoderModel) -> None:
     for options, message in (
         ({"lookup": True, "num_beams": 2}, "lookup does not go with num_beams = 2"),
-        ({"lookup": 1}, "lookup = 1; expected True or False"),
+        ({"lookup": 1}, "lookup = .*; expected True or False"),
     ):
         with pytest.raises(UsageError, match=message):
             exact.generate(PROMPT, **options)
