@@ -16,7 +16,7 @@ export ORT_DISABLE_TELEMETRY = 1
 export TOKENIZERS_PARALLELISM = false
 
 .PHONY: help setup demo demo-search demo-g2p test test-all check bench bench-encoders \
-	bench-seq2seq install-size clean
+	bench-seq2seq bench-lookup install-size clean
 
 help:
 	@echo "make demo          export SmolLM2-135M-Instruct to int8 and let it answer"
@@ -28,6 +28,7 @@ help:
 	@echo "make bench         measure against llama.cpp on this machine (minutes)"
 	@echo "make bench-encoders measure against OpenVINO, optimum-onnx and PyTorch (minutes)"
 	@echo "make bench-seq2seq measure against CTranslate2 (minutes)"
+	@echo "make bench-lookup  measure prompt lookup against the same without (minutes)"
 	@echo "make install-size  measure what an app has to install"
 
 setup: $(VENV)/ready
@@ -79,6 +80,9 @@ bench-encoders: $(MINILM)/manifest.json
 
 bench-seq2seq: | setup
 	$(BIN)/python benchmarks/seq2seq.py
+
+bench-lookup: $(DEMO)/manifest.json
+	$(BIN)/python benchmarks/lookup.py $(DEMO)
 
 install-size: setup
 	$(BIN)/python benchmarks/install_size.py

@@ -193,6 +193,16 @@ class Manifest:
     format: str = FORMAT
     format_version: int = FORMAT_VERSION
 
+    @property
+    def reads_ahead_exactly(self) -> bool:
+        """Whether a decoder's logits are the same for ids read together and one by one.
+
+        A lone id takes another kernel, whose sums differ in the last bits. An int8 cache rounds them
+        away; int8 activations without one now and then make them larger.
+        """
+        cache = self.cache is not None and self.cache.dtype == "int8"
+        return cache or self.quantization.get("name") == "fp32"
+
     def to_json(self) -> str:
         """Text of manifest.json, the same for the same content."""
         return json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False) + "\n"

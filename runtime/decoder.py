@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Logits = NDArray[np.float32]
 CHUNK = 256  # positions of a long prompt per run: bounds the memory of activations
+FEW = 16  # ids at most that are read ahead of a text, with its next
 
 
 class Cancelled(SatchelError):
@@ -43,6 +44,11 @@ class Cancel:
         """Ask the run to end as soon as it can."""
         self.requested = True
         self.options.terminate = True
+
+    def check(self) -> None:
+        """Raise Cancelled where that was asked for."""
+        if self.requested:
+            raise Cancelled("the run was cancelled")
 
     @contextmanager
     def watching(self, doing: str) -> Iterator[None]:
@@ -94,7 +100,8 @@ class Run:
         self.cache = KVCache(decoder.geometry, batch, decoder.context)
         self.lengths = np.zeros(batch, np.int64)
         self.ids: list[int] = []  # what the cache of a single text holds
-        self._step: _Call | None = None
+        self._calls: dict[int, _Call] = {}  # by ids per row, bound to the buffers as they are
+        self._logits = np.empty((0, decoder.vocab_size), np.float32)  # of whichever was last
 
     def prefill(self, prompts: Sequence[Sequence[int]]) -> Logits:
         """Read a first prompt per row; returns the logits after each, [batch, vocab]."""
@@ -128,14 +135,25 @@ class Run:
         """Add one token per row; rows that are not `active` keep their length. [batch, vocab]"""
         lengths = self.lengths + 1
         self.reserve(lengths)
-        if self._step is None:
-            self._step = _Call(self, (len(tokens), 1), len(tokens))
-        logits = self._step(tokens[:, None], lengths, None)
+        logits = self._bound(1)(tokens[:, None], lengths, None)
         if len(tokens) == 1:
             self.ids.append(int(tokens[0]))
         elif active is not None:
             self.lengths[~active] -= 1
         return logits
+
+    def read(self, tokens: Sequence[int]) -> Logits:
+        """Add up to FEW tokens to a single text; returns the logits after each, [count, vocab]."""
+        lengths = self.lengths + len(tokens)
+        self.reserve(lengths)
+        logits = self._bound(len(tokens))(np.array([tokens], np.int64), lengths, None)
+        self.ids.extend(tokens)
+        return logits
+
+    def rewind(self, length: int) -> None:
+        """Let a single text end after its first `length` ids."""
+        del self.ids[length:]
+        self.lengths[0] = length
 
     def reorder(self, rows: NDArray[np.int64], shared: NDArray[np.int64]) -> None:
         """Let row i go on from row rows[i], of which it holds the first `shared[i]` positions already.
@@ -148,7 +166,7 @@ class Run:
             if len(read) < len(sources):
                 self.decoder = self.decoder.reading(sources.only(read))
         if self.cache.reorder(rows, shared, self.lengths):
-            self._step = None  # bound to the buffers before
+            self._calls.clear()  # bound to the buffers before
         self.lengths = self.lengths[rows]
 
     def reuse(self, prompt: Sequence[int]) -> Sequence[int]:
@@ -158,8 +176,7 @@ class Run:
             if mine != other:
                 break
             shared += 1
-        del self.ids[shared:]
-        self.lengths[0] = shared
+        self.rewind(shared)
         return prompt[shared:]
 
     def reserve(self, lengths: NDArray[np.int64]) -> None:
@@ -171,13 +188,25 @@ class Run:
                 "CONTEXT",
             )
         if self.cache.reserve(longest):
-            self._step = None  # bound to the buffers before
+            self._calls.clear()  # bound to the buffers before
+
+    def _bound(self, width: int) -> _Call:
+        """The binding for `width` ids per row and the logits after each, kept while buffers stay."""
+        if width not in self._calls:
+            rows = len(self.lengths) * width
+            if len(self._logits) < rows:
+                self._logits = np.empty((max(rows, FEW), self.decoder.vocab_size), np.float32)
+            shape = (len(self.lengths), width)
+            self._calls[width] = _Call(self, shape, rows, self._logits[:rows])
+        return self._calls[width]
 
 
 class _Call:
     """A binding for one shape of ids; calling it mutates the buffers and runs the graph."""
 
-    def __init__(self, run: Run, shape: tuple[int, ...], rows: int) -> None:
+    def __init__(
+        self, run: Run, shape: tuple[int, ...], rows: int, logits: Logits | None = None
+    ) -> None:
         self.run = run
         vocab_size = run.decoder.vocab_size
         self.buffers: dict[str, NDArray[Any]] = {
@@ -186,15 +215,15 @@ class _Call:
             "total_sequence_length": np.zeros(1, np.int32),
             "logit_rows": np.arange(rows, dtype=np.int64),
         }
-        self.logits = np.empty((rows, vocab_size), np.float32)
+        self.logits = np.empty((rows, vocab_size), np.float32) if logits is None else logits
         self.binding = run.decoder.session.io_binding()
         # Views of the arrays above, which must outlive the binding.
         views = {n: ort.OrtValue.ortvalue_from_numpy(array) for n, array in self.buffers.items()}
         for name, value in views.items():
             self.binding.bind_ortvalue_input(name, value)
-        logits = ort.OrtValue.ortvalue_from_numpy(self.logits)
-        self.binding.bind_ortvalue_output("logits", logits)
-        self.kept = (views, logits)
+        output = ort.OrtValue.ortvalue_from_numpy(self.logits)
+        self.binding.bind_ortvalue_output("logits", output)
+        self.kept = (views, output)
         run.cache.bind(self.binding)
         if run.decoder.sources is not None:
             run.decoder.sources.bind(self.binding)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from satchel.runtime.decoder import Cancelled, Run
+from satchel.runtime.lookup import Lookup, ReadingAhead
 from satchel.runtime.sample import Sampler, log_probability
 
 NOTHING = np.empty(0, np.int64)  # the text where no processor looks at it
@@ -30,6 +31,8 @@ class Row:
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] | None = None  # a list to have them collected
     finish_reason: str | None = None
+    lookup: Lookup | None = None  # of a single text: what it may go on with is read ahead
+    looked_up: int = 0  # new tokens that were read ahead: as many steps were saved
 
     @cached_property
     def _start(self) -> NDArray[np.int64]:
@@ -58,6 +61,8 @@ def generate(run: Run, rows: Sequence[Row], eos: Sequence[int]) -> Iterator[tupl
             if single
             else run.prefill([row.prompt for row in rows])
         )
+        lookup = rows[0].lookup if single else None
+        step = ReadingAhead(run, rows[0], lookup, ends).step if lookup else run.step
         tokens = np.zeros(len(rows), np.int64)
         while True:
             for index, row in enumerate(rows):
@@ -71,7 +76,7 @@ def generate(run: Run, rows: Sequence[Row], eos: Sequence[int]) -> Iterator[tupl
             active = np.array([row.finish_reason is None for row in rows])
             if not active.any():
                 return
-            logits = run.step(tokens, active)
+            logits = step(tokens, active)
     except Cancelled:
         pass
     finally:

@@ -17,6 +17,7 @@ from satchel.runtime.bundle import TOKENIZER, Bundle
 from satchel.runtime.decoder import Cancel, Cancelled, Run
 from satchel.runtime.errors import LimitError, UsageError, shown
 from satchel.runtime.generate import Row, generate
+from satchel.runtime.lookup import Lookup
 from satchel.runtime.options import Options
 from satchel.runtime.processors import Processor, processors
 from satchel.runtime.sample import Sampler
@@ -36,6 +37,7 @@ class Generation:
     end-of-text id; `logprobs` are the model's own log-probabilities of them, before any sampling
     option; a stream and a beam search leave them out. `finish_reason` is "eos", "stop" (a stop
     string), "length" or "cancelled". `score` is that of a beam search, by which the best is chosen.
+    `looked_up` of the tokens were read ahead, each of them a step saved.
     """
 
     text: str
@@ -44,6 +46,7 @@ class Generation:
     logprobs: list[float]
     prompt_tokens: int
     score: float | None = None
+    looked_up: int = 0
 
 
 class Stream:
@@ -125,6 +128,7 @@ class Batch:
                 row.finish_reason or "",
                 list(row.logprobs or []),
                 row.prompt_tokens,
+                looked_up=row.looked_up,
             )
             for text, row in zip(self.texts, self.rows, strict=True)
         ]
@@ -161,6 +165,8 @@ class TextModel(TaskModel):
         `max_new_tokens` is by default what the bundle recommends, or 256; None means until the
         context is full. `options` are the fields of Options, as temperature, top_p or
         repetition_penalty; what is not given comes from the bundle's generation defaults.
+        `lookup` reads ahead what the text repeats of the prompt or of itself: the same text in fewer
+        steps; by default where the bundle makes that exact.
         """
         checked = self._streamable(options, max_new_tokens)
         return Stream(self._batch([prompt], max_new_tokens, stop, checked, logprobs=False))
@@ -219,8 +225,16 @@ class TextModel(TaskModel):
             before, changes, limit = self._beginning(ids, max_new_tokens, options)
             sampler = Sampler(options, changes)
             rows.append(Row(before, sampler, limit, len(ids), logprobs=[] if logprobs else None))
+        rows[0].lookup = self._lookup(options, read)
         cancel = cancel or Cancel()
         return Batch(self, rows, _stop_strings(stop), cancel, lease or self._lease(read, cancel))
+
+    def _lookup(self, options: Options, read: Sequence[list[int]]) -> Lookup | None:
+        """For a single text, where it was asked for or surely changes nothing."""
+        if options.lookup and len(read) > 1:
+            raise UsageError(f"lookup is for one prompt at a time; got {len(read)}")
+        wanted = self.manifest.reads_ahead_exactly if options.lookup is None else options.lookup
+        return Lookup(read[0]) if wanted and len(read) == 1 else None
 
     def _search(
         self,

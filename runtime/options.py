@@ -32,7 +32,8 @@ class Options:
     """How texts are generated. None means that an option is off.
 
     Temperature 0 is greedy, unless there are beams. `max_length` and `min_length` count the ids that
-    the decoder begins with, `min_new_tokens` does not.
+    the decoder begins with, `min_new_tokens` does not. `lookup` reads ahead what a single text repeats
+    and changes none of it; None leaves that to the model.
     """
 
     temperature: float = 0.0
@@ -56,6 +57,7 @@ class Options:
     forced_eos_token_id: int | Sequence[int] | None = None
     suppress_tokens: Sequence[int] | None = None
     begin_suppress_tokens: Sequence[int] | None = None
+    lookup: bool | None = None
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any], defaults: Mapping[str, Any]) -> Self:
@@ -80,6 +82,8 @@ class Options:
         result = cls(**{k: v for k, v in merged.items() if k not in OFF or v != OFF[k]})
         if result.n_best is not None and result.n_best > result.num_beams:
             raise UsageError(f"n_best = {result.n_best} needs num_beams of at least as many")
+        if result.lookup and result.num_beams > 1:
+            raise UsageError(f"lookup does not go with num_beams = {result.num_beams}")
         return result
 
 
@@ -167,6 +171,7 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "forced_eos_token_id": FORCED,
     "suppress_tokens": IDS,
     "begin_suppress_tokens": IDS,
+    "lookup": (lambda v: isinstance(v, bool), "True or False"),
 }
 
 

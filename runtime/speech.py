@@ -19,6 +19,7 @@ from satchel.runtime.bundle import TOKENIZER, Bundle, Speech
 from satchel.runtime.decoder import Cancel, Cancelled, Decoder
 from satchel.runtime.errors import BundleError, UsageError, shown
 from satchel.runtime.generate import Row, generate
+from satchel.runtime.lookup import Lookup
 from satchel.runtime.options import Options
 from satchel.runtime.processors import processors
 from satchel.runtime.sample import Sampler
@@ -144,6 +145,7 @@ class Transcription:
             tokens, reason = search.found[0].tokens, search.found[0].finish_reason
         else:
             row = Row(prompt, Sampler(options, changes), limit, len(prompt))
+            row.lookup = Lookup(prompt) if options.lookup else None
             for _ in generate(run, [row], ends):
                 pass
             tokens, reason = row.tokens, row.finish_reason or ""

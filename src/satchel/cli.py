@@ -24,7 +24,7 @@ from satchel.progress import bars
 from satchel.runtime.errors import SatchelError, StorageError, UsageError, shown
 
 CHOICE = ("temperature", "top_k", "top_p", "min_p", "seed")
-CHANGES = ("repetition_penalty", "no_repeat_ngram_size", "min_new_tokens")
+OTHERS = ("repetition_penalty", "no_repeat_ngram_size", "min_new_tokens", "lookup")
 SEARCH = ("num_beams", "length_penalty", "early_stopping")
 BEAMS = (*SEARCH, "n_best")
 
@@ -109,7 +109,7 @@ def generate(options: argparse.Namespace) -> None:
     model = load(options)
     if options.chat:
         model.require("chat")
-    chosen = {name: getattr(options, name) for name in CHOICE + CHANGES + BEAMS}
+    chosen = {name: getattr(options, name) for name in CHOICE + OTHERS + BEAMS}
     settings = chosen | {"max_new_tokens": options.max_new_tokens, "stop": options.stop}
     beams = Options.from_options(chosen, model.manifest.generation).num_beams
     if options.json or options.n_best is not None or beams > 1:
@@ -127,9 +127,11 @@ def generate(options: argparse.Namespace) -> None:
     if options.stats:
         count, seconds = len(stream.result.tokens), time.perf_counter() - began
         speed = (count - 1) / (seconds - first) if count > 1 else 0.0
+        found = stream.result
         print(
-            f"[{stream.result.prompt_tokens} tokens read, first piece after {first:.2f} s; "
-            f"{count} written, {speed:.0f} tokens/s; ended by {stream.result.finish_reason}]",
+            f"[{found.prompt_tokens} tokens read, first piece after {first:.2f} s; "
+            f"{count} written, {found.looked_up} of them looked up, {speed:.0f} tokens/s; "
+            f"ended by {found.finish_reason}]",
             file=sys.stderr,
         )
 
@@ -150,7 +152,7 @@ def translate(options: argparse.Namespace) -> None:
 
     model = load(options)
     model.require("translate")
-    settings = {name: getattr(options, name) for name in CHOICE + CHANGES + SEARCH}
+    settings = {name: getattr(options, name) for name in CHOICE + OTHERS + SEARCH}
     settings |= {"max_new_tokens": options.max_new_tokens, "stop": options.stop}
     lines = piped_lines(sys.stdin.buffer)
     found = translate_lines(
@@ -165,7 +167,7 @@ def chat(options: argparse.Namespace) -> None:
     """a conversation of several turns"""
     from satchel.conversation import converse
 
-    settings = {name: getattr(options, name) for name in CHOICE + CHANGES}
+    settings = {name: getattr(options, name) for name in CHOICE + OTHERS}
     settings |= {"max_new_tokens": options.max_new_tokens, "stop": options.stop}
     model = load(options)
     model.require("chat")
@@ -304,6 +306,10 @@ def _generation(command: argparse.ArgumentParser, max_new_tokens: EllipsisType |
     command.add_argument("--repetition-penalty", type=float)
     command.add_argument("--no-repeat-ngram-size", type=int, metavar="N")
     command.add_argument("--seed", type=int)
+    command.add_argument(
+        "--lookup", action=argparse.BooleanOptionalAction,
+        help="read ahead what repeats the prompt or the text: the same text, in fewer steps",
+    )  # fmt: skip
     command.add_argument("--stop", nargs="+", default=[], metavar="TEXT", help="end at these")
 
 

@@ -23,14 +23,17 @@ def translate_lines(
 ) -> Iterator[str]:
     """A line for each line; a blank one stays blank. Every line is checked before the first is made.
 
-    `options` are those of generate. Raises the errors of `Seq2seqModel.translate`, with the line.
+    `options` are those of generate; with lookup, lines are translated one at a time. Raises the
+    errors of `Seq2seqModel.translate`, with the line.
     """
     sources = [
         _encoded(model, n, line, source_lang, target_lang) for n, line in enumerate(lines, 1)
     ]
     model.targets([], target_lang, **options)  # a missing language is found before any work
     batches = [
-        batch for start in range(0, len(sources), WINDOW) for batch in _batches(sources, start)
+        batch
+        for start in range(0, len(sources), WINDOW)
+        for batch in _batches(sources, start, 1 if options.get("lookup") else ROWS)
     ]
     found: dict[int, str] = {}
     written = 0
@@ -59,11 +62,11 @@ def _encoded(
     return ids
 
 
-def _batches(sources: Sequence[Sequence[int]], start: int) -> Iterator[list[int]]:
+def _batches(sources: Sequence[Sequence[int]], start: int, rows: int) -> Iterator[list[int]]:
     """Indices of a window's sources, longest first, so that those of a batch are alike."""
     window = range(start, min(start + WINDOW, len(sources)))
     order = sorted((i for i in window if sources[i]), key=lambda i: -len(sources[i]))
     while order:
-        size = max(1, min(ROWS, TOKENS // len(sources[order[0]])))
+        size = max(1, min(rows, TOKENS // len(sources[order[0]])))
         yield order[:size]
         order = order[size:]

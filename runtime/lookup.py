@@ -1,0 +1,123 @@
+"""Prompt lookup (Saxena, 2023): read several ids a step where the text repeats what it knows.
+
+The last ids of a text are looked up in the prompt and in the text itself; what followed them there is
+a draft, read along with the next id in one run. A step returns the logits that `Run.step` would, so
+whoever chooses from them, by whatever rule, chooses the same. Knows no text and no choosing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from satchel.runtime.decoder import FEW, Logits, Run
+
+if TYPE_CHECKING:
+    from satchel.runtime.generate import Row
+
+SIZES = (3, 1)  # of the sequences that are looked up, the longest that is found counts
+LONGEST = 16  # ids alike before a place: more tell no more
+# How often the id at a place is right, by the power of two of how many ids before it are alike: a
+# first guess, corrected by each id of the text, whether it was in a draft or not.
+CHANCES = (0.1, 0.2, 0.5, 0.7, 0.9)
+MEMORY = 16  # ids after which a chance has forgotten most of what was
+# What an id read along costs of a step: the weights are read once for all ids, but each attends to
+# the text on its own. At ATTENDING positions attention takes as long as the weights.
+ALONG, ATTENDING = 0.15, 3000
+
+
+class Lookup:
+    """What a text may go on with, from `known` ids (a prompt or a source) and from itself.
+
+    An id costs the same however long the text is.
+    """
+
+    def __init__(self, known: Sequence[int]) -> None:
+        self.ids = list(known)
+        self.behind = {size: _behind(self.ids, size) for size in SIZES}
+        self.chances = list(CHANCES)
+        self.place = 0  # of the id that is expected next
+        self.alike = 0  # how many ids before that place are those at the end; 0: none is expected
+
+    def add(self, token: int) -> None:
+        """Go on with the text's next id."""
+        right = self.alike > 0 and self.ids[self.place] == token
+        if self.alike:
+            kind = _kind(self.alike)
+            self.chances[kind] += (right - self.chances[kind]) / MEMORY
+        self.ids.append(token)
+        if right:
+            self.place, self.alike = self.place + 1, self.alike + 1
+        else:
+            self._find()
+        for size, behind in self.behind.items():
+            behind[tuple(self.ids[-size:])] = len(self.ids)
+
+    def draft(self, most: int, ends: Collection[int] = ()) -> list[int]:
+        """The ids that are worth reading ahead, up to `most` of them and none of `ends`."""
+        found: list[int] = []
+        chance, attention = 1.0, len(self.ids) / ATTENDING
+        cost = (ALONG + attention) / (1 + attention)
+        while self.alike and len(found) < most:
+            place = self.place + len(found)
+            token = self.ids[place] if place < len(self.ids) else found[place - len(self.ids)]
+            chance *= self.chances[_kind(self.alike + len(found))]
+            if chance < cost or token in ends:  # that all up to here are right
+                break
+            found.append(token)
+        return found
+
+    def _find(self) -> None:
+        """Look up the last ids."""
+        self.alike = 0
+        for size, behind in self.behind.items():
+            place = behind.get(tuple(self.ids[-size:]))
+            if place is not None:
+                self.place, self.alike = place, self._alike(place)
+                return
+
+    def _alike(self, place: int) -> int:
+        ids, length = self.ids, 0
+        while length < min(place, LONGEST) and ids[place - 1 - length] == ids[-1 - length]:
+            length += 1
+        return length
+
+
+def _behind(ids: Sequence[int], size: int) -> dict[tuple[int, ...], int]:
+    """The place behind the last occurrence of each sequence of some size."""
+    sequences = zip(*(ids[start:] for start in range(size)), strict=False)
+    return {sequence: place for place, sequence in enumerate(sequences, size)}
+
+
+def _kind(alike: int) -> int:
+    return min(alike, LONGEST).bit_length() - 1
+
+
+class ReadingAhead:
+    """The steps of a row with a lookup, in the place of its run's."""
+
+    def __init__(self, run: Run, row: Row, lookup: Lookup, ends: Collection[int]) -> None:
+        self.run, self.row, self.lookup, self.ends = run, row, lookup, ends
+        self.length = int(run.lengths[0])  # of the text; what the run holds beyond is a draft
+        self.draft: list[int] = []
+        self.logits: Logits = np.empty((0, 0), np.float32)  # before each id of the draft, and after
+
+    def step(self, tokens: NDArray[np.int64], active: NDArray[np.bool_] | None = None) -> Logits:
+        """As `Run.step` of a single text, [1, vocab]."""
+        token = int(tokens[0])
+        self.lookup.add(token)
+        self.length += 1
+        if self.draft and self.draft.pop(0) == token:
+            self.run.cancel.check()
+            self.row.looked_up += 1
+            self.logits = self.logits[1:]
+        else:
+            self.run.rewind(self.length - 1)
+            left = self.row.limit - len(self.row.tokens)
+            self.draft = self.lookup.draft(min(left, FEW) - 1, self.ends)
+            ahead = [token, *self.draft]
+            self.logits = self.run.read(ahead) if self.draft else self.run.step(tokens, active)
+        return self.logits[:1]
