@@ -21,6 +21,7 @@ from environment import OFFLINE, ROOT, TEXT, Home, say
 from interleave import Worker, WorkerError, in_turns
 from report import Figure
 
+from satchel.quantize.quality import WINDOWS
 from satchel.runtime.bundle import TOKENIZER, Bundle, open_bundle
 from satchel.runtime.errors import SatchelError
 from satchel.runtime.text import load_tokenizer
@@ -67,14 +68,13 @@ def main() -> None:
     ours, *others = decoder_peers.satchel(bundles, settings)
     others += [one for peer in options.peers for one in decoder_peers.prepared(peer, settings)]
     entrants = [ours, *others]
-    windows = 1 if options.quick else options.windows
-    _measure_quality(entrants, Quality(home.folder, ids, windows))
+    _measure_quality(entrants, Quality(home.folder, ids, options.windows))
     _measure_speed(entrants, options.rounds)
     _measure_fresh(entrants, 1 if options.quick else FRESH_ROUNDS)
     page = decoder_report.tables(ours, others, options.threads)
 
     def result(conditions: dict[str, Any]) -> dict[str, Any]:
-        conditions |= {"context": CONTEXT, "windows": windows}
+        conditions |= {"context": CONTEXT, "windows": options.windows}
         return decoder_report.result(ours, others, conditions)
 
     command.publish(options, page, result)
@@ -92,13 +92,15 @@ def _options() -> argparse.Namespace:
         help="ours, and others to show beside it",
     )
     parser.add_argument("--gguf", type=Path, help="the file that they were made from")
-    parser.add_argument("--windows", type=command.count, default=6, help="of the text, judged (6)")
+    parser.add_argument(
+        "--windows", type=int, choices=range(1, WINDOWS + 1), default=WINDOWS, help="judged (all)"
+    )
     parser.add_argument(
         "--peers", nargs="*", choices=PEERS, default=list(PEERS), help="all, unless named"
     )
     options = command.parsed(parser)
     if options.quick:
-        options.rounds = 2
+        options.rounds, options.windows = 2, 1
     options.gguf = options.gguf or decoder_peers.weights()
     if options.gguf is None:
         parser.error(f"--gguf is needed: {decoder_peers.WEIGHTS_PACKAGE} is not installed")

@@ -76,7 +76,7 @@ def settings(folder: Path, context: int) -> LlmConfig:
     result.base.checkpoint = str(folder / "checkpoint.pth")
     result.base.params = str(folder / "params.json")
     result.export.max_seq_length, result.export.max_context_length = PREFILL, context
-    result.export.output_dir, result.export.output_name = str(folder), "model.pte"
+    result.export.output_name = str(folder / "model.pte")
     result.model.use_kv_cache = result.model.use_sdpa_with_kv_cache = True
     result.quantization.qmode = "8da8w"
     result.quantization.group_size = 0  # a scale per output channel
