@@ -56,8 +56,8 @@ class OnnxRuntimeGenAi:
         if texts not in self.generators:
             settings = onnxruntime_genai.GeneratorParams(self.model)
             settings.set_search_options(
-                max_length=self.context,
-                min_length=self.context,  # an end of text is no end
+                max_length=self.context + 1,  # the last id is counted, though never read
+                min_length=self.context + 1,  # an end of text is no end
                 batch_size=texts,
                 do_sample=False,
             )
