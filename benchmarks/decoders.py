@@ -47,7 +47,7 @@ FIRST = Work(16)
 FULL = Work(448, 1 + 64)  # fills FRESH_CONTEXT
 SAME = Work(128, 8)  # enough to tell prompts by
 FRESH_CONTEXT = FULL.length + FULL.steps - 1
-FRESH_ROUNDS = 5
+FRESH_ROUNDS = 3
 STRIDE = 512  # ids between the prompts of two rounds, so that neighbours share none
 PROMPTS = 32  # as many as the text has room for
 
