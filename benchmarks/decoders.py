@@ -8,30 +8,46 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # inherited by every process started here
 
+import command
 import decoder_peers
 import decoder_report
-from environment import HOME, ROOT, TEXT, Home, say
-from interleave import Entrant, Worker, WorkerError, in_turns
+from decoder_peers import CONTEXT, PEERS, DecoderEntrant
+from decoder_quality import Quality
+from environment import OFFLINE, ROOT, TEXT, Home, say
+from interleave import Worker, WorkerError, in_turns
 from report import Figure
 
+from satchel.quantize.quality import WINDOWS
 from satchel.runtime.bundle import TOKENIZER, Bundle, open_bundle
 from satchel.runtime.errors import SatchelError
 from satchel.runtime.text import load_tokenizer
 
 BUNDLE = ROOT / "bundles" / "smollm2-135m-instruct"
-SPEEDS = {  # figure -> the command that measures it
-    decoder_report.PREFILL_128: {"prefill": 128},
-    decoder_report.PREFILL_512: {"prefill": 512},
-    decoder_report.DECODE: {"decode": 64, "after": 128},
+
+
+class Work(NamedTuple):
+    """Texts of so many ids in, so many steps out."""
+
+    length: int
+    steps: int = 1
+    texts: int = 1
+
+
+SPEEDS = {  # figure -> what is done: one step is timed from the start, several from the first on
+    decoder_report.PREFILL_128: Work(128),
+    decoder_report.PREFILL_512: Work(512),
+    decoder_report.DECODE: Work(128, 1 + 64),
+    decoder_report.DECODE_8: Work(128, 1 + 32, texts=8),
 }
-FIRST_PROMPT = {"prefill": 16}
-FULL = {"decode": 64, "after": 448}  # fills FRESH_CONTEXT
-CONTEXT, FRESH_CONTEXT = 1024, 512
-FRESH_ROUNDS = 5
+FIRST = Work(16)
+FULL = Work(448, 1 + 64)  # fills FRESH_CONTEXT
+SAME = Work(128, 8)  # enough to tell prompts by
+FRESH_CONTEXT = FULL.length + FULL.steps - 1
+FRESH_ROUNDS = 3
 STRIDE = 512  # ids between the prompts of two rounds, so that neighbours share none
 PROMPTS = 32  # as many as the text has room for
 
@@ -40,63 +56,107 @@ def main() -> None:
     """Prepare, measure, print."""
     options = _options()
     try:
-        bundle = open_bundle(options.bundle)
+        bundles = [open_bundle(folder) for folder in options.bundle]
+        ids = _ids(bundles)
     except SatchelError as error:
         sys.exit(f"{error}\nRun `make demo` to make {BUNDLE.relative_to(ROOT)}, or give --bundle")
+    os.environ |= OFFLINE | {"OMP_NUM_THREADS": str(options.threads)}
     home = Home(options.home)
-    settings = decoder_peers.Settings(
-        home, _ids(home, bundle), options.threads, options.gguf, options.peer_python
-    )
-    ours = decoder_peers.satchel(bundle, settings)
-    others = decoder_peers.llama_cpp(bundle, settings)
-    _measure_speed([ours, *others], 2 if options.quick else options.rounds)
-    _measure_fresh([ours, *others], 2 if options.quick else FRESH_ROUNDS)
-    print(decoder_report.tables(ours, others, options.threads))
-    if options.json:
-        conditions = {"threads": options.threads, "quick": options.quick, "context": CONTEXT}
-        result = decoder_report.result(ours, others, conditions)
-        options.json.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    file = home.folder / "ids.json"
+    file.write_text(json.dumps(ids), "utf-8")
+    settings = decoder_peers.Settings(home, file, options.threads, options.gguf)
+    ours, *others = decoder_peers.satchel(bundles, settings)
+    others += [one for peer in options.peers for one in decoder_peers.prepared(peer, settings)]
+    entrants = [ours, *others]
+    _measure_quality(entrants, Quality(home.folder, ids, options.windows))
+    _measure_speed(entrants, options.rounds)
+    _measure_fresh(entrants, 1 if options.quick else FRESH_ROUNDS)
+    page = decoder_report.tables(ours, others, options.threads)
+
+    def result(conditions: dict[str, Any]) -> dict[str, Any]:
+        conditions |= {"context": CONTEXT, "windows": options.windows}
+        return decoder_report.result(ours, others, conditions)
+
+    command.publish(options, page, result)
     if ours.failure:
         sys.exit(f"satchel failed: {ours.failure}")
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bundle", type=Path, default=BUNDLE, help="made by satchel export")
-    parser.add_argument("--gguf", type=Path, help="the file the bundle was made from")
-    parser.add_argument("--threads", type=int, default=2, help="of every engine (2)")
-    parser.add_argument("--rounds", type=int, default=7, help="samples of each speed (7)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything to FILE")
-    parser.add_argument("--quick", action="store_true", help="2 rounds: only whether it works")
-    parser.add_argument("--home", type=Path, default=HOME, help="where peers are kept (.bench)")
-    parser.add_argument("--peer-python", help="a Python that has llama_cpp; default: make one")
-    return parser.parse_args()
+    parser = command.parser(__doc__, rounds="each speed")
+    parser.add_argument(
+        "--bundle",
+        type=Path,
+        nargs="+",
+        default=[BUNDLE],
+        help="ours, and others to show beside it",
+    )
+    parser.add_argument("--gguf", type=Path, help="the file that they were made from")
+    parser.add_argument(
+        "--windows", type=int, choices=range(1, WINDOWS + 1), default=WINDOWS, help="judged (all)"
+    )
+    parser.add_argument(
+        "--peers", nargs="*", choices=PEERS, default=list(PEERS), help="all, unless named"
+    )
+    options = command.parsed(parser)
+    if options.quick:
+        options.rounds, options.windows = 2, 1
+    options.gguf = options.gguf or decoder_peers.weights()
+    if options.gguf is None:
+        parser.error(f"--gguf is needed: {decoder_peers.WEIGHTS_PACKAGE} is not installed")
+    if not options.gguf.is_file():
+        parser.error(f"--gguf: there is no file {options.gguf}")
+    if len({folder.resolve().name for folder in options.bundle}) < len(options.bundle):
+        parser.error("--bundle: two have the same name")
+    return options
 
 
-def _ids(home: Home, bundle: Bundle) -> Path:
-    """A file of the ids of the shipped text: every engine reads the same prompts from it."""
-    tokenizer = load_tokenizer(bundle.path(TOKENIZER))
-    path = home.folder / "ids.json"
-    path.write_text(json.dumps(tokenizer.encode(TEXT.read_text("utf-8")).ids))
-    return path
+def _ids(bundles: list[Bundle]) -> list[int]:
+    """The ids of the shipped text: every engine reads the same prompts from them."""
+    text = TEXT.read_text("utf-8")
+    found = [load_tokenizer(bundle.path(TOKENIZER)).encode(text).ids for bundle in bundles]
+    for bundle, ids in zip(bundles, found, strict=True):
+        if ids != found[0]:
+            sys.exit(f"{bundle.folder} has another tokenizer than {bundles[0].folder}")
+    ids: list[int] = found[0]
+    return ids
 
 
-def _measure_speed(entrants: list[Entrant], rounds: int) -> None:
+def _measure_quality(entrants: list[DecoderEntrant], quality: Quality) -> None:
+    """Logits of every position of a text, from processes of their own: they take memory."""
+
+    def measure(entrant: DecoderEntrant, _: Any, number: int) -> None:
+        with Worker(_started(entrant, FRESH_CONTEXT)) as worker:
+            quality.measure(entrant, worker)
+
+    reference = [one for one in entrants if one.name == decoder_peers.REFERENCE]
+    if reference:
+        say(f"measuring quality on {len(quality.windows)} windows")
+        in_turns(reference, 1, ["quality"], measure)
+    if reference and not reference[0].failure:
+        in_turns([one for one in entrants if one not in reference], 1, ["quality"], measure)
+    quality.forget()
+
+
+def _measure_speed(entrants: list[DecoderEntrant], rounds: int) -> None:
     """Workers that stay loaded answer in turns; the first round warms up and is not kept."""
     workers: dict[str, Worker] = {}
 
-    def load(entrant: Entrant, _: Any, number: int) -> None:
-        worker = workers[entrant.name] = Worker(_command(entrant, CONTEXT))
+    def load(entrant: DecoderEntrant, _: Any, number: int) -> None:
+        texts = max(work.texts for work in SPEEDS.values()) if entrant.batches else 1
+        worker = workers[entrant.name] = Worker(_started(entrant, CONTEXT, texts))
         entrant.versions = worker.ready["versions"]
-        _check_prompts_differ(worker)
+        check_prompts_differ(worker)
 
-    def measure(entrant: Entrant, figure: Figure, number: int) -> None:
-        start = number % PROMPTS * STRIDE
-        answer = _ask(workers[entrant.name], SPEEDS[figure], start)
+    def measure(entrant: DecoderEntrant, figure: Figure, number: int) -> None:
+        work = SPEEDS[figure]
+        if work.texts > 1 and not entrant.batches:
+            return
+        answer = ask(workers[entrant.name], work, number % PROMPTS * STRIDE)
         if number:
-            entrant.add(figure.name, answer["seconds"])
-        elif "tokens" in answer:
-            entrant.tokens = answer["tokens"]
+            entrant.add(figure.name, answer["first" if work.steps == 1 else "rest"])
+        elif figure == decoder_report.DECODE:
+            entrant.tokens = answer["tokens"][0]
 
     try:
         in_turns(entrants, 1, ["load"], load)
@@ -107,15 +167,15 @@ def _measure_speed(entrants: list[Entrant], rounds: int) -> None:
             worker.close()
 
 
-def _measure_fresh(entrants: list[Entrant], rounds: int) -> None:
+def _measure_fresh(entrants: list[DecoderEntrant], rounds: int) -> None:
     """Load time and memory of processes that have done nothing else."""
 
-    def measure(entrant: Entrant, _: Any, number: int) -> None:
-        with Worker(_command(entrant, FRESH_CONTEXT)) as worker:
-            answer = _ask(worker, FIRST_PROMPT, 0)
+    def measure(entrant: DecoderEntrant, _: Any, number: int) -> None:
+        with Worker(_started(entrant, FRESH_CONTEXT)) as worker:
+            answer = ask(worker, FIRST, 0)
             entrant.add(decoder_report.START.name, time.perf_counter() - worker.began)
-            entrant.add(decoder_report.LOAD.name, worker.ready["seconds"] + answer["seconds"])
-            _ask(worker, FULL, 0)
+            entrant.add(decoder_report.LOAD.name, worker.ready["seconds"] + answer["first"])
+            ask(worker, FULL, 0)
             entrant.add(decoder_report.MEMORY.name, worker.peak_bytes())
             entrant.add(decoder_report.SIZE.name, entrant.size)
 
@@ -123,26 +183,26 @@ def _measure_fresh(entrants: list[Entrant], rounds: int) -> None:
     in_turns(entrants, rounds, ["fresh"], measure)
 
 
-def _command(entrant: Entrant, context: int) -> list[str]:
-    return [*entrant.command, "--context", str(context)]
+def _started(entrant: DecoderEntrant, context: int, texts: int = 1) -> list[str]:
+    return [*entrant.command, "--context", str(context), "--texts", str(texts)]
 
 
-def _ask(worker: Worker, command: dict[str, int], start: int) -> dict[str, Any]:
-    """One measurement, refused unless the engine holds as many tokens as it was told to."""
-    answer = worker.ask(**command, start=start)
-    expected = sum(command.values())
-    if answer["positions"] != expected:
-        raise WorkerError(f"{answer['positions']} positions after {command}; expected {expected}")
+def ask(worker: Worker, work: Work, start: int) -> dict[str, Any]:
+    """One measurement, refused unless there are as many texts and ids as were asked for."""
+    answer = worker.ask(**work._asdict(), start=start)
+    lengths = [len(ids) for ids in answer["tokens"]]
+    if lengths != [work.steps] * work.texts:
+        raise WorkerError(f"texts of {lengths} ids; expected {work.texts} of {work.steps}")
     return answer
 
 
-def _check_prompts_differ(worker: Worker) -> None:
+def check_prompts_differ(worker: Worker) -> None:
     """An engine that answers two prompts alike has kept something of the first."""
-    first, second, again = (_ask(worker, {"prefill": 128}, start) for start in (0, STRIDE, 0))
-    if first["top"] == second["top"]:
-        raise WorkerError("two prompts gave the same logits: the second was not computed")
-    if first["token"] != again["token"]:
-        raise WorkerError("the same prompt gave another token: the text before it was not dropped")
+    first, second, again = (ask(worker, SAME, start)["tokens"] for start in (0, STRIDE, 0))
+    if first == second:
+        raise WorkerError("two prompts gave the same ids: the second was not computed")
+    if first != again:
+        raise WorkerError("the same prompt gave other ids: the text before it was not dropped")
 
 
 if __name__ == "__main__":

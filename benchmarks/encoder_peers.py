@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import platform
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from environment import REQUIREMENTS, TEXT, WORKERS, Home
+from environment import OFFLINE, REQUIREMENTS, TEXT, WORKERS, Home, optimum_setting
 from interleave import Entrant, WorkerError
 
 from satchel.models.sentence import SentenceModules
@@ -19,11 +18,6 @@ from satchel.runtime.bundle import Bundle, sha256_of
 CALIBRATION = 300  # sentences, as sentence-transformers takes by default
 REFERENCE = "PyTorch fp32"  # what the others' vectors are held to
 FUSIONS = "O2"  # the most that leave the graph exact
-OFFLINE = {
-    "HF_HUB_OFFLINE": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "CI": "true",  # or openvino-telemetry is on unless declined
-}
 
 
 @dataclass
@@ -76,13 +70,13 @@ def pytorch(settings: Settings) -> EncoderEntrant:
 
 def optimum_onnx(settings: Settings) -> EncoderEntrant:
     """Dynamic int8, one scale per output channel, at the setting of this processor."""
-    return _optimum_onnx("optimum-onnx int8", settings, [onnx_setting()])
+    return _optimum_onnx("optimum-onnx int8", settings, [optimum_setting()])
 
 
 def optimum_onnx_fused(settings: Settings) -> EncoderEntrant:
     """The same after optimum's fusions, which few people do, but which is faster."""
     name = f"optimum-onnx {FUSIONS} int8"
-    return _optimum_onnx(name, settings, [onnx_setting(), FUSIONS])
+    return _optimum_onnx(name, settings, [optimum_setting(), FUSIONS])
 
 
 def openvino_weights(settings: Settings) -> EncoderEntrant:
@@ -114,16 +108,6 @@ def prepared(peer: str, settings: Settings) -> EncoderEntrant:
         return PEERS[peer](settings)
     except (WorkerError, OSError) as error:
         return EncoderEntrant(peer, failure=str(error))
-
-
-def onnx_setting() -> str:
-    """The name of optimum's setting for this processor."""
-    if platform.machine() in ("aarch64", "arm64"):
-        return "arm64"
-    flags = Path("/proc/cpuinfo").read_text().split()
-    if "avx512_vnni" in flags:
-        return "avx512_vnni"
-    return "avx512" if "avx512f" in flags else "avx2"
 
 
 def _optimum_onnx(name: str, settings: Settings, how: list[str]) -> EncoderEntrant:

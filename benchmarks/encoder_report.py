@@ -47,7 +47,7 @@ def tables(
         parts += [RATIOS, report.table(heads, rows)]
     heads = ["entrant", *(f"{check}, {key}" for check in CHECKS for key in ("mean", "least"))]
     parts += [AGREEMENT, report.table(heads, map(_agreement, entrants))]
-    return "\n\n".join([*parts, "\n".join(map(_described, entrants))])
+    return "\n\n".join([*parts, "\n".join(map(report.described, entrants))])
 
 
 def result(
@@ -82,13 +82,3 @@ def _agreement(entrant: EncoderEntrant) -> list[str]:
         f"{cosine[key]:.5f}" if cosine else "-" for cosine in cosines for key in ("mean", "min")
     ]
     return [entrant.name, *cells]
-
-
-def _described(entrant: EncoderEntrant) -> str:
-    versions = ", ".join(f"{name} {text}" for name, text in entrant.versions.items())
-    lines = [f"- {entrant.name}: {versions or 'did not run'}."]
-    if entrant.failure:
-        lines.append(f"  Failed: {entrant.failure}")
-    if entrant.note:
-        lines.append(f"  {entrant.note}")
-    return "\n".join(lines)

@@ -17,10 +17,10 @@ import command
 import encoder_peers
 import encoder_report
 import numpy as np
-from encoder_peers import OFFLINE, PEERS, EncoderEntrant
+from encoder_peers import PEERS, EncoderEntrant
 from encoder_report import Figure, batch, corpus
 from encoder_work import CALLS, Shape, Work
-from environment import Home, say
+from environment import OFFLINE, Home, say
 from interleave import Worker, in_turns
 
 from satchel.models.sentence import SentenceModules, read_sentence

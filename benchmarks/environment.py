@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,11 @@ WORKERS = Path(__file__).resolve().parent / "workers"
 REQUIREMENTS = Path(__file__).resolve().parent / "requirements"
 TEXT = ROOT / "quantize" / "text" / "quality.txt"
 HOME = ROOT / ".bench"
+OFFLINE = {
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "CI": "true",  # or openvino-telemetry is on unless declined
+}
 
 
 class Home:
@@ -27,10 +33,16 @@ class Home:
         self.folder = folder.resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
 
-    def python(self, name: str, without: Iterable[str] = ()) -> str:
+    def python(
+        self,
+        name: str,
+        without: Iterable[str] = (),
+        variables: dict[str, str] | None = None,
+    ) -> str:
         """Python of an environment with the packages of requirements/NAME.txt, made if need be.
 
         `without` are packages to take out again: they are required there and not needed here.
+        `variables` are set while pip runs.
         """
         wanted = REQUIREMENTS / f"{name}.txt"
         folder = self.folder / name
@@ -38,7 +50,7 @@ class Home:
         if not installed.exists() or installed.read_bytes() != wanted.read_bytes():
             say(f"installing {name} in {folder}: some minutes, once")
             venv.create(folder, clear=True, with_pip=True)
-            self.run([python, "-m", "pip", "install", "-r", str(wanted)])
+            self.run([python, "-m", "pip", "install", "-r", str(wanted)], variables)
             for package in without:
                 self.run([python, "-m", "pip", "uninstall", "--yes", package])
             shutil.copyfile(wanted, installed)
@@ -67,6 +79,16 @@ class Home:
             log.write_text(done.stdout + done.stderr)
             raise WorkerError(f"{gist(done.stderr)} (more in {log})")
         return done.stdout.strip()
+
+
+def optimum_setting() -> str:
+    """The name that optimum has for this processor's instructions."""
+    if platform.machine() in ("aarch64", "arm64"):
+        return "arm64"
+    flags = Path("/proc/cpuinfo").read_text().split()
+    if "avx512_vnni" in flags:
+        return "avx512_vnni"
+    return "avx512" if "avx512f" in flags else "avx2"
 
 
 def say(text: str) -> None:

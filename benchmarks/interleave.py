@@ -35,6 +35,7 @@ class Entrant:
     failure: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     samples: dict[str, list[float]] = field(default_factory=dict)
+    quality: dict[str, float] = field(default_factory=dict)  # against float32
     tokens: list[int] = field(default_factory=list)  # its greedy answer to the first prompt
 
     def add(self, figure: str, value: float) -> None:

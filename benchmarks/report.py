@@ -58,6 +58,17 @@ def _number(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
+def described(entrant: Entrant, *remarks: str) -> str:
+    """An item of a list: versions, remarks, and why there are no figures."""
+    versions = (f"{name} {text}" for name, text in entrant.versions.items() if name != "system")
+    lines = [f"- {entrant.name}: {', '.join(versions) or 'did not run'}.", *remarks]
+    if entrant.failure:
+        lines.append(f"Failed: {entrant.failure}")
+    if entrant.note:
+        lines.append(entrant.note)
+    return "\n  ".join(lines)
+
+
 def alike(ours: Sequence[int], theirs: Sequence[int]) -> int:
     """How many ids two answers of one length begin with alike."""
     pairs = enumerate(zip(ours, theirs, strict=True))

@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import seq2seq_models
-from environment import REQUIREMENTS, ROOT, TEXT, WORKERS, Home
+from environment import OFFLINE, REQUIREMENTS, ROOT, TEXT, WORKERS, Home
 from interleave import Entrant, WorkerError
 
 from satchel.runtime.bundle import open_bundle
 
 COMPUTE_TYPE = "int8"
-OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 ROOMS = ("models", "export", "quantize", "src/satchel")  # what a bundle depends on
 
 

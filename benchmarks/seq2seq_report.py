@@ -67,19 +67,16 @@ def _alikes(entrant: Seq2seqEntrant, expected: Sequence[Sequence[int]]) -> list[
 
 
 def _described(entrant: Seq2seqEntrant, expected: Sequence[Sequence[int]]) -> str:
-    versions = ", ".join(f"{name} {text}" for name, text in entrant.versions.items())
-    lines = [f"- {entrant.name}: {versions or 'did not run'}."]
+    remarks = []
     if entrant.distance is not None:
-        lines.append(
-            f"  Log-probabilities of given targets differ from float32's by {entrant.distance:.4f} "
+        remarks.append(
+            f"Log-probabilities of given targets differ from float32's by {entrant.distance:.4f} "
             "in the mean."
         )
     if entrant.found:
         greedy, best = _alikes(entrant, expected)
-        lines.append(
-            f"  Ids as float32's, from the first on: {greedy} of {TARGET} greedy, {best} of {TARGET} "
+        remarks.append(
+            f"Ids as float32's, from the first on: {greedy} of {TARGET} greedy, {best} of {TARGET} "
             f"by {BEAMS} beams."
         )
-    if entrant.failure:
-        lines.append(f"  Failed: {entrant.failure}")
-    return "\n".join(lines)
+    return report.described(entrant, *remarks)

@@ -1,22 +1,19 @@
-"""satchel as a worker: a bundle, one text at a time."""
+"""satchel as a worker: a bundle, any number of texts at a time."""
 
 from __future__ import annotations
 
-import json
 import platform
 
 import numpy as np
 import onnxruntime
-from decoding import parser, serve
+from decoding import Ids, StepEngine, parser, serve
 from numpy.typing import NDArray
 
 import satchel.runtime
 import satchel.runtime.model  # `load` imports it lazily, which would count as loading
 
-ACTIVE = np.ones(1, np.bool_)
 
-
-class Satchel:
+class Satchel(StepEngine):
     """A bundle opened as an app opens it, files checked against the manifest."""
 
     def __init__(self, folder: str, threads: int) -> None:
@@ -27,25 +24,27 @@ class Satchel:
             "python": platform.python_version(),
         }
 
-    def reset(self) -> None:
-        """A new text; its cache is allocated by the first prompt, inside the timing."""
-        self.run = self.decoder.start()
-
-    def prefill(self, ids: list[int]) -> NDArray[np.float32]:
-        """The prompt in one run of the graph."""
-        logits: NDArray[np.float32] = self.run.append(ids)[0]
+    def prefill(self, prompts: Ids) -> NDArray[np.float32]:
+        """The prompts in one run of the graph, or one in pieces; the cache is allocated here."""
+        self.run = self.decoder.start(len(prompts))
+        logits: NDArray[np.float32] = self.run.prefill(prompts.tolist())
         return logits
 
-    def step(self, token: int) -> NDArray[np.float32]:
+    def step(self, tokens: Ids) -> NDArray[np.float32]:
         """One run of the graph."""
-        logits: NDArray[np.float32] = self.run.step(np.array([token]), ACTIVE)[0]
+        logits: NDArray[np.float32] = self.run.step(tokens)
         return logits
 
     def positions(self) -> int:
         """Length of the cache in use."""
-        return int(self.run.lengths[0])
+        return int(self.run.lengths.max())
+
+    def logits(self, ids: list[int]) -> NDArray[np.float32]:
+        """All positions, with the graph's choice of rows."""
+        logits: NDArray[np.float32] = self.decoder.logits(ids)
+        return logits
 
 
 if __name__ == "__main__":
     options = parser().parse_args()
-    serve(lambda: Satchel(options.model, options.threads), json.loads(options.ids.read_text()))
+    serve(lambda: Satchel(options.model, options.threads), options.ids)
