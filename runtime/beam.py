@@ -118,16 +118,21 @@ class _Beams:
     def _candidates(
         self, logits: Logits
     ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
-        log_softmax(logits)
+        # A score is that of the beam plus the id's log-probability: its logit less the normaliser.
+        shifts = log_normalisers(logits)
         width = self.scores.shape[1]
         for place, search in enumerate(self.open):
             if not search.processors:
                 continue
+            rows = slice(place * width, (place + 1) * width)
+            logits[rows] -= shifts[rows, None]  # processors see log-probabilities
+            shifts[rows] = 0
             first = self.start - len(search.prompt)
-            for row in range(place * width, (place + 1) * width):
+            for row, text in zip(logits[rows], self.texts[rows, first:], strict=True):
                 for process in search.processors:
-                    process(logits[row], self.texts[row, first:], self.new)
-        return top_continuations(logits, self.scores, self.kept)
+                    process(row, text, self.new)
+        shifts = self.scores - shifts.reshape(self.scores.shape)
+        return top_continuations(logits, shifts, self.kept)
 
     def _finish(
         self,
@@ -190,43 +195,46 @@ class _Beams:
         return tokens
 
 
-def log_softmax(logits: Logits) -> None:
-    """Turn logits [rows, vocab] into log-probabilities, in place. Raises where one is not finite."""
+def log_normalisers(logits: Logits) -> NDArray[np.float32]:
+    """What each row [rows, vocab] exceeds its log-probabilities by. Raises where one is not finite."""
+    found = np.empty(len(logits), np.float32)
     weights = np.empty(logits.shape[1], np.float32)
-    for row in logits:  # a row at a time stays in the processor's cache
+    for place, row in enumerate(logits):  # a row at a time stays in the processor's cache
         best = row.max()
         if not np.isfinite(best):
             raise not_finite(best)
-        row -= best
-        np.exp(row, out=weights)
-        row -= np.log(weights.sum())
+        np.subtract(row, best, out=weights)
+        np.exp(weights, out=weights)
+        found[place] = best + np.log(weights.sum())
+    return found
 
 
 def top_continuations(
-    log_probs: NDArray[np.float32], scores: NDArray[np.float32], count: int
+    logits: Logits, shifts: NDArray[np.float32], count: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
     """The best `count` of each source's beams and their next ids: (scores, beams, ids).
 
-    `log_probs` is [sources * beams, vocab], `scores` [sources, beams]; the results are
-    [sources, count], the best first, or fewer where there are fewer. Exact, and reads `log_probs` once:
-    among the best `count` ids, only those of the `count` blocks with the best peaks can be.
+    `logits` is [sources * beams, vocab], `shifts` [sources, beams] what makes scores of them; the
+    results are [sources, count], the best first, or fewer where there are fewer. Exact, and reads
+    `logits` once: among the best `count` ids, only those of the `count` blocks with the best peaks can
+    be.
     """
-    sources, beams = scores.shape
-    vocab = log_probs.shape[1]
+    sources, beams = shifts.shape
+    vocab = logits.shape[1]
     count = min(count, beams * vocab)
     # Ids that are equal modulo `blocks` make up a block, so that a peak is a maximum over long rows.
     blocks = max(vocab // BLOCK, min(vocab, count))
     whole = vocab // blocks * blocks
-    peaks = log_probs[:, :whole].reshape(len(log_probs), -1, blocks).max(1)
-    rest = log_probs[:, whole:]
+    peaks = logits[:, :whole].reshape(len(logits), -1, blocks).max(1)
+    rest = logits[:, whole:]
     np.maximum(peaks[:, : rest.shape[1]], rest, out=peaks[:, : rest.shape[1]])
-    peaks = (peaks.reshape(sources, beams, blocks) + scores[:, :, None]).reshape(sources, -1)
+    peaks = (peaks.reshape(sources, beams, blocks) + shifts[:, :, None]).reshape(sources, -1)
     beam, block = np.divmod(_top(peaks, count), blocks)  # [sources, count]
 
     ids = block[:, :, None] + np.arange(0, vocab, blocks)  # [sources, count, ids of a block]
     rows = beam + np.arange(sources)[:, None] * beams
-    values = log_probs[rows[:, :, None], np.minimum(ids, vocab - 1)]
-    values += np.take_along_axis(scores, beam, 1)[:, :, None]
+    values = logits[rows[:, :, None], np.minimum(ids, vocab - 1)]
+    values += np.take_along_axis(shifts, beam, 1)[:, :, None]
     values[ids >= vocab] = -np.inf
     ids, values = ids.reshape(sources, -1), values.reshape(sources, -1)
     best = _top(values, count)

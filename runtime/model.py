@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,7 +101,7 @@ class DecoderModel(TextModel):
         return prompt
 
     def _lease(self, prompts: list[list[int]], cancel: Cancel) -> AbstractContextManager[Run]:
-        return nullcontext(self.decoder.start(len(prompts), cancel))
+        return self.decoder.lease(len(prompts), cancel)
 
     @contextmanager
     def _kept_run(self, cancel: Cancel) -> Iterator[Run]:

@@ -102,7 +102,8 @@ class Seq2seqModel(TextModel):
     def _reading(self, prompts: list[list[int]], cancel: Cancel) -> Iterator[Run]:
         """The sources are read only when the generation begins, and can be cancelled."""
         decoder = self.decoder.reading(self.encoder(prompts, cancel))
-        yield decoder.start(len(prompts), cancel)
+        with decoder.lease(len(prompts), cancel) as run:
+            yield run
 
     def _lease(self, prompts: list[list[int]], cancel: Cancel) -> AbstractContextManager[Run]:
         return self._reading(prompts, cancel)
