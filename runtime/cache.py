@@ -6,7 +6,6 @@ or reusing a prefix is only a change of length, kept by the caller.
 
 from __future__ import annotations
 
-import math
 import threading
 from typing import Any
 
@@ -20,7 +19,8 @@ from satchel.runtime.errors import LimitError
 FIRST_CAPACITY = 128
 KEPT = 128 << 20  # bytes of memory that wait for the next cache, at most
 
-Buffers = dict[tuple[int, str], NDArray[np.float32]]  # (layer, part) -> what is kept of it
+Block = NDArray[np.uint8]
+Buffers = dict[tuple[int, str], NDArray[Any]]  # (layer, part) -> what is kept of it
 
 
 class Memory:
@@ -31,21 +31,21 @@ class Memory:
     """
 
     def __init__(self) -> None:
-        self._spare: list[NDArray[np.float32]] = []
+        self._spare: list[Block] = []
         self._lock = threading.Lock()
 
-    def take(self, size: int) -> NDArray[np.float32]:
-        """float32 [size or more], zeros or what another cache left there."""
+    def take(self, size: int) -> Block:
+        """`size` bytes or more, zeros or what another cache left there."""
         with self._lock:
             fitting = [i for i, block in enumerate(self._spare) if len(block) >= size]
             if fitting:
                 return self._spare.pop(min(fitting, key=lambda i: len(self._spare[i])))
-        return np.zeros(size, np.float32)
+        return np.zeros(size, np.uint8)
 
-    def give(self, block: NDArray[np.float32]) -> None:
+    def give(self, block: Block) -> None:
         """Take back a block, unless too much is waiting already."""
         with self._lock:
-            if block.nbytes + sum(spare.nbytes for spare in self._spare) <= KEPT:
+            if len(block) + sum(map(len, self._spare)) <= KEPT:
                 self._spare.append(block)
 
 
@@ -62,7 +62,7 @@ class KVCache:
         self.capacity = 0
         self.arrays: Buffers = {}
         self.values: dict[tuple[int, str], Any] = {}
-        self._block: NDArray[np.float32] | None = None  # which the arrays are views of
+        self._block: Block | None = None  # which the arrays are views of
 
     def reserve(self, positions: int) -> bool:
         """Make room for `positions` per row, keeping what is there; True if buffers moved."""
@@ -115,22 +115,22 @@ class KVCache:
         self.capacity = 0
         self._move(None, {})
 
-    def _allocated(self, batch: int, capacity: int) -> tuple[NDArray[np.float32], Buffers]:
+    def _allocated(self, batch: int, capacity: int) -> tuple[Block, Buffers]:
         """A block of memory, and views of it for every layer and part."""
         geometry = self.geometry
         places = [(layer, part) for layer in range(geometry.layers) for part in PARTS]
         shape = (len(places), batch, geometry.kv_heads, capacity, geometry.head_dim)
+        size = geometry.bytes_per_position * capacity * batch
         try:
-            block = self.memory.take(math.prod(shape))
+            block = self.memory.take(size)
         except MemoryError as error:  # the buffers in use are untouched
-            size = geometry.bytes_per_position * capacity * batch
             raise LimitError(
                 f"no memory for a cache of {capacity} positions ({size >> 20} MB)", "OUT_OF_MEMORY"
             ) from error
-        views = block[: math.prod(shape)].reshape(shape)
+        views = block[:size].view(geometry.dtype).reshape(shape)
         return block, dict(zip(places, views, strict=True))
 
-    def _move(self, block: NDArray[np.float32] | None, arrays: Buffers) -> None:
+    def _move(self, block: Block | None, arrays: Buffers) -> None:
         if self._block is not None and block is not self._block:
             self.memory.give(self._block)
         self._block, self.arrays = block, arrays

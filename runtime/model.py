@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from satchel.runtime.batch import Generation, Stream
 from satchel.runtime.bundle import Bundle
 from satchel.runtime.chat import ChatFormat, checked_messages, encode_chat
 from satchel.runtime.decoder import CHUNK, Cancel, Decoder, Run
 from satchel.runtime.errors import UsageError
-from satchel.runtime.generation import Generation, Prompt, Stream, TextModel
+from satchel.runtime.generation import Prompt, TextModel
 from satchel.runtime.session import open_session
 from satchel.runtime.text import tokenizing
 
