@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from satchel.runtime.decoder import Cancelled, Logits, Run
 from satchel.runtime.options import Options
-from satchel.runtime.processors import Ids, Processor
+from satchel.runtime.processors import RELATIVE, Ids, Processor, Scores
 from satchel.runtime.sample import not_finite
 
 BLOCK = 64  # ids whose best is looked at before they are
@@ -37,6 +38,11 @@ class Search:
     processors: Sequence[Processor]
     limit: int  # new tokens at most
     found: list[Hypothesis] = field(default_factory=list)
+
+    @cached_property
+    def absolute(self) -> bool:
+        """Whether processors must see log-probabilities, for which logits do not serve."""
+        return not all(isinstance(process, RELATIVE) for process in self.processors)
 
 
 def beam_search(run: Run, searches: Sequence[Search], options: Options, eos: Sequence[int]) -> None:
@@ -118,16 +124,23 @@ class _Beams:
     def _candidates(
         self, logits: Logits
     ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
-        log_softmax(logits)
+        # A score is that of the beam and the id's log-probability: its logit less the normaliser.
         width = self.scores.shape[1]
-        for place, search in enumerate(self.open):
-            if not search.processors:
-                continue
-            first = self.start - len(search.prompt)
-            for row in range(place * width, (place + 1) * width):
-                for process in search.processors:
-                    process(logits[row], self.texts[row, first:], self.new)
-        return top_continuations(logits, self.scores, self.kept)
+        shifts = self.scores.copy()
+        peaks = np.empty((len(logits), block_count(logits.shape[1], self.kept)), np.float32)
+        for place, row in enumerate(logits):  # a row at a time stays in the processor's cache
+            source, beam = divmod(place, width)
+            search = self.open[source]
+            normaliser = log_normaliser(row)
+            if search.absolute:
+                row -= normaliser
+            else:
+                shifts[source, beam] -= normaliser
+            text = self.texts[place, self.start - len(search.prompt) :]
+            for process in search.processors:
+                process(row, text, self.new)
+            block_peaks(row, peaks[place])
+        return top_continuations(logits, peaks, shifts, self.kept)
 
     def _finish(
         self,
@@ -190,43 +203,50 @@ class _Beams:
         return tokens
 
 
-def log_softmax(logits: Logits) -> None:
-    """Turn logits [rows, vocab] into log-probabilities, in place. Raises where one is not finite."""
-    weights = np.empty(logits.shape[1], np.float32)
-    for row in logits:  # a row at a time stays in the processor's cache
-        best = row.max()
-        if not np.isfinite(best):
-            raise not_finite(best)
-        row -= best
-        np.exp(row, out=weights)
-        row -= np.log(weights.sum())
+def log_normaliser(row: Scores) -> np.float32:
+    """What logits [vocab] exceed their log-probabilities by. Raises where they are not finite."""
+    best = row.max()
+    if not np.isfinite(best):
+        raise not_finite(best)
+    weights = row - best
+    return np.float32(best + np.log(np.exp(weights, out=weights).sum()))
+
+
+def block_count(vocab: int, count: int) -> int:
+    """Into how many blocks the ids fall, where the best `count` are wanted."""
+    return max(vocab // BLOCK, min(vocab, count))
+
+
+def block_peaks(row: Scores, peaks: Scores) -> None:
+    """Write the best score [vocab] of each block to `peaks` [blocks].
+
+    Ids that are equal modulo `blocks` make up a block, so that peaks are maxima over long rows.
+    """
+    whole = len(row) // len(peaks) * len(peaks)
+    row[:whole].reshape(-1, len(peaks)).max(0, out=peaks)
+    rest = row[whole:]
+    np.maximum(peaks[: len(rest)], rest, out=peaks[: len(rest)])
 
 
 def top_continuations(
-    log_probs: NDArray[np.float32], scores: NDArray[np.float32], count: int
+    logits: Logits, peaks: Logits, shifts: Scores, count: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
     """The best `count` of each source's beams and their next ids: (scores, beams, ids).
 
-    `log_probs` is [sources * beams, vocab], `scores` [sources, beams]; the results are
-    [sources, count], the best first, or fewer where there are fewer. Exact, and reads `log_probs` once:
-    among the best `count` ids, only those of the `count` blocks with the best peaks can be.
+    `logits` is [sources * beams, vocab], `peaks` [sources * beams, blocks] what `block_peaks` finds in
+    them, `shifts` [sources, beams] what makes scores of them; the results are [sources, count], the
+    best first, or fewer where there are fewer. Exact: among the best `count` ids, only those of the
+    `count` blocks with the best peaks can be.
     """
-    sources, beams = scores.shape
-    vocab = log_probs.shape[1]
+    (sources, beams), vocab, blocks = shifts.shape, logits.shape[1], peaks.shape[1]
     count = min(count, beams * vocab)
-    # Ids that are equal modulo `blocks` make up a block, so that a peak is a maximum over long rows.
-    blocks = max(vocab // BLOCK, min(vocab, count))
-    whole = vocab // blocks * blocks
-    peaks = log_probs[:, :whole].reshape(len(log_probs), -1, blocks).max(1)
-    rest = log_probs[:, whole:]
-    np.maximum(peaks[:, : rest.shape[1]], rest, out=peaks[:, : rest.shape[1]])
-    peaks = (peaks.reshape(sources, beams, blocks) + scores[:, :, None]).reshape(sources, -1)
+    peaks = (peaks.reshape(sources, beams, blocks) + shifts[:, :, None]).reshape(sources, -1)
     beam, block = np.divmod(_top(peaks, count), blocks)  # [sources, count]
 
     ids = block[:, :, None] + np.arange(0, vocab, blocks)  # [sources, count, ids of a block]
     rows = beam + np.arange(sources)[:, None] * beams
-    values = log_probs[rows[:, :, None], np.minimum(ids, vocab - 1)]
-    values += np.take_along_axis(scores, beam, 1)[:, :, None]
+    values = logits[rows[:, :, None], np.minimum(ids, vocab - 1)]
+    values += np.take_along_axis(shifts, beam, 1)[:, :, None]
     values[ids >= vocab] = -np.inf
     ids, values = ids.reshape(sources, -1), values.reshape(sources, -1)
     best = _top(values, count)

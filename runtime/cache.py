@@ -6,6 +6,7 @@ or reusing a prefix is only a change of length, kept by the caller.
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -16,18 +17,52 @@ from satchel.runtime.bundle import PARTS, CacheGeometry
 from satchel.runtime.errors import LimitError
 
 FIRST_CAPACITY = 128
+KEPT = 128 << 20  # bytes of memory that wait for the next cache, at most
+
+Block = NDArray[np.uint8]
+Buffers = dict[tuple[int, str], NDArray[Any]]  # (layer, part) -> what is kept of it
+
+
+class Memory:
+    """Blocks that caches gave back, for those to come. Safe to use from several threads.
+
+    Memory that is new to the process is slow where it is first touched: a large cache of it costs as
+    much as several steps.
+    """
+
+    def __init__(self) -> None:
+        self._spare: list[Block] = []
+        self._lock = threading.Lock()
+
+    def take(self, size: int) -> Block:
+        """`size` bytes or more, zeros or what another cache left there."""
+        with self._lock:
+            fitting = [i for i, block in enumerate(self._spare) if len(block) >= size]
+            if fitting:
+                return self._spare.pop(min(fitting, key=lambda i: len(self._spare[i])))
+        return np.zeros(size, np.uint8)
+
+    def give(self, block: Block) -> None:
+        """Take back a block, unless too much is waiting already."""
+        with self._lock:
+            if len(block) + sum(map(len, self._spare)) <= KEPT:
+                self._spare.append(block)
 
 
 class KVCache:
     """Buffers [batch, kv_heads, capacity, head_dim] per layer and part, grown by doubling."""
 
-    def __init__(self, geometry: CacheGeometry, batch: int, context: int) -> None:
+    def __init__(
+        self, geometry: CacheGeometry, batch: int, context: int, memory: Memory | None = None
+    ) -> None:
         self.geometry = geometry
         self.batch = batch
         self.context = context
+        self.memory = memory or Memory()
         self.capacity = 0
-        self.arrays: dict[tuple[int, str], NDArray[Any]] = {}
+        self.arrays: Buffers = {}
         self.values: dict[tuple[int, str], Any] = {}
+        self._block: Block | None = None  # which the arrays are views of
 
     def reserve(self, positions: int) -> bool:
         """Make room for `positions` per row, keeping what is there; True if buffers moved."""
@@ -37,12 +72,11 @@ class KVCache:
         while capacity < positions:
             capacity *= 2
         capacity = min(capacity, self.context)
-        grown = self._allocated(self.batch, capacity)
-        for place, array in grown.items():
-            if place in self.arrays:
-                array[:, :, : self.capacity] = self.arrays.pop(place)
+        block, grown = self._allocated(self.batch, capacity)
+        for place, array in self.arrays.items():
+            grown[place][:, :, : self.capacity] = array
         self.capacity = capacity
-        self._take(grown)
+        self._move(block, grown)
         return True
 
     def reorder(
@@ -54,7 +88,9 @@ class KVCache:
         first `shared[i]`, which row i is known to hold already.
         """
         count, more = len(rows), len(rows) > self.batch
-        arrays = self._allocated(count, self.capacity) if more else self.arrays
+        block, arrays = self._block, self.arrays
+        if more:
+            block, arrays = self._allocated(count, self.capacity)
         moves = [(to, row) for to, row in enumerate(rows.tolist()) if more or to != row]
         if not more and _overwrites(moves):
             targets, sources = map(list, zip(*moves, strict=True))
@@ -71,23 +107,34 @@ class KVCache:
         if count == self.batch:
             return False
         self.batch = count
-        self._take({place: array[:count] for place, array in arrays.items()})
+        self._move(block, {place: array[:count] for place, array in arrays.items()})
         return True
 
-    def _allocated(self, batch: int, capacity: int) -> dict[tuple[int, str], NDArray[Any]]:
-        shape = (batch, self.geometry.kv_heads, capacity, self.geometry.head_dim)
-        places = [(layer, part) for layer in range(self.geometry.layers) for part in PARTS]
+    def release(self) -> None:
+        """Give the memory to the caches to come. Nothing may read or write it by this one again."""
+        self.capacity = 0
+        self._move(None, {})
+
+    def _allocated(self, batch: int, capacity: int) -> tuple[Block, Buffers]:
+        """A block of memory, and views of it for every layer and part."""
+        geometry = self.geometry
+        places = [(layer, part) for layer in range(geometry.layers) for part in PARTS]
+        shape = (len(places), batch, geometry.kv_heads, capacity, geometry.head_dim)
+        size = geometry.bytes_per_position * capacity * batch
         try:
-            return {place: np.zeros(shape, self.geometry.dtype) for place in places}
+            block = self.memory.take(size)
         except MemoryError as error:  # the buffers in use are untouched
-            size = self.geometry.bytes_per_position * capacity * batch
             raise LimitError(
                 f"no memory for a cache of {capacity} positions ({size >> 20} MB)", "OUT_OF_MEMORY"
             ) from error
+        views = block[:size].view(geometry.dtype).reshape(shape)
+        return block, dict(zip(places, views, strict=True))
 
-    def _take(self, arrays: dict[tuple[int, str], NDArray[Any]]) -> None:
-        self.arrays = arrays  # the OrtValues are views: the arrays must outlive them
-        self.values = {
+    def _move(self, block: Block | None, arrays: Buffers) -> None:
+        if self._block is not None and block is not self._block:
+            self.memory.give(self._block)
+        self._block, self.arrays = block, arrays
+        self.values = {  # views: the block must outlive them
             place: ort.OrtValue.ortvalue_from_numpy(array) for place, array in arrays.items()
         }
 

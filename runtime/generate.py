@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
 
-from satchel.runtime.decoder import Cancelled, Run
+from satchel.runtime.decoder import Cancelled, Logits, Run
 from satchel.runtime.lookup import Lookup, ReadingAhead
-from satchel.runtime.sample import Sampler, log_probability
+from satchel.runtime.sample import Sampler, highest, log_probabilities
 
-NOTHING = np.empty(0, np.int64)  # the text where no processor looks at it
+CROWD = 0.75  # the part of a run's rows that may go on when the others leave it
 
 
 @dataclass
@@ -46,37 +47,43 @@ class Row:
 def generate(run: Run, rows: Sequence[Row], eos: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Yield (row, id) as ids are chosen, until every row has a `finish_reason`.
 
-    A single row continues what `run` already holds of its prompt.
+    A single row continues what `run` already holds of its prompt. Rows that end leave the run, once
+    it is worth moving the others.
     """
     ends = frozenset(eos)
     for row in rows:
         if row.limit < 1:
             row.finish_reason = "length"
-    if all(row.finish_reason for row in rows):
+    batch = list(rows)  # the rows of the run
+    going = [place for place, row in enumerate(batch) if row.finish_reason is None]
+    if not going:
         return
+    numbers = list(range(len(rows)))  # the caller's, of those
     try:
-        single = len(rows) == 1
-        logits = (
-            run.append(run.reuse(rows[0].prompt))
-            if single
-            else run.prefill([row.prompt for row in rows])
-        )
-        lookup = rows[0].lookup if single else None
+        if len(rows) == 1:
+            logits = run.append(run.reuse(rows[0].prompt))
+        else:
+            logits = run.prefill([row.prompt for row in rows])
+        lookup = rows[0].lookup if len(rows) == 1 else None
         step = ReadingAhead(run, rows[0], lookup, ends).step if lookup else run.step
-        tokens = np.zeros(len(rows), np.int64)
         while True:
-            for index, row in enumerate(rows):
-                if row.finish_reason is not None:
-                    continue
-                tokens[index] = token = _choose(row, logits[index], ends)
+            tokens = np.zeros(len(batch), np.int64)
+            seen = logits if len(going) == len(batch) else logits[going]
+            tokens[going] = _choose([batch[place] for place in going], seen, ends)
+            for place in going:
+                row = batch[place]
                 if row.finish_reason is None:
-                    yield index, token
+                    yield numbers[place], int(tokens[place])
                 if row.finish_reason is None and len(row.tokens) >= row.limit:
                     row.finish_reason = "length"
-            active = np.array([row.finish_reason is None for row in rows])
-            if not active.any():
+            going = [place for place in going if batch[place].finish_reason is None]
+            if not going:
                 return
-            logits = step(tokens, active)
+            if len(going) <= CROWD * len(batch):
+                run.reorder(np.array(going), np.zeros(len(going), np.int64))
+                batch, numbers = [batch[place] for place in going], [numbers[p] for p in going]
+                tokens, going = tokens[going], list(range(len(going)))
+            logits = step(tokens, np.isin(np.arange(len(batch)), going))
     except Cancelled:
         pass
     finally:
@@ -84,15 +91,26 @@ def generate(run: Run, rows: Sequence[Row], eos: Sequence[int]) -> Iterator[tupl
             row.finish_reason = row.finish_reason or "cancelled"
 
 
-def _choose(row: Row, logits: np.ndarray, ends: frozenset[int]) -> int:
-    """Choose and record the row's next id; an end-of-text id finishes it instead."""
-    before = logits.copy() if row.logprobs is not None else None  # the sampler may change logits
-    text = row.text() if row.sampler.processors else NOTHING
-    token = row.sampler(logits, text, len(row.tokens))
-    if token in ends:
-        row.finish_reason = "eos"
-        return token
-    row.tokens.append(token)
-    if row.logprobs is not None and before is not None:
-        row.logprobs.append(log_probability(before, token))
-    return token
+def _choose(rows: Sequence[Row], logits: Logits, ends: frozenset[int]) -> list[int]:
+    """Choose and record the next id of each row; an end-of-text id finishes it instead.
+
+    `logits` [rows, vocab] may be changed.
+    """
+    collected = any(row.logprobs is not None for row in rows)
+    processed = any(row.sampler.processors for row in rows)
+    before = logits.copy() if collected and processed else logits
+    if processed:
+        for row, scores in zip(rows, logits, strict=True):
+            for process in row.sampler.processors:
+                process(scores, row.text(), len(row.tokens))
+    best = highest(logits)
+    tokens = [row.sampler(*each) for row, *each in zip(rows, logits, best, strict=True)]
+    logprobs = log_probabilities(before, tokens) if collected else repeat(0.0)
+    for row, token, logprob in zip(rows, tokens, logprobs, strict=False):
+        if token in ends:
+            row.finish_reason = "eos"
+            continue
+        row.tokens.append(token)
+        if row.logprobs is not None:
+            row.logprobs.append(logprob)
+    return tokens

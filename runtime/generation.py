@@ -3,135 +3,30 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from types import EllipsisType
 from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer
 
+from satchel.runtime.batch import Batch, Generation, Stream
 from satchel.runtime.beam import Hypothesis, Search, beam_search
 from satchel.runtime.bundle import TOKENIZER, Bundle
 from satchel.runtime.decoder import Cancel, Cancelled, Run
 from satchel.runtime.errors import LimitError, UsageError, shown
-from satchel.runtime.generate import Row, generate
+from satchel.runtime.generate import Row
 from satchel.runtime.lookup import Lookup
 from satchel.runtime.options import Options
 from satchel.runtime.processors import Processor, processors
 from satchel.runtime.sample import Sampler
 from satchel.runtime.task import TaskModel
-from satchel.runtime.text import TextStream, load_tokenizer, tokenizing
+from satchel.runtime.text import load_tokenizer, tokenizing
 
 Prompt = str | Sequence[int]
 MAX_NEW_TOKENS = 256
 MAX_STOP_STRINGS, MAX_STOP_LENGTH = 16, 256
-
-
-@dataclass(frozen=True)
-class Generation:
-    """One finished text.
-
-    `text` leaves out special tokens and a stop string; `tokens` are the new ids without the
-    end-of-text id; `logprobs` are the model's own log-probabilities of them, before any sampling
-    option; a stream and a beam search leave them out. `finish_reason` is "eos", "stop" (a stop
-    string), "length" or "cancelled". `score` is that of a beam search, by which the best is chosen.
-    `looked_up` of the tokens were read ahead, each of them a step saved.
-    """
-
-    text: str
-    tokens: list[int]
-    finish_reason: str
-    logprobs: list[float]
-    prompt_tokens: int
-    score: float | None = None
-    looked_up: int = 0
-
-
-class Stream:
-    """Pieces of text as they are generated: iterate once; `cancel` from any thread.
-
-    `result` is the Generation once the iteration has ended.
-    """
-
-    def __init__(self, batch: Batch) -> None:
-        self._batch = batch
-        self._source = iter(batch)
-        self._pieces = (piece for _, piece in self._source)
-
-    def __iter__(self) -> Iterator[str]:
-        return self._pieces
-
-    def __next__(self) -> str:
-        return next(self._pieces)
-
-    def cancel(self) -> None:
-        """End the generation within a step; `result.finish_reason` is then "cancelled"."""
-        self._batch.cancel.cancel()
-
-    def close(self) -> None:
-        """Give up a stream that will not be read to its end, and what it holds."""
-        self._pieces.close()
-        self._source.close()
-
-    @property
-    def result(self) -> Generation:
-        """The finished generation."""
-        return self._batch.results()[0]
-
-
-class Batch:
-    """Rows being generated, and their text. Iterates over (row, piece of text)."""
-
-    def __init__(
-        self,
-        model: TextModel,
-        rows: list[Row],
-        stop: Sequence[str],
-        cancel: Cancel,
-        lease: AbstractContextManager[Run],
-    ) -> None:
-        self.model, self.rows, self.cancel, self.lease = model, rows, cancel, lease
-        self.streams = [TextStream(model.tokenizer, stop) for _ in rows]
-        self.texts = [""] * len(rows)
-
-    def __iter__(self) -> Generator[tuple[int, str]]:
-        try:
-            with self.lease as run:
-                for index, token in generate(run, self.rows, self.model.manifest.tokens.eos):
-                    stream = self.streams[index]
-                    piece = stream.add(token)
-                    if stream.stopped:
-                        self.rows[index].finish_reason = "stop"
-                    if piece:
-                        self.texts[index] += piece
-                        yield index, piece
-        except Cancelled:  # before the first token: `generate` minds the rest
-            for row in self.rows:
-                row.finish_reason = "cancelled"
-        for index, stream in enumerate(self.streams):
-            if rest := stream.close():
-                self.texts[index] += rest
-                yield index, rest
-            if stream.stopped:
-                self.rows[index].finish_reason = "stop"
-
-    def results(self) -> list[Generation]:
-        """The finished generations, in the order of the prompts."""
-        if any(row.finish_reason is None for row in self.rows):
-            raise UsageError("the text is still being generated: iterate to its end first")
-        return [
-            Generation(
-                text,
-                list(row.tokens),
-                row.finish_reason or "",
-                list(row.logprobs or []),
-                row.prompt_tokens,
-                looked_up=row.looked_up,
-            )
-            for text, row in zip(self.texts, self.rows, strict=True)
-        ]
 
 
 class TextModel(TaskModel):
@@ -149,8 +44,11 @@ class TextModel(TaskModel):
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids, without special tokens."""
-        ids = checked_ids(ids, self.manifest.vocab_size)
-        return str(self.tokenizer.decode(ids, skip_special_tokens=True))
+        return self.text(checked_ids(ids, self.manifest.vocab_size))
+
+    def text(self, tokens: list[int]) -> str:
+        """Text of ids that the model has chosen."""
+        return str(self.tokenizer.decode(tokens, skip_special_tokens=True)) if tokens else ""
 
     def stream(
         self,
@@ -194,8 +92,7 @@ class TextModel(TaskModel):
             found = self._search(prompts, max_new_tokens, stop, checked, cancel or Cancel())
         else:
             batch = self._batch(prompts, max_new_tokens, stop, checked, True, cancel)
-            for _ in batch:
-                pass
+            batch.run()
             found = [[row] for row in batch.results()]
         results = [rows if checked.n_best is not None else rows[0] for rows in found]
         return results if many else results[0]
@@ -266,7 +163,7 @@ class TextModel(TaskModel):
         ]
 
     def _found(self, one: Hypothesis, prompt_tokens: int) -> Generation:
-        text = self.decode(one.tokens)
+        text = self.text(one.tokens)
         return Generation(text, one.tokens, one.finish_reason, [], prompt_tokens, one.score)
 
     def _options(

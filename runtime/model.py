@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from satchel.runtime.batch import Generation, Stream
 from satchel.runtime.bundle import Bundle
 from satchel.runtime.chat import ChatFormat, checked_messages, encode_chat
 from satchel.runtime.decoder import CHUNK, Cancel, Decoder, Run
 from satchel.runtime.errors import UsageError
-from satchel.runtime.generation import Generation, Prompt, Stream, TextModel
+from satchel.runtime.generation import Prompt, TextModel
 from satchel.runtime.session import open_session
 from satchel.runtime.text import tokenizing
 
@@ -101,7 +102,7 @@ class DecoderModel(TextModel):
         return prompt
 
     def _lease(self, prompts: list[list[int]], cancel: Cancel) -> AbstractContextManager[Run]:
-        return nullcontext(self.decoder.start(len(prompts), cancel))
+        return self.decoder.lease(len(prompts), cancel)
 
     @contextmanager
     def _kept_run(self, cancel: Cancel) -> Iterator[Run]:

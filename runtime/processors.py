@@ -104,6 +104,11 @@ class Force:
             scores[self.ids] = 0
 
 
+# These do to scores what they do to scores that are all higher by one number: in a beam search, the
+# logits serve.
+RELATIVE = (Bias, NoRepeatNgram, BadWords, Suppress)
+
+
 def processors(
     options: Options,
     vocab_size: int,

@@ -7,13 +7,14 @@ min-p (Nguyen et al., 2024).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from satchel.runtime.errors import SatchelError
 from satchel.runtime.options import Options
-from satchel.runtime.processors import Ids, Processor, Scores
+from satchel.runtime.processors import Processor, Scores
 
 
 class Sampler:
@@ -22,23 +23,31 @@ class Sampler:
     def __init__(self, options: Options, processors: Sequence[Processor] = ()) -> None:
         self.options = options
         self.processors = processors
-        self.random = np.random.default_rng(options.seed)
 
-    def __call__(self, logits: Scores, text: Ids, new: int) -> int:
-        """The next id after `text`, of which `new` are new. `logits` [vocab] may be changed."""
-        for process in self.processors:
-            process(logits, text, new)
-        best = int(logits.argmax())
-        if not np.isfinite(logits[best]):
-            raise not_finite(logits[best])
+    @cached_property
+    def _random(self) -> np.random.Generator:
+        return np.random.default_rng(self.options.seed)
+
+    def __call__(self, logits: Scores, best: int) -> int:
+        """The next id by processed logits [vocab], the highest of which is `best`'s and finite."""
         if self.options.temperature == 0:
             return best
         scaled = _scaled(logits, logits[best], self.options.temperature)
         ids, probabilities = candidates(scaled, self.options)
         mass = probabilities.cumsum()
         # From the right, so that a draw never lands on an id of probability 0.
-        place = np.searchsorted(mass, self.random.random() * mass[-1], side="right")
+        place = np.searchsorted(mass, self._random.random() * mass[-1], side="right")
         return int(ids[min(place, len(ids) - 1)])
+
+
+def highest(logits: NDArray[np.float32]) -> list[int]:
+    """The id with the highest logit of each row [rows, vocab]. Raises where that is not finite."""
+    ids = logits.argmax(1)
+    found = logits[np.arange(len(ids)), ids]
+    if not np.isfinite(found).all():
+        raise not_finite(found[~np.isfinite(found)][0])
+    best: list[int] = ids.tolist()
+    return best
 
 
 def not_finite(best: float) -> SatchelError:
@@ -47,10 +56,13 @@ def not_finite(best: float) -> SatchelError:
     return SatchelError(f"the model's logits are not finite{reason}", "NUMERIC_ERROR")
 
 
-def log_probability(logits: NDArray[np.float32], token: int) -> float:
-    """Natural logarithm of the model's probability of `token`."""
-    top = logits.max()
-    return float(logits[token] - top - np.log(np.exp(logits - top).sum(dtype=np.float64)))
+def log_probabilities(logits: NDArray[np.float32], tokens: Sequence[int]) -> list[float]:
+    """Natural logarithm of the probability of a token by each row of logits [rows, vocab]."""
+    top = logits.max(1, keepdims=True)
+    mass = np.exp(logits - top).sum(1, dtype=np.float64)
+    chosen = logits[np.arange(len(tokens)), tokens] - top[:, 0]
+    found: list[float] = (chosen - np.log(mass)).tolist()
+    return found
 
 
 def _scaled(

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from satchel.runtime.batch import Generation
 from satchel.runtime.bundle import Bundle
 from satchel.runtime.decoder import Cancel, Decoder, Run
 from satchel.runtime.errors import UsageError
-from satchel.runtime.generation import Generation, Prompt, TextModel, checked_ids
+from satchel.runtime.generation import Prompt, TextModel, checked_ids
 from satchel.runtime.languages import Languages
 from satchel.runtime.session import open_session
 from satchel.runtime.source import SourceEncoder
@@ -102,7 +103,8 @@ class Seq2seqModel(TextModel):
     def _reading(self, prompts: list[list[int]], cancel: Cancel) -> Iterator[Run]:
         """The sources are read only when the generation begins, and can be cancelled."""
         decoder = self.decoder.reading(self.encoder(prompts, cancel))
-        yield decoder.start(len(prompts), cancel)
+        with decoder.lease(len(prompts), cancel) as run:
+            yield run
 
     def _lease(self, prompts: list[list[int]], cancel: Cancel) -> AbstractContextManager[Run]:
         return self._reading(prompts, cancel)

@@ -138,17 +138,17 @@ class Transcription:
         )
         if self.timestamps is not None:
             changes.append(self.timestamps)
-        run = self.model.decoder.reading(sources).start(1, self.cancel)
-        if options.num_beams > 1:
-            search = Search(prompt, changes, limit)
-            beam_search(run, [search], options, ends)
-            tokens, reason = search.found[0].tokens, search.found[0].finish_reason
-        else:
-            row = Row(prompt, Sampler(options, changes), limit, len(prompt))
-            row.lookup = Lookup(prompt) if options.lookup else None
-            for _ in generate(run, [row], ends):
-                pass
-            tokens, reason = row.tokens, row.finish_reason or ""
+        with self.model.decoder.reading(sources).lease(1, self.cancel) as run:
+            if options.num_beams > 1:
+                search = Search(prompt, changes, limit)
+                beam_search(run, [search], options, ends)
+                tokens, reason = search.found[0].tokens, search.found[0].finish_reason
+            else:
+                row = Row(prompt, Sampler(options, changes), limit, len(prompt))
+                row.lookup = Lookup(prompt) if options.lookup else None
+                for _ in generate(run, [row], ends):
+                    pass
+                tokens, reason = row.tokens, row.finish_reason or ""
         if reason == "cancelled":
             raise Cancelled("the transcription was cancelled")
         return tokens

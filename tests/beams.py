@@ -10,7 +10,7 @@ import torch
 import transformers
 
 import satchel
-from satchel.runtime.generation import Generation
+from satchel.runtime.batch import Generation
 from tests.generating import opened
 
 NEW = 14

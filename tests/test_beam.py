@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import satchel
+from satchel.runtime.batch import Generation
 from satchel.runtime.decoder import Run
 from satchel.runtime.errors import LimitError, SatchelError, UsageError
-from satchel.runtime.generation import Generation
 from satchel.runtime.model import DecoderModel
 from tests.beams import Pair
 from tests.generating import opened, some_ids

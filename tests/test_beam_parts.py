@@ -10,9 +10,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from satchel.runtime.beam import common_length, log_softmax, placed, top_continuations
+from satchel.runtime.beam import (
+    block_count,
+    block_peaks,
+    common_length,
+    log_normaliser,
+    placed,
+    top_continuations,
+)
 from satchel.runtime.bundle import CacheGeometry
-from satchel.runtime.cache import KVCache
+from satchel.runtime.cache import KVCache, Memory
 from satchel.runtime.errors import SatchelError
 
 
@@ -33,7 +40,10 @@ def test_top_continuations_equal_a_sort(
     log_probs[random.random(log_probs.shape) < banned] = -np.inf
     scores = random.normal(-9, 4, (sources, beams)).astype(np.float32)
     scores[random.random(scores.shape) < banned / 2] = -np.inf
-    found, rows, ids = top_continuations(log_probs, scores, count)
+    peaks = np.empty((len(log_probs), block_count(vocab, count)), np.float32)
+    for row, found in zip(log_probs, peaks, strict=True):
+        block_peaks(row, found)
+    found, rows, ids = top_continuations(log_probs, peaks, scores, count)
     sums = log_probs.reshape(sources, beams, vocab) + scores[:, :, None]
     expected = -np.sort(-sums.reshape(sources, -1), axis=1)[:, :count]
     np.testing.assert_array_equal(found, expected)
@@ -44,16 +54,16 @@ def test_top_continuations_equal_a_sort(
         assert len(set(zip(*places, strict=True))) == real.sum()
 
 
-def test_log_softmax_equals_torch() -> None:
+def test_log_normaliser_equals_torch() -> None:
     random = np.random.default_rng(0)
-    logits = random.normal(0, 20, (3, 5001)).astype(np.float32)
-    logits[1, ::2] = -np.inf
-    expected = torch.tensor(logits, dtype=torch.float64).log_softmax(-1).numpy()
-    log_softmax(logits)
-    np.testing.assert_allclose(logits, expected, rtol=1e-6, atol=1e-6)
+    for banned in (False, True):
+        logits = random.normal(0, 20, 5001).astype(np.float32)
+        logits[::2] = -np.inf if banned else logits[::2]
+        expected = torch.tensor(logits, dtype=torch.float64).logsumexp(-1)
+        assert log_normaliser(logits) == pytest.approx(float(expected), rel=1e-6)
     for wrong in (np.nan, np.inf):
         with pytest.raises(SatchelError, match="not finite"):
-            log_softmax(np.array([[1, 2], [1, wrong]], np.float32))
+            log_normaliser(np.array([1, wrong], np.float32))
 
 
 @pytest.mark.parametrize("parents", list(itertools.product(range(3), repeat=3)), ids=str)
@@ -107,6 +117,50 @@ def test_reorder_copies_what_is_not_shared_and_nothing_else(cache: KVCache) -> N
         expected[2, :, 4:9] = before[place][1, :, 4:9]
         expected[3, :, 1:5] = before[place][0, :, 1:5]
         np.testing.assert_array_equal(array, expected)
+
+
+def test_memory_serves_the_next_cache_and_no_two_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory, geometry = Memory(), CacheGeometry(layers=1, kv_heads=1, head_dim=4)
+
+    def cache(batch: int) -> KVCache:
+        made = KVCache(geometry, batch, 500, memory)
+        made.reserve(1)
+        return made
+
+    def shared(first: KVCache, second: KVCache) -> bool:
+        return any(
+            np.shares_memory(one, other)
+            for one in first.arrays.values()
+            for other in second.arrays.values()
+        )
+
+    first, second = cache(4), cache(2)
+    assert not shared(first, second)
+    arrays = list(first.arrays.values())
+    first.release()
+    third = cache(3)  # fits into what the first had
+    assert all(np.shares_memory(block, arrays[0].base) for block in third.arrays.values())
+    assert not shared(second, third) and not shared(third, cache(3))
+    monkeypatch.setattr("satchel.runtime.cache.KEPT", 0)
+    third.release()
+    assert not shared(third, cache(3))
+
+
+def test_a_cache_grows_in_memory_that_others_used() -> None:
+    memory, geometry = Memory(), CacheGeometry(layers=2, kv_heads=3, head_dim=4)
+    used = KVCache(geometry, 9, 500, memory)
+    used.reserve(500)
+    for array in used.arrays.values():
+        array[:] = 7
+    used.release()
+    cache = KVCache(geometry, 2, 500, memory)
+    cache.reserve(5)
+    for number, array in enumerate(cache.arrays.values()):
+        array[:, :, :5] = number
+    cache.reserve(200)
+    cache.reorder(np.array([0, 0, 1, 1]), np.zeros(4, np.int64), np.array([5, 5]))
+    for number, array in enumerate(cache.arrays.values()):
+        assert array.shape == (4, 3, 256, 4) and (array[:, :, :5] == number).all()
 
 
 def test_common_length() -> None:

@@ -15,7 +15,7 @@ from transformers.generation import logits_process
 from satchel.runtime.errors import SatchelError, UsageError
 from satchel.runtime.options import Options
 from satchel.runtime.processors import processors
-from satchel.runtime.sample import Sampler, candidates, log_probability
+from satchel.runtime.sample import Sampler, candidates, highest, log_probabilities
 
 NAN, INF = float("nan"), float("inf")
 FILTERS: list[dict[str, Any]] = [
@@ -58,7 +58,13 @@ def chooser(options: Options, size: int) -> Callable[[np.ndarray, Sequence[int]]
     """Chooses from `size` logits after a history."""
     changes = processors(options, size, (), start=0, limit=9, source=())
     sampler = Sampler(options, changes)
-    return lambda logits, history: sampler(logits, np.array(history, np.int64), 0)
+
+    def choose(logits: np.ndarray, history: Sequence[int]) -> int:
+        for process in changes:
+            process(logits, np.array(history, np.int64), 0)
+        return sampler(logits, *highest(logits[None]))
+
+    return choose
 
 
 def scaled(logits: np.ndarray, temperature: float) -> np.ndarray:
@@ -205,8 +211,8 @@ def test_no_draw_reaches_a_banned_id(value: float, options: dict[str, Any]) -> N
         logits = np.full(100, -INF, np.float32)
         logits[allowed] = np.random.default_rng(len(allowed)).normal(0, 1, len(allowed))
         sampler = Sampler(Options(temperature=1.0, **options))
-        sampler.random = Fixed(value)  # type: ignore[assignment]
-        assert sampler(logits, np.empty(0, np.int64), 0) in allowed
+        sampler._random = Fixed(value)  # type: ignore[assignment]
+        assert sampler(logits, *highest(logits[None])) in allowed
 
 
 def drawn(seed: int | None, count: int = 200) -> list[int]:
@@ -347,8 +353,8 @@ def test_d07_banning_every_id_is_an_error_and_one_left_is_not() -> None:
         assert sampler(np.zeros(5, np.float32), ()) == 4
 
 
-def test_log_probability_equals_log_softmax() -> None:
-    logits = np.random.default_rng(0).normal(0, 30, 100_000).astype(np.float32)
-    expected = torch.tensor(logits, dtype=torch.float64).log_softmax(-1)
-    for token in (0, int(logits.argmax()), int(logits.argmin())):
-        assert log_probability(logits, token) == pytest.approx(float(expected[token]), rel=1e-6)
+def test_log_probabilities_equal_log_softmax() -> None:
+    logits = np.random.default_rng(0).normal(0, 30, (3, 100_000)).astype(np.float32)
+    tokens = [0, int(logits[1].argmax()), int(logits[2].argmin())]
+    expected = torch.tensor(logits, dtype=torch.float64).log_softmax(-1)[range(3), tokens]
+    assert log_probabilities(logits, tokens) == pytest.approx(expected.tolist(), rel=1e-6)

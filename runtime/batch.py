@@ -1,0 +1,135 @@
+"""Rows being generated and their text, whole or piece by piece. Knows no options and no choosing."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from satchel.runtime.decoder import Cancel, Cancelled, Run
+from satchel.runtime.errors import UsageError
+from satchel.runtime.generate import Row, generate
+from satchel.runtime.text import TextStream
+
+if TYPE_CHECKING:
+    from satchel.runtime.generation import TextModel
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One finished text.
+
+    `text` leaves out special tokens and a stop string; `tokens` are the new ids without the
+    end-of-text id; `logprobs` are the model's own log-probabilities of them, before any sampling
+    option; a stream and a beam search leave them out. `finish_reason` is "eos", "stop" (a stop
+    string), "length" or "cancelled". `score` is that of a beam search, by which the best is chosen.
+    `looked_up` of the tokens were read ahead, each of them a step saved.
+    """
+
+    text: str
+    tokens: list[int]
+    finish_reason: str
+    logprobs: list[float]
+    prompt_tokens: int
+    score: float | None = None
+    looked_up: int = 0
+
+
+class Stream:
+    """Pieces of text as they are generated: iterate once; `cancel` from any thread.
+
+    `result` is the Generation once the iteration has ended.
+    """
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+        self._source = iter(batch)
+        self._pieces = (piece for _, piece in self._source)
+
+    def __iter__(self) -> Iterator[str]:
+        return self._pieces
+
+    def __next__(self) -> str:
+        return next(self._pieces)
+
+    def cancel(self) -> None:
+        """End the generation within a step; `result.finish_reason` is then "cancelled"."""
+        self._batch.cancel.cancel()
+
+    def close(self) -> None:
+        """Give up a stream that will not be read to its end, and what it holds."""
+        self._pieces.close()
+        self._source.close()
+
+    @property
+    def result(self) -> Generation:
+        """The finished generation."""
+        return self._batch.results()[0]
+
+
+class Batch:
+    """Rows being generated, and their text. Iterates over (row, piece of text)."""
+
+    def __init__(
+        self,
+        model: TextModel,
+        rows: list[Row],
+        stop: Sequence[str],
+        cancel: Cancel,
+        lease: AbstractContextManager[Run],
+    ) -> None:
+        self.model, self.rows, self.cancel, self.lease = model, rows, cancel, lease
+        self.stop = stop
+        self.texts = [""] * len(rows)
+
+    def run(self) -> None:
+        """Generate all of it; without stop strings, texts need no look before their ends."""
+        if self.stop:
+            for _ in self:
+                pass
+            return
+        for _ in self._chosen():
+            pass
+        self.texts = [self.model.text(row.tokens) for row in self.rows]
+
+    def __iter__(self) -> Generator[tuple[int, str]]:
+        streams = [TextStream(self.model.tokenizer, self.stop) for _ in self.rows]
+        for index, token in self._chosen():
+            stream = streams[index]
+            piece = stream.add(token)
+            if stream.stopped:
+                self.rows[index].finish_reason = "stop"
+            if piece:
+                self.texts[index] += piece
+                yield index, piece
+        for index, stream in enumerate(streams):
+            if rest := stream.close():
+                self.texts[index] += rest
+                yield index, rest
+            if stream.stopped:
+                self.rows[index].finish_reason = "stop"
+
+    def _chosen(self) -> Iterator[tuple[int, int]]:
+        try:
+            with self.lease as run:
+                yield from generate(run, self.rows, self.model.manifest.tokens.eos)
+        except Cancelled:  # before the first token: `generate` minds the rest
+            for row in self.rows:
+                row.finish_reason = "cancelled"
+
+    def results(self) -> list[Generation]:
+        """The finished generations, in the order of the prompts."""
+        if any(row.finish_reason is None for row in self.rows):
+            raise UsageError("the text is still being generated: iterate to its end first")
+        return [
+            Generation(
+                text,
+                list(row.tokens),
+                row.finish_reason or "",
+                list(row.logprobs or []),
+                row.prompt_tokens,
+                looked_up=row.looked_up,
+            )
+            for text, row in zip(self.texts, self.rows, strict=True)
+        ]
