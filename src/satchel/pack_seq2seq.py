@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -36,6 +37,7 @@ from satchel.runtime.source import SourceEncoder, Sources
 
 SOURCES, SOURCE_TOKENS = 16, 48  # of the shipped text, in the checks
 TARGET_TOKENS = 48
+CALIBRATION_SOURCES = 96  # spread over the texts; more change little
 Encoder = Callable[[Sequence[Any]], Sources]  # sources to what the decoder reads
 
 
@@ -59,7 +61,7 @@ class Seq2seqRecipe:
     texts: Sequence[str]  # to calibrate on
     notes: list[str]
     # Sources and the reference's targets of some of them, made when they are first needed.
-    calibration: list[tuple[list[int], list[int]]] = field(default_factory=list)
+    calibration: list[tuple[list[int], list[int] | None]] = field(default_factory=list)
 
     @classmethod
     def of(
@@ -176,13 +178,16 @@ class Seq2seqRecipe:
         if not self.calibration:
             encode = Tokenizer.from_buffer(self.tokenizer)
             longest = self.reference.config.source_context
-            sources = [encode.encode(text).ids[:longest] for text in self.texts]
+            texts = self.texts[:: max(1, len(self.texts) // CALIBRATION_SOURCES)]
+            sources = [encode.encode(text).ids[:longest] for text in texts]
             few = sources[:: max(1, len(sources) // SOURCES)]
             targets = self._written(self.read(few), len(few), stage).tolist()
+            self.calibration.extend(zip(sources, repeat(None)))
             self.calibration.extend(zip(few, targets, strict=True))
-            self.calibration.extend((source, [self.start]) for source in sources)
         for source, target in stage("calibrating")(self.calibration):
-            self._logits(self.read([source]), torch.tensor([target]))
+            reading = self.read([source])
+            if target is not None:
+                self._logits(reading, torch.tensor([target]))
 
     def answer(self) -> NDArray[np.float32]:
         return self._reference(self.read([self.sources[0]]))(self.target)

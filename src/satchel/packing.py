@@ -42,6 +42,7 @@ from satchel.runtime.bundle import Bundle, Manifest
 from satchel.runtime.errors import FidelityError, UsageError, shown
 
 FEWEST_WORDS = 100  # to calibrate on
+SMALL = 1 << 28  # bytes that are worth no second reading of the calibration
 RECIPES: dict[str, Any] = {
     "decoder": DecoderRecipe,
     "encoder": EncoderRecipe,
@@ -166,7 +167,8 @@ def _observed(recipe: Recipe, role: str, part: nn.Module, stage: Stage) -> Stati
         recipe.feed(role, stage)
     smooth(part, statistics)
     weights = sum(parameter.nbytes for parameter in part.parameters())
-    statistics.moment = Moments(part, lambda: recipe.feed(role, quiet), weights // 2)
+    budget = max(weights // 2, SMALL)
+    statistics.moment = Moments(part, lambda: recipe.feed(role, quiet), budget)
     return statistics
 
 
