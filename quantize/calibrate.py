@@ -51,6 +51,8 @@ def watched(model: nn.Module) -> Iterator[Statistics]:
     finally:
         for hook in hooks:
             hook.remove()
+        if not found.ranges:  # the model read nothing: there is nothing to fix scales by
+            found.caches.clear()
 
 
 class Moments:

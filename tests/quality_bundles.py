@@ -57,6 +57,8 @@ def rounded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
             CHECKPOINTS[kind](source)
             for profile in ("fp32", "int8"):
                 satchel.pack(source, folder / profile, profile=profile, force=True)
+            # Float32 layers in the basis of int8: what int8's can be compared with.
+            satchel.pack(source, folder / "basis", keep_fp32=["*"], force=True)
             shutil.rmtree(source)
         return known[kind]
 

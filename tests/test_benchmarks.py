@@ -205,7 +205,7 @@ def decoder(bench: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = transformers.LlamaConfig(**sizes, **ids)
     transformers.LlamaForCausalLM(config).save_pretrained(folder)
     bench("seq2seq_models").write_tokenizer(sizes | ids, folder)
-    satchel.pack(folder, folder.parent / "fp32", precision="fp32")
+    satchel.pack(folder, folder.parent / "fp32", profile="fp32")
     return folder.parent / "fp32"
 
 

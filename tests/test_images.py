@@ -24,7 +24,7 @@ from satchel.models.encoder import EncoderModel
 from satchel.models.folder import load_folder
 from satchel.models.ops import OPSET
 from satchel.quantize.lower import lower
-from satchel.quantize.profile import profile
+from satchel.quantize.profile import named
 from satchel.runtime.errors import CheckpointError, SatchelError, UnsupportedError
 from tests.tiny import edit_config
 
@@ -243,7 +243,7 @@ def test_graph_equals_transformers(name: str, made: Any, tmp_path: Path) -> None
         assert ops["MultiHeadAttention"] == LAYERS + pooled
         assert ops["SkipLayerNormalization"] >= 2 * LAYERS - 1
         assert ops.total() < 9 * LAYERS + GLUE, ops
-        lower(graph, profile("fp32"), "encoder")
+        lower(graph, named("fp32"), "encoder")
         ir.save(graph, tmp_path / "graph.onnx")
         session = onnxruntime.InferenceSession(tmp_path / "graph.onnx")
         for batch, length in ((1, 7), (3, 16)):

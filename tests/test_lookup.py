@@ -253,7 +253,7 @@ def test_a_conversation_goes_on_after_a_draft_that_was_cut(
 def bundle_of(save: Callable[..., Any], place: Path, *kind: str) -> Path:
     """The float32 bundle of a tiny checkpoint."""
     save(place / "checkpoint", *kind)
-    satchel.pack(place / "checkpoint", place / "bundle", precision="fp32")
+    satchel.pack(place / "checkpoint", place / "bundle", profile="fp32")
     return place / "bundle"
 
 

@@ -193,7 +193,7 @@ def test_pictures(rounded: Any, capsys: Capture, tmp_path: Path) -> None:
 def test_sounds(rounded: Any, capsys: Capture, tmp_path: Path) -> None:
     folder = rounded("whisper")
     report, output = report_of(
-        capsys, tmp_path, folder / "int8", "--reference", folder / "fp32", "--layers"
+        capsys, tmp_path, folder / "int8", "--reference", folder / "basis", "--layers"
     )
     figures = report["measured"][0]["figures"]
     assert 0 < figures["mean_kl"] < 0.1 and figures["top1"] > 0.8 and "4 sounds" in output

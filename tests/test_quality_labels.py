@@ -153,7 +153,7 @@ def test_the_error_of_the_head_is_that_of_the_logits(
     rounded: Any, capsys: Capture, tmp_path: Path
 ) -> None:
     folder = rounded("llama")
-    arguments = ["--reference", folder / "fp32", "--text", text_file(tmp_path), "--layers"]
+    arguments = ["--reference", folder / "basis", "--text", text_file(tmp_path), "--layers"]
     report, _ = report_of(capsys, tmp_path, folder / "int8", *arguments)
     text = TEXT.replace("\r", "").rstrip("\n")
     own, right = (one.logits(text) for one in both(folder))
@@ -169,7 +169,7 @@ def test_shared_weights_are_layers_of_their_own(
     rounded: Any, capsys: Capture, tmp_path: Path
 ) -> None:
     folder = rounded("t5")
-    arguments = ["--reference", folder / "fp32", "--text", text_file(tmp_path), "--layers"]
+    arguments = ["--reference", folder / "basis", "--text", text_file(tmp_path), "--layers"]
     report, _ = report_of(capsys, tmp_path, folder / "int8", *arguments)
     tables = [row for row in report["layers"] if row["layer"] == "decoder.embeddings.words"]
     assert [(row["graph"], row["operator"]) for row in tables] == [

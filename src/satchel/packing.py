@@ -87,7 +87,7 @@ def pack(
     checkpoint = open_source(str(source), revision)
     recipe = _recipe(checkpoint, wishes, stage)
     with publish.staged(out) as folder:
-        checks, statistics = _prepared(recipe, chosen, stage)
+        chosen, checks, statistics = _prepared(recipe, chosen, stage)
         if tune is not None:
             chosen = _tuned(recipe, chosen, statistics, tune, stage)
         traced = {}
@@ -141,24 +141,20 @@ def _recipe(checkpoint: Checkpoint, wishes: Wishes, stage: Stage) -> Recipe:
 
 def _prepared(
     recipe: Recipe, chosen: Profile, stage: Stage
-) -> tuple[list[Check], dict[str, Statistics]]:
+) -> tuple[Profile, list[Check], dict[str, Statistics]]:
     """Bring the reference model into the form that rounds best, and say what its layers are given."""
-    checks = []
-    if chosen.rotated:
-        before = recipe.answer()
+    checks, before = [], recipe.answer() if chosen.rotated else None
+    if before is not None:
         changes = [change for part in recipe.parts.values() for change in rotate(part)]
+        chosen = dataclasses.replace(chosen, rotated=bool(changes))
         if changes:
-            after = recipe.answer()
-            checks.append(
-                Check("rotated against the checkpoint", distance(after, before), tolerance(before))
-            )
-    if not chosen.calibrated:
-        return checks, {}
+            moved = distance(recipe.answer(), before)
+            checks.append(Check("rotated against the checkpoint", moved, tolerance(before)))
     statistics: dict[str, Statistics] = {}
-    for role, part in recipe.parts.items():
+    for role, part in recipe.parts.items() if chosen.calibrated else ():
         same = [statistics[other] for other in statistics if recipe.parts[other] is part]
         statistics[role] = same[0] if same else _observed(recipe, role, part, stage)
-    return checks, statistics
+    return chosen, checks, statistics
 
 
 def _observed(recipe: Recipe, role: str, part: nn.Module, stage: Stage) -> Statistics:
