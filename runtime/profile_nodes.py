@@ -28,7 +28,15 @@ REPEATS = 5  # of each workload, after one that is not counted
 SLOWEST = 10  # nodes that are listed
 # Operators that multiply by weights, unless both factors are given to them.
 LINEAR = frozenset(
-    "MatMulNBits MatMulIntegerToFloat DynamicQuantizeMatMul MatMulInteger FusedMatMul MatMul Gemm".split()
+    {
+        "DynamicQuantizeMatMul",
+        "FusedMatMul",
+        "Gemm",
+        "MatMul",
+        "MatMulInteger",
+        "MatMulIntegerToFloat",
+        "MatMulNBits",
+    }
 )
 
 Profile = dict[str, dict[str, dict[str, Any]]]  # graph -> workload -> figures
@@ -259,10 +267,11 @@ def _weights_per_second(events: Sequence[dict[str, Any]]) -> float | None:
 
 def _weights(arguments: dict[str, Any]) -> int:
     """Weights of a linear layer: inputs times outputs; 0 where it multiplies activations."""
+    if arguments["op_name"] not in LINEAR:
+        return 0
     shapes = [shape for port in arguments["input_type_shape"] for shape in port.values()]
     # Weights that the kernel has packed are listed no more; activations always are.
-    activations = len(shapes) > 1 and arguments["parameter_size"] == "0"
-    if arguments["op_name"] not in LINEAR or activations:
+    if len(shapes) > 1 and arguments["parameter_size"] == "0":
         return 0
     [outputs] = [shape for port in arguments["output_type_shape"] for shape in port.values()]
     return int(shapes[0][-1] * outputs[-1])

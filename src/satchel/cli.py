@@ -270,7 +270,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--json", metavar="FILE", help="also write the figures to FILE")
     command.add_argument("--repeats", type=int, default=5, help="runs per figure (5)")
     command.add_argument(
-        "--profile-nodes", action="store_true", help="also where the time goes, by operator and node"
+        "--profile-nodes",
+        action="store_true",
+        help="also where the time goes, by operator and node",
     )
     return parser
 
