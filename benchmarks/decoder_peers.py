@@ -7,6 +7,7 @@ import venv
 from dataclasses import dataclass
 from pathlib import Path
 
+import shares
 from environment import WORKERS, Home, say
 from interleave import Entrant, WorkerError
 
@@ -36,7 +37,7 @@ def satchel(bundle: Bundle, settings: Settings) -> Entrant:
     """The bundle, run by this Python."""
     worker = str(WORKERS / "satchel_worker.py")
     command = [sys.executable, worker, str(bundle.folder), *_common(settings)]
-    return Entrant("satchel", command, bundle.size)
+    return Entrant("satchel", command, bundle.size, **shares.of_bundle(bundle))
 
 
 def llama_cpp(bundle: Bundle, settings: Settings) -> list[Entrant]:

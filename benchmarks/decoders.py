@@ -12,9 +12,12 @@ from typing import Any
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # inherited by every process started here
 
+import command
 import decoder_peers
 import decoder_report
-from environment import HOME, ROOT, TEXT, Home, say
+import limits
+import shares
+from environment import ROOT, TEXT, Home, say
 from interleave import Entrant, Worker, WorkerError, in_turns
 from report import Figure
 
@@ -43,34 +46,37 @@ def main() -> None:
         bundle = open_bundle(options.bundle)
     except SatchelError as error:
         sys.exit(f"{error}\nRun `make demo` to make {BUNDLE.relative_to(ROOT)}, or give --bundle")
+    machine = limits.Machine(options.threads, options.quick)
+    machine.measure()
     home = Home(options.home)
     settings = decoder_peers.Settings(
         home, _ids(home, bundle), options.threads, options.gguf, options.peer_python
     )
     ours = decoder_peers.satchel(bundle, settings)
     others = decoder_peers.llama_cpp(bundle, settings)
-    _measure_speed([ours, *others], 2 if options.quick else options.rounds)
+    _measure_speed([ours, *others], options.rounds)
     _measure_fresh([ours, *others], 2 if options.quick else FRESH_ROUNDS)
-    print(decoder_report.tables(ours, others, options.threads))
-    if options.json:
-        conditions = {"threads": options.threads, "quick": options.quick, "context": CONTEXT}
-        result = decoder_report.result(ours, others, conditions)
-        options.json.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    reached = (machine.measure(), [ours, *others], decoder_report.FIGURES)
+    page = decoder_report.tables(ours, others, options.threads)
+
+    def result(conditions: dict[str, Any]) -> dict[str, Any]:
+        conditions |= {"model": bundle.manifest.source.name, "context": CONTEXT}
+        return decoder_report.result(ours, others, conditions) | shares.result(*reached)
+
+    command.publish(options, f"{page}\n\n{shares.tables(*reached)}", result)
     if ours.failure:
         sys.exit(f"satchel failed: {ours.failure}")
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command.parser(__doc__, rounds="each speed")
     parser.add_argument("--bundle", type=Path, default=BUNDLE, help="made by satchel export")
     parser.add_argument("--gguf", type=Path, help="the file the bundle was made from")
-    parser.add_argument("--threads", type=int, default=2, help="of every engine (2)")
-    parser.add_argument("--rounds", type=int, default=7, help="samples of each speed (7)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything to FILE")
-    parser.add_argument("--quick", action="store_true", help="2 rounds: only whether it works")
-    parser.add_argument("--home", type=Path, default=HOME, help="where peers are kept (.bench)")
     parser.add_argument("--peer-python", help="a Python that has llama_cpp; default: make one")
-    return parser.parse_args()
+    options = command.parsed(parser)
+    if options.quick:
+        options.rounds = 2
+    return options
 
 
 def _ids(home: Home, bundle: Bundle) -> Path:

@@ -36,6 +36,8 @@ class Entrant:
     versions: dict[str, str] = field(default_factory=dict)
     samples: dict[str, list[float]] = field(default_factory=dict)
     tokens: list[int] = field(default_factory=list)  # its greedy answer to the first prompt
+    layers: dict[str, Any] = field(default_factory=dict)  # of a bundle: shares.Linear by graph
+    arithmetic: str = "int8"  # what its linear layers multiply in, or "fp32"
 
     def add(self, figure: str, value: float) -> None:
         """Keep one sample of a figure."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +16,23 @@ MEGA = 1e6
 
 
 @dataclass(frozen=True)
+class Phase:
+    """Runs of a graph within a sample: for `rows` positions each, and its head for `heads` of them."""
+
+    graph: str
+    runs: int
+    rows: int
+    heads: int = 0
+
+
+@dataclass(frozen=True)
 class Figure:
     """One row of a table. Samples are seconds or bytes; `count` makes seconds a speed."""
 
     name: str
     unit: str
     count: int = 0  # tokens or texts in a sample's seconds
+    work: tuple[Phase, ...] = ()  # what a sample has to do at least, where that is known
 
     def shown(self, sample: float) -> float:
         """A sample in the row's unit."""
@@ -71,6 +83,7 @@ def result(
     return {
         "processor": processor(),
         "platform": platform.platform(),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         **conditions,
         "entrants": [dataclasses.asdict(entrant) for entrant in (ours, *others)],
         "figures": {
