@@ -140,6 +140,8 @@ def split(made: dict[str, Any], name: str = "comparison") -> list[Comparison]:
     """One comparison, or one by model."""
     if "entrants" in made:
         return [Comparison(made.get("model") or name, made)]
+    if not made:
+        raise ValueError("it holds no comparison")
     for model, result in made.items():
         if not isinstance(result, dict) or "entrants" not in result:
             raise ValueError(f"{model!r} is no comparison")
