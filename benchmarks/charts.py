@@ -279,7 +279,7 @@ def _scatter(
         place(axes, points, set(filter(ours, both)))
 
     note = "better to the right and further down"
-    return Panel(f"Quality against {name}", note, 3.9, draw, left=0.75, bottom=0.55)
+    return Panel(f"Quality against {name}", note, 4.4, draw, left=0.75, bottom=0.55)
 
 
 def number(value: float) -> str:

@@ -22,6 +22,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when onnxruntime is imported
 import numpy as np
 from interleave import gist
 from numpy.typing import NDArray
+from report import number
 
 WEIGHTS = (16384, 4096)  # float32: 268 MB, several times the last-level cache
 SIZES = (512, 1024, 2048)  # of square matrices that are multiplied
@@ -55,7 +56,7 @@ class Limits:
         parts = []
         for verb, rates, unit in said:
             way = max(rates, key=lambda one: rates[one])
-            parts.append(f"{verb} {rates[way] / 1e9:.3g} {unit} ({way})")
+            parts.append(f"{verb} {number(rates[way] / 1e9)} {unit} ({way})")
         return f"With {self.threads} threads this machine {', '.join(parts)}."
 
 

@@ -62,11 +62,12 @@ def cell(values: Sequence[float]) -> str:
     """Median (min to max); a dash where nothing was measured."""
     if not values:
         return "-"
-    median, low, high = (_number(value) for value in spread(values).values())
+    median, low, high = (number(value) for value in spread(values).values())
     return median if low == high else f"{median} ({low} to {high})"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Three digits of it, or all before the point."""
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 

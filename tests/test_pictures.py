@@ -94,7 +94,7 @@ def test_shares_of_known_work(bench: Any) -> None:
     assert found["as large"]["steps (tok/s)"] == pytest.approx(2 * 1 / 10)
     assert found["fp32"]["prompt (tok/s)"] == pytest.approx(10 * multiplying / 10)
     page = shares.tables(limits, [ours, whole, exact], [step, other])
-    assert "reads 10 GB/s (a), multiplies in int8 1e+03 GOP/s (a)" in page
+    assert "reads 10 GB/s (a), multiplies in int8 1000 GOP/s (a)" in page
     assert "| steps (tok/s) | 10% | 20% | 40% |" in page.splitlines()
 
 
