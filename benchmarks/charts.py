@@ -1,7 +1,7 @@
 """Pictures of a comparison with matplotlib: panels of one width, alone or side by side. Reads no file.
 
-Colours are those of Okabe and Ito, told apart by the colour-blind too, and every bar, line and point has
-its name beside it: colour only groups.
+Colours are those of Okabe and Ito, told apart by the colour-blind too. Bars and points have their names
+beside them and lines have markers: colour only groups.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ TEXT, MUTED, GRID, SURFACE = "#1c2128", "#5c6670", "#dde1e6", "#ffffff"
 OURS = "#0072b2"
 PEERS = ("#e69f00", "#009e73", "#cc79a7", "#d55e00", "#8c6d31", "#7f7f7f", "#56b4e9")
 MARKERS = "osD^vPX<>*"
+SPREAD = ("median", "min", "max")
 ROW, BAR = 0.42, 0.15  # inches of a bar with its name, and of the bar
 STYLE = {
     "font.family": "DejaVu Sans",
@@ -159,9 +160,6 @@ def _shares(comparison: Comparison, looks: Looks) -> list[Panel]:
     return panels
 
 
-SPREAD = ("median", "min", "max")
-
-
 def _bar_panel(
     title: str,
     note: str,
@@ -206,7 +204,6 @@ def _lengths(comparison: Comparison, looks: Looks) -> list[Panel]:
     names = [one["name"] for one in comparison.entrants if any(one["name"] in p[1] for p in points)]
     if len(points) < 2 or not names:
         return []
-
     batched = any("x" in label for label, _ in points)
 
     def draw(axes: Axes) -> None:

@@ -137,7 +137,7 @@ def _sizes(node: Any, weights: Any) -> tuple[int, int]:
     values = {attribute.name: attribute.i for attribute in node.attribute}
     if node.op_type == "MatMulNBits":  # its weights may be padded, or packed
         return values["K"], values["N"]
-    rows, columns = weights.dims
+    rows, columns = (1, *weights.dims)[-2:]
     return (columns, rows) if values.get("transB") else (rows, columns)
 
 

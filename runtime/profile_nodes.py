@@ -21,7 +21,7 @@ import satchel.runtime
 from satchel.runtime.audio import sample_sounds
 from satchel.runtime.bench import DECODE, LENGTHS, PROMPT, SOURCE, SOURCES, batches
 from satchel.runtime.bundle import open_bundle
-from satchel.runtime.errors import SatchelError, UnsupportedError, shown
+from satchel.runtime.errors import SatchelError
 from satchel.runtime.session import open_session
 
 REPEATS = 5  # of each workload, after one that is not counted
@@ -153,21 +153,22 @@ def _holders(model: Any) -> dict[str, Any]:
 
 
 def _work(model: Any, watch: Watch) -> None:
-    """Run every workload of the model's family."""
-    family = model.manifest.family
+    """Run every workload of the model's family; one that is unknown was not loaded."""
     if model.manifest.speech is not None:
         _speech(model, watch)
-    elif family == "encoder-decoder":
+    elif model.manifest.family == "encoder-decoder":
         _seq2seq(model, watch)
-    elif family == "decoder":
+    elif model.manifest.family == "decoder":
         _decoder(model, watch)
-    elif family == "encoder":
-        for role, encoder in model.encoders.items():
-            for name, batch in batches(model, encoder).items():
-                for _ in watch.repeated(f"{role} {name}"):
-                    encoder(batch)
     else:
-        raise UnsupportedError(f"family {shown(family)} has no workloads to profile")
+        _encoders(model, watch)
+
+
+def _encoders(model: Any, watch: Watch) -> None:
+    for encoder in model.encoders.values():
+        for name, batch in batches(model, encoder).items():
+            for _ in watch.repeated(f"batch {name}"):
+                encoder(batch)
 
 
 def _decoder(model: Any, watch: Watch) -> None:

@@ -36,7 +36,7 @@ FAMILIES: dict[str, Case] = {
         lambda folder: save_encoder(folder, "bert", "embed"),
         "fp32",
         "FusedMatMul",
-        {"encoder": {"encoder 1x16": 1}},
+        {"encoder": {"batch 1x16": 1}},
     ),
     "encoder-decoder": (
         lambda folder: save_seq2seq(folder, "t5"),
