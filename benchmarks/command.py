@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from comparison import split
 from environment import HOME
 
 
@@ -70,4 +71,4 @@ def publish(
     if options.pictures:
         import pictures
 
-        pictures.draw(pictures.comparisons(made), options.pictures)
+        pictures.draw(split(made), options.pictures)
