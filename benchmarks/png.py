@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import textwrap
 from pathlib import Path
 
 import charts
@@ -11,28 +11,30 @@ from matplotlib.figure import Figure
 
 COLUMNS = 2  # panels side by side
 DOTS = 180  # per inch
-HEAD, FOOT = 0.55, 0.35  # inches
+HEAD, FOOT = 0.75, 0.5  # inches
+LETTERS = 68  # of the footer, that a panel is wide
+SHOWN = ("processor", "threads", "rounds", "date", "warning")
 
 
 def write(comparison: Comparison, chart: charts.Chart, path: Path) -> None:
-    """Panels in columns under a heading."""
+    """Panels in columns, between a heading and the conditions."""
     columns = min(COLUMNS, len(chart.panels))
     figure = charts.render(chart.panels, columns, HEAD, FOOT)
-    _caption(figure, f"{chart.title}: {comparison.name}", comparison.conditions())
+    said = dict(comparison.conditions())
+    parts = [
+        f"{said[name]} {name}" if name in ("threads", "rounds") else said[name]
+        for name in SHOWN
+        if name in said
+    ]
+    height = figure.get_size_inches()[1]
+    _line(figure, height - 0.36, chart.title, charts.TEXT, fontsize=15, weight="bold")
+    _line(figure, height - 0.6, comparison.name, charts.MUTED, fontsize=10)
+    footer = textwrap.fill(", ".join(parts), LETTERS * columns)
+    _line(figure, 0.14, footer, charts.MUTED, fontsize=8)
     figure.savefig(path, dpi=DOTS, facecolor=charts.SURFACE)
 
 
-def _caption(figure: Figure, heading: str, conditions: Iterable[tuple[str, str]]) -> None:
-    """A heading, and the conditions below."""
+def _line(figure: Figure, y: float, text: str, colour: str, **font: object) -> None:
+    """A text at the left edge, `y` inches above the lower one."""
     width, height = figure.get_size_inches()
-    said = dict(conditions)
-    parts = [said["processor"], f"{said['threads']} threads"]
-    if "rounds" in said:
-        parts.append(f"{said['rounds']} rounds")
-    parts += [said[name] for name in ("date", "warning") if name in said]
-    x = 0.12 / width
-    font = {"family": "DejaVu Sans"}
-    figure.text(
-        x, 1 - 0.36 / height, heading, fontsize=14, weight="bold", color=charts.TEXT, **font
-    )
-    figure.text(x, 0.14 / height, ", ".join(parts), fontsize=8, color=charts.MUTED, **font)
+    figure.text(0.12 / width, y / height, text, color=colour, family="DejaVu Sans", **font)
