@@ -7,6 +7,7 @@ beside them and lines have markers: colour only groups.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -255,14 +256,19 @@ def _scatter(
     name: str, per: str, rates: dict[str, Spread], quality: Quality, looks: Looks
 ) -> Panel:
     both = [one for one in rates if one in quality.values]
-    floor = min((v for v in quality.values.values() if v > LEAST), default=LEAST * 10) / 4
+    apart = [quality.values[one] for one in both if quality.values[one] > LEAST] or [LEAST * 10]
+    # Whole decades, and below them room for what does not differ at all.
+    low, high = 10 ** math.floor(math.log10(min(apart))), 10 ** math.ceil(math.log10(max(apart)))
+    floor = low / 3
 
     def draw(axes: Axes) -> None:
         axes.set_yscale("log")
         axes.set_xlim(0, max(rates[one]["max"] for one in both) * 1.12)
-        axes.set_ylim(floor / 1.6, max(quality.values.values()) * 2.5 + floor)
+        exactly = any(quality.values[one] <= LEAST for one in both)
+        axes.set_ylim(low / 10 if exactly else low / 1.2, max(high, 10 * low) * 1.2)
         axes.set(xlabel=f"{name}, {per}", ylabel=quality.title)
         axes.xaxis.set_major_formatter(lambda value, _: number(value))
+        axes.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
         points = {}
         for one in both:
             spread, exact = rates[one], quality.values[one] <= LEAST

@@ -67,7 +67,7 @@ def tables(profile: Profile) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
             runs = f" in {found['runs']} runs of the graph" if found["runs"] > 1 else ""
             outside = found["outside_nodes_microseconds"]
             heading = f"{role}, {name}: {found['microseconds'] / 1e3:.4g} ms{runs}"
-            rows = [("operator", "nodes", "us", "share", "10^9 weights/s")]
+            rows: list[tuple[str, ...]] = [("operator", "nodes", "us", "share", "10^9 weights/s")]
             for row in found["operators"]:
                 rate = row["weights_per_second"]
                 speed = f"{rate / 1e9:.3g}" if rate else ""
@@ -232,7 +232,7 @@ def _figures(nodes: Sequence[dict[str, Any]], total: float, times: int) -> dict[
         microseconds = sum(event["dur"] for event in events) / times
         return {"microseconds": microseconds, "share": microseconds / total}
 
-    operators = [
+    operators: list[dict[str, Any]] = [
         {
             "operator": operator,
             "nodes": len({event["args"]["node_index"] for event in events}),
@@ -241,7 +241,7 @@ def _figures(nodes: Sequence[dict[str, Any]], total: float, times: int) -> dict[
         }
         for operator, events in by_operator.items()
     ]
-    slowest = [
+    slowest: list[dict[str, Any]] = [
         {
             "node": events[0]["name"].removesuffix("_kernel_time"),
             "operator": events[0]["args"]["op_name"],
