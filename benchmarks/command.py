@@ -5,14 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from comparison import split
 from environment import HOME
 
 
-def parser(description: str | None, rounds: str) -> argparse.ArgumentParser:
-    """Options that mean the same everywhere; `rounds` says what there are 7 of."""
+def parser(description: str | None, rounds: str, compares: bool = True) -> argparse.ArgumentParser:
+    """Options that mean the same everywhere; `rounds` says what there are 7 of.
+
+    Only what `compares` entrants can be drawn.
+    """
     result = argparse.ArgumentParser(description=description)
     result.add_argument("--threads", type=count, default=2, help="of every engine (2)")
     result.add_argument("--rounds", type=count, default=7, help=f"samples of {rounds} (7)")
@@ -21,6 +26,12 @@ def parser(description: str | None, rounds: str) -> argparse.ArgumentParser:
     result.add_argument(
         "--markdown", type=Path, metavar="FILE", help="also write the tables to FILE"
     )
+    if compares:
+        result.add_argument(
+            "--pictures", type=Path, metavar="FOLDER", help="also draw it, into FOLDER"
+        )
+    else:
+        result.set_defaults(pictures=None)
     result.add_argument("--quick", action="store_true", help="few rounds: only whether it works")
     return result
 
@@ -31,7 +42,17 @@ def parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
     for path in (options.json, options.markdown):
         if path and not path.parent.is_dir():
             parser.error(f"{path}: there is no folder {path.parent}")
+    if options.pictures:
+        check_pictures(parser, options.pictures)
     return options
+
+
+def check_pictures(parser: argparse.ArgumentParser, folder: Path) -> None:
+    """Ends with a line where pictures could not be drawn into a folder."""
+    if not folder.parent.is_dir() or folder.is_file():
+        parser.error(f"{folder}: not a folder, nor a new one in a folder")
+    if not find_spec("matplotlib"):
+        parser.error("pictures need matplotlib: pip install 'satchel[bench]'")
 
 
 def count(text: str) -> int:
@@ -49,6 +70,13 @@ def publish(
     print(page)
     if options.markdown:
         options.markdown.write_text(page + "\n", "utf-8")
+    if not options.json and not options.pictures:
+        return
+    conditions = {name: getattr(options, name) for name in ("threads", "rounds", "quick")}
+    made = result(conditions)
     if options.json:
-        conditions = {"threads": options.threads, "quick": options.quick}
-        options.json.write_text(json.dumps(result(conditions), indent=1) + "\n", "utf-8")
+        options.json.write_text(json.dumps(made, indent=1) + "\n", "utf-8")
+    if options.pictures:
+        import pictures
+
+        pictures.draw(split(made), options.pictures)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+import shares
 from environment import OFFLINE, REQUIREMENTS, WORKERS, Home, optimum_setting
 from interleave import Entrant, WorkerError
 
@@ -63,7 +64,8 @@ def satchel(bundles: Sequence[Bundle], settings: Settings) -> list[DecoderEntran
         same = bundle.manifest.source.sha256 == source
         note = None if same else f"It was not made from {settings.gguf.name}: its weights differ."
         command = settings.command(sys.executable, "satchel_worker.py", bundle.folder)
-        entrants.append(DecoderEntrant(name, command, bundle.size, note))
+        work = shares.of_bundle(bundle)
+        entrants.append(DecoderEntrant(name, command, bundle.size, note, **work))
     return entrants
 
 
@@ -78,7 +80,8 @@ def pytorch(settings: Settings) -> list[DecoderEntrant]:
     """The weights in float32."""
     python, folder = settings.home.python("pytorch"), settings.checkpoint()
     command = settings.command(python, "pytorch_decoder_worker.py", folder)
-    return [DecoderEntrant(REFERENCE, command, _size([folder / "model.safetensors"]))]
+    size = _size([folder / "model.safetensors"])
+    return [DecoderEntrant(REFERENCE, command, size, arithmetic="fp32")]
 
 
 def llama_cpp_8(settings: Settings) -> list[DecoderEntrant]:

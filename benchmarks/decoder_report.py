@@ -8,12 +8,12 @@ from typing import Any
 import report
 from decoder_peers import REFERENCE, DecoderEntrant
 from interleave import Entrant, ratios
-from report import Figure, alike, cell
+from report import Figure, Phase, alike, cell
 
-PREFILL_128 = Figure("prefill 128", "tok/s", 128)
-PREFILL_512 = Figure("prefill 512", "tok/s", 512)
-DECODE = Figure("decode 64 after 128", "tok/s", 64)
-DECODE_8 = Figure("decode 32 of 8 texts", "tok/s", 8 * 32)
+PREFILL_128 = Figure("prefill 128", "tok/s", 128, (Phase("decoder", 1, 128, 1),))
+PREFILL_512 = Figure("prefill 512", "tok/s", 512, (Phase("decoder", 1, 512, 1),))
+DECODE = Figure("decode 64 after 128", "tok/s", 64, (Phase("decoder", 64, 1, 1),))
+DECODE_8 = Figure("decode 32 of 8 texts", "tok/s", 8 * 32, (Phase("decoder", 32, 8, 8),))
 LOAD = Figure("load to first token", "s")
 START = Figure("process start to first token", "s")
 MEMORY = Figure("peak memory", "MB")

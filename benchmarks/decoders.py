@@ -15,6 +15,8 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # inherited by every process started 
 import command
 import decoder_peers
 import decoder_report
+import limits
+import shares
 from decoder_peers import CONTEXT, PEERS, DecoderEntrant
 from decoder_quality import Quality
 from environment import OFFLINE, ROOT, TEXT, Home, say
@@ -61,6 +63,8 @@ def main() -> None:
     except SatchelError as error:
         sys.exit(f"{error}\nRun `make demo` to make {BUNDLE.relative_to(ROOT)}, or give --bundle")
     os.environ |= OFFLINE | {"OMP_NUM_THREADS": str(options.threads)}
+    machine = limits.Machine(options.threads, options.quick)
+    machine.measure()
     home = Home(options.home)
     file = home.folder / "ids.json"
     file.write_text(json.dumps(ids), "utf-8")
@@ -71,13 +75,15 @@ def main() -> None:
     _measure_quality(entrants, Quality(home.folder, ids, options.windows))
     _measure_speed(entrants, options.rounds)
     _measure_fresh(entrants, 1 if options.quick else FRESH_ROUNDS)
+    reached = (machine.measure(), entrants, decoder_report.FIGURES)
     page = decoder_report.tables(ours, others, options.threads)
 
     def result(conditions: dict[str, Any]) -> dict[str, Any]:
-        conditions |= {"context": CONTEXT, "windows": options.windows}
-        return decoder_report.result(ours, others, conditions)
+        conditions |= {"model": bundles[0].manifest.source.name, "context": CONTEXT}
+        conditions |= {"windows": options.windows}
+        return decoder_report.result(ours, others, conditions) | shares.result(*reached)
 
-    command.publish(options, page, result)
+    command.publish(options, f"{page}\n\n{shares.tables(*reached)}", result)
     if ours.failure:
         sys.exit(f"satchel failed: {ours.failure}")
 

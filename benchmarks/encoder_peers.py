@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import shares
 from environment import OFFLINE, REQUIREMENTS, TEXT, WORKERS, Home, optimum_setting
 from interleave import Entrant, WorkerError
 
@@ -59,7 +60,8 @@ def satchel(bundle: Bundle, settings: Settings) -> EncoderEntrant:
     weights = settings.checkpoint / "model.safetensors"
     same = weights.exists() and sha256_of(weights) == bundle.manifest.source.sha256
     note = None if same else f"The bundle was not made from {weights}: the weights may differ."
-    return EncoderEntrant("satchel", command, bundle.size, note, library=[*command, "--library"])
+    library, work = [*command, "--library"], shares.of_bundle(bundle)
+    return EncoderEntrant("satchel", command, bundle.size, note, library=library, **work)
 
 
 def pytorch(settings: Settings) -> EncoderEntrant:
@@ -152,6 +154,7 @@ def _peer(
         name,
         [python, str(WORKERS / f"{direct}_encoder_worker.py"), *common, *settings.pooling],
         sum(part.stat().st_size for part in parts if part.exists()),
+        arithmetic="fp32" if backend == "torch" else "int8",
         library=[
             python,
             str(WORKERS / "sentence_transformers_worker.py"),

@@ -8,7 +8,7 @@ from typing import Any
 import report
 from encoder_peers import EncoderEntrant
 from interleave import ratios, spread
-from report import Figure, cell
+from report import Figure, Phase, cell
 
 LOAD = Figure("load to first vector", "s")
 START = Figure("process start to first vector", "s")
@@ -23,7 +23,8 @@ CHECKS = ("sentences", "batches", "corpus")
 
 def batch(count: int, length: int) -> Figure:
     """Ids of `count` texts of `length` tokens to vectors."""
-    return Figure(f"batch {count}x{length}", "ms")
+    work = (Phase("encoder", 1, count * length),)
+    return Figure(f"batch {count}x{length}", "ms", work=work)
 
 
 def corpus(texts: int) -> Figure:

@@ -16,7 +16,9 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # inherited by every process started 
 import command
 import encoder_peers
 import encoder_report
+import limits
 import numpy as np
+import shares
 from encoder_peers import PEERS, EncoderEntrant
 from encoder_report import Figure, batch, corpus
 from encoder_work import CALLS, Shape, Work
@@ -47,6 +49,8 @@ def main() -> None:
     except SatchelError as error:
         sys.exit(str(error))
     _same_for_all(options.threads)
+    machine = limits.Machine(options.threads, options.quick)
+    machine.measure()
     home, work = Home(options.home), Work.of(bundle, options.texts)
     inputs = home.folder / "encoder-inputs.json"
     inputs.write_text(json.dumps(work.inputs), "utf-8")
@@ -60,13 +64,15 @@ def main() -> None:
     for entrant in entrants:
         work.compare(entrant)
     figures = _figures(work)
+    reached = (machine.measure(), entrants, figures)
     page = encoder_report.tables(ours, others, figures, options.threads)
 
     def result(conditions: dict[str, Any]) -> dict[str, Any]:
-        conditions["texts"] = options.texts
-        return encoder_report.result(ours, others, figures, conditions)
+        conditions |= {"model": bundle.manifest.source.name, "texts": options.texts}
+        found = encoder_report.result(ours, others, figures, conditions)
+        return found | shares.result(*reached)
 
-    command.publish(options, page, result)
+    command.publish(options, f"{page}\n\n{shares.tables(*reached)}", result)
     if ours.failure:
         sys.exit(f"satchel failed: {ours.failure}")
 

@@ -37,6 +37,8 @@ class Entrant:
     samples: dict[str, list[float]] = field(default_factory=dict)
     quality: dict[str, float] = field(default_factory=dict)  # against float32
     tokens: list[int] = field(default_factory=list)  # its greedy answer to the first prompt
+    layers: dict[str, Any] = field(default_factory=dict)  # of a bundle: shares.Linear by graph
+    arithmetic: str = "int8"  # what its linear layers multiply in, or "fp32"
 
     def add(self, figure: str, value: float) -> None:
         """Keep one sample of a figure."""

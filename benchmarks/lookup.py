@@ -59,7 +59,7 @@ class Measured:
 
 def main() -> None:
     """Measure, print."""
-    command = parser(__doc__, "each task")
+    command = parser(__doc__, "each task", compares=False)
     command.add_argument("bundle", type=Path, help="of a decoder, made by satchel export")
     options = parsed(command)
     try:

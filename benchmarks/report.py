@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +16,23 @@ MEGA = 1e6
 
 
 @dataclass(frozen=True)
+class Phase:
+    """Runs of a graph within a sample: for `rows` positions each, and its head for `heads` of them."""
+
+    graph: str
+    runs: int
+    rows: int
+    heads: int = 0
+
+
+@dataclass(frozen=True)
 class Figure:
     """One row of a table. Samples are seconds or bytes; `count` makes seconds a speed."""
 
     name: str
     unit: str
     count: int = 0  # tokens or texts in a sample's seconds
+    work: tuple[Phase, ...] = ()  # what a sample has to do at least, where that is known
 
     def shown(self, sample: float) -> float:
         """A sample in the row's unit."""
@@ -50,11 +62,12 @@ def cell(values: Sequence[float]) -> str:
     """Median (min to max); a dash where nothing was measured."""
     if not values:
         return "-"
-    median, low, high = (_number(value) for value in spread(values).values())
+    median, low, high = (number(value) for value in spread(values).values())
     return median if low == high else f"{median} ({low} to {high})"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Three digits of it, or all before the point."""
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
@@ -82,6 +95,7 @@ def result(
     return {
         "processor": processor(),
         "platform": platform.platform(),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         **conditions,
         "entrants": [dataclasses.asdict(entrant) for entrant in (ours, *others)],
         "figures": {

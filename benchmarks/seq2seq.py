@@ -11,9 +11,11 @@ from typing import Any
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # inherited by every process started here
 
 import command
+import limits
 import numpy as np
 import seq2seq_peers
 import seq2seq_report
+import shares
 from environment import Home, say
 from interleave import Worker, WorkerError, in_turns
 from seq2seq_models import BEAMS, MODELS, SOURCES, TARGET
@@ -29,6 +31,8 @@ def main() -> None:
     """Prepare, measure, print."""
     options = _options()
     os.environ["OMP_NUM_THREADS"] = str(options.threads)
+    machine = limits.Machine(options.threads, options.quick)
+    machine.measure()
     home = Home(options.home)
     pages, results, failures = [], {}, []
     for model in options.models:
@@ -41,13 +45,19 @@ def main() -> None:
         _measure_speed(model, entrants, settings.work, options.rounds)
         _measure_fresh(model, entrants, 1 if options.quick else FRESH_ROUNDS)
         expected = settings.work["found"]
+        reached = (machine.measure(), entrants, seq2seq_report.FIGURES)
         pages.append(seq2seq_report.tables(model, entrants, expected, options.threads))
-        results[model] = (entrants, expected)
+        pages.append(shares.tables(*reached))
+        results[model] = (entrants, expected, reached)
         if ours.failure:
             failures.append(f"satchel failed on {model}: {ours.failure}")
 
     def result(conditions: dict[str, Any]) -> dict[str, Any]:
-        return {name: seq2seq_report.result(*made, conditions) for name, made in results.items()}
+        return {
+            name: seq2seq_report.result(*made, conditions | {"model": name})
+            | shares.result(*reached)
+            for name, (*made, reached) in results.items()
+        }
 
     command.publish(options, "\n\n".join(pages), result)
     if failures:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import seq2seq_models
+import shares
 from environment import OFFLINE, REQUIREMENTS, ROOT, TEXT, WORKERS, Home
 from interleave import Entrant, WorkerError
 
@@ -66,7 +67,7 @@ def satchel(settings: Settings) -> Seq2seqEntrant:
     made = _made(settings, "satchel", [*sources, TEXT], export)
     bundle = open_bundle(made / "bundle")
     command = settings.command(sys.executable, "satchel_seq2seq_worker.py", bundle.folder)
-    return Seq2seqEntrant("satchel", command, bundle.size)
+    return Seq2seqEntrant("satchel", command, bundle.size, **shares.of_bundle(bundle))
 
 
 def ctranslate2(settings: Settings) -> Seq2seqEntrant:

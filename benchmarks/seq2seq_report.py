@@ -7,7 +7,7 @@ from typing import Any
 
 import report
 from interleave import ratios
-from report import Figure, alike, cell
+from report import Figure, Phase, alike, cell
 from seq2seq_models import BEAMS, SOURCE, TARGET
 from seq2seq_peers import Seq2seqEntrant
 
@@ -25,7 +25,9 @@ LEGEND = (
 def speed(batch: int, beams: int) -> Figure:
     """Sources in, targets out."""
     how = "greedy" if beams == 1 else f"beam {beams}"
-    return Figure(f"{how}, batch {batch}", "tok/s", batch * TARGET)
+    rows = batch * beams
+    work = (Phase("encoder", 1, batch * SOURCE), Phase("decoder", TARGET, rows, rows))
+    return Figure(f"{how}, batch {batch}", "tok/s", batch * TARGET, work)
 
 
 FIGURES = (*(speed(*shape) for shape in SHAPES), LOAD, START, MEMORY, SIZE)

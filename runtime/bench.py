@@ -180,23 +180,10 @@ def _steps(run: Any, logits: Any, steps: int) -> float:
 
 def _encoder(model: Any) -> dict[str, float]:
     """Every batch size: seconds of one, and how many texts or images that makes a second."""
-    random, result = np.random.default_rng(0), {}
+    result = {}
     for role, encoder in model.encoders.items():
-        if "pixel_values" in encoder.input_names:
-            size = model.image_format.size
-            batches = {
-                f"{count}_images": {"pixel_values": np.zeros((count, 3, *size), np.float32)}
-                for count in IMAGE_BATCHES
-            }
-            kind = "images"
-        else:
-            names, vocab = encoder.input_names, encoder.vocab_size
-            batches, kind = {}, "texts"
-            for count, length in _text_batches(model.manifest):
-                batch = {name: np.zeros((count, length), np.int64) for name in names}
-                batch["input_ids"] = random.integers(0, vocab, (count, length))
-                batches[f"{count}x{length}"] = batch
-        for name, batch in batches.items():
+        kind = "images" if "pixel_values" in encoder.input_names else "texts"
+        for name, batch in batches(model, encoder).items():
             encoder(batch)
             start = time.perf_counter()
             for _ in range(ROUNDS):
@@ -205,6 +192,22 @@ def _encoder(model: Any) -> dict[str, float]:
             count = len(next(iter(batch.values())))
             result[f"{role}_{name}_seconds"] = seconds
             result[f"{role}_{name}_{kind}_per_second"] = count / seconds
+    return result
+
+
+def batches(model: Any, encoder: Any) -> dict[str, dict[str, Any]]:
+    """What one of an encoder model's graphs is measured on: inputs by the name of their size."""
+    if "pixel_values" in encoder.input_names:
+        size = model.image_format.size
+        return {
+            f"{count}_images": {"pixel_values": np.zeros((count, 3, *size), np.float32)}
+            for count in IMAGE_BATCHES
+        }
+    random, result = np.random.default_rng(0), {}
+    for count, length in _text_batches(model.manifest):
+        batch = {name: np.zeros((count, length), np.int64) for name in encoder.input_names}
+        batch["input_ids"] = random.integers(0, encoder.vocab_size, (count, length))
+        result[f"{count}x{length}"] = batch
     return result
 
 

@@ -26,17 +26,20 @@ ORT_TYPES = {
 }
 
 
-def open_session(bundle: Bundle, role: str, threads: int | None = None) -> Any:
+def open_session(
+    bundle: Bundle, role: str, threads: int | None = None, profile: Path | None = None
+) -> Any:
     """An InferenceSession of one of the bundle's graphs, its signature checked.
 
-    `threads` defaults to the big physical cores this process may use.
+    `threads` defaults to the big physical cores this process may use. With `profile` it times every
+    node, and `end_profiling` writes that to a file whose path begins so.
     """
     manifest = bundle.manifest
     _check_version(manifest.onnxruntime)
     graph = manifest.graphs.get(role)
     if graph is None:
         raise BundleError(f"the bundle has no {role} graph; it has {', '.join(manifest.graphs)}")
-    session = create_session(bundle.path(graph.file), threads)
+    session = create_session(bundle.path(graph.file), threads, profile=profile)
     _check_signature(session, graph)
     return session
 
@@ -62,12 +65,21 @@ def converted(doing: str) -> Iterator[None]:
 
 
 def create_session(
-    graph: Path | bytes, threads: int | None = None, weights: Path | None = None
+    graph: Path | bytes,
+    threads: int | None = None,
+    weights: Path | None = None,
+    profile: Path | None = None,
 ) -> Any:
-    """An InferenceSession of a file, or of a graph in memory whose weights lie in a folder."""
+    """An InferenceSession of a file, or of a graph in memory whose weights lie in a folder.
+
+    `threads` and `profile` are those of `open_session`.
+    """
     if threads is not None and threads < 1:
         raise UsageError(f"threads = {threads}; expected at least 1")
     options = ort.SessionOptions()
+    if profile is not None:
+        options.enable_profiling = True
+        options.profile_file_prefix = str(profile)
     options.intra_op_num_threads = threads or big_cores()
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # errors come as exceptions, not as lines beside ours

@@ -137,8 +137,10 @@ def test_encoders_without_peers(bundle: Path, checkpoint: Path, tmp_path: Path) 
     done = encoders(
         bundle, "--checkpoint", checkpoint, "--peers", "--quick", "--texts", 8,
         "--threads", 1, "--home", tmp_path / "home", "--json", out, "--markdown", tmp_path / "t.md",
+        "--pictures", tmp_path / "pictures",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    assert (tmp_path / "pictures" / "index.html").exists()
     assert (tmp_path / "t.md").read_text("utf-8") == done.stdout
     result = json.loads(out.read_text("utf-8"))
     [entrant] = result["entrants"]
@@ -147,6 +149,8 @@ def test_encoders_without_peers(bundle: Path, checkpoint: Path, tmp_path: Path) 
     expected = {"batch 1x16 (ms)", "corpus of 8 texts (texts/s)", "peak memory (MB)", "files (MB)"}
     assert expected < set(figures) and all(spread["min"] > 0 for spread in figures.values())
     assert "batch 1x128 (ms)" not in figures, "the model has 96 positions"
+    assert set(result["shares"]["satchel"]) == {"batch 1x16 (ms)"}
+    assert "| share | batch 1x16 (ms) |" in done.stdout.splitlines()
 
 
 @pytest.mark.slow
@@ -216,8 +220,10 @@ def test_decoders_without_peers(decoder: Path, tmp_path: Path) -> None:
         "decoders.py", "--bundle", decoder, second, "--peers", "--quick", "--threads", 1,
         "--gguf", decoder.parent / "checkpoint" / "model.safetensors",
         "--home", tmp_path / "home", "--json", out, "--markdown", tmp_path / "t.md",
+        "--pictures", tmp_path / "pictures",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    assert (tmp_path / "pictures" / "index.html").exists()
     assert (tmp_path / "t.md").read_text("utf-8") == done.stdout
     result = json.loads(out.read_text("utf-8"))
     ours, theirs = result["entrants"]
@@ -227,6 +233,8 @@ def test_decoders_without_peers(decoder: Path, tmp_path: Path) -> None:
     figures = result["figures"]["satchel"]
     assert len(figures) == 8 and "decode 32 of 8 texts (tok/s)" in figures
     assert set(result["ratios"]["satchel second"]) == set(ours["samples"])
+    assert result["shares"].keys() == {"satchel", "satchel second"}
+    assert len(result["shares"]["satchel"]) == 4 and ours["layers"] == theirs["layers"]
 
 
 def test_decoder_tables_have_a_row_for_each_entrant(bench: Any) -> None:
@@ -403,6 +411,7 @@ def test_seq2seq_without_peers(model: str, tmp_path: Path) -> None:
     assert entrant["failure"] is None and entrant["distance"] < 0.05
     assert [len(target) for target in entrant["found"]] == [64, 64]
     assert len(result["figures"]["satchel"]) == 8
+    assert len(result["shares"]["satchel"]) == 4
 
 
 def test_a_peer_that_cannot_be_made_is_shown_with_its_reason(bench: Any, tmp_path: Path) -> None:
@@ -435,6 +444,7 @@ def test_a_peer_that_cannot_be_made_is_shown_with_its_reason(bench: Any, tmp_pat
         (["--models", "bart"], "--models"),
         (["--peers", "llama.cpp"], "--peers"),
         (["--markdown", "{nowhere}/t.md"], "there is no folder"),
+        (["--pictures", "{nowhere}/x"], "nor a new one in a folder"),
     ],
 )
 def test_bad_options_of_seq2seq(arguments: list[str], reason: str, tmp_path: Path) -> None:

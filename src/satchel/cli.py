@@ -212,6 +212,12 @@ def bench(options: argparse.Namespace) -> None:
         check_json(Path(options.json))
     figures = measure(options.bundle, options.threads, options.repeats)
     print(table([("figure", "median", "min", "max"), *rows(figures)]))
+    if options.profile_nodes:
+        from satchel.runtime.profile_nodes import profile_nodes, tables
+
+        figures["nodes"] = profile_nodes(options.bundle, options.threads)
+        for heading, found in tables(figures["nodes"]):
+            print(f"\n{heading}\n{table(found)}")
     if options.json:
         Path(options.json).write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
 
@@ -277,6 +283,11 @@ def _parser() -> argparse.ArgumentParser:
     command = on_bundle(verbs, "bench", bench)
     command.add_argument("--json", metavar="FILE", help="also write the figures to FILE")
     command.add_argument("--repeats", type=int, default=5, help="runs per figure (5)")
+    command.add_argument(
+        "--profile-nodes",
+        action="store_true",
+        help="also where the time goes, by operator and node",
+    )
     return parser
 
 
