@@ -156,7 +156,7 @@ def test_the_error_of_the_head_is_that_of_the_logits(
     arguments = ["--reference", folder / "basis", "--text", text_file(tmp_path), "--layers"]
     report, _ = report_of(capsys, tmp_path, folder / "int8", *arguments)
     text = TEXT.replace("\r", "").rstrip("\n")
-    own, right = (one.logits(text) for one in both(folder))
+    own, right = (satchel.load(folder / name).logits(text) for name in ("int8", "basis"))
     row = report["layers"][-1]
     assert row["operator"] == "MatMulNBits"
     error = np.linalg.norm(own - right) / np.linalg.norm(right)
