@@ -188,10 +188,10 @@ OPTIONS: dict[str, tuple[tuple[str, ...], str, str]] = {
     "context_63": (("--context", "63"), U, "--context 63"),
     "context_negative": (("--context", "-5"), U, "--context -5"),
     "context_large": (("--context", "257"), U, "--context 257"),
-    "precision": (
-        ("--profile", "int4"),
+    "profile": (
+        ("--profile", "int2"),
         "USAGE",
-        "--profile int4 is unknown; known: fp32, int8",
+        "--profile 'int2' is unknown; known: fp32, int8, int8-portable, int4",
     ),
     "task": (
         ("--task", "translate"),

@@ -36,13 +36,13 @@ FAMILIES: dict[str, Case] = {
         lambda folder: save_checkpoint(folder, "llama"),
         "int8-portable",
         "MatMulIntegerToFloat",
-        {"decoder": {"prefill 16": 1, "step after 48": 1}},
+        {"decoder": {"prefill 16": 1, "prefill 128": 1, "step after 128": 1}},
     ),
     "decoder, int4": (
         lambda folder: save_checkpoint(folder, "llama"),
         "int4",
         "MatMulNBits",
-        {"decoder": {"prefill 16": 1, "step after 48": 1}},
+        {"decoder": {"prefill 16": 1, "prefill 128": 1, "step after 128": 1}},
     ),
     "encoder": (
         lambda folder: save_encoder(folder, "bert", "embed"),

@@ -32,6 +32,7 @@ from satchel.quantize import quality
 from satchel.quantize.quality import Sample
 from satchel.recipe import Traceable, Wishes
 from satchel.runtime.bundle import Bundle, CacheGeometry
+from satchel.runtime.chat import ChatFormat, encode_chat
 from satchel.runtime.decoder import Decoder as GraphDecoder
 from satchel.runtime.errors import UnsupportedError, UsageError, shown
 from satchel.runtime.session import open_session
@@ -39,6 +40,9 @@ from satchel.runtime.session import open_session
 TASK = "generate"
 DEFAULT_CONTEXT = 32768  # longer rotary tables are only made when asked for
 CHECK_TOKENS, ANSWER_TOKENS = 48, 192
+CONVERSATIONS, TURNS = 4, 5
+# How many texts and special tokens are read as the first of a text, and its length.
+BEGINNINGS, SPECIAL_TOKENS, BEHIND = 48, 64, 24
 CALIBRATION_WINDOWS = 8  # spread over the text; more change little
 # What may stand in generation_config.json and is done unasked; beams, which cannot be streamed, and
 # lengths, which mean the whole context, are left to the caller.
@@ -154,12 +158,40 @@ class DecoderRecipe:
         return {"decoder": self.reference}
 
     def feed(self, role: str, stage: Stage) -> None:
-        ids = Tokenizer.from_buffer(self.tokenizer).encode("\n".join(self.calibration)).ids
+        for ids in stage("calibrating")(self._calibration_ids()):
+            self.logits(ids, last=True)
+
+    def _calibration_ids(self) -> list[list[int]]:
+        """Windows of the text, conversations, and texts behind each special token.
+
+        Attention keeps much at the first position, whose key has a length of its own for each kind of
+        token: an int8 cache must have met them.
+        """
+        tokenizer = Tokenizer.from_buffer(self.tokenizer)
+        ids = tokenizer.encode("\n".join(self.calibration)).ids
         size = min(quality.WINDOW, self.context)
         starts = range(0, len(ids), max(size, len(ids) // CALIBRATION_WINDOWS))
-        for start in stage("calibrating")(list(starts)[:CALIBRATION_WINDOWS]):
-            window = ids[start : start + size]
-            self.logits(window, last=True)
+        windows = [ids[start : start + size] for start in list(starts)[:CALIBRATION_WINDOWS]]
+        added = tokenizer.get_added_tokens_decoder()
+        special = [token for token, entry in added.items() if entry.special][:SPECIAL_TOKENS]
+        windows += [[token, *ids[: BEHIND - 1]] for token in special]
+        some = self.calibration[:: max(1, len(self.calibration) // BEGINNINGS)]
+        windows += [list(tokenizer.encode(text).ids)[:BEHIND] for text in some]
+        return windows + self._conversations(tokenizer, list(self.calibration))
+
+    def _conversations(self, tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
+        """Texts as turns of conversations, in the format of the checkpoint, if it has one."""
+        if self.chat is None:
+            return []
+        roles, found = ("user", "assistant"), []
+        for number in range(CONVERSATIONS):
+            turns = texts[number :: max(1, len(texts) // TURNS)][:TURNS]
+            messages = [
+                {"role": roles[place % 2], "content": turn} for place, turn in enumerate(turns)
+            ]
+            ids = encode_chat(tokenizer, ChatFormat.from_dict(self.chat), messages, True)
+            found.append(ids[: self.context])
+        return found
 
     def answer(self) -> NDArray[np.float32]:
         return self.logits(self.probe_ids[: min(ANSWER_TOKENS, self.context)])
@@ -192,9 +224,18 @@ class DecoderRecipe:
                 (window, self.logits(window), decoder.logits(window))
                 for window in stage("measuring quality")(windows)
             )
-            checks += more
+            checks += more + self._in_conversation(decoder)
         probe = check.probe(self.logits, decoder, self.probe_ids)
         return checks, {"quality": figures, "probe": probe}
+
+    def _in_conversation(self, decoder: GraphDecoder) -> list[Check]:
+        """Divergence where a conversation's special tokens stand, which no text has."""
+        tokenizer, texts = Tokenizer.from_buffer(self.tokenizer), quality.sentences()
+        found = self._conversations(tokenizer, texts)
+        if not found:
+            return []
+        divergence = check.mean_kl(self.logits(found[-1]), decoder.logits(found[-1]))
+        return [Check("mean KL in a conversation", divergence, MAX_MEAN_KL)]
 
 
 def _open(bundle: Bundle) -> GraphDecoder:

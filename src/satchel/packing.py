@@ -190,6 +190,8 @@ def _tuned(
 
 def _check_kept(keep_fp32: Collection[str], traced: dict[str, ir.Model]) -> None:
     """Every layer that is to stay float32 is one of the model's."""
+    if not keep_fp32:
+        return
     names = [name for graph in traced.values() for name in layer_names(graph)]
     for pattern in keep_fp32:
         if not any(matches(name, pattern) for name in names):
