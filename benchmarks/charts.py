@@ -7,7 +7,6 @@ beside them and lines have markers: colour only groups.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -257,15 +256,17 @@ def _scatter(
 ) -> Panel:
     both = [one for one in rates if one in quality.values]
     apart = [quality.values[one] for one in both if quality.values[one] > LEAST] or [LEAST * 10]
-    # Whole decades, and below them room for what does not differ at all.
-    low, high = 10 ** math.floor(math.log10(min(apart))), 10 ** math.ceil(math.log10(max(apart)))
-    floor = low / 3
+    floor = min(apart) / 4  # the place of what does not differ at all
+    low, high = floor / 1.6, max(apart) * 2.5
 
     def draw(axes: Axes) -> None:
         axes.set_yscale("log")
         axes.set_xlim(0, max(rates[one]["max"] for one in both) * 1.12)
-        exactly = any(quality.values[one] <= LEAST for one in both)
-        axes.set_ylim(low / 10 if exactly else low / 1.2, max(high, 10 * low) * 1.2)
+        axes.set_ylim(low, high)
+        axes.yaxis.set_major_locator(
+            mpl.ticker.LogLocator(subs=(1, 2, 5) if high < 60 * low else (1,))
+        )
+        axes.yaxis.set_major_formatter(lambda value, _: number(value))
         axes.set(xlabel=f"{name}, {per}", ylabel=quality.title)
         axes.xaxis.set_major_formatter(lambda value, _: number(value))
         axes.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())

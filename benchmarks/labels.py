@@ -26,36 +26,76 @@ def place(
 ) -> None:
     """Write each name's text beside its point (x, y, text), and a line to it where that is far."""
     renderer = axes.figure.canvas.get_renderer()
-    frame = axes.get_window_extent(renderer).extents.tolist()
-    at = {name: axes.transData.transform((x, y)) for name, (x, y, _) in points.items()}
+    at = [axes.transData.transform((x, y)).tolist() for x, y, _ in points.values()]
     size = renderer.points_to_pixels(6)
-    dots = [(x - size, y - size, x + size, y + size) for x, y in at.values()]
-    labels = {name: _label(axes, point, name in bold) for name, point in points.items()}
-    boxes = {name: _boxes(label, renderer) for name, label in labels.items()}
-    chosen: dict[str, int] = {}
-
-    def cost(name: str, rank: int) -> float:
-        box = boxes[name][rank]
-        others = {other: boxes[other][at_] for other, at_ in chosen.items() if other != name}
-        taken = [*dots, *others.values()]
-        crossed = _crossed(at[name], box, taken) if _far(rank) else 0
-        for other, theirs in others.items():
-            if _far(chosen[other]):
-                crossed += _crossed(at[other], theirs, [box])
-        covered = sum(_overlap(box, other) for other in taken)
-        outside = _overlap(box, box) - _overlap(box, frame)
-        return covered + OUTSIDE * outside + CROSSING * crossed + LATER * rank
-
-    for _ in range(SWEEPS):
-        for name in points:
-            chosen[name] = min(range(len(PLACES)), key=lambda rank, name=name: cost(name, rank))
-    for name, rank in chosen.items():
-        _move(labels[name], PLACES[rank])
+    dots = [(x - size, y - size, x + size, y + size) for x, y in at]
+    labels = [_label(axes, point, name in bold) for name, point in points.items()]
+    boxes = [_boxes(label, renderer) for label in labels]
+    frame = axes.get_window_extent(renderer).extents.tolist()
+    for label, point, rank in zip(
+        labels, points.values(), Crowd(at, dots, boxes, frame).best(), strict=True
+    ):
+        _move(label, PLACES[rank])
         if _far(rank):
             axes.annotate(
-                "", points[name][:2], PLACES[rank], textcoords="offset points",
+                "", point[:2], PLACES[rank], textcoords="offset points",
                 arrowprops={"arrowstyle": "-", "color": "#5c6670", "linewidth": 0.6, "shrinkB": 4},
             )  # fmt: skip
+
+
+class Crowd:
+    """Points, and what each one's name would cover at each place."""
+
+    def __init__(
+        self, points: Sequence[Point], dots: Sequence[Box], boxes: Sequence[list[Box]], frame: Box
+    ) -> None:
+        self.points = points
+        self.boxes = boxes
+        self.alone = [
+            [
+                sum(_overlap(box, dot) for dot in dots)
+                + OUTSIDE * (_overlap(box, box) - _overlap(box, frame))
+                + CROSSING * _crossed(point, box, dots) * _far(rank)
+                + LATER * rank
+                for rank, box in enumerate(places)
+            ]
+            for point, places in zip(points, boxes, strict=True)
+        ]
+
+    def best(self) -> list[int]:
+        """Place of each name: from several beginnings, the end that costs least."""
+        names = range(len(self.points))
+        orders = [[*names[start:], *names[:start]][::way] for start in names for way in (1, -1)]
+        return min(map(self._settled, orders), key=self._total, default=[])
+
+    def _settled(self, order: Sequence[int]) -> list[int]:
+        """Each name in turn where it is best beside those that have a place, until none moves."""
+        chosen: list[int | None] = [None] * len(order)
+        for _ in range(SWEEPS):
+            before = list(chosen)
+            for name in order:
+                chosen[name] = min(
+                    range(len(PLACES)), key=lambda rank, name=name: self._cost(name, rank, chosen)
+                )
+            if chosen == before:
+                break
+        return [rank for rank in chosen if rank is not None]
+
+    def _total(self, chosen: Sequence[int]) -> float:
+        return sum(self._cost(name, rank, chosen) for name, rank in enumerate(chosen))
+
+    def _cost(self, name: int, rank: int, chosen: Sequence[int | None]) -> float:
+        box, cost = self.boxes[name][rank], self.alone[name][rank]
+        for other, place in enumerate(chosen):
+            if other == name or place is None:
+                continue
+            theirs = self.boxes[other][place]
+            cost += _overlap(box, theirs)
+            if _far(rank):
+                cost += CROSSING * _crossed(self.points[name], box, [theirs])
+            if _far(place):
+                cost += CROSSING * _crossed(self.points[other], theirs, [box])
+        return cost
 
 
 def _label(axes: Axes, point: tuple[float, float, str], bold: bool) -> Annotation:
