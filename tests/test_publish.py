@@ -19,6 +19,7 @@ from satchel import pack_decoder, packing
 from satchel.cli import main
 from satchel.export import check, publish
 from satchel.models.folder import load_folder
+from satchel.recipe import Wishes
 from satchel.runtime.bundle import open_bundle
 from tests.faulty_disk import Died, Disk
 from tests.outcome import one_line, refused, snapshot
@@ -182,7 +183,7 @@ def _temporary(place: Path) -> list[str]:
 @pytest.fixture(scope="module")
 def traced(original: Path) -> Any:
     recipe = pack_decoder.DecoderRecipe.of(
-        load_folder(original / "checkpoint"), None, None, (), packing.quiet
+        load_folder(original / "checkpoint"), Wishes(), packing.quiet
     )
     part = recipe.graphs["decoder"]
     return packing.trace(part.module, part.inputs, part.outputs)

@@ -3,7 +3,7 @@
     python examples/g2p/evaluate.py bundles/g2p-int8 bundles/g2p-fp32 examples/g2p/checkpoint
 
 A folder with a manifest.json runs with satchel, one with a config.json with `transformers`. Words
-are spelled greedily, in batches of one length; `alone` is one word at a time.
+are spelled greedily, in batches of like length; `alone` is one word at a time.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from itertools import groupby
 from pathlib import Path
 
 from data import judge, pronunciations
@@ -52,11 +51,10 @@ def speller(folder: Path) -> Speller:
 def in_batches(spell: Speller, words: list[str]) -> dict[str, str]:
     """Word -> phonemes."""
     found = {}
-    for _, group in groupby(sorted(words, key=len), key=len):
-        same = list(group)
-        for start in range(0, len(same), BATCH):
-            piece = same[start : start + BATCH]
-            found |= zip(piece, spell(piece), strict=True)
+    alike = sorted(words, key=len)
+    for start in range(0, len(alike), BATCH):
+        piece = alike[start : start + BATCH]
+        found |= zip(piece, spell(piece), strict=True)
     return found
 
 
