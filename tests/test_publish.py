@@ -196,7 +196,7 @@ def quick(traced: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, result in (("parity", []), ("invariance", []), ("probe", {})):
         monkeypatch.setattr(check, name, lambda *arguments, result=result: result)
     monkeypatch.setattr(pack_decoder, "_open", lambda bundle: None)
-    monkeypatch.setattr(pack_decoder.quality, "shipped_text", lambda: "a short text. " * 8)
+    monkeypatch.setattr(pack_decoder.quality, "shipped_text", lambda *name: "a short text. " * 8)
 
 
 @pytest.mark.parametrize(
