@@ -78,6 +78,15 @@ class Profile:
         """The same profile with some layers in float32, by names as in `matches`."""
         return replace(self, layers=dict.fromkeys(layers, FP32) | self.layers)
 
+    def caching(self, dtype: str | None) -> Profile:
+        """The same profile with keys and values kept as float32 or int8; None changes nothing."""
+        match dtype:
+            case None:
+                return self
+            case "float32" | "int8":
+                return replace(self, cache=dtype)
+        raise UsageError(f"--cache {shown(dtype)} is unknown; known: float32, int8")
+
     @property
     def calibrated(self) -> bool:
         """Whether it wants to know what the layers of a model are given."""
@@ -125,7 +134,6 @@ PROFILES = {
         SMALL,
         rotated=True,
         compensated=True,
-        cache="int8",
     ),
     # Integer products alone: the same to the last bit, and fast, on x86, Arm and WebAssembly.
     "int8-portable": Profile(
@@ -137,7 +145,6 @@ PROFILES = {
         shared_tables=False,
         rotated=True,
         compensated=True,
-        cache="int8",
     ),
     "int4": Profile(
         "int4",
@@ -147,7 +154,6 @@ PROFILES = {
         SMALL,
         rotated=True,
         compensated=True,
-        cache="int8",
     ),
 }
 

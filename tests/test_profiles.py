@@ -36,7 +36,7 @@ def operators(model: Any) -> Counter[str]:
 
 @pytest.mark.parametrize("name, profile", EXPORTS)
 def test_every_way_of_reading_gives_the_same_bits(name: str, profile: str, tmp_path: Path) -> None:
-    decoder = exported(tmp_path, name, profile=profile).decoder
+    decoder = exported(tmp_path, name, profile=profile, cache="int8").decoder
     assert decoder.geometry.dtype == "int8"
     ids = some_ids(24)
     whole = decoder.logits(ids)
@@ -56,7 +56,7 @@ def test_every_way_of_reading_gives_the_same_bits(name: str, profile: str, tmp_p
 
 
 def test_a_stream_is_turned_before_it_is_rounded(tmp_path: Path) -> None:
-    manifest = exported(tmp_path, "llama-tied").manifest
+    manifest = exported(tmp_path, "llama-tied", cache="int8").manifest
     checks = {check["name"]: check for check in manifest.parity["checks"]}
     assert checks["rotated against the checkpoint"]["passed"]
     assert manifest.quantization["rotated"] and manifest.cache.bytes_per_position == 3 * 2 * 2 * 16
@@ -99,7 +99,9 @@ def test_calibration_by_a_text_of_ones_own(tmp_path: Path) -> None:
     scales = []
     for number, calibration in enumerate((None, own)):
         out = tmp_path / str(number)
-        satchel.pack(tmp_path / "checkpoint", out, calibration=calibration, force=True)
+        satchel.pack(
+            tmp_path / "checkpoint", out, calibration=calibration, cache="int8", force=True
+        )
         graph = onnx.load(str(open_bundle(out).path("decoder.onnx"))).graph
         arrays = {item.name: onnx.numpy_helper.to_array(item) for item in graph.initializer}
         scales.append(arrays["cache.0.k_scale"])
@@ -108,6 +110,7 @@ def test_calibration_by_a_text_of_ones_own(tmp_path: Path) -> None:
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "profile": ({"profile": "int2"}, "--profile 'int2' is unknown; known: fp32, int8"),
+    "cache": ({"cache": "int4"}, "--cache 'int4' is unknown; known: float32, int8"),
     "no layer": ({"keep_fp32": ["middle_proj"]}, "--keep-fp32 'middle_proj': no such layer"),
     "no budget": ({"tune": 0.0}, "--tune 0.0; expected a loss above 0"),
     "nothing to tune": ({"tune": 0.1, "profile": "fp32"}, "--tune has no effect"),

@@ -86,6 +86,7 @@ def export(options: argparse.Namespace) -> None:
         keep_fp32=options.keep_fp32,
         calibration=options.calibration,
         tune=options.tune,
+        cache=options.cache,
         context=options.context,
         task=options.task,
         force=options.force,
@@ -241,6 +242,9 @@ def _parser() -> argparse.ArgumentParser:
         "--keep-fp32", action="append", default=[], metavar="LAYER",
         help="leave a layer float32: its name, the last part of it, or a pattern",
     )  # fmt: skip
+    command.add_argument(
+        "--cache", help="float32 (default), or int8: a quarter of the memory, and exact steps"
+    )
     command.add_argument(
         "--calibration", metavar="FILE", help="a text per line to fix scales by; default: shipped"
     )

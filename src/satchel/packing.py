@@ -74,6 +74,7 @@ def pack(
     calibration: str | Path | None = None,
     keep_fp32: Collection[str] = (),
     tune: float | None = None,
+    cache: str | None = None,
     stage: Stage = quiet,
 ) -> Packed:
     """Export `source` (a Hugging Face folder, a .gguf file or a hub id) to the bundle folder `out`.
@@ -81,7 +82,7 @@ def pack(
     Ends with the fidelity checks; if one fails, FidelityError is raised and nothing is written,
     unless `force` keeps the bundle and marks it unverified. Nothing half-written is ever visible.
     """
-    chosen, out = named(profile).keeping(keep_fp32), Path(out)
+    chosen, out = named(profile).keeping(keep_fp32).caching(cache), Path(out)
     wishes = Wishes(context, task, ignored_keys, _texts(calibration))
     publish.check_target(out, Path(source), overwrite)
     checkpoint = open_source(str(source), revision)
