@@ -91,7 +91,7 @@ class Profile:
     def calibrated(self) -> bool:
         """Whether it wants to know what the layers of a model are given."""
         kinds = {scheme.kind for scheme in (self.default, *self.graphs.values())}
-        return "channel8" in kinds or self.cache == "int8"
+        return "channel8" in kinds or self.compensated or self.cache == "int8"
 
     def to_dict(self, graphs: Iterable[str]) -> dict[str, Any]:
         """For the manifest of a bundle with these graphs."""
