@@ -8,12 +8,16 @@ alone or among others gives the same logits to the last bit.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import onnx_ir as ir
+import torch
+from torch import Tensor, nn
 
-from satchel.quantize.calibrate import Range, Statistics
+from satchel.models.layers import Attention
+from satchel.quantize.calibrate import Array, Range, Statistics, cached
 from satchel.quantize.nodes import initializer
 from satchel.quantize.profile import Profile
 from satchel.runtime.bundle import Port
@@ -40,13 +44,36 @@ def lower(graph: ir.Graph, caches: Sequence[Range]) -> None:
     for layer, (node, largest) in enumerate(zip(nodes, caches, strict=True)):
         node.resize_inputs(max(len(node.inputs), PLACES["v_scale"] + 1))
         for (part, place), reach in zip(PLACES.items(), largest, strict=True):
-            scales = np.maximum(reach * np.float32(MARGIN / 127), SMALLEST)
-            node.replace_input_with(place, initializer(graph, f"cache.{layer}.{part}", scales))
+            name = f"cache.{layer}.{part}"
+            node.replace_input_with(place, initializer(graph, name, _scales(reach)))
         for attribute in ir.convenience.convert_attributes(ATTRIBUTES):
             node.attributes.add(attribute)
         for value in (*node.inputs[3:5], *node.outputs[1:3]):
             assert value is not None
             value.type = ir.TensorType(ir.DataType.INT8)
+
+
+@contextmanager
+def rounding(model: nn.Module, caches: Sequence[Range]) -> Iterator[None]:
+    """Inside the context, `model` reads its keys and values as an int8 cache would give them back."""
+    hooks = []
+    attentions = [part for part in model.modules() if isinstance(part, Attention)]
+    for attention, reaches in zip(attentions, caches, strict=True):
+        scales = [torch.from_numpy(_scales(reach)) for reach in reaches]
+
+        def see(part: int, x: Tensor, scales: list[Tensor] = scales) -> Tensor:
+            return (x / scales[part]).round().clamp(-128, 127) * scales[part]
+
+        hooks += cached(attention, see)
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _scales(reach: Array) -> Array:
+    return np.maximum(reach * np.float32(MARGIN / 127), SMALLEST)
 
 
 def ports(found: Sequence[Port]) -> list[Port]:

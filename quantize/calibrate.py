@@ -45,7 +45,7 @@ def watched(model: nn.Module) -> Iterator[Statistics]:
         if isinstance(part, Linear):
             hooks.append(part.register_forward_pre_hook(_inputs(found.ranges, name)))
         elif isinstance(part, Attention):
-            hooks += _cached(part, found.caches)
+            hooks += _watched_cache(part, found.caches)
     try:
         yield found
     finally:
@@ -119,30 +119,37 @@ def _inputs(ranges: dict[str, Range], name: str) -> Any:
     return hook
 
 
-def _cached(attention: Attention, caches: list[Range]) -> list[Any]:
+def _watched_cache(attention: Attention, caches: list[Range]) -> list[Any]:
     """Watch the keys and values that `attention` would keep; its place in `caches` is the next."""
-    place, heads = len(caches), attention.heads
-    nothing = np.zeros(heads.widths[1], np.float32)
+    place, nothing = len(caches), np.zeros(attention.heads.widths[1], np.float32)
     caches.append((nothing, nothing))
 
-    def keep(part: int, x: Tensor) -> None:
+    def see(part: int, x: Tensor) -> Tensor:
+        reach = x.abs() if part else _turning(x, attention)
         pair = list(caches[place])
-        pair[part] = np.maximum(pair[part], x.detach().flatten(0, -2).amax(dim=0).numpy())
+        pair[part] = np.maximum(pair[part], reach.detach().flatten(0, -2).amax(dim=0).numpy())
         caches[place] = (pair[0], pair[1])
+        return x
 
-    def projected(_: nn.Module, __: Any, output: Tensor) -> None:
-        _, key, value = output.split(heads.widths, dim=-1)
-        keep(1, value.abs())
-        if not hasattr(attention, "k_norm"):
-            keep(0, _turning(key, attention))
+    return cached(attention, see)
 
-    def normed(_: nn.Module, __: Any, output: Tensor) -> None:
-        keep(0, _turning(output.flatten(-2), attention))
+
+def cached(attention: Attention, see: Callable[[int, Tensor], Tensor]) -> list[Any]:
+    """Show `see` what `attention` would keep, and go on with what it returns; gives hooks to remove.
+
+    Keys (0) and values (1) come as [..., kv_heads * head_dim], keys before their positions turn them.
+    """
+    norm: nn.Module | None = getattr(attention, "k_norm", None)
+
+    def projected(_: nn.Module, __: Any, output: Tensor) -> Tensor:
+        query, key, value = output.split(attention.heads.widths, dim=-1)
+        return torch.cat([query, key if norm else see(0, key), see(1, value)], dim=-1)
+
+    def normed(_: nn.Module, __: Any, output: Tensor) -> Tensor:
+        return see(0, output.flatten(-2)).view_as(output)
 
     hooks = [attention.qkv_proj.register_forward_hook(projected)]
-    if hasattr(attention, "k_norm"):
-        hooks.append(attention.k_norm.register_forward_hook(normed))
-    return hooks
+    return hooks if norm is None else [*hooks, norm.register_forward_hook(normed)]
 
 
 def _turning(key: Tensor, attention: Attention) -> Tensor:

@@ -23,8 +23,13 @@ from satchel.quantize.nodes import MICROSOFT, Replacement, layer_name, operands
 from satchel.quantize.rounding import Array
 
 SMALLEST = 1e-12  # of a scale, where a token is all zeros
-NORMS = ("LayerNormalization", "RMSNormalization", "SkipSimplifiedLayerNormalization")
-BOUNDED = (*NORMS, "MultiHeadAttention")
+NORMS = (
+    "LayerNormalization",
+    "SkipLayerNormalization",
+    "RMSNormalization",
+    "SkipSimplifiedLayerNormalization",
+)
+BOUNDED = (*NORMS, "MultiHeadAttention", "GroupQueryAttention")
 FLOORS = {"Gelu": -0.1701, "QuickGelu": -0.2785, "Relu": 0.0}  # least values of activations
 FLOOR_STEPS = 24  # steps below zero for an activation with a floor, which leaves 231 above
 
@@ -34,8 +39,7 @@ def linear(new: Replacement, statistics: Statistics, moment: Array | None) -> No
     x, weight, bias = operands(new.source)
     assert weight.const_value is not None
     matrix = np.asarray(weight.const_value.numpy(), np.float32)
-    producer, name = x.producer(), layer_name(new.source)
-    operator = producer.op_type if producer is not None else ""
+    name, operator = layer_name(new.source), _made_by(x)
     static = operator in BOUNDED and name in statistics.ranges
     if static:
         low, high = statistics.ranges[name]
@@ -57,6 +61,14 @@ def linear(new: Replacement, statistics: Statistics, moment: Array | None) -> No
         new.add("MatMulIntegerToFloat", [*inputs, None, bias], MICROSOFT)
     else:  # the kernel's own bias would be multiplied with the token's scale
         new.add("Add", [new.add("MatMulIntegerToFloat", inputs, MICROSOFT), bias])
+
+
+def _made_by(x: ir.Value) -> str:
+    """The operator whose numbers these are, in whatever shape."""
+    producer = x.producer()
+    while producer is not None and producer.op_type == "Reshape" and producer.inputs[0] is not None:
+        producer = producer.inputs[0].producer()
+    return producer.op_type if producer is not None else ""
 
 
 Rounded = tuple[ir.Value, ir.Value, ir.Value]  # uint8 activations, their scale and zero point

@@ -35,17 +35,18 @@ class Scheme:
 class Profile:
     """A named set of schemes; the role of a layer is the last part of its name, as in down_proj.
 
-    `graphs` holds what is different by graph: a decoder reads all weights for one new token, an encoder
-    for many at once; and `layers` what is different for layers by name or pattern. `tables` is for
-    embeddings and, with `shared_tables`, for heads tied to one, which then read the same bytes.
-    `rotated` turns the reference model before it is traced (`rotate.py`), `compensated` rounds weights
-    by what calibration reads (`rounding.py`), and `cache` is what keys and values are kept as.
+    `alone` holds what is different for a graph that is the only one of its bundle: a decoder reads all
+    weights for one new token, while beside an encoder it has the rows of beams and batches. `layers` is
+    what is different for layers by name or pattern, and `tables` for embeddings and, with
+    `shared_tables`, for heads tied to one, which then read the same bytes. `rotated` turns the reference
+    model before it is traced (`rotate.py`), `compensated` rounds weights by what calibration reads
+    (`rounding.py`), and `cache` is what keys and values are kept as.
     """
 
     name: str
     default: Scheme
     tables: Scheme
-    graphs: dict[str, Scheme] = field(default_factory=dict)
+    alone: dict[str, Scheme] = field(default_factory=dict)
     roles: dict[str, Scheme] = field(default_factory=dict)
     layers: dict[str, Scheme] = field(default_factory=dict)
     shared_tables: bool = True
@@ -55,7 +56,7 @@ class Profile:
 
     def scheme(self, layer: str, graph: str) -> Scheme:
         """The scheme of the linear layer with this dotted name in that graph."""
-        usual = self.roles.get(_role(layer), self.graphs.get(graph, self.default))
+        usual = self.roles.get(_role(layer), self.alone.get(graph, self.default))
         return self._named(layer) or usual
 
     def table(self, layer: str) -> Scheme:
@@ -78,6 +79,10 @@ class Profile:
         """The same profile with some layers in float32, by names as in `matches`."""
         return replace(self, layers=dict.fromkeys(layers, FP32) | self.layers)
 
+    def among(self, graphs: Collection[str]) -> Profile:
+        """The same profile for a bundle of these graphs."""
+        return self if len(graphs) == 1 else replace(self, alone={})
+
     def caching(self, dtype: str | None) -> Profile:
         """The same profile with keys and values kept as float32 or int8; None changes nothing."""
         match dtype:
@@ -90,14 +95,14 @@ class Profile:
     @property
     def calibrated(self) -> bool:
         """Whether it wants to know what the layers of a model are given."""
-        kinds = {scheme.kind for scheme in (self.default, *self.graphs.values())}
+        kinds = {scheme.kind for scheme in (self.default, *self.alone.values())}
         return "channel8" in kinds or self.compensated or self.cache == "int8"
 
     def to_dict(self, graphs: Iterable[str]) -> dict[str, Any]:
         """For the manifest of a bundle with these graphs."""
         return {
             "name": self.name,
-            "graphs": {graph: asdict(self.graphs.get(graph, self.default)) for graph in graphs},
+            "graphs": {graph: asdict(self.alone.get(graph, self.default)) for graph in graphs},
             "tables": asdict(self.tables),
             "roles": {role: asdict(scheme) for role, scheme in self.roles.items()},
             "layers": {name: asdict(scheme) for name, scheme in self.layers.items()},
@@ -134,6 +139,7 @@ PROFILES = {
         SMALL,
         rotated=True,
         compensated=True,
+        cache="int8",
     ),
     # Integer products alone: the same to the last bit, and fast, on x86, Arm and WebAssembly.
     "int8-portable": Profile(
@@ -145,6 +151,7 @@ PROFILES = {
         shared_tables=False,
         rotated=True,
         compensated=True,
+        cache="int8",
     ),
     "int4": Profile(
         "int4",
@@ -154,6 +161,7 @@ PROFILES = {
         SMALL,
         rotated=True,
         compensated=True,
+        cache="int8",
     ),
 }
 

@@ -15,6 +15,8 @@ from satchel.quantize.calibrate import Statistics
 
 STRENGTH = 0.5  # how much of the difference the weights take over
 LEAST = 1e-5
+# Of the median channel's reach: one that calibration hardly saw may go as far in another text.
+FLOOR = 0.25
 
 
 @torch.no_grad()
@@ -34,7 +36,8 @@ def smooth(model: nn.Module, statistics: Statistics) -> None:
             above, rows = mlp.up_proj, slice(None)
         else:
             continue
-        reach = torch.from_numpy(statistics.largest(below)).clamp(min=LEAST)
+        reach = torch.from_numpy(statistics.largest(below))
+        reach = reach.clamp(min=max(LEAST, FLOOR * float(reach.median())))
         columns = mlp.down_proj.weight.data.abs().amax(0).clamp(min=LEAST)
         factors = reach**STRENGTH / columns ** (1 - STRENGTH)
         factors /= factors.log().mean().exp()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -167,7 +168,7 @@ class DecoderRecipe:
         Attention keeps much at the first position, whose key has a length of its own for each kind of
         token: an int8 cache must have met them.
         """
-        tokenizer = Tokenizer.from_buffer(self.tokenizer)
+        tokenizer = self._encoder
         ids = tokenizer.encode("\n".join(self.calibration)).ids
         size = min(quality.WINDOW, self.context)
         starts = range(0, len(ids), max(size, len(ids) // CALIBRATION_WINDOWS))
@@ -177,9 +178,9 @@ class DecoderRecipe:
         windows += [[token, *ids[: BEHIND - 1]] for token in special]
         some = self.calibration[:: max(1, len(self.calibration) // BEGINNINGS)]
         windows += [list(tokenizer.encode(text).ids)[:BEHIND] for text in some]
-        return windows + self._conversations(tokenizer, list(self.calibration))
+        return windows + self._conversations(self.calibration)
 
-    def _conversations(self, tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
+    def _conversations(self, texts: Sequence[str]) -> list[list[int]]:
         """Texts as turns of conversations, in the format of the checkpoint, if it has one."""
         if self.chat is None:
             return []
@@ -189,12 +190,20 @@ class DecoderRecipe:
             messages = [
                 {"role": roles[place % 2], "content": turn} for place, turn in enumerate(turns)
             ]
-            ids = encode_chat(tokenizer, ChatFormat.from_dict(self.chat), messages, True)
+            ids = encode_chat(self._encoder, ChatFormat.from_dict(self.chat), messages, True)
             found.append(ids[: self.context])
         return found
 
     def answer(self) -> NDArray[np.float32]:
-        return self.logits(self.probe_ids[: min(ANSWER_TOKENS, self.context)])
+        """Logits of the shipped text and of a conversation."""
+        texts = [self.probe_ids, *self._conversations(quality.sentences())[-1:]]
+        return np.concatenate(
+            [self.logits(ids[: min(ANSWER_TOKENS, self.context)]) for ids in texts]
+        )
+
+    @cached_property
+    def _encoder(self) -> Tokenizer:
+        return Tokenizer.from_buffer(self.tokenizer)
 
     def loss(self, expected: NDArray[np.float32], found: NDArray[np.float32]) -> float:
         """The mean divergence of logits."""
@@ -230,8 +239,7 @@ class DecoderRecipe:
 
     def _in_conversation(self, decoder: GraphDecoder) -> list[Check]:
         """Divergence where a conversation's special tokens stand, which no text has."""
-        tokenizer, texts = Tokenizer.from_buffer(self.tokenizer), quality.sentences()
-        found = self._conversations(tokenizer, texts)
+        found = self._conversations(quality.sentences())
         if not found:
             return []
         divergence = check.mean_kl(self.logits(found[-1]), decoder.logits(found[-1]))

@@ -42,6 +42,7 @@ from satchel.runtime.bundle import Bundle, Manifest
 from satchel.runtime.errors import FidelityError, UsageError, shown
 
 FEWEST_WORDS = 100  # to calibrate on
+FREE = 0.004  # mean divergence that an int8 cache may cost, unless it was asked for
 SMALL = 1 << 28  # bytes that are worth no second reading of the calibration
 RECIPES: dict[str, Any] = {
     "decoder": DecoderRecipe,
@@ -88,7 +89,9 @@ def pack(
     checkpoint = open_source(str(source), revision)
     recipe = _recipe(checkpoint, wishes, stage)
     with publish.staged(out) as folder:
-        chosen, checks, statistics = _prepared(recipe, chosen, stage)
+        chosen, checks, statistics = _prepared(recipe, chosen.among(recipe.graphs), stage)
+        if cache is None:
+            chosen = _with_free_cache(recipe, chosen, statistics)
         if tune is not None:
             chosen = _tuned(recipe, chosen, statistics, tune, stage)
         traced = {}
@@ -167,6 +170,23 @@ def _observed(recipe: Recipe, role: str, part: nn.Module, stage: Stage) -> Stati
     budget = max(weights // 2, SMALL)
     statistics.moment = Moments(part, lambda: recipe.feed(role, quiet), budget)
     return statistics
+
+
+def _with_free_cache(recipe: Recipe, chosen: Profile, statistics: dict[str, Statistics]) -> Profile:
+    """The profile with a float32 cache where keys and values in int8 would cost more than FREE."""
+    seen = statistics.get("decoder")
+    if not cache8.kept(chosen, seen):
+        return chosen
+    assert seen is not None
+    before = recipe.answer()
+    with cache8.rounding(recipe.parts["decoder"], seen.caches):
+        cost = recipe.loss(before, recipe.answer())
+    if cost <= FREE:
+        return chosen
+    recipe.notes.append(
+        f"the cache stays float32: int8 would cost a divergence of {cost:.2g}; --cache int8 for that"
+    )
+    return dataclasses.replace(chosen, cache="float32")
 
 
 def _tuned(
