@@ -19,7 +19,8 @@ import onnx_ir as ir
 
 from satchel.quantize import channels
 from satchel.quantize.calibrate import Statistics
-from satchel.quantize.nodes import MICROSOFT, Replacement, layer_name, operands
+from satchel.quantize.channels import Channels
+from satchel.quantize.nodes import MICROSOFT, Replacement, layer_name, operands, weight_of
 from satchel.quantize.rounding import Array
 
 SMALLEST = 1e-12  # of a scale, where a token is all zeros
@@ -51,10 +52,34 @@ def linear(new: Replacement, statistics: Statistics, moment: Array | None) -> No
         rounded, scale, zero = _by_calibration(new, x, float(low.min()), float(high.max()))
     else:
         rounded, scale, zero = _by_token(new, x, FLOORS.get(operator))
-    quantized = channels.quantize(matrix, moment)
-    values = new.initializer(f"{name}.weight.int8", quantized.values)
-    scales = new.initializer(f"{name}.weight.int8.scales", quantized.scales)
-    inputs = [rounded, values, scale, scales, zero]
+    _multiply(new, (rounded, scale, zero), channels.quantize(matrix, moment), bias, static)
+
+
+def head(new: Replacement, table: Channels) -> None:
+    """Lower a ``satchel::Linear`` whose weight is a table too, and must stay what it is for that."""
+    x, _, bias = operands(new.source)
+    _multiply(new, _by_token(new, x, None), table, bias, static=False)
+
+
+def embedding(new: Replacement, ids: ir.Value, table: Channels) -> None:
+    """Lower a ``satchel::Embedding``: a row is a column of what the head multiplies by."""
+    values, scales = _weight(new, table)
+    column = new.initializer(f"{scales.name}.rows", table.scales[:, None])  # a view: the same bytes
+    rows = new.add("Gather", [values, ids], axis=1)  # [width, ...]
+    rows = new.add("Transpose", [rows], perm=_turned(ids))
+    rows = new.add("Cast", [rows], to=int(ir.DataType.FLOAT))
+    new.add("Mul", [rows, new.add("Gather", [column, ids], axis=0)])
+
+
+Rounded = tuple[ir.Value, ir.Value, ir.Value]  # uint8 activations, their scale and zero point
+
+
+def _multiply(
+    new: Replacement, rounded: Rounded, weight: Channels, bias: ir.Value | None, static: bool
+) -> None:
+    x, scale, zero = rounded
+    values, scales = _weight(new, weight)
+    inputs = [x, values, scale, scales, zero]
     if bias is None:
         new.add("MatMulIntegerToFloat", inputs, MICROSOFT)
     elif static:
@@ -63,15 +88,23 @@ def linear(new: Replacement, statistics: Statistics, moment: Array | None) -> No
         new.add("Add", [new.add("MatMulIntegerToFloat", inputs, MICROSOFT), bias])
 
 
+def _weight(new: Replacement, found: Channels) -> tuple[ir.Value, ir.Value]:
+    name = f"{weight_of(new.source).name}.int8"
+    return new.initializer(name, found.values), new.initializer(f"{name}.scales", found.scales)
+
+
+def _turned(ids: ir.Value) -> list[int]:
+    """The permutation that puts the first axis of [width, *ids] last."""
+    assert ids.shape is not None
+    return [*range(1, len(ids.shape) + 1), 0]
+
+
 def _made_by(x: ir.Value) -> str:
     """The operator whose numbers these are, in whatever shape."""
     producer = x.producer()
     while producer is not None and producer.op_type == "Reshape" and producer.inputs[0] is not None:
         producer = producer.inputs[0].producer()
     return producer.op_type if producer is not None else ""
-
-
-Rounded = tuple[ir.Value, ir.Value, ir.Value]  # uint8 activations, their scale and zero point
 
 
 def _by_calibration(new: Replacement, x: ir.Value, low: float, high: float) -> Rounded:

@@ -2,8 +2,8 @@
 
 ``satchel::Linear`` (x, weight [out, in], bias?) becomes FusedMatMul, MatMulNBits or
 MatMulIntegerToFloat, and ``satchel::Embedding`` (weight [rows, width], ids) becomes Gather or
-GatherBlockQuantized. A weight that several layers share, as a tied embedding does, is quantised once
-and stays one array in memory, which the writer stores once.
+GatherBlockQuantized. A weight that several layers share, as a tied embedding does, is quantised once and
+stays one array in memory, which the writer stores once.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from satchel.quantize import blocks, cache8, channel8, norms
+from satchel.quantize import blocks, cache8, channel8, channels, norms
 from satchel.quantize.calibrate import Statistics
 from satchel.quantize.nodes import MICROSOFT, Replacement, layer_name, operands, shape, weight_of
 from satchel.quantize.profile import FP32, Profile, Scheme
@@ -22,6 +22,7 @@ from satchel.quantize.rounding import Array
 
 ABSTRACT = "satchel"
 FEW_OUTPUTS = 32  # a head of a few labels: quantising it saves nothing
+FEW_ROWS = 1024  # a table of no more than these stays float32 where its head has another scheme
 
 
 def lower(
@@ -67,17 +68,19 @@ class _Layers:
     ) -> None:
         self.profile, self.role, self.statistics = profile, role, statistics
         self.quantized: dict[str, tuple[blocks.Blocks, list[ir.Value | None]]] = {}
+        self.channels: dict[str, channels.Channels] = {}
         self.tables = {layer_name(node) for node in nodes if node.op_type == "Embedding"}
 
     def linear(self, new: Replacement) -> None:
         name = layer_name(new.source)
-        if self._shared(new.source):  # both read the same bytes
-            scheme = self._table_scheme(new.source)
-        else:
-            scheme = self.profile.scheme(name, self.role)
-        match scheme.kind:
+        scheme = self.profile.scheme(name, self.role)
+        table = self._table_scheme(new.source) if name in self.tables else FP32
+        shared = table != FP32  # both read the same bytes
+        match (table if shared else scheme).kind:
             case "blocks8" | "blocks4":
-                self._matmul(new, scheme)
+                self._matmul(new, table if shared else scheme)
+            case "channel8" if shared:
+                channel8.head(new, self._channels(new))
             case "channel8" if shape(weight_of(new.source))[0] > FEW_OUTPUTS:
                 channel8.linear(new, self.statistics, self._moment(new.source, scheme))
             case _:
@@ -86,13 +89,19 @@ class _Layers:
     def embedding(self, new: Replacement) -> None:
         weight, ids = new.source.inputs
         scheme = self._table_scheme(new.source)
-        assert weight is not None
-        if scheme.kind == "fp32":
-            new.add("Gather", [weight, ids], axis=0)
-            return
+        assert weight is not None and ids is not None
+        match scheme.kind:
+            case "fp32":
+                new.add("Gather", [weight, ids], axis=0)
+            case "channel8":
+                channel8.embedding(new, ids, self._channels(new))
+            case _:
+                self._block_rows(new, ids, scheme)
+
+    def _block_rows(self, new: Replacement, ids: ir.Value, scheme: Scheme) -> None:
         quantized, inputs = self._blocks(new, scheme)
         rows = quantized.values.reshape(len(quantized.values), -1)  # a view: the same bytes
-        values = new.initializer(f"{weight.name}.rows", rows)
+        values = new.initializer(f"{weight_of(new.source).name}.rows", rows)
         new.add(
             "GatherBlockQuantized",
             [values, ids, *inputs],
@@ -104,10 +113,23 @@ class _Layers:
         )
 
     def _table_scheme(self, node: ir.Node) -> Scheme:
-        """The scheme of a table; one whose rows no block divides stays float32."""
+        """The scheme of a table and a head tied to it; float32 where it is small or no block divides
+        its rows, and then the head has a scheme of its own."""
         scheme = self.profile.table(layer_name(node))
-        width = shape(weight_of(node))[1]
+        rows, width = shape(weight_of(node))
+        if scheme.kind == "channel8":
+            return scheme if rows > FEW_ROWS else FP32
         return scheme if scheme.block and blocks.fitting(scheme.block, width) else FP32
+
+    def _channels(self, new: Replacement) -> channels.Channels:
+        """A table per channel, the same for embedding and head."""
+        weight = weight_of(new.source)
+        name = str(weight.name)
+        if name not in self.channels:
+            assert weight.const_value is not None
+            matrix = np.asarray(weight.const_value.numpy(), np.float32)
+            self.channels[name] = channels.quantize(matrix)
+        return self.channels[name]
 
     def _matmul(self, new: Replacement, scheme: Scheme) -> None:
         x, weight, bias = operands(new.source)
@@ -145,13 +167,10 @@ class _Layers:
             self.quantized[name] = quantized, inputs
         return self.quantized[name]
 
-    def _shared(self, node: ir.Node) -> bool:
-        return self.profile.shared_tables and layer_name(node) in self.tables
-
     def _moment(self, node: ir.Node, scheme: Scheme) -> Array | None:
-        """The moment of a layer's inputs, where the profile makes use of it; a table has none."""
+        """The moment of a layer's inputs, where the profile makes use of it."""
         name = layer_name(node)
-        if not self.profile.compensates(scheme) or name in self.tables:
+        if not self.profile.compensates(scheme):
             return None
         return self.statistics.moment(name)
 

@@ -55,10 +55,10 @@ class Replacement:
         self.nodes: list[ir.Node] = []
 
     def add(
-        self, op: str, inputs: Sequence[ir.Value | None], domain: str = "", **attributes: int
+        self, op: str, inputs: Sequence[ir.Value | None], domain: str = "", **attributes: Any
     ) -> ir.Value:
         """Append a node with one output; the last one's takes the place of the abstract node's."""
-        attrs = [ir.AttrInt64(name, value) for name, value in attributes.items()]
+        attrs = ir.convenience.convert_attributes(attributes)
         name = f"{layer_name(self.source)}/{op}/{self.source.name}/{len(self.nodes)}"
         node = ir.Node(domain, op, inputs, attrs, num_outputs=1, name=name)
         node.outputs[0].name = f"{name}:0"

@@ -37,10 +37,10 @@ class Profile:
 
     `alone` holds what is different for a graph that is the only one of its bundle: a decoder reads all
     weights for one new token, while beside an encoder it has the rows of beams and batches. `layers` is
-    what is different for layers by name or pattern, and `tables` for embeddings and, with
-    `shared_tables`, for heads tied to one, which then read the same bytes. `rotated` turns the reference
-    model before it is traced (`rotate.py`), `compensated` rounds weights by what calibration reads
-    (`rounding.py`), and `cache` is what keys and values are kept as.
+    what is different for layers by name or pattern, `tables` for embeddings and heads tied to one, which
+    read the same bytes, and `tables_beside` for those in a bundle of several graphs. `rotated` turns
+    the reference model before it is traced (`rotate.py`), `compensated` rounds weights by what
+    calibration reads (`rounding.py`), and `cache` is what keys and values are kept as.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Profile:
     alone: dict[str, Scheme] = field(default_factory=dict)
     roles: dict[str, Scheme] = field(default_factory=dict)
     layers: dict[str, Scheme] = field(default_factory=dict)
-    shared_tables: bool = True
+    tables_beside: Scheme | None = None
     rotated: bool = False
     compensated: bool = False
     cache: Literal["float32", "int8"] = "float32"
@@ -81,7 +81,9 @@ class Profile:
 
     def among(self, graphs: Collection[str]) -> Profile:
         """The same profile for a bundle of these graphs."""
-        return self if len(graphs) == 1 else replace(self, alone={})
+        if len(graphs) == 1:
+            return self
+        return replace(self, alone={}, tables=self.tables_beside or self.tables)
 
     def caching(self, dtype: str | None) -> Profile:
         """The same profile with keys and values kept as float32 or int8; None changes nothing."""
@@ -137,6 +139,7 @@ PROFILES = {
         BLOCKS8,
         {"decoder": BLOCKS8},
         SMALL,
+        tables_beside=CHANNEL8,
         rotated=True,
         compensated=True,
         cache="int8",
@@ -145,10 +148,9 @@ PROFILES = {
     "int8-portable": Profile(
         "int8-portable",
         CHANNEL8,
-        BLOCKS8,
+        CHANNEL8,
         {},
         SMALL,
-        shared_tables=False,
         rotated=True,
         compensated=True,
         cache="int8",
