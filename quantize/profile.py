@@ -36,11 +36,13 @@ class Profile:
     """A named set of schemes; the role of a layer is the last part of its name, as in down_proj.
 
     `alone` holds what is different for a graph that is the only one of its bundle: a decoder reads all
-    weights for one new token, while beside an encoder it has the rows of beams and batches. `layers` is
-    what is different for layers by name or pattern, `tables` for embeddings and heads tied to one, which
-    read the same bytes, and `tables_beside` for those in a bundle of several graphs. `rotated` turns
-    the reference model before it is traced (`rotate.py`), `compensated` rounds weights by what
-    calibration reads (`rounding.py`), and `cache` is what keys and values are kept as.
+    weights for one new token, while beside an encoder it has the rows of beams and batches. `roles` is
+    what is different by role, `spread` the same where the stream was rotated: its numbers are all alike,
+    so that a fixed scale does for them, and prompts gain by it. `layers` is what is different for layers
+    by name or pattern, `tables` for embeddings and heads tied to one, which read the same bytes, and
+    `tables_beside` for those in a bundle of several graphs. `rotated` turns the reference model before it
+    is traced (`rotate.py`), `compensated` rounds weights by what calibration reads (`rounding.py`), and
+    `cache` is what keys and values are kept as.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Profile:
     tables: Scheme
     alone: dict[str, Scheme] = field(default_factory=dict)
     roles: dict[str, Scheme] = field(default_factory=dict)
+    spread: dict[str, Scheme] = field(default_factory=dict)
     layers: dict[str, Scheme] = field(default_factory=dict)
     tables_beside: Scheme | None = None
     rotated: bool = False
@@ -74,6 +77,11 @@ class Profile:
         perplexity.
         """
         return self.compensated and scheme.kind in ("blocks4", "channel8")
+
+    def turned(self, changes: Collection[str]) -> Profile:
+        """The same profile once the reference model was turned: `changes` as `rotate` names them."""
+        roles = self.roles | (self.spread if "stream" in changes else {})
+        return replace(self, rotated=bool(changes), roles=roles)
 
     def keeping(self, layers: Collection[str]) -> Profile:
         """The same profile with some layers in float32, by names as in `matches`."""
@@ -140,6 +148,7 @@ PROFILES = {
         {"decoder": BLOCKS8},
         SMALL,
         tables_beside=CHANNEL8,
+        spread={"qkv_proj": CHANNEL8, "gate_up_proj": CHANNEL8},
         rotated=True,
         compensated=True,
         cache="int8",

@@ -185,8 +185,8 @@ class Seq2seqRecipe:
             self.calibration.extend(zip(sources, repeat(None)))
             self.calibration.extend(zip(few, targets, strict=True))
             # A model that repeats itself shows little of what its targets may hold.
-            texts = [[self.start, *source][:TARGET_TOKENS] for source in few]
-            self.calibration.extend(zip(few, texts, strict=True))
+            given = [[self.start, *source][:TARGET_TOKENS] for source in few]
+            self.calibration.extend(zip(few, given, strict=True))
         for source, target in stage("calibrating")(self.calibration):
             reading = self.read([source])
             if target is not None:

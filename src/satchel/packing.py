@@ -150,7 +150,7 @@ def _prepared(
     checks, before = [], recipe.answer() if chosen.rotated else None
     if before is not None:
         changes = [change for part in recipe.parts.values() for change in rotate(part)]
-        chosen = dataclasses.replace(chosen, rotated=bool(changes))
+        chosen = chosen.turned(changes)
         if changes:
             moved = distance(recipe.answer(), before)
             checks.append(Check("rotated against the checkpoint", moved, tolerance(before)))
