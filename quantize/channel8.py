@@ -24,12 +24,12 @@ from satchel.quantize.nodes import MICROSOFT, Replacement, layer_name, operands,
 from satchel.quantize.rounding import Array
 
 SMALLEST = 1e-12  # of a scale, where a token is all zeros
-NORMS = (
-    "LayerNormalization",
-    "SkipLayerNormalization",
-    "RMSNormalization",
-    "SkipSimplifiedLayerNormalization",
-)
+NORMS = {  # where their gain is, and their bias
+    "LayerNormalization": (1, 2),
+    "SkipLayerNormalization": (2, 3),
+    "RMSNormalization": (1,),
+    "SkipSimplifiedLayerNormalization": (2,),
+}
 BOUNDED = (*NORMS, "MultiHeadAttention", "GroupQueryAttention")
 FLOORS = {"Gelu": -0.1701, "QuickGelu": -0.2785, "Relu": 0.0}  # least values of activations
 FLOOR_STEPS = 24  # steps below zero for an activation with a floor, which leaves 231 above
@@ -48,7 +48,7 @@ def linear(new: Replacement, statistics: Statistics, moment: Array | None) -> No
             factors = channels.smoothing(matrix, statistics.largest(name))
             matrix, low, high = matrix * factors, low / factors, high / factors
             moment = None if moment is None else moment / factors / factors[:, None]
-            x = new.add("Mul", [x, new.initializer(f"{name}.smoothing", 1 / factors)])
+            x = _divided(new, x, factors)
         rounded, scale, zero = _by_calibration(new, x, float(low.min()), float(high.max()))
     else:
         rounded, scale, zero = _by_token(new, x, FLOORS.get(operator))
@@ -97,6 +97,21 @@ def _turned(ids: ir.Value) -> list[int]:
     """The permutation that puts the first axis of [width, *ids] last."""
     assert ids.shape is not None
     return [*range(1, len(ids.shape) + 1), 0]
+
+
+def _divided(new: Replacement, x: ir.Value, factors: Array) -> ir.Value:
+    """What a norm gives over `factors`: by its gain, if nobody else reads it, or by a node."""
+    name, norm = layer_name(new.source), x.producer()
+    if norm is None or norm.op_type not in NORMS or len(x.uses()) > 1 or x.is_graph_output():
+        return new.add("Mul", [x, new.initializer(f"{name}.smoothing", 1 / factors)])
+    weights = [norm.inputs[place] for place in NORMS[norm.op_type] if place < len(norm.inputs)]
+    for place, weight in zip(NORMS[norm.op_type], weights, strict=False):
+        if weight is None:
+            continue
+        assert weight.const_value is not None
+        smoothed = weight.const_value.numpy().astype(np.float32) / factors
+        norm.replace_input_with(place, new.initializer(f"{weight.name}.smoothed", smoothed))
+    return x
 
 
 def _made_by(x: ir.Value) -> str:
