@@ -110,7 +110,7 @@ def _divided(new: Replacement, x: ir.Value, factors: Array) -> ir.Value:
             continue
         assert weight.const_value is not None
         smoothed = weight.const_value.numpy().astype(np.float32) / factors
-        norm.replace_input_with(place, new.initializer(f"{weight.name}.smoothed", smoothed))
+        norm.replace_input_with(place, new.initializer(f"{name}.smoothed.{place}", smoothed))
     return x
 
 

@@ -43,8 +43,22 @@ def made(act: str, outputs: int = HIDDEN) -> tuple[Sandwich, torch.Tensor]:
     return model, torch.randn(BATCH, LENGTH, INPUTS)
 
 
+class Stack(torch.nn.Module):
+    """Two norms whose gains are equal, as after a rotation, with linear layers that are not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norms = torch.nn.ModuleList(layers.RMSNorm(INPUTS, 1e-5) for _ in range(2))
+        self.linears = torch.nn.ModuleList(layers.Linear(INPUTS, INPUTS) for _ in range(2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for norm, linear in zip(self.norms, self.linears, strict=True):
+            x = linear(norm(x))
+        return x
+
+
 def lowered(
-    model: Sandwich, x: torch.Tensor, statistics: Statistics | None
+    model: torch.nn.Module, x: torch.Tensor, statistics: Statistics | None
 ) -> tuple[Any, Counter[str]]:
     shapes = ({0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC},)
     program = torch.onnx.export(
@@ -59,14 +73,14 @@ def lowered(
     return (lambda array: session.run(None, {name: array})[0]), kinds
 
 
-def calibrated(model: Sandwich, x: torch.Tensor) -> Statistics:
+def calibrated(model: torch.nn.Module, x: torch.Tensor) -> Statistics:
     with watched(model) as statistics, torch.inference_mode():
         model(x[:2])
         model(x[2:])
     return statistics
 
 
-def error(run: Any, model: Sandwich, x: torch.Tensor) -> float:
+def error(run: Any, model: torch.nn.Module, x: torch.Tensor) -> float:
     with torch.inference_mode():
         expected = model(x).numpy()
     return float(np.abs(run(x.numpy()) - expected).max() / np.abs(expected).max())
@@ -86,6 +100,16 @@ def test_smoothing_helps_where_one_channel_goes_far() -> None:
     model, x = made("gelu")
     smoothed, plain = lowered(model, x, calibrated(model, x))[0], lowered(model, x, None)[0]
     assert error(smoothed, model, x) < 0.6 * error(plain, model, x)
+
+
+def test_smoothing_goes_into_the_gain_of_each_norm() -> None:
+    torch.manual_seed(0)
+    model, x = Stack().eval(), torch.randn(BATCH, LENGTH, INPUTS)
+    model.linears[0].weight.data[:, 3] *= 20  # each layer wants factors of its own
+    model.linears[1].weight.data[:, 9] *= 20
+    run, kinds = lowered(model, x, calibrated(model, x))
+    assert kinds["MatMulIntegerToFloat"] == 2 and kinds["Mul"] == 0
+    assert error(run, model, x) < 0.06
 
 
 def test_a_token_depends_on_itself_alone() -> None:
