@@ -29,7 +29,7 @@ help:
 	@echo "make bench-encoders measure against OpenVINO, optimum-onnx and PyTorch (minutes)"
 	@echo "make bench-seq2seq measure against CTranslate2 (minutes)"
 	@echo "make bench-lookup  measure prompt lookup against the same without (minutes)"
-	@echo "make bench-large   export 1.1 billion random weights, measure memory and speed (half an hour)"
+	@echo "make bench-large   export 1.1 billion random weights, measure memory and speed (a quarter of an hour)"
 	@echo "make install-size  measure what an app has to install"
 
 setup: $(VENV)/ready
