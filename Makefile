@@ -16,7 +16,7 @@ export ORT_DISABLE_TELEMETRY = 1
 export TOKENIZERS_PARALLELISM = false
 
 .PHONY: help setup demo demo-search demo-g2p test test-all check bench bench-encoders \
-	bench-seq2seq bench-lookup install-size clean
+	bench-seq2seq bench-lookup bench-large install-size clean
 
 help:
 	@echo "make demo          export SmolLM2-135M-Instruct to int8 and let it answer"
@@ -29,6 +29,7 @@ help:
 	@echo "make bench-encoders measure against OpenVINO, optimum-onnx and PyTorch (minutes)"
 	@echo "make bench-seq2seq measure against CTranslate2 (minutes)"
 	@echo "make bench-lookup  measure prompt lookup against the same without (minutes)"
+	@echo "make bench-large   export 1.1 billion random weights, measure memory and speed (a quarter of an hour)"
 	@echo "make install-size  measure what an app has to install"
 
 setup: $(VENV)/ready
@@ -83,6 +84,9 @@ bench-seq2seq: | setup
 
 bench-lookup: $(DEMO)/manifest.json
 	$(BIN)/python benchmarks/lookup.py $(DEMO)
+
+bench-large: | setup
+	$(BIN)/python benchmarks/large.py
 
 install-size: setup
 	$(BIN)/python benchmarks/install_size.py

@@ -59,7 +59,7 @@ def main() -> None:
     options = _options()
     try:
         bundles = [open_bundle(folder) for folder in options.bundle]
-        ids = _ids(bundles)
+        ids = text_ids(bundles)
     except SatchelError as error:
         sys.exit(f"{error}\nRun `make demo` to make {BUNDLE.relative_to(ROOT)}, or give --bundle")
     os.environ |= OFFLINE | {"OMP_NUM_THREADS": str(options.threads)}
@@ -73,8 +73,8 @@ def main() -> None:
     others += [one for peer in options.peers for one in decoder_peers.prepared(peer, settings)]
     entrants = [ours, *others]
     _measure_quality(entrants, Quality(home.folder, ids, options.windows))
-    _measure_speed(entrants, options.rounds)
-    _measure_fresh(entrants, 1 if options.quick else FRESH_ROUNDS)
+    measure_speed(entrants, options.rounds, SPEEDS)
+    measure_fresh(entrants, 1 if options.quick else FRESH_ROUNDS)
     reached = (machine.measure(), entrants, decoder_report.FIGURES)
     page = decoder_report.tables(ours, others, options.threads)
 
@@ -117,7 +117,7 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _ids(bundles: list[Bundle]) -> list[int]:
+def text_ids(bundles: list[Bundle]) -> list[int]:
     """The ids of the shipped text: every engine reads the same prompts from them."""
     text = TEXT.read_text("utf-8")
     found = [load_tokenizer(bundle.path(TOKENIZER)).encode(text).ids for bundle in bundles]
@@ -144,18 +144,18 @@ def _measure_quality(entrants: list[DecoderEntrant], quality: Quality) -> None:
     quality.forget()
 
 
-def _measure_speed(entrants: list[DecoderEntrant], rounds: int) -> None:
+def measure_speed(entrants: list[DecoderEntrant], rounds: int, speeds: dict[Figure, Work]) -> None:
     """Workers that stay loaded answer in turns; the first round warms up and is not kept."""
     workers: dict[str, Worker] = {}
 
     def load(entrant: DecoderEntrant, _: Any, number: int) -> None:
-        texts = max(work.texts for work in SPEEDS.values()) if entrant.batches else 1
+        texts = max(work.texts for work in speeds.values()) if entrant.batches else 1
         worker = workers[entrant.name] = Worker(_started(entrant, CONTEXT, texts))
         entrant.versions = worker.ready["versions"]
         check_prompts_differ(worker)
 
     def measure(entrant: DecoderEntrant, figure: Figure, number: int) -> None:
-        work = SPEEDS[figure]
+        work = speeds[figure]
         if work.texts > 1 and not entrant.batches:
             return
         answer = ask(workers[entrant.name], work, number % PROMPTS * STRIDE)
@@ -167,13 +167,13 @@ def _measure_speed(entrants: list[DecoderEntrant], rounds: int) -> None:
     try:
         in_turns(entrants, 1, ["load"], load)
         say(f"measuring speed, {rounds} rounds")
-        in_turns(entrants, rounds + 1, list(SPEEDS), measure)
+        in_turns(entrants, rounds + 1, list(speeds), measure)
     finally:
         for worker in workers.values():
             worker.close()
 
 
-def _measure_fresh(entrants: list[DecoderEntrant], rounds: int) -> None:
+def measure_fresh(entrants: list[DecoderEntrant], rounds: int) -> None:
     """Load time and memory of processes that have done nothing else."""
 
     def measure(entrant: DecoderEntrant, _: Any, number: int) -> None:

@@ -59,7 +59,8 @@ class Moments:
     """The mean of x xᵀ over the inputs x of each linear layer, float32 [inputs, inputs].
 
     Those of a whole model would need more memory than its weights, so they are collected for some layers
-    at a time, in the order in which they are asked for.
+    at a time, `budget` bytes of them, in the order in which they are asked for: for the one that was, and
+    those behind it that are `wanted`.
     """
 
     def __init__(
@@ -67,8 +68,9 @@ class Moments:
         model: nn.Module,
         read: Callable[[], None],
         budget: int,
+        wanted: Callable[[str], bool] = lambda name: True,
     ) -> None:
-        self.model, self.read, self.budget = model, read, budget
+        self.model, self.read, self.budget, self.wanted = model, read, budget, wanted
         self.order = [name for name, part in model.named_modules() if isinstance(part, Linear)]
         self.held: dict[str, Array] = {}
 
@@ -77,7 +79,8 @@ class Moments:
         if name not in self.order:
             return None
         if name not in self.held:
-            self.held = self._collect(self.order[self.order.index(name) :])
+            behind = self.order[self.order.index(name) + 1 :]
+            self.held = self._collect([name, *filter(self.wanted, behind)])
         return self.held.pop(name, None)
 
     def _collect(self, names: Sequence[str]) -> dict[str, Array]:

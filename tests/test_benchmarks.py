@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -412,6 +413,27 @@ def test_seq2seq_without_peers(model: str, tmp_path: Path) -> None:
     assert [len(target) for target in entrant["found"]] == [64, 64]
     assert len(result["figures"]["satchel"]) == 8
     assert len(result["shares"]["satchel"]) == 4
+
+
+def test_large(tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    done = run(
+        "large.py", "--quick", "--threads", 1, "--home", tmp_path / "home",
+        "--json", out, "--markdown", tmp_path / "t.md",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "t.md").read_text("utf-8") == done.stdout
+    result = json.loads(out.read_text("utf-8"))
+    [entrant] = result["entrants"]
+    assert entrant["failure"] is None and len(result["figures"]["satchel"]) == 8
+    assert result["figures"]["satchel"]["peak memory of the export (MB)"]["max"] > 100
+    assert len(result["shares"]["satchel"]) == 2
+
+
+def test_the_large_checkpoint_has_1_1_billion_weights(bench: Any) -> None:
+    model = bench("large_model")
+    shapes = [shape for file in model.shards(model.CONFIG) for shape in file.values()]
+    assert sum(map(math.prod, shapes)) == 1_100_048_384  # as TinyLlama-1.1B
 
 
 def test_a_peer_that_cannot_be_made_is_shown_with_its_reason(bench: Any, tmp_path: Path) -> None:

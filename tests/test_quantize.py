@@ -13,7 +13,7 @@ import torch
 
 from satchel.models import layers, ops
 from satchel.quantize import channels
-from satchel.quantize.calibrate import Statistics, watched
+from satchel.quantize.calibrate import Moments, Statistics, watched
 from satchel.quantize.lower import lower
 from satchel.quantize.profile import named
 
@@ -149,6 +149,29 @@ def test_ranges_cover_all_that_was_read() -> None:
     np.testing.assert_array_equal(low, seen.amin(0).numpy())
     np.testing.assert_array_equal(high, seen.amax(0).numpy())
     assert not model.up_proj._forward_pre_hooks  # nothing stays behind
+
+
+def test_moments_are_read_for_layers_that_want_them() -> None:
+    model, x = made("relu")
+    readings = []
+
+    def read() -> None:
+        readings.append(0)
+        with torch.inference_mode():
+            model(x)
+
+    few = Moments(model, read, 1 << 20, wanted=lambda name: name == "down_proj")
+    assert few("up_proj") is not None and set(few.held) == {"down_proj"}
+    moment = few("down_proj")
+    assert moment is not None and len(readings) == 1
+    inputs = torch.relu(model.up_proj(model.norm(x))).flatten(0, -2).detach()
+    np.testing.assert_allclose(moment, inputs.T @ inputs / len(inputs), rtol=1e-4, atol=1e-5)
+    assert few("down_proj") is not None and len(readings) == 2  # it was given away
+    none = Moments(model, read, 1 << 20, wanted=lambda name: False)
+    assert none("up_proj") is not None and not none.held  # what is asked for is wanted
+    small = Moments(model, read, 1)
+    assert small("up_proj") is not None and not small.held
+    assert small("norm") is None
 
 
 def test_channels_round_to_the_nearest_step() -> None:

@@ -7,6 +7,7 @@ graphs, what the manifest says of them, and how they are proven.
 from __future__ import annotations
 
 import dataclasses
+import gc
 import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -157,18 +158,24 @@ def _prepared(
     statistics: dict[str, Statistics] = {}
     for role, part in recipe.parts.items() if chosen.calibrated else ():
         same = [statistics[other] for other in statistics if recipe.parts[other] is part]
-        statistics[role] = same[0] if same else _observed(recipe, role, part, stage)
+        statistics[role] = same[0] if same else _observed(recipe, role, part, chosen, stage)
     return chosen, checks, statistics
 
 
-def _observed(recipe: Recipe, role: str, part: nn.Module, stage: Stage) -> Statistics:
+def _observed(
+    recipe: Recipe, role: str, part: nn.Module, chosen: Profile, stage: Stage
+) -> Statistics:
     """What the layers of a part are given, once it has been smoothed by that."""
+
+    def compensated(name: str) -> bool:
+        return chosen.compensates(chosen.scheme(name, role))
+
     with watched(part) as statistics:
         recipe.feed(role, stage)
     smooth(part, statistics)
     weights = sum(parameter.nbytes for parameter in part.parameters())
     budget = max(weights // 2, SMALL)
-    statistics.moment = Moments(part, lambda: recipe.feed(role, quiet), budget)
+    statistics.moment = Moments(part, lambda: recipe.feed(role, quiet), budget, compensated)
     return statistics
 
 
@@ -264,6 +271,7 @@ def _exact_checks(
         return recipe.exact_checks(Bundle(exact, draft))
     finally:
         shutil.rmtree(exact)
+        gc.collect()  # runs refer to themselves, and hold the session with its copy of the weights
 
 
 def _write(
