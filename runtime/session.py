@@ -32,14 +32,16 @@ def open_session(
     """An InferenceSession of one of the bundle's graphs, its signature checked.
 
     `threads` defaults to the big physical cores this process may use. With `profile` it times every
-    node, and `end_profiling` writes that to a file whose path begins so.
+    node, and `end_profiling` writes that to a file whose path begins so. Threads wait busily for the next
+    run, but those of an encoder beside a decoder, which runs next on the same cores.
     """
     manifest = bundle.manifest
     _check_version(manifest.onnxruntime)
     graph = manifest.graphs.get(role)
     if graph is None:
         raise BundleError(f"the bundle has no {role} graph; it has {', '.join(manifest.graphs)}")
-    session = create_session(bundle.path(graph.file), threads, profile=profile)
+    waits = role == "decoder" or len(manifest.graphs) == 1
+    session = create_session(bundle.path(graph.file), threads, profile=profile, waits=waits)
     _check_signature(session, graph)
     return session
 
@@ -69,10 +71,11 @@ def create_session(
     threads: int | None = None,
     weights: Path | None = None,
     profile: Path | None = None,
+    waits: bool = True,
 ) -> Any:
     """An InferenceSession of a file, or of a graph in memory whose weights lie in a folder.
 
-    `threads` and `profile` are those of `open_session`.
+    `threads` and `profile` are those of `open_session`; `waits` keeps threads busy after a run.
     """
     if threads is not None and threads < 1:
         raise UsageError(f"threads = {threads}; expected at least 1")
@@ -84,6 +87,8 @@ def create_session(
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # errors come as exceptions, not as lines beside ours
     options.add_session_config_entry("session.intra_op.allow_spinning", "1")
+    if not waits:
+        options.add_session_config_entry("session.force_spinning_stop", "1")
     if _adds_in_16_bits():
         options.add_session_config_entry("session.x64quantprecision", "1")
     if weights is not None:
