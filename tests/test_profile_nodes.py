@@ -59,7 +59,7 @@ FAMILIES: dict[str, Case] = {
     "encoder-decoder": (
         lambda folder: save_seq2seq(folder, "t5"),
         "int8",
-        "MatMulNBits",
+        "MatMulIntegerToFloat",
         {
             "encoder": {"source 1x64": 1, "source 8x64": 1},
             "decoder": {"step of 1": 1, "step of 8": 1},
