@@ -131,7 +131,7 @@ class Run:
         self.reserve(lengths)
         call = self._for(ids, len(prompts))
         last = np.arange(len(prompts)) * ids.shape[1] + lengths - 1
-        return call(ids, lengths, last)
+        return self._read(call, ids, lengths, last)
 
     def append(self, tokens: Sequence[int], every: bool = False) -> Logits:
         """Add tokens to a single text; returns the last position's logits [1, vocab], or all."""
@@ -143,7 +143,7 @@ class Run:
             piece = ids[None, start : start + CHUNK]
             rows = np.arange(piece.size) if every else np.array([piece.size - 1])
             call = self._for(piece, len(rows))
-            logits = call(piece, self.lengths + piece.size, rows)
+            logits = self._read(call, piece, self.lengths + piece.size, rows)
             self.ids.extend(piece[0].tolist())
         return logits
 
@@ -151,7 +151,7 @@ class Run:
         """Add one token per row; rows that are not `active` keep their length. [batch, vocab]"""
         lengths = self.lengths + 1
         self.reserve(lengths)
-        logits = self._bound(1)(tokens[:, None], lengths, None)
+        logits = self._read(self._bound(1), tokens[:, None], lengths)
         if len(tokens) == 1:
             self.ids.append(int(tokens[0]))
         elif active is not None:
@@ -162,7 +162,7 @@ class Run:
         """Add up to FEW tokens to a single text; returns the logits after each, [count, vocab]."""
         lengths = self.lengths + len(tokens)
         self.reserve(lengths)
-        logits = self._bound(len(tokens))(np.array([tokens], np.int64), lengths, None)
+        logits = self._read(self._bound(len(tokens)), np.array([tokens], np.int64), lengths)
         self.ids.extend(tokens)
         return logits
 
@@ -206,6 +206,18 @@ class Run:
         if self.cache.reserve(longest):
             self._calls.clear()  # bound to the buffers before
 
+    def _read(
+        self,
+        call: _Call,
+        ids: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+        rows: NDArray[np.int64] | None = None,
+    ) -> Logits:
+        """Run the graph and advance the texts to `lengths`; the result is the call's own."""
+        logits = call(ids, lengths, rows)
+        self.lengths = lengths
+        return logits
+
     def _for(self, ids: NDArray[np.int64], rows: int) -> _Call:
         """A binding to read ids [batch, length] with; one id each, as targets begin, is a step."""
         return self._bound(1) if ids.shape[1] == 1 else _Call(self, ids.shape, rows)
@@ -222,21 +234,25 @@ class Run:
 
 
 class _Call:
-    """A binding for one shape of ids; calling it mutates the buffers and runs the graph."""
+    """A binding for one shape of ids; calling it mutates the buffers and runs the graph.
+
+    It does not refer to its run: what is kept of a text goes with the last who needs it, unswept.
+    """
 
     def __init__(
         self, run: Run, shape: tuple[int, ...], rows: int, logits: Logits | None = None
     ) -> None:
-        self.run = run
-        vocab_size = run.decoder.vocab_size
+        self.session, self.cancel = run.decoder.session, run.cancel
         self.buffers: dict[str, NDArray[Any]] = {
             "input_ids": np.zeros(shape, np.int64),
             "seqlens_k": np.zeros(shape[0], np.int32),
             "total_sequence_length": np.zeros(1, np.int32),
             "logit_rows": np.arange(rows, dtype=np.int64),
         }
-        self.logits = np.empty((rows, vocab_size), np.float32) if logits is None else logits
-        self.binding = run.decoder.session.io_binding()
+        self.logits = (
+            np.empty((rows, run.decoder.vocab_size), np.float32) if logits is None else logits
+        )
+        self.binding = self.session.io_binding()
         # Views of the arrays above, which must outlive the binding.
         views = {n: ort.OrtValue.ortvalue_from_numpy(array) for n, array in self.buffers.items()}
         for name, value in views.items():
@@ -251,16 +267,15 @@ class _Call:
     def __call__(
         self, ids: NDArray[np.int64], lengths: NDArray[np.int64], rows: NDArray[np.int64] | None
     ) -> Logits:
-        """Run and advance the texts to `lengths`; the result is overwritten by the next call."""
-        buffers, cancel = self.buffers, self.run.cancel
+        """Run for texts that then have these `lengths`; the next call overwrites the result."""
+        buffers = self.buffers
         buffers["input_ids"][:] = ids
         buffers["seqlens_k"][:] = lengths - 1
         buffers["total_sequence_length"][0] = lengths.max()
         if rows is not None:
             buffers["logit_rows"][:] = rows
-        with cancel.watching("running the decoder"):
-            self.run.decoder.session.run_with_iobinding(self.binding, cancel.options)
-        self.run.lengths = lengths
+        with self.cancel.watching("running the decoder"):
+            self.session.run_with_iobinding(self.binding, self.cancel.options)
         return self.logits
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +89,20 @@ def test_d02_a_batch_that_fills_the_context(exact: DecoderModel) -> None:
     assert [row.tokens for row in rows] == [
         exact.generate(prompt, max_new_tokens=9).tokens for prompt in prompts
     ]
+
+
+def test_a_text_is_let_go_without_the_garbage_collector(model: DecoderModel) -> None:
+    """Else its cache, and the session of a model that is gone, would wait for a sweep."""
+    gc.disable()
+    try:
+        run = model.decoder.start()
+        run.append([1, 2, 3])
+        run.step(np.array([4]))
+        gone = weakref.ref(run)
+        del run
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_d04_the_cache_grows_without_changing_ids(

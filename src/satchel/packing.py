@@ -7,7 +7,6 @@ graphs, what the manifest says of them, and how they are proven.
 from __future__ import annotations
 
 import dataclasses
-import gc
 import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -271,7 +270,6 @@ def _exact_checks(
         return recipe.exact_checks(Bundle(exact, draft))
     finally:
         shutil.rmtree(exact)
-        gc.collect()  # runs refer to themselves, and hold the session with its copy of the weights
 
 
 def _write(
