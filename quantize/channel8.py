@@ -20,7 +20,14 @@ import onnx_ir as ir
 from satchel.quantize import channels
 from satchel.quantize.calibrate import Statistics
 from satchel.quantize.channels import Channels
-from satchel.quantize.nodes import MICROSOFT, Replacement, layer_name, operands, weight_of
+from satchel.quantize.nodes import (
+    MICROSOFT,
+    Replacement,
+    layer_name,
+    matrix_of,
+    operands,
+    weight_of,
+)
 from satchel.quantize.rounding import Array
 
 SMALLEST = 1e-12  # of a scale, where a token is all zeros
@@ -37,9 +44,8 @@ FLOOR_STEPS = 24  # steps below zero for an activation with a floor, which leave
 
 def linear(new: Replacement, statistics: Statistics, moment: Array | None) -> None:
     """Lower the ``satchel::Linear`` that `new` replaces; `moment` is that of its inputs, if known."""
-    x, weight, bias = operands(new.source)
-    assert weight.const_value is not None
-    matrix = np.asarray(weight.const_value.numpy(), np.float32)
+    x, _, bias = operands(new.source)
+    matrix = matrix_of(new.source)
     name, operator = layer_name(new.source), _made_by(x)
     static = operator in BOUNDED and name in statistics.ranges
     if static:
@@ -104,13 +110,12 @@ def _divided(new: Replacement, x: ir.Value, factors: Array) -> ir.Value:
     name, norm = layer_name(new.source), x.producer()
     if norm is None or norm.op_type not in NORMS or len(x.uses()) > 1 or x.is_graph_output():
         return new.add("Mul", [x, new.initializer(f"{name}.smoothing", 1 / factors)])
-    weights = [norm.inputs[place] for place in NORMS[norm.op_type] if place < len(norm.inputs)]
-    for place, weight in zip(NORMS[norm.op_type], weights, strict=False):
-        if weight is None:
-            continue
-        assert weight.const_value is not None
-        smoothed = weight.const_value.numpy().astype(np.float32) / factors
-        norm.replace_input_with(place, new.initializer(f"{name}.smoothed.{place}", smoothed))
+    for place in NORMS[norm.op_type]:
+        weight = norm.inputs[place] if place < len(norm.inputs) else None
+        if weight is not None:
+            assert weight.const_value is not None
+            smoothed = weight.const_value.numpy().astype(np.float32) / factors
+            norm.replace_input_with(place, new.initializer(f"{name}.smoothed.{place}", smoothed))
     return x
 
 

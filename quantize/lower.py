@@ -11,18 +11,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import numpy as np
 import onnx_ir as ir
 
 from satchel.quantize import blocks, cache8, channel8, channels, norms
 from satchel.quantize.calibrate import Statistics
-from satchel.quantize.nodes import MICROSOFT, Replacement, layer_name, operands, shape, weight_of
+from satchel.quantize.nodes import (
+    MICROSOFT,
+    Replacement,
+    layer_name,
+    matrix_of,
+    operands,
+    shape,
+    weight_of,
+)
 from satchel.quantize.profile import FP32, Profile, Scheme
 from satchel.quantize.rounding import Array
 
 ABSTRACT = "satchel"
 FEW_OUTPUTS = 32  # a head of a few labels: quantising it saves nothing
-FEW_ROWS = 1024  # a table of no more than these stays float32 where its head has another scheme
+FEW_ROWS = 1024  # a `channel8` table of no more stays float32, and its head is a layer of its own
 
 
 def lower(
@@ -73,12 +80,13 @@ class _Layers:
 
     def linear(self, new: Replacement) -> None:
         name = layer_name(new.source)
-        scheme = self.profile.scheme(name, self.role)
-        table = self._table_scheme(new.source) if name in self.tables else FP32
-        shared = table != FP32  # both read the same bytes
-        match (table if shared else scheme).kind:
+        scheme = self._table_scheme(new.source) if name in self.tables else FP32
+        shared = scheme != FP32  # both read the same bytes
+        if not shared:
+            scheme = self.profile.scheme(name, self.role)
+        match scheme.kind:
             case "blocks8" | "blocks4":
-                self._matmul(new, table if shared else scheme)
+                self._matmul(new, scheme)
             case "channel8" if shared:
                 channel8.head(new, self._channels(new))
             case "channel8" if shape(weight_of(new.source))[0] > FEW_OUTPUTS:
@@ -123,12 +131,9 @@ class _Layers:
 
     def _channels(self, new: Replacement) -> channels.Channels:
         """A table per channel, the same for embedding and head."""
-        weight = weight_of(new.source)
-        name = str(weight.name)
+        name = layer_name(new.source)
         if name not in self.channels:
-            assert weight.const_value is not None
-            matrix = np.asarray(weight.const_value.numpy(), np.float32)
-            self.channels[name] = channels.quantize(matrix)
+            self.channels[name] = channels.quantize(matrix_of(new.source))
         return self.channels[name]
 
     def _matmul(self, new: Replacement, scheme: Scheme) -> None:
@@ -153,11 +158,9 @@ class _Layers:
         self, new: Replacement, scheme: Scheme
     ) -> tuple[blocks.Blocks, list[ir.Value | None]]:
         """The weight in blocks, and the initializers that go with its values."""
-        weight = weight_of(new.source)
-        name = str(weight.name)
+        name = str(weight_of(new.source).name)
         if name not in self.quantized:
-            assert weight.const_value is not None
-            matrix = np.asarray(weight.const_value.numpy(), np.float32)
+            matrix = matrix_of(new.source)
             block = blocks.fitting(scheme.block, matrix.shape[1]) or scheme.block
             moment = self._moment(new.source, scheme)
             quantized = blocks.quantize(matrix, block, blocks.BITS[scheme.kind], moment)
@@ -169,10 +172,9 @@ class _Layers:
 
     def _moment(self, node: ir.Node, scheme: Scheme) -> Array | None:
         """The moment of a layer's inputs, where the profile makes use of it."""
-        name = layer_name(node)
         if not self.profile.compensates(scheme):
             return None
-        return self.statistics.moment(name)
+        return self.statistics.moment(layer_name(node))
 
 
 def _fp32(new: Replacement) -> None:

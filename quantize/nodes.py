@@ -18,6 +18,13 @@ def weight_of(node: ir.Node) -> ir.Value:
     return value
 
 
+def matrix_of(node: ir.Node) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """The weight of an abstract node as float32 [outputs or rows, inputs or width]."""
+    weight = weight_of(node)
+    assert weight.const_value is not None
+    return np.asarray(weight.const_value.numpy(), np.float32)
+
+
 def operands(node: ir.Node) -> tuple[ir.Value, ir.Value, ir.Value | None]:
     """Input, weight and bias of an abstract linear layer."""
     x, weight, bias = (*node.inputs, None)[:3]

@@ -196,10 +196,15 @@ class DecoderRecipe:
 
     def answer(self) -> NDArray[np.float32]:
         """Logits of the shipped text and of a conversation."""
-        texts = [self.probe_ids, *self._conversations(quality.sentences())[-1:]]
+        texts = [self.probe_ids, *self._conversation]
         return np.concatenate(
             [self.logits(ids[: min(ANSWER_TOKENS, self.context)]) for ids in texts]
         )
+
+    @cached_property
+    def _conversation(self) -> list[list[int]]:
+        """The ids of one conversation, of shipped sentences; empty without a chat format."""
+        return self._conversations(quality.sentences())[-1:]
 
     @cached_property
     def _encoder(self) -> Tokenizer:
@@ -239,11 +244,14 @@ class DecoderRecipe:
 
     def _in_conversation(self, decoder: GraphDecoder) -> list[Check]:
         """Divergence where a conversation's special tokens stand, which no text has."""
-        found = self._conversations(quality.sentences())
-        if not found:
-            return []
-        divergence = check.mean_kl(self.logits(found[-1]), decoder.logits(found[-1]))
-        return [Check("mean KL in a conversation", divergence, MAX_MEAN_KL)]
+        return [
+            Check(
+                "mean KL in a conversation",
+                check.mean_kl(self.logits(ids), decoder.logits(ids)),
+                MAX_MEAN_KL,
+            )
+            for ids in self._conversation
+        ]
 
 
 def _open(bundle: Bundle) -> GraphDecoder:
