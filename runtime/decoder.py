@@ -214,7 +214,7 @@ class Run:
         rows: NDArray[np.int64] | None = None,
     ) -> Logits:
         """Run the graph and advance the texts to `lengths`; the result is the call's own."""
-        logits = call(ids, lengths, rows)
+        logits = call(self.cancel, ids, lengths, rows)
         self.lengths = lengths
         return logits
 
@@ -236,13 +236,14 @@ class Run:
 class _Call:
     """A binding for one shape of ids; calling it mutates the buffers and runs the graph.
 
-    It does not refer to its run: what is kept of a text goes with the last who needs it, unswept.
+    It does not refer to its run: what is kept of a text goes with the last who needs it, unswept. Nor
+    to what cancels it: a run that is kept serves many generations.
     """
 
     def __init__(
         self, run: Run, shape: tuple[int, ...], rows: int, logits: Logits | None = None
     ) -> None:
-        self.session, self.cancel = run.decoder.session, run.cancel
+        self.session = run.decoder.session
         self.buffers: dict[str, NDArray[Any]] = {
             "input_ids": np.zeros(shape, np.int64),
             "seqlens_k": np.zeros(shape[0], np.int32),
@@ -265,7 +266,11 @@ class _Call:
             run.decoder.sources.bind(self.binding)
 
     def __call__(
-        self, ids: NDArray[np.int64], lengths: NDArray[np.int64], rows: NDArray[np.int64] | None
+        self,
+        cancel: Cancel,
+        ids: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+        rows: NDArray[np.int64] | None,
     ) -> Logits:
         """Run for texts that then have these `lengths`; the next call overwrites the result."""
         buffers = self.buffers
@@ -274,8 +279,8 @@ class _Call:
         buffers["total_sequence_length"][0] = lengths.max()
         if rows is not None:
             buffers["logit_rows"][:] = rows
-        with self.cancel.watching("running the decoder"):
-            self.session.run_with_iobinding(self.binding, self.cancel.options)
+        with cancel.watching("running the decoder"):
+            self.session.run_with_iobinding(self.binding, cancel.options)
         return self.logits
 
 

@@ -40,7 +40,7 @@ def open_session(
     graph = manifest.graphs.get(role)
     if graph is None:
         raise BundleError(f"the bundle has no {role} graph; it has {', '.join(manifest.graphs)}")
-    waits = role == "decoder" or len(manifest.graphs) == 1
+    waits = role == "decoder" or "decoder" not in manifest.graphs
     session = create_session(bundle.path(graph.file), threads, profile=profile, waits=waits)
     _check_signature(session, graph)
     return session

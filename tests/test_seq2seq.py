@@ -267,3 +267,11 @@ def test_what_generation_config_recommends_is_done(model_type: str, tmp_path: Pa
     expected = theirs.generate(sources, generation_config=advice)
     assert [[START, *row.tokens, end] for row in found] == expected.tolist()
     assert all(row.tokens[0] == first and row.finish_reason == "eos" for row in found)
+
+
+def test_an_encoder_leaves_the_cores_to_its_decoder(bundle: Any) -> None:
+    stopping = "session.force_spinning_stop"
+    options = bundle.encoder.session.get_session_options()
+    assert options.get_session_config_entry(stopping) == "1"
+    with pytest.raises(RuntimeError):  # not set
+        bundle.decoder.session.get_session_options().get_session_config_entry(stopping)
