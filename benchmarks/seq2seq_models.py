@@ -31,7 +31,15 @@ MARIAN = {
     "activation_function": "swish",
     "scale_embedding": True,
 }
-TINY = {"vocab_size": 400, "d_model": 64}
+TINY = {
+    "t5": {"d_ff": 128, "num_layers": 2, "num_heads": 2},
+    "marian": {
+        "encoder_ffn_dim": 128,
+        "decoder_ffn_dim": 128,
+        "encoder_layers": 2,
+        "decoder_layers": 2,
+    },
+}
 MODELS = ("t5", "marian")
 
 
@@ -39,7 +47,8 @@ def settings(name: str) -> tuple[str, dict[str, Any]]:
     """The model type and the values of its config.json."""
     model_type, _, tiny = name.partition("-")
     values = {"t5": T5 | {"num_heads": 8} | T5_TOKENS, "marian": MARIAN}[model_type]
-    values = values | (TINY if tiny else {})
+    if tiny:
+        values = values | {"vocab_size": 400, "d_model": 64} | TINY[model_type]
     if model_type == "marian":
         pad = values["vocab_size"] - 1
         values |= {"pad_token_id": pad, "decoder_start_token_id": pad, "eos_token_id": 0}

@@ -13,7 +13,7 @@ from typing import Any
 
 import onnx_ir as ir
 
-from satchel.quantize import blocks, cache8, channel8, channels, norms
+from satchel.quantize import blocks, cache8, channel8, channels, norms, steps
 from satchel.quantize.calibrate import Statistics
 from satchel.quantize.nodes import (
     MICROSOFT,
@@ -53,8 +53,11 @@ def lower(
         new = Replacement(model.graph, node)
         layers.linear(new) if node.op_type == "Linear" else layers.embedding(new)
         new.carry_out()
-    if role == "decoder" and cache8.kept(profile, statistics):
-        cache8.lower(model.graph, statistics.caches)
+    if role == "decoder":
+        if cache8.kept(profile, statistics):
+            cache8.lower(model.graph, statistics.caches)
+        elif profile.paired:
+            steps.lower(model.graph)
     for name, value in list(model.graph.initializers.items()):
         if not value.uses():
             del model.graph.initializers[name]

@@ -41,8 +41,9 @@ class Profile:
     so that a fixed scale does for them, and prompts gain by it. `layers` is what is different for layers
     by name or pattern, `tables` for embeddings and heads tied to one, which read the same bytes, and
     `tables_beside` for those in a bundle of several graphs. `rotated` turns the reference model before it
-    is traced (`rotate.py`), `compensated` rounds weights by what calibration reads (`rounding.py`), and
-    `cache` is what keys and values are kept as.
+    is traced (`rotate.py`), `compensated` rounds weights by what calibration reads (`rounding.py`),
+    `cache` is what keys and values are kept as, and with `paired` a step over a float32 cache gives what
+    a prefill does (`steps.py`).
     """
 
     name: str
@@ -56,6 +57,7 @@ class Profile:
     rotated: bool = False
     compensated: bool = False
     cache: Literal["float32", "int8"] = "float32"
+    paired: bool = False
 
     def scheme(self, layer: str, graph: str) -> Scheme:
         """The scheme of the linear layer with this dotted name in that graph."""
@@ -91,7 +93,7 @@ class Profile:
         """The same profile for a bundle of these graphs."""
         if len(graphs) == 1:
             return self
-        return replace(self, alone={}, tables=self.tables_beside or self.tables)
+        return replace(self, alone={}, tables=self.tables_beside or self.tables, paired=False)
 
     def caching(self, dtype: str | None) -> Profile:
         """The same profile with keys and values kept as float32 or int8; None changes nothing."""
@@ -152,6 +154,7 @@ PROFILES = {
         rotated=True,
         compensated=True,
         cache="int8",
+        paired=True,
     ),
     # Integer products alone: the same to the last bit, and fast, on x86, Arm and WebAssembly.
     "int8-portable": Profile(
@@ -163,6 +166,7 @@ PROFILES = {
         rotated=True,
         compensated=True,
         cache="int8",
+        paired=True,
     ),
     "int4": Profile(
         "int4",
@@ -173,6 +177,7 @@ PROFILES = {
         rotated=True,
         compensated=True,
         cache="int8",
+        paired=True,
     ),
 }
 

@@ -57,12 +57,16 @@ class Graph:
 
 @dataclass(frozen=True)
 class CacheGeometry:
-    """Keys and values of a decoder: per layer two tensors [batch, kv_heads, capacity, head_dim]."""
+    """Keys and values of a decoder: per layer two tensors [batch, kv_heads, capacity, head_dim].
+
+    A call may write to `spare` positions behind the longest text.
+    """
 
     layers: int
     kv_heads: int
     head_dim: int
     dtype: str = "float32"
+    spare: int = 0
 
     @property
     def bytes_per_position(self) -> int:
@@ -197,12 +201,13 @@ class Manifest:
     def reads_ahead_exactly(self) -> bool:
         """Whether a decoder's logits are the same for ids read together and one by one.
 
-        A lone id takes another kernel, whose sums differ in the last bits. An int8 cache rounds them
-        away; int8 activations without one now and then make them larger. Of what was read in a source,
-        by attention in float32, that cannot be said.
+        A lone id takes another kernel, whose sums differ in the last bits, and int8 activations now and
+        then make that larger. An int8 cache rounds it away, and with a spare position there is no lone
+        id. Of what was read in a source, by attention in float32, that cannot be said.
         """
-        cache = self.cache is not None and self.cache.dtype == "int8"
-        return self.seq2seq is None and (cache or self.quantization.get("name") == "fp32")
+        cache = self.cache
+        exact = cache is not None and (cache.dtype == "int8" or cache.spare > 0)
+        return self.seq2seq is None and (exact or self.quantization.get("name") == "fp32")
 
     def to_json(self) -> str:
         """Text of manifest.json, the same for the same content."""
@@ -254,6 +259,8 @@ class Manifest:
                 raise BundleError(
                     f"{MANIFEST}: {name} = {shown(size)}; expected 1..{SIZE_LIMIT - 1}"
                 )
+        if cache is not None and cache.spare not in (0, 1):
+            raise BundleError(f"{MANIFEST}: spare = {shown(cache.spare)}; expected 0 or 1")
         if self.family == "encoder-decoder":
             self._check_seq2seq()
         if self.family in ("decoder", "encoder-decoder") and "decoder" in self.graphs:

@@ -66,12 +66,13 @@ class KVCache:
 
     def reserve(self, positions: int) -> bool:
         """Make room for `positions` per row, keeping what is there; True if buffers moved."""
+        positions += self.geometry.spare
         if positions <= self.capacity:
             return False
         capacity = max(FIRST_CAPACITY, self.capacity)
         while capacity < positions:
             capacity *= 2
-        capacity = min(capacity, self.context)
+        capacity = min(capacity, self.context + self.geometry.spare)
         block, grown = self._allocated(self.batch, capacity)
         for place, array in self.arrays.items():
             grown[place][:, :, : self.capacity] = array

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from satchel.runtime.source import Sources
 
 Logits = NDArray[np.float32]
-CHUNK = 256  # positions of a long prompt per run: bounds the memory of activations
+# Positions of a long prompt per run: bounds the memory of activations, and what attention works out only
+# to mask it.
+CHUNK = 128
 FEW = 16  # ids at most that are read ahead of a text, with its next
 
 

@@ -208,7 +208,7 @@ class Seq2seqRecipe:
         distance = float(np.abs(tensors - expected).max())
         reference, reading = self._reference(context), decoder.reading(found)
         # One query alone is multiplied by another kernel than several: int8 would round it elsewhere.
-        shared = check.batch_distance(reading, reading, self.target)
+        shared = check.distance(*check.in_a_batch(reading, reading, self.target))
         limit = check.tolerance(reference(self.target))
         return [
             Check("encoder against reference", distance, check.tolerance(expected)),

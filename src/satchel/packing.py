@@ -29,7 +29,7 @@ from satchel.pack_encoder import EncoderRecipe
 from satchel.pack_seq2seq import Seq2seqRecipe
 from satchel.pack_speech import SpeechRecipe
 from satchel.progress import Stage, quiet
-from satchel.quantize import cache8
+from satchel.quantize import cache8, steps
 from satchel.quantize.calibrate import Moments, Statistics, watched
 from satchel.quantize.lower import layer_names, lower
 from satchel.quantize.profile import Profile, matches, named
@@ -228,8 +228,11 @@ def _check_kept(keep_fp32: Collection[str], traced: dict[str, ir.Model]) -> None
 
 def _with_cache(draft: Manifest, chosen: Profile, statistics: dict[str, Statistics]) -> Manifest:
     """The manifest of a bundle whose cache is what `lower` makes of it."""
-    if draft.cache is None or not cache8.kept(chosen, statistics.get("decoder")):
+    if draft.cache is None:
         return draft
+    if not cache8.kept(chosen, statistics.get("decoder")):
+        spare = steps.SPARE if chosen.paired else 0
+        return dataclasses.replace(draft, cache=dataclasses.replace(draft.cache, spare=spare))
     graph = draft.graphs["decoder"]
     ports = dataclasses.replace(
         graph, inputs=cache8.ports(graph.inputs), outputs=cache8.ports(graph.outputs)

@@ -1,0 +1,80 @@
+"""Attention that no lone token is given, so that steps come out as a prefill does.
+
+Over a float32 cache, the kernel multiplies the weights of one token with the values in another way than
+those of several, and takes tokens in blocks, of which the last may have one. The sums differ in their
+last bits, which int8 activations behind them make larger now and then. An even number of tokens is never
+cut to one: so a token of zeros is added to an odd number. It comes after the others, which do not see
+it, and its keys and values lie where those of the next token will. A text read whole, in pieces or step
+by step then gives the same logits to the last bit.
+
+But for steps of several texts, which the operator takes one token at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from satchel.quantize.cache8 import ATTENTION
+from satchel.quantize.nodes import initializer
+
+SPARE = 1  # positions behind a text that are written to
+TOKENS = (0, 1, 2)  # of the operator's inputs: query, key and value, or all three in the first
+LENGTHS = (5, 6)  # seqlens_k, total_sequence_length
+ROPE = slice(7, 9)  # cos, sin
+
+
+def lower(graph: ir.Graph) -> None:
+    """Let every causal attention of `graph` have an even number of tokens."""
+    attentions = [node for node in graph if node.op_type == ATTENTION]
+    first = attentions[0]
+
+    def constant(*numbers: int) -> ir.Value:
+        return initializer(graph, f"steps.{numbers}", np.array(numbers, np.int64))
+
+    def before(node: ir.Node, op: str, *inputs: ir.Value | None, **attributes: int) -> ir.Value:
+        new = ir.node(op, inputs, attributes, name=f"steps/{op}/{graph.num_nodes()}")
+        new.outputs[0].name = f"{new.name}:0"
+        graph.insert_before(node, new)
+        return new.outputs[0]
+
+    ids = next(value for value in graph.inputs if value.name == "input_ids")
+    batch, length = (before(first, "Shape", ids, start=axis, end=axis + 1) for axis in (0, 1))
+    # A step of several texts counts as even.
+    count = before(first, "Max", length, before(first, "Min", batch, constant(2)))
+    odd = before(first, "Mod", count, constant(2))
+    # How many zeros in front of and behind each axis of [batch, length, columns].
+    pads = before(first, "Concat", constant(0, 0, 0, 0), odd, constant(0), axis=0)
+    more = before(first, "Cast", odd, to=ir.DataType.INT32)
+    lengths = [before(first, "Add", first.inputs[place], more) for place in LENGTHS]
+    for node in attentions:
+        for place in TOKENS:
+            if (value := node.inputs[place]) is not None:
+                node.replace_input_with(place, before(node, "Pad", value, pads))
+        for place, value in zip(LENGTHS, lengths, strict=True):
+            node.replace_input_with(place, value)
+        for place, table in list(enumerate(node.inputs))[ROPE]:
+            if table is not None:
+                node.replace_input_with(place, _longer(graph, table))
+        _cut(graph, node, [constant(0), length, constant(1)])
+
+
+def _longer(graph: ir.Graph, table: ir.Value) -> ir.Value:
+    """A table of positions with a row of zeros for the one behind the last."""
+    assert table.const_value is not None
+    rows = np.pad(table.const_value.numpy(), ((0, SPARE), (0, 0)))
+    return initializer(graph, f"{table.name}.longer", rows)
+
+
+def _cut(graph: ir.Graph, node: ir.Node, where: Sequence[ir.Value]) -> None:
+    """Leave of what `node` gives out the part of the tokens that are there: begin, end and axis."""
+    wide = node.outputs[0]
+    cut = ir.node("Slice", [wide, *where], name=f"{node.name}/Slice")
+    narrow = cut.outputs[0]
+    ir.convenience.replace_all_uses_with(wide, narrow)
+    cut.replace_input_with(0, wide)
+    narrow.name, narrow.shape, narrow.type = f"{wide.name}.cut", wide.shape, wide.type
+    wide.shape = None
+    graph.insert_after(node, cut)
