@@ -14,7 +14,7 @@ from satchel.models.decoder import Decoder
 from satchel.models.ops import OPSET, Cache
 from satchel.models.seq2seq import Context, Seq2seq
 from satchel.models.whisper import Model as Whisper
-from satchel.runtime.bundle import Port
+from satchel.runtime.manifest import Port
 
 WRAPPERS = re.compile(r"^module\.(model\.)?")  # attributes of the classes below
 DTYPES = {"int64": torch.int64, "int32": torch.int32, "float32": torch.float32}

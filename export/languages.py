@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from tokenizers import Tokenizer
 
 from satchel.models.checkpoint import Checkpoint
-from satchel.runtime.bundle import SOURCE, TARGET, Translation
+from satchel.runtime.bundle import SOURCE, TARGET
+from satchel.runtime.manifest import Translation
 
 
 def _codes(text: str) -> list[str]:

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from satchel.runtime.bundle import FORMAT, MANIFEST
 from satchel.runtime.errors import StorageError, UsageError, shown
+from satchel.runtime.manifest import FORMAT, MANIFEST
 
 LOST = (errno.EIO, errno.ENOSPC, errno.EDQUOT)  # a sync that says so means data is not on disk
 AT_FDCWD, RENAME_EXCHANGE = -100, 2

@@ -5,7 +5,7 @@ The names are those that other ONNX toolchains use, so a graph can be read and r
 
 from __future__ import annotations
 
-from satchel.runtime.bundle import PARTS, Port
+from satchel.runtime.manifest import PARTS, Port
 
 
 def past(layer: int, part: str) -> str:

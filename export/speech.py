@@ -8,8 +8,8 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from satchel.models.checkpoint import Checkpoint
-from satchel.runtime.bundle import Speech
 from satchel.runtime.errors import CheckpointError, shown
+from satchel.runtime.manifest import Speech
 
 TASKS = ("transcribe", "translate")
 TOKEN = re.compile(r"<\|(\w+)\|>")

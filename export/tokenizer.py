@@ -14,8 +14,8 @@ from tokenizers import Tokenizer
 from satchel.export.canonical import canonical
 from satchel.export.made_tokenizer import made_tokenizer
 from satchel.models.checkpoint import Checkpoint
-from satchel.runtime.bundle import Tokens
 from satchel.runtime.errors import CheckpointError, shown
+from satchel.runtime.manifest import Tokens
 
 SPECIAL = ("bos_token", "eos_token", "unk_token", "pad_token", "mask_token")
 SAMPLING_KEYS = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")

@@ -20,7 +20,7 @@ from satchel.models.layers import Attention
 from satchel.quantize.calibrate import Array, Range, Statistics, cached
 from satchel.quantize.nodes import initializer
 from satchel.quantize.profile import Profile
-from satchel.runtime.bundle import Port
+from satchel.runtime.manifest import Port
 
 ATTENTION = "GroupQueryAttention"
 PLACES = {"k_scale": 12, "v_scale": 13}  # of the operator's inputs

@@ -13,8 +13,8 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from satchel.runtime.bundle import PARTS, CacheGeometry
 from satchel.runtime.errors import LimitError
+from satchel.runtime.manifest import PARTS, CacheGeometry
 
 FIRST_CAPACITY = 128
 KEPT = 128 << 20  # bytes of memory that wait for the next cache, at most

@@ -15,9 +15,9 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from satchel.runtime.bundle import Manifest
 from satchel.runtime.cache import KVCache, Memory
 from satchel.runtime.errors import LimitError, SatchelError, UsageError
+from satchel.runtime.manifest import Manifest
 from satchel.runtime.session import converted
 
 if TYPE_CHECKING:

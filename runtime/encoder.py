@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from satchel.runtime.bundle import Graph
 from satchel.runtime.errors import UsageError
+from satchel.runtime.manifest import Graph
 from satchel.runtime.session import converted
 
 TOKENS_PER_BATCH = 1024  # more neither speeds up two cores nor fits their caches

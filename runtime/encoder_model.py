@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding
 
-from satchel.runtime.bundle import Bundle, Labels
+from satchel.runtime.bundle import Bundle
 from satchel.runtime.encoder import Encoder
 from satchel.runtime.errors import LimitError, UsageError, shown
 from satchel.runtime.image import ImageFormat
+from satchel.runtime.manifest import Labels
 from satchel.runtime.pieces import assembled
 from satchel.runtime.prepare import Preparation
 from satchel.runtime.session import open_session

@@ -13,9 +13,10 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when onnxruntime is imported
 
 import onnxruntime as ort
 
-from satchel.runtime.bundle import Bundle, Graph
+from satchel.runtime.bundle import Bundle
 from satchel.runtime.cores import big_cores
 from satchel.runtime.errors import BundleError, LimitError, SatchelError, UsageError, shown
+from satchel.runtime.manifest import Graph
 
 WEIGHTS = "session.model_external_initializers_file_folder_path"
 ORT_TYPES = {

@@ -9,9 +9,9 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from satchel.runtime.bundle import Manifest
 from satchel.runtime.decoder import Cancel, checked_ids
 from satchel.runtime.errors import LimitError
+from satchel.runtime.manifest import Manifest
 
 
 class Sources:

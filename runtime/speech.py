@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from satchel.runtime.audio import AudioFormat
 from satchel.runtime.beam import Search, beam_search
-from satchel.runtime.bundle import TOKENIZER, Bundle, Speech
+from satchel.runtime.bundle import TOKENIZER, Bundle
 from satchel.runtime.decoder import Cancel, Cancelled, Decoder
 from satchel.runtime.errors import BundleError, UsageError, shown
 from satchel.runtime.generate import Row, generate
 from satchel.runtime.lookup import Lookup
+from satchel.runtime.manifest import Speech
 from satchel.runtime.options import Options
 from satchel.runtime.processors import processors
 from satchel.runtime.sample import Sampler

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from satchel.runtime.audio import sample_sounds
-from satchel.runtime.bundle import MANIFEST, Manifest
 from satchel.runtime.errors import BundleError
 from satchel.runtime.image import sample_images
+from satchel.runtime.manifest import MANIFEST, Manifest
 
 if TYPE_CHECKING:
     from satchel.runtime.decoder import Decoder

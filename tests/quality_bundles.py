@@ -15,7 +15,8 @@ import pytest
 
 import satchel
 from satchel.cli import main
-from satchel.runtime.bundle import MANIFEST, File, Manifest, sha256_of
+from satchel.runtime.bundle import sha256_of
+from satchel.runtime.manifest import MANIFEST, File, Manifest
 from tests.test_encoder_images import PROCESSOR
 from tests.test_images import CASES, save
 from tests.tiny import save_checkpoint

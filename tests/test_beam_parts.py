@@ -18,9 +18,9 @@ from satchel.runtime.beam import (
     placed,
     top_continuations,
 )
-from satchel.runtime.bundle import CacheGeometry
 from satchel.runtime.cache import KVCache, Memory
 from satchel.runtime.errors import SatchelError
+from satchel.runtime.manifest import CacheGeometry
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)

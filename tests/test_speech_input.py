@@ -15,8 +15,8 @@ import soundfile
 
 import satchel
 from satchel.cli import main
-from satchel.runtime.bundle import Manifest
 from satchel.runtime.errors import BundleError, SatchelError, UsageError
+from satchel.runtime.manifest import Manifest
 from tests.outcome import refused
 from tests.tiny import edit_config
 from tests.tiny_speech import RATE, VOCAB, save_speech, some_sound

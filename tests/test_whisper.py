@@ -16,7 +16,7 @@ from satchel.export.tokenizer import bundle_tokenizer
 from satchel.models.folder import load_folder
 from satchel.models.seq2seq import Context
 from satchel.runtime.bench import _run as bench
-from satchel.runtime.bundle import Speech
+from satchel.runtime.manifest import Speech
 from satchel.runtime.speech import SpeechModel
 from satchel.runtime.verify import verify
 from tests.tiny_speech import FIRST_TIME, RATE, RULES, SECONDS, VOCAB, save_speech, some_sound

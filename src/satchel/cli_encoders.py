@@ -16,8 +16,9 @@ from satchel.command import Verb, load, on_bundle
 from satchel.lines import measure, read_lines
 from satchel.progress import bars, quiet
 from satchel.report import plain, table
-from satchel.runtime.bundle import MANIFEST, sha256_of
+from satchel.runtime.bundle import sha256_of
 from satchel.runtime.errors import StorageError, UsageError, shown
+from satchel.runtime.manifest import MANIFEST
 
 Options = argparse.Namespace
 Rows = list[tuple[str, ...]]  # of a table

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from satchel.progress import Stage
 from satchel.quantize import quality
 from satchel.reading import Reading
-from satchel.runtime.bundle import TOKENIZER, Bundle, Manifest
+from satchel.runtime.bundle import TOKENIZER, Bundle
 from satchel.runtime.encoder_model import activated
 from satchel.runtime.errors import UsageError, shown
+from satchel.runtime.manifest import Manifest
 
 Array = NDArray[np.float32]
 Figures = dict[str, float]

@@ -12,8 +12,9 @@ import numpy as np
 from satchel.error_rate import nearest
 from satchel.lines import measure, read_lines
 from satchel.reading import Text
-from satchel.runtime.bundle import Manifest, Progress
+from satchel.runtime.bundle import Progress
 from satchel.runtime.errors import UsageError, shown
+from satchel.runtime.manifest import Manifest
 
 AT_ONCE = 32  # sources answered together
 TASKS = {"classify": "label<TAB>text", "text-to-text": "source<TAB>target"}

@@ -32,10 +32,11 @@ from satchel.progress import Stage
 from satchel.quantize import quality
 from satchel.quantize.quality import Sample
 from satchel.recipe import Traceable, Wishes
-from satchel.runtime.bundle import Bundle, CacheGeometry
+from satchel.runtime.bundle import Bundle
 from satchel.runtime.chat import ChatFormat, encode_chat
 from satchel.runtime.decoder import Decoder as GraphDecoder
 from satchel.runtime.errors import UnsupportedError, UsageError, shown
+from satchel.runtime.manifest import CacheGeometry
 from satchel.runtime.session import open_session
 
 TASK = "generate"

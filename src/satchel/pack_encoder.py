@@ -22,10 +22,11 @@ from satchel.models.encoder import EncoderModel
 from satchel.progress import Stage
 from satchel.quantize import quality
 from satchel.recipe import Traceable, Wishes
-from satchel.runtime.bundle import Bundle, Labels, Port, TextInput, Tokens
+from satchel.runtime.bundle import Bundle
 from satchel.runtime.encoder import Encoder, batches
 from satchel.runtime.errors import UsageError
 from satchel.runtime.image import ImageFormat, sample_images
+from satchel.runtime.manifest import Labels, Port, TextInput, Tokens
 from satchel.runtime.session import open_session
 
 Array = NDArray[np.float32]

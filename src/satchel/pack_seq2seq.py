@@ -28,10 +28,11 @@ from satchel.progress import Stage
 from satchel.quantize import quality
 from satchel.quantize.quality import Sample
 from satchel.recipe import Traceable, Wishes
-from satchel.runtime import bundle as contract
-from satchel.runtime.bundle import Bundle, CacheGeometry, Port
+from satchel.runtime import manifest as contract
+from satchel.runtime.bundle import Bundle
 from satchel.runtime.decoder import Decoder
 from satchel.runtime.errors import UnsupportedError, UsageError, shown
+from satchel.runtime.manifest import CacheGeometry, Port
 from satchel.runtime.session import open_session
 from satchel.runtime.source import SourceEncoder, Sources
 

@@ -23,8 +23,9 @@ from satchel.pack_seq2seq import Encoder, Seq2seqRecipe
 from satchel.progress import Stage
 from satchel.recipe import Wishes
 from satchel.runtime.audio import sample_sounds
-from satchel.runtime.bundle import Bundle, Port, Speech
+from satchel.runtime.bundle import Bundle
 from satchel.runtime.errors import CheckpointError
+from satchel.runtime.manifest import Port, Speech
 from satchel.runtime.session import open_session
 from satchel.runtime.source import SpeechEncoder
 

@@ -37,9 +37,9 @@ from satchel.quantize.rotate import rotate
 from satchel.quantize.smooth import smooth
 from satchel.quantize.tune import tune as tuned
 from satchel.recipe import Recipe, Wishes
-from satchel.runtime import bundle as contract
-from satchel.runtime.bundle import Bundle, Manifest
+from satchel.runtime.bundle import TOKENIZER, Bundle, open_bundle, sha256_of
 from satchel.runtime.errors import FidelityError, UsageError, shown
+from satchel.runtime.manifest import MANIFEST, File, Graph, Manifest, Source
 
 FEWEST_WORDS = 100  # to calibrate on
 FREE = 0.004  # mean divergence that an int8 cache may cost, unless it was asked for
@@ -115,8 +115,8 @@ def pack(
         manifest = dataclasses.replace(
             draft, files=files, parity=parity, verified=not failed, **figures
         )
-        (folder / contract.MANIFEST).write_text(manifest.to_json(), "utf-8")
-        contract.open_bundle(folder, stage("reading back"))
+        (folder / MANIFEST).write_text(manifest.to_json(), "utf-8")
+        open_bundle(folder, stage("reading back"))
     return Packed(out, manifest, checks, recipe.notes)
 
 
@@ -244,14 +244,13 @@ def _with_cache(draft: Manifest, chosen: Profile, statistics: dict[str, Statisti
 def _draft(recipe: Recipe, checkpoint: Checkpoint, chosen: Profile) -> Manifest:
     """The manifest without files and proof."""
     graphs = {
-        role: contract.Graph(_file(role), part.inputs, part.outputs)
-        for role, part in recipe.graphs.items()
+        role: Graph(_file(role), part.inputs, part.outputs) for role, part in recipe.graphs.items()
     }
     return Manifest(
         architecture=str(checkpoint.config["model_type"]),
         graphs=graphs,
         files={},
-        source=contract.Source(checkpoint.source, checkpoint.sha256, checkpoint.licence),
+        source=Source(checkpoint.source, checkpoint.sha256, checkpoint.licence),
         quantization=chosen.to_dict(recipe.graphs),
         satchel_version=satchel.__version__,
         **recipe.facts(),
@@ -282,7 +281,7 @@ def _write(
     statistics: dict[str, Statistics],
     folder: Path,
     stage: Stage,
-) -> dict[str, contract.File]:
+) -> dict[str, File]:
     """Write the bundle's files but the manifest."""
     hashes: dict[str, str] = {}
     stored: Stored = {}
@@ -290,10 +289,10 @@ def _write(
         lower(graph, chosen, role, statistics.get(role), stage("lowering the layers"))
         hashes |= write_graph(graph, folder / _file(role), stored, stage("writing the graph"))
     if recipe.tokenizer is not None:
-        (folder / contract.TOKENIZER).write_bytes(recipe.tokenizer)
-        hashes[contract.TOKENIZER] = contract.sha256_of(folder / contract.TOKENIZER)
+        (folder / TOKENIZER).write_bytes(recipe.tokenizer)
+        hashes[TOKENIZER] = sha256_of(folder / TOKENIZER)
     return {
-        name: contract.File((folder / name).stat().st_size, digest)
+        name: File((folder / name).stat().st_size, digest)
         for name, digest in sorted(hashes.items())
     }
 

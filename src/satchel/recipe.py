@@ -13,8 +13,9 @@ from torch import nn
 from satchel.export.check import Check
 from satchel.progress import Stage
 from satchel.quantize.quality import calibration as shipped
-from satchel.runtime.bundle import Bundle, Port
+from satchel.runtime.bundle import Bundle
 from satchel.runtime.errors import UsageError
+from satchel.runtime.manifest import Port
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from satchel.runtime.bundle import MANIFEST, Bundle, Manifest
+from satchel.runtime.bundle import Bundle
 from satchel.runtime.errors import BundleError, shown
+from satchel.runtime.manifest import MANIFEST, Manifest
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
