@@ -128,7 +128,9 @@ def onnxruntime_genai(settings: Settings) -> list[DecoderEntrant]:
         command = settings.command(python, "onnxruntime_genai_worker.py", folder)
         size = _size([*folder.glob("model.onnx*"), folder / "tokenizer.json"])
         name = f"onnxruntime-genai int8, block {block}"
-        entrants.append(DecoderEntrant(name, command, size))
+        # Its file holds the table once more, in float32: what a run reads cannot be told by its size.
+        layers = {"decoder": shares.of_graph(folder / "model.onnx")}
+        entrants.append(DecoderEntrant(name, command, size, layers=layers))
     return entrants
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import report
@@ -40,15 +41,22 @@ class Linear:
 
 def of_bundle(bundle: Bundle) -> dict[str, Any]:
     """What an Entrant made of a bundle says of its work: `layers` by graph, and `arithmetic`."""
+    manifest = bundle.manifest
+    seen: set[Any] = set()  # graphs may share a table, and tables may be a head's
+    layers = {
+        role: of_graph(bundle.path(graph.file), manifest.vocab_size, seen)
+        for role, graph in reversed(manifest.graphs.items())  # heads are in the last
+    }
+    exact = manifest.quantization.get("name") == "fp32"
+    return {"layers": layers, "arithmetic": "fp32" if exact else "int8"}
+
+
+def of_graph(file: Path, vocab: int = 0, seen: set[Any] | None = None) -> Linear:
+    """The layers of an ONNX file. A head is told by its `vocab` outputs; `seen` as in `_counted`."""
     import onnx
 
-    profile = bundle.manifest.quantization.get("name")
-    seen: set[Any] = set()  # graphs may share a table, and tables may be a head's
-    layers = {}
-    for role, graph in reversed(bundle.manifest.graphs.items()):  # heads are in the last
-        model = onnx.load(str(bundle.path(graph.file)), load_external_data=False)
-        layers[role] = _counted(model.graph, bundle.manifest.vocab_size, seen)
-    return {"layers": layers, "arithmetic": "fp32" if profile == "fp32" else "int8"}
+    graph = onnx.load(str(file), load_external_data=False).graph
+    return _counted(graph, vocab, set() if seen is None else seen)
 
 
 def shares(

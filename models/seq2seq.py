@@ -134,7 +134,10 @@ class Block(nn.Module):
 
 
 class Embeddings(nn.Module):
-    """Words and, where an architecture has them, learned positions and a norm."""
+    """Words and, where an architecture has them, learned positions and a norm.
+
+    `untied`, if there is one, makes the embedding of a row whose table was changed for a tied head.
+    """
 
     def __init__(
         self,
@@ -149,10 +152,19 @@ class Embeddings(nn.Module):
         self.words, self.scale = words, scale
         self.position_embeddings, self.first_position = positions, first_position
         self.norm = norm
+        self.untied: Linear | None = None
+
+    @property
+    def changed(self) -> bool:
+        """Whether they are more than rows of the table."""
+        parts = (self.position_embeddings, self.norm)
+        return self.scale != 1.0 or any(part is not None for part in parts)
 
     def forward(self, input_ids: Tensor, positions: Tensor) -> Tensor:
         """float32 [batch, length, hidden] of int64 ids [batch, length] at [1 or batch, length]."""
         x = self.words(input_ids)
+        if self.untied is not None:
+            x = self.untied(x)
         if self.scale != 1.0:
             x = x * self.scale
         if self.position_embeddings is None:

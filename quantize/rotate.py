@@ -9,11 +9,13 @@ is computed at run time that was not before. Exact in real arithmetic; computed 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
-from satchel.models.decoder import Decoder
-from satchel.models.layers import Attention, Block, GatedMLP, Linear, RMSNorm
+from satchel.models.layers import Attention, Linear, RMSNorm
+from satchel.quantize.streams import Streams, streams
 
 SEED = 20240
 LEAST_GAIN = 1e-3  # of the largest: a gain is divided by where table and head are tied
@@ -39,12 +41,25 @@ def rotation(size: int) -> Tensor:
 def rotate(model: nn.Module) -> list[str]:
     """Turn all of `model` that can be, in place; returns what was."""
     changes = []
-    if isinstance(model, Decoder) and rotate_stream(model) is None:
+    found = streams(model)
+    if isinstance(found, Streams) and obstacle(model) is None:
+        rotate_streams(found)
         changes.append("stream")
     attentions = [part for part in model.modules() if isinstance(part, Attention)]
     for attention in attentions:
         rotate_values(attention)
     return changes + ["values"] * bool(attentions)
+
+
+def obstacle(model: nn.Module) -> str | None:
+    """Why the residual streams of `model` cannot be turned, if they cannot."""
+    found = streams(model)
+    if isinstance(found, str):
+        return found
+    gain = found.last.weight.data.abs()
+    if found.head is None and gain.min() < LEAST_GAIN * gain.max():
+        return "its last norm all but silences a channel of the tied table"
+    return None
 
 
 @torch.no_grad()
@@ -63,65 +78,32 @@ def rotate_values(attention: Attention) -> None:
 
 
 @torch.no_grad()
-def rotate_stream(model: Decoder) -> str | None:
-    """Turn the residual stream of `model`, in place; or a reason why it cannot be turned."""
-    reason = obstacle(model)
-    if reason is not None:
-        return reason
-    turned = rotation(model.config.hidden_size)
-    for block in _blocks(model):
-        attention, mlp = block.self_attn, block.mlp
-        assert isinstance(attention, Attention) and isinstance(mlp, GatedMLP)
-        _read(block.input_layernorm, attention.qkv_proj, turned)
-        _read(block.post_attention_layernorm, mlp.gate_up_proj, turned)
-        _write(attention.o_proj, turned)
-        _write(mlp.down_proj, turned)
-    table, norm = model.model.embed_tokens, model.model.norm
-    if model.config.tie_word_embeddings:
-        # The head needs the last norm's gain in the table, from where the embedding takes it again.
-        gain = norm.weight.data.double()
-        model.model.untied = Linear(len(gain), len(gain), bias=False)
-        model.model.untied.weight.data = (turned.T @ (turned / gain[:, None])).float()
-        _read(norm, table, turned)
-    else:
-        table.weight.data = (table.weight.data.double() @ turned).float()
-        _read(norm, model.lm_head, turned)
-    return None
+def rotate_streams(found: Streams) -> None:
+    """Turn residual streams, in place."""
+    size = found.table.embedding_dim
+    turned = rotation(size)
+    for norm, layers in found.reads:
+        _read(norm, layers, turned)
+    for layer in found.writes:
+        _write(layer, turned)
+    if found.head is not None:
+        found.table.weight.data = (found.table.weight.data.double() @ turned).float()
+        _read(found.last, [found.head], turned)
+        return
+    # The head needs the last norm's gain in the table, from where the embedding takes it again.
+    gain = found.last.weight.data.double()
+    untied = Linear(size, size, bias=False)
+    untied.weight.data = (turned.T @ (turned / gain[:, None])).float()
+    for module in found.begins:
+        module.untied = untied
+    _read(found.last, [found.table], turned)
 
 
-def obstacle(model: Decoder) -> str | None:
-    """Why the residual stream of `model` cannot be turned, if it cannot."""
-    blocks, norm = _blocks(model), model.model.norm
-    if type(model).embed is not Decoder.embed:
-        return "its embeddings are changed before they enter the stream"
-    if any(type(block) is not Block for block in blocks):
-        return "its blocks do more with the stream than to read it through a norm"
-    norms = (
-        norm,
-        *(
-            one
-            for block in blocks
-            for one in (block.input_layernorm, block.post_attention_layernorm)
-        ),
-    )
-    if any(type(one) is not RMSNorm for one in norms):
-        return "its norms subtract the mean"
-    if any(not isinstance(block.mlp, GatedMLP) for block in blocks):
-        return "its MLPs are not gated"
-    gain = norm.weight.data.abs()
-    if model.config.tie_word_embeddings and gain.min() < LEAST_GAIN * gain.max():
-        return "its last norm all but silences a channel of the tied table"
-    return None
-
-
-def _blocks(model: Decoder) -> list[Block]:
-    return list(model.model.layers)  # type: ignore[arg-type]
-
-
-def _read(norm: RMSNorm, layer: nn.Linear | nn.Embedding, turned: Tensor) -> None:
-    """A layer behind a norm takes the norm's gain over, and reads a turned stream."""
-    weight = layer.weight.data.double() * norm.weight.data.double()
-    layer.weight.data = (weight @ turned).float()
+def _read(norm: RMSNorm, layers: Sequence[nn.Linear | nn.Embedding], turned: Tensor) -> None:
+    """Layers behind a norm take the norm's gain over, and read a turned stream."""
+    for layer in layers:
+        weight = layer.weight.data.double() * norm.weight.data.double()
+        layer.weight.data = (weight @ turned).float()
     norm.weight.data = torch.ones_like(norm.weight.data)
 
 

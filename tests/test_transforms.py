@@ -13,10 +13,12 @@ from torch import nn
 from satchel import models
 from satchel.models.folder import load_folder
 from satchel.models.layers import MLP, Attention
+from satchel.models.seq2seq import Context
 from satchel.quantize import rotate, smooth
 from satchel.quantize.calibrate import watched
 from tests.test_architectures import CASES, some_ids
 from tests.tiny import save_checkpoint
+from tests.tiny_seq2seq import save_seq2seq
 
 TURNED = {"llama", "mistral", "qwen2", "qwen3", "smollm3", "phi3"}
 
@@ -47,6 +49,37 @@ def test_decoders_stay_the_same(case: tuple[str, Any]) -> None:
     attention = next(name for name, part in model.named_modules() if isinstance(part, Attention))
     changed = f"{attention}.o_proj.weight"
     assert not torch.equal(model.get_parameter(changed), weights[changed])
+
+
+@pytest.mark.parametrize(
+    "model_type, overrides, turned",
+    [
+        ("t5", {}, True),
+        ("t5", {"feed_forward_proj": "gated-gelu", "own_head": True}, True),
+        ("bart", {}, False),
+        ("pegasus", {}, False),
+        ("encoder-decoder", {}, False),
+    ],
+)
+def test_encoder_decoders_stay_the_same(
+    model_type: str, overrides: dict[str, Any], turned: bool, tmp_path: Path
+) -> None:
+    save_seq2seq(tmp_path, model_type, **overrides)
+    model = models.build_seq2seq(load_folder(tmp_path))[0]
+
+    def answer() -> torch.Tensor:
+        sources, lengths = torch.tensor([some_ids(30)]), torch.tensor([30], dtype=torch.int32)
+        with torch.inference_mode():
+            context = Context(lengths=lengths, cross=model.read(sources, lengths))
+            found: torch.Tensor = model(torch.tensor([some_ids(20, 1)]), context)
+        return found
+
+    before = answer()
+    assert ("stream" in rotate.rotate(model)) == turned == (rotate.obstacle(model) is None)
+    with watched(model) as statistics:
+        answer()
+    smooth.smooth(model, statistics)
+    torch.testing.assert_close(answer(), before, atol=1e-3, rtol=1e-5)
 
 
 def test_a_channel_that_calibration_missed_is_not_blown_up() -> None:

@@ -33,7 +33,7 @@ from satchel.quantize import cache8, steps
 from satchel.quantize.calibrate import Moments, Statistics, watched
 from satchel.quantize.lower import layer_names, lower
 from satchel.quantize.profile import Profile, matches, named
-from satchel.quantize.rotate import rotate
+from satchel.quantize.rotate import obstacle, rotate
 from satchel.quantize.smooth import smooth
 from satchel.quantize.tune import tune as tuned
 from satchel.recipe import Recipe, Wishes
@@ -149,7 +149,10 @@ def _prepared(
     """Bring the reference model into the form that rounds best, and say what its layers are given."""
     checks, before = [], recipe.answer() if chosen.rotated else None
     if before is not None:
-        changes = [change for part in recipe.parts.values() for change in rotate(part)]
+        parts = dict.fromkeys(recipe.parts.values())  # two graphs may come from one model
+        reasons = {reason for part in parts if (reason := obstacle(part)) is not None}
+        recipe.notes.extend(f"residual streams are not rotated: {each}" for each in sorted(reasons))
+        changes = [change for part in parts for change in rotate(part)]
         chosen = chosen.turned(changes)
         if changes:
             moved = distance(recipe.answer(), before)

@@ -1,0 +1,99 @@
+"""The residual streams of a model: what reads them, through which norms, and what writes to them.
+
+Knows the families' reference models, and nothing of rotations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from satchel.models import decoder, seq2seq
+from satchel.models.layers import Attention, Block, GatedMLP, RMSNorm
+
+
+@dataclass(frozen=True)
+class Streams:
+    """All residual streams of a model; its table begins them, and the last norm and the head end one.
+
+    `reads` are norms with the layers behind each. `head` is None where it is the table; then `begins`
+    are the modules whose `untied` may change what is read of it.
+    """
+
+    table: nn.Embedding
+    begins: Sequence[decoder.Stack | seq2seq.Embeddings]
+    reads: list[tuple[RMSNorm, list[nn.Linear]]]
+    writes: list[nn.Linear]
+    last: RMSNorm
+    head: nn.Linear | None
+
+    @property
+    def norms(self) -> list[RMSNorm]:
+        """All norms that read."""
+        return [*(norm for norm, _ in self.reads), self.last]
+
+
+def streams(model: nn.Module) -> Streams | str:
+    """Those of `model`, or why they are not as they would have to be to be turned."""
+    match model:
+        case decoder.Decoder():
+            found = _of_decoder(model)
+        case seq2seq.Seq2seq():
+            found = _of_seq2seq(model)
+        case _:
+            return "it is an encoder, whose norms are behind its sums or subtract the mean"
+    if isinstance(found, Streams) and any(type(norm) is not RMSNorm for norm in found.norms):
+        return "its norms subtract the mean"
+    return found
+
+
+def _of_decoder(model: decoder.Decoder) -> Streams | str:
+    blocks: list[Block] = list(model.model.layers)  # type: ignore[arg-type]
+    if type(model).embed is not decoder.Decoder.embed:
+        return "its embeddings are changed before they enter the stream"
+    if any(type(block) is not Block for block in blocks):
+        return "its blocks do more with the stream than to read it through a norm"
+    reads, writes = [], []
+    for block in blocks:
+        attention, mlp = block.self_attn, block.mlp
+        if not isinstance(mlp, GatedMLP):
+            return "its MLPs are not gated"
+        assert isinstance(attention, Attention)
+        reads.append((block.input_layernorm, [attention.qkv_proj]))
+        reads.append((block.post_attention_layernorm, [mlp.gate_up_proj]))
+        writes += [attention.o_proj, mlp.down_proj]
+    stack = model.model
+    head = None if model.config.tie_word_embeddings else model.lm_head
+    return Streams(stack.embed_tokens, [stack], reads, writes, stack.norm, head)
+
+
+def _of_seq2seq(model: seq2seq.Seq2seq) -> Streams | str:
+    stacks = [model.encoder, model.decoder]
+    reads, writes, begins = [], [], []
+    for stack in stacks:
+        if not isinstance(stack, seq2seq.Stack) or stack.norm is None:
+            return "its norms are behind its sums"
+        embeddings = stack.embeddings
+        if not isinstance(embeddings, seq2seq.Embeddings) or embeddings.words is not model.words:
+            return "its encoder has a table of its own"
+        if embeddings.changed:
+            return "its embeddings are changed before they enter the stream"
+        begins.append(embeddings)
+        for block in stack.layers:
+            for name in block.names:
+                part = getattr(block, name)
+                reads.append((getattr(block, f"{name}_norm"), [_reading(part)]))
+                writes.append(part.down_proj if name == "mlp" else part.o_proj)
+    encoder, last = (stack.norm for stack in stacks)
+    reads.append((encoder, [projection.kv_proj for projection in model.cross]))
+    head = None if model.tied else model.lm_head
+    return Streams(model.words, begins, reads, writes, last, head)
+
+
+def _reading(part: nn.Module) -> nn.Linear:
+    """The projection that a part of a block begins with."""
+    names = ("qkv_proj", "q_proj", "gate_up_proj", "up_proj")
+    layer: nn.Linear = next(getattr(part, name) for name in names if hasattr(part, name))
+    return layer
