@@ -1,7 +1,7 @@
 """Pictures of a comparison with matplotlib: panels of one width, alone or side by side. Reads no file.
 
-Colours are those of Okabe and Ito, told apart by the colour-blind too. Bars and points have their names
-beside them and lines have markers: colour only groups.
+Colours are those of Okabe and Ito, told apart by the colour-blind too. Bars have their names beside them,
+lines and points have markers: colour only groups.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 from comparison import LEAST, LESS, Comparison, Quality, Spread, bare, unit
-from labels import place
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -24,6 +24,7 @@ PEERS = ("#e69f00", "#009e73", "#cc79a7", "#d55e00", "#8c6d31", "#7f7f7f", "#56b
 MARKERS = "osD^vPX<>*"
 SPREAD = ("median", "min", "max")
 ROW, BAR = 0.42, 0.15  # inches of a bar with its name, and of the bar
+PLOT = 2.4  # inches of a plot with a legend below
 STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 9.5,
@@ -226,16 +227,25 @@ def _lengths(comparison: Comparison, looks: Looks) -> list[Panel]:
             xlabel="texts x tokens in a call" if batched else "tokens in a call", ylabel="tok/s"
         )
         axes.yaxis.set_major_formatter(lambda value, _: number(value))
-        handles, labels = axes.get_legend_handles_labels()
-        legend = axes.legend(
-            [handle[0] for handle in handles], labels, loc="upper left", frameon=False, fontsize=9,
-            bbox_to_anchor=(-0.02, -0.5 / 2.2), borderpad=0, borderaxespad=0, labelspacing=0.35,
-        )  # fmt: skip
-        for text in legend.get_texts():
-            text.set_weight(looks.weight(text.get_text()))
+        _legend(axes, [handle[0] for handle in axes.get_legend_handles_labels()[0]], names, looks)
 
-    bottom = 0.6 + 0.19 * len(names)
-    return [Panel("Tokens read", "tok/s, more is better", 2.7 + bottom, draw, 0.75, bottom)]
+    return [_with_legend("Tokens read", "tok/s, more is better", len(names), draw)]
+
+
+def _with_legend(title: str, note: str, names: int, draw: Callable[[Axes], None]) -> Panel:
+    """A panel whose `draw` ends with a `_legend` of so many names."""
+    bottom = 0.6 + 0.19 * names
+    return Panel(title, note, 0.5 + PLOT + bottom, draw, 0.75, bottom)
+
+
+def _legend(axes: Axes, handles: Sequence[Any], names: Sequence[str], looks: Looks) -> None:
+    """The looks of all names, below the plot."""
+    legend = axes.legend(
+        handles, names, loc="upper left", frameon=False, fontsize=9, bbox_to_anchor=(-0.02, -0.5 / PLOT),
+        borderpad=0, borderaxespad=0, labelspacing=0.35,
+    )  # fmt: skip
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_weight(looks.weight(name))
 
 
 def _qualities(comparison: Comparison, looks: Looks) -> list[Panel]:
@@ -270,20 +280,20 @@ def _scatter(
         axes.set(xlabel=f"{name}, {per}", ylabel=quality.title)
         axes.xaxis.set_major_formatter(lambda value, _: number(value))
         axes.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
-        points = {}
+        handles, names = [], []
         for one in both:
             spread, exact = rates[one], quality.values[one] <= LEAST
             x, y = spread["median"], floor if exact else quality.values[one]
             axes.plot([spread["min"], spread["max"]], [y, y], color=looks.colours[one], linewidth=1)
-            axes.plot(
+            handles += axes.plot(
                 x, y, looks.markers[one], color=looks.colours[one], ms=10 if ours(one) else 8,
                 markeredgecolor=SURFACE, markeredgewidth=0.8, zorder=4,
             )  # fmt: skip
-            points[one] = (x, y, one + " (exact)" * exact)
-        place(axes, points, set(filter(ours, both)))
+            names.append(one + " (exact)" * exact)
+        _legend(axes, handles, names, looks)
 
     note = "better to the right and further down"
-    return Panel(f"Quality against {name}", note, 4.4, draw, left=0.75, bottom=0.55)
+    return _with_legend(f"Quality against {name}", note, len(both), draw)
 
 
 def number(value: float) -> str:

@@ -225,30 +225,26 @@ def test_what_charts_are_made_of(bench: Any) -> None:
     assert unit == "tok/s" and rates["a"] == {"median": 512e3, "min": 256e3, "max": 1024e3}
 
 
-def test_names_cover_nothing(bench: Any) -> None:
-    """Points in a crowd: names overlap neither one another nor points, and stay inside."""
+def test_a_legend_names_every_point_below_the_plot(bench: Any) -> None:
     charts = bench("charts")
-    texts = ["satchel int8", "llama.cpp Q8_0, flash attention on", "llama.cpp Q8_0, flash attention off",
-             "OpenVINO GenAI int8", "CTranslate2 int8", "onnxruntime-genai int8"]  # fmt: skip
-    values = [(100, 0.01), (104, 0.009), (99, 0.008), (60, 0.01), (30, 0.1), (64, 0.02)]
-    rates = {
-        text: dict.fromkeys(("median", "min", "max"), x)
-        for text, (x, _) in zip(texts, values, strict=True)
-    }
-    quality = SimpleNamespace(
-        title="KL", values={t: y for t, (_, y) in zip(texts, values, strict=True)}
-    )
+    texts = [
+        "satchel int8",
+        *(f"engine{i} {kind}" for i in range(4) for kind in ("int8", "int4", "b", "c")),
+    ]
+    rates = {text: dict.fromkeys(("median", "min", "max"), 100 + i) for i, text in enumerate(texts)}
+    quality = SimpleNamespace(title="KL", values={text: 0.01 * i for i, text in enumerate(texts)})
     panel = charts._scatter("decode", "tok/s", rates, quality, charts.Looks(texts))
     figure = charts.render([panel])
     [axes] = figure.axes
-    labels = [text for text in axes.texts if text.get_text()]
-    assert len(labels) == len(texts)
-    boxes = [label.get_window_extent() for label in labels]
-    for index, box in enumerate(boxes):
-        assert not any(box.overlaps(other) for other in boxes[:index])
-        assert axes.get_window_extent().padded(2).containsx(box.x0)
-        for x, y in values:
-            assert not box.contains(*axes.transData.transform((x, y)))
+    names = axes.get_legend().get_texts()
+    assert [name.get_text() for name in names] == ["satchel int8 (exact)", *texts[1:]]
+    assert names[0].get_weight() == "bold"
+    box = axes.get_legend().get_window_extent()
+    assert box.y1 < axes.get_window_extent().y0 and figure.bbox.padded(2).contains(box.x0, box.y0)
+    looks = {
+        (line.get_color(), line.get_marker()) for line in axes.lines if line.get_marker() != "None"
+    }
+    assert len(looks) == len(texts)
 
 
 @pytest.mark.parametrize(
