@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from tokenizers import Tokenizer
 
 from satchel.models.checkpoint import Checkpoint
-from satchel.runtime.bundle import SOURCE, TARGET
-from satchel.runtime.manifest import Translation
+from satchel.runtime.manifest import SOURCE, TARGET, Translation
 
 
 def _codes(text: str) -> list[str]:

@@ -24,8 +24,8 @@ class Streams:
 
     table: nn.Embedding
     begins: Sequence[decoder.Stack | seq2seq.Embeddings]
-    reads: list[tuple[RMSNorm, list[nn.Linear]]]
-    writes: list[nn.Linear]
+    reads: Sequence[tuple[RMSNorm, Sequence[nn.Linear]]]
+    writes: Sequence[nn.Linear]
     last: RMSNorm
     head: nn.Linear | None
 
@@ -70,9 +70,8 @@ def _of_decoder(model: decoder.Decoder) -> Streams | str:
 
 
 def _of_seq2seq(model: seq2seq.Seq2seq) -> Streams | str:
-    stacks = [model.encoder, model.decoder]
-    reads, writes, begins = [], [], []
-    for stack in stacks:
+    reads, writes, begins, norms = [], [], [], []
+    for stack in (model.encoder, model.decoder):
         if not isinstance(stack, seq2seq.Stack) or stack.norm is None:
             return "its norms are behind its sums"
         embeddings = stack.embeddings
@@ -81,15 +80,17 @@ def _of_seq2seq(model: seq2seq.Seq2seq) -> Streams | str:
         if embeddings.changed:
             return "its embeddings are changed before they enter the stream"
         begins.append(embeddings)
-        for block in stack.layers:
+        blocks: list[seq2seq.Block] = list(stack.layers)  # type: ignore[arg-type]
+        for block in blocks:
             for name in block.names:
                 part = getattr(block, name)
                 reads.append((getattr(block, f"{name}_norm"), [_reading(part)]))
                 writes.append(part.down_proj if name == "mlp" else part.o_proj)
-    encoder, last = (stack.norm for stack in stacks)
-    reads.append((encoder, [projection.kv_proj for projection in model.cross]))
+        norms.append(stack.norm)
+    crossing: list[seq2seq.CrossProjection] = list(model.cross)  # type: ignore[arg-type]
+    reads.append((norms[0], [projection.kv_proj for projection in crossing]))
     head = None if model.tied else model.lm_head
-    return Streams(model.words, begins, reads, writes, last, head)
+    return Streams(model.words, begins, reads, writes, norms[1], head)
 
 
 def _reading(part: nn.Module) -> nn.Linear:

@@ -8,9 +8,8 @@ from collections.abc import Iterable
 
 from tokenizers import Tokenizer
 
-from satchel.runtime.bundle import SOURCE, TARGET
 from satchel.runtime.errors import UsageError, shown
-from satchel.runtime.manifest import Manifest
+from satchel.runtime.manifest import SOURCE, TARGET, Manifest
 
 SHOWN = 8  # languages in an error
 CODE = re.compile(r"\s*>>([^<>]+)<<")  # how a text itself names the language it is to be put into

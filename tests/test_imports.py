@@ -14,7 +14,7 @@ pytest_plugins = "tests.places"
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("models", "export", "quantize", "runtime")
-CONTRACT = {"satchel.runtime.errors", "satchel.runtime.bundle"}
+CONTRACT = {"satchel.runtime.errors", "satchel.runtime.bundle", "satchel.runtime.manifest"}
 CHAT = {"satchel.runtime.chat", "satchel.runtime.template"}
 FORMATS = {"satchel.runtime.image", "satchel.runtime.audio"}
 MAY_IMPORT = {  # room -> rooms, and single modules of the runtime
