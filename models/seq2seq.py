@@ -134,10 +134,7 @@ class Block(nn.Module):
 
 
 class Embeddings(nn.Module):
-    """Words and, where an architecture has them, learned positions and a norm.
-
-    `untied`, if there is one, makes the embedding of a row whose table was changed for a tied head.
-    """
+    """Words and, where an architecture has them, learned positions and a norm."""
 
     def __init__(
         self,
@@ -152,7 +149,6 @@ class Embeddings(nn.Module):
         self.words, self.scale = words, scale
         self.position_embeddings, self.first_position = positions, first_position
         self.norm = norm
-        self.untied: Linear | None = None
 
     @property
     def changed(self) -> bool:
@@ -163,8 +159,6 @@ class Embeddings(nn.Module):
     def forward(self, input_ids: Tensor, positions: Tensor) -> Tensor:
         """float32 [batch, length, hidden] of int64 ids [batch, length] at [1 or batch, length]."""
         x = self.words(input_ids)
-        if self.untied is not None:
-            x = self.untied(x)
         if self.scale != 1.0:
             x = x * self.scale
         if self.position_embeddings is None:

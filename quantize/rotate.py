@@ -57,7 +57,7 @@ def obstacle(model: nn.Module) -> str | None:
     if isinstance(found, str):
         return found
     gain = found.last.weight.data.abs()
-    if found.head is None and gain.min() < LEAST_GAIN * gain.max():
+    if found.tied is not None and gain.min() < LEAST_GAIN * gain.max():
         return "its last norm all but silences a channel of the tied table"
     return None
 
@@ -86,16 +86,15 @@ def rotate_streams(found: Streams) -> None:
         _read(norm, layers, turned)
     for layer in found.writes:
         _write(layer, turned)
-    if found.head is not None:
+    if found.tied is None:
+        assert found.head is not None
         found.table.weight.data = (found.table.weight.data.double() @ turned).float()
         _read(found.last, [found.head], turned)
         return
     # The head needs the last norm's gain in the table, from where the embedding takes it again.
     gain = found.last.weight.data.double()
-    untied = Linear(size, size, bias=False)
-    untied.weight.data = (turned.T @ (turned / gain[:, None])).float()
-    for module in found.begins:
-        module.untied = untied
+    found.tied.untied = Linear(size, size, bias=False)
+    found.tied.untied.weight.data = (turned.T @ (turned / gain[:, None])).float()
     _read(found.last, [found.table], turned)
 
 

@@ -18,16 +18,16 @@ from satchel.models.layers import Attention, Block, GatedMLP, RMSNorm
 class Streams:
     """All residual streams of a model; its table begins them, and the last norm and the head end one.
 
-    `reads` are norms with the layers behind each. `head` is None where it is the table; then `begins`
-    are the modules whose `untied` may change what is read of it.
+    `reads` are norms with the layers behind each. `head` is None where it is the table; then `untied` of
+    the stack `tied` may change what is read of it.
     """
 
     table: nn.Embedding
-    begins: Sequence[decoder.Stack | seq2seq.Embeddings]
     reads: Sequence[tuple[RMSNorm, Sequence[nn.Linear]]]
     writes: Sequence[nn.Linear]
     last: RMSNorm
     head: nn.Linear | None
+    tied: decoder.Stack | None = None
 
     @property
     def norms(self) -> list[RMSNorm]:
@@ -64,13 +64,15 @@ def _of_decoder(model: decoder.Decoder) -> Streams | str:
         reads.append((block.input_layernorm, [attention.qkv_proj]))
         reads.append((block.post_attention_layernorm, [mlp.gate_up_proj]))
         writes += [attention.o_proj, mlp.down_proj]
-    stack = model.model
-    head = None if model.config.tie_word_embeddings else model.lm_head
-    return Streams(stack.embed_tokens, [stack], reads, writes, stack.norm, head)
+    stack, tied = model.model, model.config.tie_word_embeddings
+    head = None if tied else model.lm_head
+    return Streams(stack.embed_tokens, reads, writes, stack.norm, head, stack if tied else None)
 
 
 def _of_seq2seq(model: seq2seq.Seq2seq) -> Streams | str:
-    reads, writes, begins, norms = [], [], [], []
+    if model.tied:
+        return "its head is tied: a matrix more for each target token, which has gained nothing yet"
+    reads, writes, norms = [], [], []
     for stack in (model.encoder, model.decoder):
         if not isinstance(stack, seq2seq.Stack) or stack.norm is None:
             return "its norms are behind its sums"
@@ -79,7 +81,6 @@ def _of_seq2seq(model: seq2seq.Seq2seq) -> Streams | str:
             return "its encoder has a table of its own"
         if embeddings.changed:
             return "its embeddings are changed before they enter the stream"
-        begins.append(embeddings)
         blocks: list[seq2seq.Block] = list(stack.layers)  # type: ignore[arg-type]
         for block in blocks:
             for name in block.names:
@@ -89,8 +90,7 @@ def _of_seq2seq(model: seq2seq.Seq2seq) -> Streams | str:
         norms.append(stack.norm)
     crossing: list[seq2seq.CrossProjection] = list(model.cross)  # type: ignore[arg-type]
     reads.append((norms[0], [projection.kv_proj for projection in crossing]))
-    head = None if model.tied else model.lm_head
-    return Streams(model.words, begins, reads, writes, norms[1], head)
+    return Streams(model.words, reads, writes, norms[1], model.lm_head)
 
 
 def _reading(part: nn.Module) -> nn.Linear:
