@@ -71,7 +71,7 @@ def _of_decoder(model: decoder.Decoder) -> Streams | str:
 
 def _of_seq2seq(model: seq2seq.Seq2seq) -> Streams | str:
     if model.tied:
-        return "its head is tied: a matrix more for each target token, which has gained nothing yet"
+        return "its head is tied, and each target token would take a matrix more"
     reads, writes, norms = [], [], []
     for stack in (model.encoder, model.decoder):
         if not isinstance(stack, seq2seq.Stack) or stack.norm is None:
