@@ -292,6 +292,7 @@ LOADING: dict[str, Case] = {
     "b15_layers": (said("cache", "layers", value=2), "BUNDLE_IO", "past_key_values.1.key"),
     "b15_kv_heads": (said("cache", "kv_heads", value=4), "BUNDLE_IO", "past_key_values.0.key"),
     "b15_head_dim": (said("cache", "head_dim", value=32), "BUNDLE_IO", "past_key_values.0.key"),
+    "b15_spare": (said("cache", "spare", value=-1), "BUNDLE", "spare = '-1'; expected 0 or 1"),
     "b15_vocab": (said("vocab_size", value=321), "BUNDLE_IO", "logits"),
     "b11_cut": (resealed(lambda f: _edited(f / GRAPH, lambda x: x[: len(x) // 2])), "ORT", GRAPH),
     "b11_empty": (resealed(wrote(GRAPH, b"")), "ORT", GRAPH),
