@@ -30,7 +30,7 @@ FAMILIES: dict[str, Case] = {
         lambda folder: save_checkpoint(folder, "llama", max_position_embeddings=600),
         "int8",
         "MatMulNBits",
-        {"decoder": {"prefill 16": 1, "prefill 128": 1, "prefill 512": 2, "step after 128": 1}},
+        {"decoder": {"prefill 16": 1, "prefill 128": 1, "prefill 512": 4, "step after 128": 1}},
     ),
     "decoder, portable": (
         lambda folder: save_checkpoint(folder, "llama"),
