@@ -56,7 +56,7 @@ def lower(
     if role == "decoder":
         if cache8.kept(profile, statistics):
             cache8.lower(model.graph, statistics.caches)
-        elif profile.paired:
+        if steps.kept(profile, statistics):
             steps.lower(model.graph)
     for name, value in list(model.graph.initializers.items()):
         if not value.uses():

@@ -41,8 +41,8 @@ def rotation(size: int) -> Tensor:
 def rotate(model: nn.Module) -> list[str]:
     """Turn all of `model` that can be, in place; returns what was."""
     changes = []
-    found = streams(model)
-    if isinstance(found, Streams) and obstacle(model) is None:
+    found = _turnable(model)
+    if isinstance(found, Streams):
         rotate_streams(found)
         changes.append("stream")
     attentions = [part for part in model.modules() if isinstance(part, Attention)]
@@ -53,13 +53,18 @@ def rotate(model: nn.Module) -> list[str]:
 
 def obstacle(model: nn.Module) -> str | None:
     """Why the residual streams of `model` cannot be turned, if they cannot."""
+    found = _turnable(model)
+    return found if isinstance(found, str) else None
+
+
+def _turnable(model: nn.Module) -> Streams | str:
+    """The residual streams of `model`, or why they cannot be turned."""
     found = streams(model)
-    if isinstance(found, str):
-        return found
-    gain = found.last.weight.data.abs()
-    if found.tied is not None and gain.min() < LEAST_GAIN * gain.max():
-        return "its last norm all but silences a channel of the tied table"
-    return None
+    if isinstance(found, Streams) and found.tied is not None:
+        gain = found.last.weight.data.abs()
+        if gain.min() < LEAST_GAIN * gain.max():
+            return "its last norm all but silences a channel of the tied table"
+    return found
 
 
 @torch.no_grad()

@@ -12,18 +12,27 @@ But for steps of several texts, which the operator takes one token at a time.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
 import onnx_ir as ir
 
+from satchel.quantize import cache8
 from satchel.quantize.cache8 import ATTENTION
+from satchel.quantize.calibrate import Statistics
 from satchel.quantize.nodes import initializer
+from satchel.quantize.profile import Profile
 
 SPARE = 1  # positions behind a text that are written to
 TOKENS = (0, 1, 2)  # of the operator's inputs: query, key and value, or all three in the first
 LENGTHS = (5, 6)  # seqlens_k, total_sequence_length
 ROPE = slice(7, 9)  # cos, sin
+
+
+def kept(profile: Profile, statistics: Statistics | None) -> bool:
+    """Whether `profile` wants this of a decoder, and its cache stays float32."""
+    return profile.paired and not cache8.kept(profile, statistics)
 
 
 def lower(graph: ir.Graph) -> None:
@@ -49,6 +58,7 @@ def lower(graph: ir.Graph) -> None:
     pads = before(first, "Concat", constant(0, 0, 0, 0), odd, constant(0), axis=0)
     more = before(first, "Cast", odd, to=ir.DataType.INT32)
     lengths = [before(first, "Add", first.inputs[place], more) for place in LENGTHS]
+    longer = functools.cache(functools.partial(_longer, graph))  # layers share their tables
     for node in attentions:
         for place in TOKENS:
             if (value := node.inputs[place]) is not None:
@@ -57,7 +67,7 @@ def lower(graph: ir.Graph) -> None:
             node.replace_input_with(place, value)
         for place, table in list(enumerate(node.inputs))[ROPE]:
             if table is not None:
-                node.replace_input_with(place, _longer(graph, table))
+                node.replace_input_with(place, longer(table))
         _cut(graph, node, [constant(0), length, constant(1)])
 
 

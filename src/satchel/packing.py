@@ -231,11 +231,14 @@ def _check_kept(keep_fp32: Collection[str], traced: dict[str, ir.Model]) -> None
 
 def _with_cache(draft: Manifest, chosen: Profile, statistics: dict[str, Statistics]) -> Manifest:
     """The manifest of a bundle whose cache is what `lower` makes of it."""
+    seen = statistics.get("decoder")
     if draft.cache is None:
         return draft
-    if not cache8.kept(chosen, statistics.get("decoder")):
-        spare = steps.SPARE if chosen.paired else 0
-        return dataclasses.replace(draft, cache=dataclasses.replace(draft.cache, spare=spare))
+    if steps.kept(chosen, seen):
+        cache = dataclasses.replace(draft.cache, spare=steps.SPARE)
+        return dataclasses.replace(draft, cache=cache)
+    if not cache8.kept(chosen, seen):
+        return draft
     graph = draft.graphs["decoder"]
     ports = dataclasses.replace(
         graph, inputs=cache8.ports(graph.inputs), outputs=cache8.ports(graph.outputs)
