@@ -111,6 +111,13 @@ class KVCache:
         self._move(block, {place: array[:count] for place, array in arrays.items()})
         return True
 
+    def row(self, row: int) -> KVCache:
+        """A cache of that row alone, in the same buffers, for as long as those stay where they are."""
+        alone = KVCache(self.geometry, 1, self.context, self.memory)
+        alone.capacity = self.capacity
+        alone._move(None, {place: array[row : row + 1] for place, array in self.arrays.items()})
+        return alone
+
     def release(self) -> None:
         """Give the memory to the caches to come. Nothing may read or write it by this one again."""
         self.capacity = 0

@@ -127,13 +127,27 @@ class Run:
         if len(prompts) == 1:
             return self.append(prompts[0])
         lengths = np.array([len(prompt) for prompt in prompts])
+        self.reserve(lengths)
+        if lengths.max() > CHUNK and self.decoder.sources is None:
+            rows = [self._alone(row).append(prompt) for row, prompt in enumerate(prompts)]
+            self.lengths = lengths
+            return np.concatenate(rows)
         ids = np.zeros((len(prompts), lengths.max()), np.int64)
         for row, prompt in enumerate(prompts):
             ids[row, : len(prompt)] = checked_ids(prompt, self.decoder.vocab_size)
-        self.reserve(lengths)
         call = self._for(ids, len(prompts))
         last = np.arange(len(prompts)) * ids.shape[1] + lengths - 1
         return self._read(call, ids, lengths, last)
+
+    def _alone(self, row: int) -> Run:
+        """A run of one row, which writes to its part of the cache.
+
+        Long prompts are read so, in pieces: attention over whole ones takes memory by their square, and
+        short ones would be filled up to the longest.
+        """
+        alone = Run(self.decoder, 1, self.cancel)
+        alone.cache = self.cache.row(row)
+        return alone
 
     def append(self, tokens: Sequence[int], every: bool = False) -> Logits:
         """Add tokens to a single text; returns the last position's logits [1, vocab], or all."""

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when onnxruntime is imported
+# Read when a session is made. With more threads than heads, flash attention adds up the parts of a long
+# text in another order for a step than for a prefill, and a step would not be what a prefill is.
+os.environ["ORT_GQA_DISABLE_FLASH_ATTENTION"] = "1"
 
 import onnxruntime as ort
 

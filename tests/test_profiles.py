@@ -17,6 +17,7 @@ from satchel.models.folder import load_folder
 from satchel.quantize import cache8
 from satchel.quantize.calibrate import watched
 from satchel.runtime.bundle import open_bundle
+from satchel.runtime.decoder import CHUNK
 from satchel.runtime.errors import LimitError, UsageError
 from tests.test_architectures import CASES, some_ids
 from tests.tiny import save_checkpoint
@@ -68,6 +69,40 @@ def test_every_way_of_reading_gives_the_same_bits(
         np.testing.assert_array_equal(after, whole[[9, 3, 16]])
     else:  # to the last bits of attention, and what int8 activations make of those
         np.testing.assert_allclose(after, whole[[9, 3, 16]], atol=0.1)
+
+
+@pytest.mark.parametrize("cache", ["int8", "float32"])
+def test_long_prompts_of_a_batch_are_read_as_each_is_alone(cache: str, tmp_path: Path) -> None:
+    """In pieces, and only as long as they are; a row's neighbours keep what they have."""
+    decoder = exported(tmp_path, "llama", cache=cache).decoder
+    ids = some_ids(256)
+    whole = decoder.logits(ids)
+    lengths = np.array([CHUNK + 1, 3, 2 * CHUNK - 3, CHUNK])
+    batch = decoder.start(len(lengths))
+    first = batch.prefill([ids[:length] for length in lengths])
+    np.testing.assert_array_equal(first, whole[lengths - 1])
+    np.testing.assert_array_equal(batch.lengths, lengths)
+    after = batch.step(np.array(ids)[lengths])
+    np.testing.assert_allclose(after, whole[lengths], atol=0 if cache == "int8" else 0.1)
+
+
+def test_more_threads_than_heads_change_nothing(tmp_path: Path) -> None:
+    """Also behind a text of more than a block of keys, as the second cache of a processor holds."""
+    save_checkpoint(
+        tmp_path / "checkpoint",
+        "llama",
+        num_hidden_layers=1,
+        hidden_size=128,
+        num_attention_heads=2,
+        max_position_embeddings=4096,
+    )
+    satchel.pack(tmp_path / "checkpoint", tmp_path / "out", cache="int8", force=True)
+    decoder = satchel.load(tmp_path / "out", threads=8).decoder
+    ids = some_ids(2300)
+    run = decoder.start()
+    run.append(ids[:-8])
+    steps = [run.step(np.array([token]))[0].copy() for token in ids[-8:]]
+    np.testing.assert_array_equal(steps, decoder.logits(ids)[-8:])
 
 
 def test_a_float32_cache_reaches_to_the_end_of_the_context(tmp_path: Path) -> None:
