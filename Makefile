@@ -63,7 +63,7 @@ demo-g2p: bundles/g2p/manifest.json
 	$(BIN)/python examples/g2p/pronounce.py bundles/g2p
 
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-all: setup
 	$(BIN)/pytest -m ""

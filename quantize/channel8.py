@@ -22,6 +22,7 @@ from satchel.quantize.calibrate import Statistics
 from satchel.quantize.channels import Channels
 from satchel.quantize.nodes import (
     MICROSOFT,
+    NORMS,
     Replacement,
     layer_name,
     matrix_of,
@@ -31,12 +32,6 @@ from satchel.quantize.nodes import (
 from satchel.quantize.rounding import Array
 
 SMALLEST = 1e-12  # of a scale, where a token is all zeros
-NORMS = {  # where their gain is, and their bias
-    "LayerNormalization": (1, 2),
-    "SkipLayerNormalization": (2, 3),
-    "RMSNormalization": (1,),
-    "SkipSimplifiedLayerNormalization": (2,),
-}
 BOUNDED = (*NORMS, "MultiHeadAttention", "GroupQueryAttention")
 FLOORS = {"Gelu": -0.1701, "QuickGelu": -0.2785, "Relu": 0.0}  # least values of activations
 FLOOR_STEPS = 24  # steps below zero for an activation with a floor, which leaves 231 above

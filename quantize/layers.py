@@ -10,8 +10,21 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import numpy as np
 import onnx
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
+from numpy.typing import NDArray
+from onnx import (
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    ValueInfoProto,
+    external_data_helper,
+    helper,
+    numpy_helper,
+)
+
+from satchel.quantize.nodes import NORMS
 
 NODE = re.compile(r"(?P<layer>[^/]+)/(?P<operator>[^/]+)/(?P<source>.+)/\d+")
 INTEGER_INPUTS = ("Gather", "GatherBlockQuantized")  # their ids
@@ -61,6 +74,26 @@ def find(model: ModelProto) -> dict[Key, Layer]:
         layers[layer.name, uses[layer.name]] = layer
         uses[layer.name] += 1
     return layers
+
+
+def gains(
+    model: ModelProto, found: dict[Key, Layer], folder: str
+) -> dict[Key, NDArray[np.float32]]:
+    """The gain of the norm in front of each layer that has one; weights lie in `folder`."""
+    producers = {name: node for node in model.graph.node for name in node.output}
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    gains = {}
+    for key, layer in found.items():
+        norm = producers.get(layer.inputs[0]) if layer.inputs else None
+        if norm is None or norm.op_type not in NORMS or norm.output[0] != layer.inputs[0]:
+            continue
+        if tensor := weights.get(norm.input[NORMS[norm.op_type][0]]):
+            gain = TensorProto()
+            gain.CopyFrom(tensor)
+            if external_data_helper.uses_external_data(gain):
+                external_data_helper.load_external_data_for_tensor(gain, folder)
+            gains[key] = numpy_helper.to_array(gain)
+    return gains
 
 
 def exposed(model: ModelProto, values: Iterable[str]) -> tuple[bytes, dict[str, str]]:

@@ -9,6 +9,12 @@ import numpy as np
 import onnx_ir as ir
 
 MICROSOFT = "com.microsoft"
+NORMS = {  # where their gain is, and their bias
+    "LayerNormalization": (1, 2),
+    "SkipLayerNormalization": (2, 3),
+    "RMSNormalization": (1,),
+    "SkipSimplifiedLayerNormalization": (2,),
+}
 
 
 def weight_of(node: ir.Node) -> ir.Value:

@@ -41,9 +41,9 @@ class Profile:
     so that a fixed scale does for them, and prompts gain by it. `layers` is what is different for layers
     by name or pattern, `tables` for embeddings and heads tied to one, which read the same bytes, and
     `tables_beside` for those in a bundle of several graphs. `rotated` turns the reference model before it
-    is traced (`rotate.py`), `compensated` rounds weights by what calibration reads (`rounding.py`),
-    `cache` is what keys and values are kept as, and with `paired` a step over a float32 cache gives what
-    a prefill does (`steps.py`).
+    is traced (`rotate.py`), `smoothed` says that its MLPs were changed too (`smooth.py`), `compensated`
+    rounds weights by what calibration reads (`rounding.py`), `cache` is what keys and values are kept as,
+    and with `paired` a step over a float32 cache gives what a prefill does (`steps.py`).
     """
 
     name: str
@@ -55,6 +55,7 @@ class Profile:
     layers: dict[str, Scheme] = field(default_factory=dict)
     tables_beside: Scheme | None = None
     rotated: bool = False
+    smoothed: bool = False
     compensated: bool = False
     cache: Literal["float32", "int8"] = "float32"
     paired: bool = False
@@ -119,6 +120,7 @@ class Profile:
             "roles": {role: asdict(scheme) for role, scheme in self.roles.items()},
             "layers": {name: asdict(scheme) for name, scheme in self.layers.items()},
             "rotated": self.rotated,
+            "smoothed": self.smoothed,
             "compensated": self.compensated,
             "cache": self.cache,
         }

@@ -20,12 +20,13 @@ FLOOR = 0.25
 
 
 @torch.no_grad()
-def smooth(model: nn.Module, statistics: Statistics) -> None:
-    """Even out what goes into the last layer of every MLP that allows it, in place.
+def smooth(model: nn.Module, statistics: Statistics) -> bool:
+    """Even out what goes into the last layer of every MLP that allows it, in place; whether any did.
 
     A gated MLP multiplies with its `up` half, and ReLU keeps a positive factor. `statistics` are those of
     `model`, and then of what it has become.
     """
+    changed = False
     for name, mlp in model.named_modules():
         below = f"{name}.down_proj"
         if below not in statistics.ranges:
@@ -47,3 +48,5 @@ def smooth(model: nn.Module, statistics: Statistics) -> None:
         mlp.down_proj.weight.data *= factors
         low, high = statistics.ranges[below]
         statistics.ranges[below] = low / factors.numpy(), high / factors.numpy()
+        changed = True
+    return changed

@@ -246,3 +246,11 @@ def test_bad_input_is_one_line(rounded: Any, capfd: Any, tmp_path: Path) -> None
         folder = rounded(kind)
         arguments = ["--reference", folder / "fp32", "--text", file["short"]]
         bad("USAGE", words, folder / "int8", *arguments)
+
+
+def test_what_smoothing_moves_is_no_error(rounded: Any, capsys: Capture, tmp_path: Path) -> None:
+    """Norms of an int8 encoder give other numbers, which the weights behind them make good."""
+    folder = rounded("embed")
+    arguments = ["--reference", folder / "basis", "--layers"]
+    report, _ = report_of(capsys, tmp_path, folder / "int8", *arguments)
+    assert all(0 < row["own"] < 0.03 for row in report["layers"])

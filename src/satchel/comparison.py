@@ -49,13 +49,14 @@ def check_related(bundle: Bundle, reference: Bundle) -> None:
 
 def check_same_basis(bundle: Bundle, reference: Bundle) -> None:
     """Raise UsageError unless the layers of both give the same numbers but for rounding."""
-    turned = [bool(one.manifest.quantization.get("rotated")) for one in (bundle, reference)]
-    if turned[0] != turned[1]:
-        which = shown((bundle if turned[0] else reference).folder)
-        raise UsageError(
-            f"--layers: only {which} is rotated, which changes what its layers give and not what it "
-            "answers; as a reference for its layers, export it again with --keep-fp32 '*'"
-        )
+    for change in ("rotated", "smoothed"):
+        own, other = (bool(one.manifest.quantization.get(change)) for one in (bundle, reference))
+        if own != other:
+            which = shown((bundle if own else reference).folder)
+            raise UsageError(
+                f"--layers: only {which} is {change}, which changes what its layers give and not what "
+                "it answers; as a reference for its layers, export it again with --keep-fp32 '*'"
+            )
 
 
 def _tokenizer(manifest: Manifest) -> str:

@@ -77,6 +77,10 @@ class _Graph:
             for key in self.sums
             if len(self.layers[key].inputs) == len(self.expected[key].inputs) == 1
         }
+        self.factors = _factors(
+            _gains(reference, expected_graph, {key: self.expected[key] for key in self.single}),
+            _gains(model, graph, self.single),
+        )
         inputs = [self.expected[key].inputs[0] for key in self.single]
         outputs = [self.expected[key].output for key in self.sums]
         self.reference = _show(reference, role, expected_graph, [*inputs, *outputs], threads)
@@ -88,9 +92,7 @@ class _Graph:
     def read(self) -> None:
         """Add what both have shown since the last time."""
         for expected, found in zip(self.reference.taken(), self.model.taken(), strict=True):
-            fed = {
-                fed: expected[self.expected[key].inputs[0]] for key, (fed, _) in self.ports.items()
-            }
+            fed = {fed: self._fed(key, expected) for key, (fed, _) in self.ports.items()}
             with converted("running layers alone"):
                 given = self.alone.run([given for _, given in self.ports.values()], fed)
             alone = dict(zip(self.ports, given, strict=True))
@@ -99,6 +101,11 @@ class _Graph:
                 sums.expected += _square(right)
                 sums.apart += _square(found[self.layers[key].output] - right)
                 sums.own += _square(alone[key] - right) if key in alone else 0.0
+
+    def _fed(self, key: Key, expected: Values) -> Array:
+        """What the reference's layer reads, as the quantised one is meant to get it."""
+        x = expected[self.expected[key].inputs[0]]
+        return x * self.factors[key] if key in self.factors else x
 
     def errors(self) -> Iterator[LayerError]:
         for key, sums in self.sums.items():
@@ -112,6 +119,19 @@ class _Graph:
 def _layers(model: Any, role: str) -> tuple[Any, dict[Key, Layer]]:
     graph = layers.load(str(model.bundle.path(model.manifest.graphs[role].file)))
     return graph, layers.find(graph)
+
+
+def _gains(model: Any, graph: Any, found: dict[Key, Layer]) -> dict[Key, Array]:
+    return layers.gains(graph, found, str(model.bundle.folder))
+
+
+def _factors(expected: dict[Key, Array], gains: dict[Key, Array]) -> dict[Key, Array]:
+    """What smoothing has made of the norms in front of quantised layers, per channel."""
+    return {
+        key: np.divide(gain, expected[key], out=np.ones_like(gain), where=expected[key] != 0)
+        for key, gain in gains.items()
+        if key in expected
+    }
 
 
 def _show(model: Any, role: str, graph: Any, values: list[str], threads: int | None) -> Shown:

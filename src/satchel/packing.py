@@ -158,23 +158,27 @@ def _prepared(
             moved = distance(recipe.answer(), before)
             checks.append(Check("rotated against the checkpoint", moved, tolerance(before)))
     statistics: dict[str, Statistics] = {}
+    smoothed = False
     for role, part in recipe.parts.items() if chosen.calibrated else ():
         same = [statistics[other] for other in statistics if recipe.parts[other] is part]
-        statistics[role] = same[0] if same else _observed(recipe, role, part, chosen, stage)
-    return chosen, checks, statistics
+        if same:
+            statistics[role] = same[0]
+        else:
+            statistics[role] = _observed(recipe, role, part, chosen, stage)
+            smoothed |= smooth(part, statistics[role])
+    return dataclasses.replace(chosen, smoothed=smoothed), checks, statistics
 
 
 def _observed(
     recipe: Recipe, role: str, part: nn.Module, chosen: Profile, stage: Stage
 ) -> Statistics:
-    """What the layers of a part are given, once it has been smoothed by that."""
+    """What the layers of a part are given."""
 
     def compensated(name: str) -> bool:
         return chosen.compensates(chosen.scheme(name, role))
 
     with watched(part) as statistics:
         recipe.feed(role, stage)
-    smooth(part, statistics)
     weights = sum(parameter.nbytes for parameter in part.parameters())
     budget = max(weights // 2, SMALL)
     statistics.moment = Moments(part, lambda: recipe.feed(role, quiet), budget, compensated)
