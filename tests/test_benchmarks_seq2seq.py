@@ -51,7 +51,7 @@ def test_seq2seq_tables_compare_with_float32_and_with_peers(bench: Any) -> None:
     assert result["ratios"]["peer"][figure.name]["pairs"] == [4, 2]
 
 
-@pytest.mark.parametrize("model", ["t5", "marian"])
+@pytest.mark.parametrize("model", ["t5", pytest.param("marian", marks=pytest.mark.slow)])
 def test_seq2seq_without_peers(model: str, tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     done = run(
