@@ -17,9 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-OURS = (
-    "ORT_GQA_DISABLE_FLASH_ATTENTION"  # set by the runtime that a benchmark imports, not for peers
-)
+# Set by the runtime, which benchmarks import; peers start without it.
+OURS = "ORT_GQA_DISABLE_FLASH_ATTENTION"
 SETTLE = 0.25  # seconds: the other engine's threads spin for a while after their last run
 
 
@@ -48,10 +47,6 @@ class Entrant:
         self.samples.setdefault(figure, []).append(value)
 
 
-def _inherited() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name != OURS}
-
-
 class Worker:
     """A process that loads a model, then answers JSON lines with JSON lines."""
 
@@ -59,13 +54,14 @@ class Worker:
         self.began = time.perf_counter()
         # A file, because a pipe that nobody reads fills up; it is closed with the process.
         self._errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
+        inherited = {name: value for name, value in os.environ.items() if name != OURS}
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            env=_inherited() | {"ORT_DISABLE_TELEMETRY": "1"},
+            env=inherited | {"ORT_DISABLE_TELEMETRY": "1"},
         )
         self.ready = self._answer()
 

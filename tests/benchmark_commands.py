@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -31,3 +32,21 @@ def bench() -> Iterator[Any]:
 def run(script: str, *arguments: Any) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(FOLDER / script), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def compared(script: str, folder: Path, *arguments: Any) -> tuple[str, Any]:
+    """What a command that goes well prints, and its JSON."""
+    out, markdown = folder / "out.json", folder / "t.md"
+    files = ("--home", folder / "home", "--json", out, "--markdown", markdown)
+    done = run(script, *arguments, *files)
+    assert done.returncode == 0, done.stderr
+    assert markdown.read_text("utf-8") == done.stdout
+    return done.stdout, json.loads(out.read_text("utf-8"))
+
+
+def refused(script: str, home: Path, reason: str, *arguments: Any) -> None:
+    """A command says in one line what is wrong, and makes nothing."""
+    done = run(script, *arguments, "--home", home)
+    assert done.returncode != 0 and "Traceback" not in done.stderr
+    assert reason in done.stderr.splitlines()[-1], done.stderr
+    assert not home.exists()

@@ -15,7 +15,7 @@ import pytest
 
 import satchel
 import satchel.runtime.session
-from tests.benchmark_commands import on_linux, run
+from tests.benchmark_commands import compared, on_linux, refused, run
 from tests.test_sentence import save_sentence
 
 pytest_plugins = "tests.benchmark_commands"
@@ -110,16 +110,11 @@ def test_what_was_made_is_kept_until_its_origin_changes(bench: Any, tmp_path: Pa
 
 
 def test_encoders_without_peers(bundle: Path, checkpoint: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out.json"
-    done = encoders(
-        bundle, "--checkpoint", checkpoint, "--peers", "--quick", "--texts", 8,
-        "--threads", 1, "--home", tmp_path / "home", "--json", out, "--markdown", tmp_path / "t.md",
-        "--pictures", tmp_path / "pictures",
+    printed, result = compared(
+        "encoders.py", tmp_path, bundle, "--checkpoint", checkpoint, "--peers", "--quick",
+        "--texts", 8, "--threads", 1, "--pictures", tmp_path / "pictures",
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
     assert (tmp_path / "pictures" / "index.html").exists()
-    assert (tmp_path / "t.md").read_text("utf-8") == done.stdout
-    result = json.loads(out.read_text("utf-8"))
     [entrant] = result["entrants"]
     assert entrant["failure"] is None and entrant["note"] is None
     figures = result["figures"]["satchel"]
@@ -127,7 +122,7 @@ def test_encoders_without_peers(bundle: Path, checkpoint: Path, tmp_path: Path) 
     assert expected < set(figures) and all(spread["min"] > 0 for spread in figures.values())
     assert "batch 1x128 (ms)" not in figures, "the model has 96 positions"
     assert set(result["shares"]["satchel"]) == {"batch 1x16 (ms)"}
-    assert "| share | batch 1x16 (ms) |" in done.stdout.splitlines()
+    assert "| share | batch 1x16 (ms) |" in printed.splitlines()
 
 
 @pytest.mark.slow
@@ -170,10 +165,7 @@ def test_bad_options_of_encoders(
     given = [argument.format(**places) for argument in arguments]
     if "--checkpoint" not in given:
         given += ["--checkpoint", str(checkpoint)]
-    done = encoders(*given, "--home", tmp_path / "home")
-    assert done.returncode != 0 and "Traceback" not in done.stderr
-    assert reason in done.stderr.splitlines()[-1], done.stderr
-    assert not os.path.exists(tmp_path / "home")
+    refused("encoders.py", tmp_path / "home", reason, *given)
 
 
 def test_peers_do_not_inherit_what_the_runtime_sets(bench: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from itertools import count
@@ -17,7 +16,7 @@ import torch
 import transformers
 
 import satchel
-from tests.benchmark_commands import on_linux, run
+from tests.benchmark_commands import compared, on_linux, refused
 
 pytest_plugins = "tests.benchmark_commands"
 pytestmark = on_linux
@@ -39,18 +38,14 @@ def decoder(bench: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_decoders_without_peers(decoder: Path, tmp_path: Path) -> None:
-    second, out = tmp_path / "second", tmp_path / "out.json"
+    second = tmp_path / "second"
     shutil.copytree(decoder, second)
-    done = run(
-        "decoders.py", "--bundle", decoder, second, "--peers", "--quick", "--threads", 1,
+    _, result = compared(
+        "decoders.py", tmp_path, "--bundle", decoder, second, "--peers", "--quick", "--threads", 1,
         "--gguf", decoder.parent / "checkpoint" / "model.safetensors",
-        "--home", tmp_path / "home", "--json", out, "--markdown", tmp_path / "t.md",
         "--pictures", tmp_path / "pictures",
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
     assert (tmp_path / "pictures" / "index.html").exists()
-    assert (tmp_path / "t.md").read_text("utf-8") == done.stdout
-    result = json.loads(out.read_text("utf-8"))
     ours, theirs = result["entrants"]
     assert (ours["name"], theirs["name"]) == ("satchel", "satchel second")
     assert ours["failure"] is theirs["failure"] is ours["note"] is None
@@ -181,7 +176,4 @@ def test_bad_options_of_decoders(
     given = [argument.format(**places) for argument in arguments]
     if "--gguf" not in given:
         given += ["--gguf", str(decoder / "manifest.json")]
-    done = run("decoders.py", *given, "--home", tmp_path / "home")
-    assert done.returncode != 0 and "Traceback" not in done.stderr
-    assert reason in done.stderr.splitlines()[-1], done.stderr
-    assert not os.path.exists(tmp_path / "home")
+    refused("decoders.py", tmp_path / "home", reason, *given)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.benchmark_commands import on_linux, run
+from tests.benchmark_commands import compared, on_linux, refused
 
 pytest_plugins = "tests.benchmark_commands"
 pytestmark = on_linux
@@ -53,14 +51,8 @@ def test_seq2seq_tables_compare_with_float32_and_with_peers(bench: Any) -> None:
 
 @pytest.mark.parametrize("model", ["t5", pytest.param("marian", marks=pytest.mark.slow)])
 def test_seq2seq_without_peers(model: str, tmp_path: Path) -> None:
-    out = tmp_path / "out.json"
-    done = run(
-        "seq2seq.py", "--quick", "--models", model, "--peers", "--threads", 1,
-        "--home", tmp_path / "home", "--json", out, "--markdown", tmp_path / "t.md",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "t.md").read_text("utf-8") == done.stdout
-    result = json.loads(out.read_text("utf-8"))[model]
+    arguments = ("--quick", "--models", model, "--peers", "--threads", 1)
+    result = compared("seq2seq.py", tmp_path, *arguments)[1][model]
     [entrant] = result["entrants"]
     assert entrant["failure"] is None and entrant["distance"] < 0.3  # of noise
     assert [len(target) for target in entrant["found"]] == [64, 64]
@@ -69,14 +61,7 @@ def test_seq2seq_without_peers(model: str, tmp_path: Path) -> None:
 
 
 def test_large(tmp_path: Path) -> None:
-    out = tmp_path / "out.json"
-    done = run(
-        "large.py", "--quick", "--threads", 1, "--home", tmp_path / "home",
-        "--json", out, "--markdown", tmp_path / "t.md",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "t.md").read_text("utf-8") == done.stdout
-    result = json.loads(out.read_text("utf-8"))
+    _, result = compared("large.py", tmp_path, "--quick", "--threads", 1)
     [entrant] = result["entrants"]
     assert entrant["failure"] is None and len(result["figures"]["satchel"]) == 8
     assert result["figures"]["satchel"]["peak memory of the export (MB)"]["max"] > 100
@@ -101,7 +86,4 @@ def test_the_large_checkpoint_has_1_1_billion_weights(bench: Any) -> None:
 )
 def test_bad_options_of_seq2seq(arguments: list[str], reason: str, tmp_path: Path) -> None:
     given = [argument.format(nowhere=tmp_path / "nowhere") for argument in arguments]
-    done = run("seq2seq.py", *given, "--home", tmp_path / "home")
-    assert done.returncode != 0 and "Traceback" not in done.stderr
-    assert reason in done.stderr.splitlines()[-1], done.stderr
-    assert not os.path.exists(tmp_path / "home")
+    refused("seq2seq.py", tmp_path / "home", reason, *given)
