@@ -17,7 +17,7 @@ from satchel import cli_export, cli_quality, cli_speech, cli_text
 from satchel.cli_encoders import add_verbs
 from satchel.command import VerbParser, check_json, load, on_bundle
 from satchel.progress import bars
-from satchel.runtime.errors import SatchelError, StorageError, UsageError, shown
+from satchel.runtime.errors import SatchelError, StorageError, UsageError, install, shown
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         name = shown(error.filename) if error.filename else "a file"
         return _fail(StorageError(f"{name}: {error.strerror or error}"), options.debug)
     except ModuleNotFoundError as error:
-        hint = f"{error.name} is not installed; exporting needs: pip install 'satchel[export]'"
+        hint = f"{error.name} is not installed; exporting needs: {install('export')}"
         return _fail(UsageError(hint), options.debug)
     except MemoryError:
         print("error[OUT_OF_MEMORY]: not enough memory", file=sys.stderr)

@@ -14,7 +14,7 @@ import satchel
 from satchel.command import check_json, load, on_bundle, size
 from satchel.progress import bars
 from satchel.report import plain
-from satchel.runtime.errors import UsageError, shown
+from satchel.runtime.errors import UsageError, install, shown
 
 # By the last part of its name: what a figure is called, how it is printed, and what it says.
 FIGURES = {
@@ -84,7 +84,7 @@ def _check(options: argparse.Namespace) -> None:
     if options.layers and not options.reference:
         raise UsageError("--layers needs --reference, a bundle whose layers are right")
     if options.layers and find_spec("onnx") is None:
-        raise UsageError("--layers needs onnx: pip install 'satchel[export]'")
+        raise UsageError(f"--layers needs onnx: {install('export')}")
 
 
 def _check_outside(file: Path, *bundles: str | None) -> None:

@@ -14,6 +14,7 @@ from satchel.runtime.errors import (
     StorageError,
     UnsupportedError,
     UsageError,
+    install,
     shown,
 )
 
@@ -94,7 +95,7 @@ def download(hub_id: str, revision: str | None) -> Path:
         )
     except ImportError as error:
         raise UsageError(
-            f"downloading {shown(hub_id)} needs huggingface_hub: pip install 'satchel[hub]'"
+            f"downloading {shown(hub_id)} needs huggingface_hub: {install('hub')}"
         ) from error
     from satchel.models.folder import TOKENIZER_FILES
 
