@@ -15,6 +15,7 @@ import satchel
 from satchel.runtime.decoder import Cancel
 from satchel.runtime.errors import BundleError, LimitError, UsageError
 from tests import damage as d
+from tests.manifests import edit
 from tests.outcome import refuse, refused
 from tests.tiny import VOCAB, edit_config
 from tests.tiny_seq2seq import COMMON, SIZES, pair, save_seq2seq
@@ -148,13 +149,7 @@ def test_export_options(options: list[str], code: str, words: str, place: Path, 
 
 
 def manifest(change: Callable[[dict[str, Any]], Any]) -> d.Damage:
-    def damage(folder: Path) -> None:
-        path = folder / "manifest.json"
-        content = json.loads(path.read_text())
-        change(content)
-        path.write_text(json.dumps(content))
-
-    return damage
+    return lambda folder: edit(folder, change)
 
 
 def ports(role: str, kind: str, name: str, **changes: Any) -> d.Damage:
