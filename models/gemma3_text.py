@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from satchel.models import gemma2
 from satchel.models.config import windows
+from satchel.models.config_keys import COSMETIC
 from satchel.models.rope import RopeParameters
 from satchel.runtime.errors import CheckpointError
 
@@ -18,10 +19,7 @@ Model = gemma2.Model
 class Config(gemma2.Config):
     """config.json of model_type gemma3_text."""
 
-    ALIASES: ClassVar[dict[str, str]] = {
-        **gemma2.Config.ALIASES,
-        "_sliding_window_pattern": "sliding_window_pattern",
-    }
+    cosmetic: ClassVar[frozenset[str]] = COSMETIC | {"_sliding_window_pattern"}
 
     max_position_embeddings: int = 131072
     rope_theta: float = 1000000.0
