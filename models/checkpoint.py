@@ -47,6 +47,7 @@ class Checkpoint:
     licence: str | None = None
     sha256: str = ""
     sentence: SentenceModules | None = None  # of a sentence-transformers folder
+    notes: tuple[str, ...] = ()  # what a user should hear of the files
 
 
 def parse_json(data: bytes, name: str, limit: int, max_depth: int = 64) -> dict[str, Any]:

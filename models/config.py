@@ -53,6 +53,7 @@ class ModelConfig:
     """
 
     KEYS: ClassVar[dict[str, tuple[str, ...]]] = {}  # field -> its keys in config.json
+    parts: ClassVar[frozenset[str]] = frozenset()  # keys that hold configurations of their own
     cosmetic: ClassVar[frozenset[str]] = COSMETIC
     neutral: ClassVar[dict[str, tuple[Any, ...]]] = NEUTRAL
 
@@ -68,7 +69,7 @@ class ModelConfig:
         values: dict[str, Any] = {}
         said: dict[str, str] = {}
         for key, value in raw.items():
-            if key not in read:
+            if key not in read or key in cls.parts:
                 continue
             name = field_of.get(key)
             if name is None:

@@ -24,12 +24,13 @@ COSMETIC = frozenset(
     _post_init_done _pre_quantization_dtype architectures attention_dropout attn_implementation
     auto_map base_model_ep_plan base_model_pp_plan base_model_tp_plan chunk_size_feed_forward
     classifier_dropout distributed_config dtype end_n_top experts_implementation features_only
-    finetuning_task gradient_checkpointing has_no_defaults_at_init hidden_dropout id2label init_std
-    initializer_factor initializer_range is_composition is_decoder label2id loss_type model_name
-    model_type name_or_path num_labels prefix pretraining_tp problem_type return_dict sep_token_id start_n_top
-    summary_activation summary_first_dropout summary_last_dropout summary_proj_to_labels
-    summary_type summary_use_proj task_specific_params tf_legacy_loss token tokenizer_class
-    torch_dtype torchscript use_auth_token use_bfloat16 use_return_dict xla_device""".split()
+    finetuning_task gradient_checkpointing has_no_defaults_at_init hidden_dropout id2label
+    init_std initializer_factor initializer_range is_composition is_decoder label2id loss_type
+    model_name model_type name_or_path num_labels prefix pretraining_tp problem_type return_dict
+    sep_token_id start_n_top summary_activation summary_first_dropout summary_last_dropout
+    summary_proj_to_labels summary_type summary_use_proj task_specific_params tf_legacy_loss
+    token tokenizer_class torch_dtype torchscript use_auth_token use_bfloat16 use_return_dict
+    xla_device""".split()
 )
 
 # Keys that are read, with the values that change nothing where an architecture has no such field.
@@ -72,14 +73,25 @@ def is_neutral(key: str, value: Any, neutral: dict[str, tuple[Any, ...]]) -> boo
     return value in known
 
 
-def remarks(config: dict[str, Any]) -> list[str]:
-    """What a user should hear of a config.json that was read."""
+def remarks(config: dict[str, Any]) -> tuple[str, ...]:
+    """What a user should hear of a config.json."""
+    kind = config.get("model_type")
+    if not is_known(kind):
+        return ()
     found = []
     if config.get("auto_map"):
         found.append(
-            f"config.json names code of its own (auto_map); satchel took its own {config['model_type']}"
+            f"config.json names code of its own (auto_map): not run; built as model_type {kind}"
         )
-    unread = sorted(config.keys() - keys_read(str(config["model_type"])) - HERE)
+    unread = sorted(config.keys() - keys_read(kind) - HERE)
     if unread:
-        found.append(f"config.json: no model reads {some(unread)}; this changed nothing")
-    return found
+        found.append(
+            f"config.json: {some(unread)}: read by no {kind} of transformers, so by none here"
+        )
+    rope = config.get("rope_parameters") or config.get("rope_scaling")
+    if isinstance(rope, dict) and "dynamic" in (rope.get("rope_type"), rope.get("type")):
+        found.append(
+            "config.json: rope type dynamic stretches what is beyond max_position_embeddings = "
+            f"{config.get('max_position_embeddings')}, where this bundle ends"
+        )
+    return tuple(found)

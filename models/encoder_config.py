@@ -15,7 +15,7 @@ class EncoderConfig(ModelConfig):
     """What every text encoder has. Labels and task are read elsewhere, from the same file."""
 
     cosmetic: ClassVar[frozenset[str]] = COSMETIC | frozenset(
-        ["attention_probs_dropout_prob", "hidden_dropout_prob"]
+        ["attention_probs_dropout_prob", "embedding_size", "hidden_dropout_prob"]
     )
 
     vocab_size: int

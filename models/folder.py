@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from satchel.models.checkpoint import Checkpoint, read_json, some
-from satchel.models.config_keys import is_known
+from satchel.models.config_keys import is_known, remarks
 from satchel.models.files import header, optional_json, read_tensors, refuse_pickles, regular
 from satchel.models.sentence import read_sentence
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
@@ -63,6 +63,7 @@ def load_folder(folder: Path) -> Checkpoint:
         licence=_licence(folder),
         sha256=_digest([*shards, *(sentence.files if sentence else ())]),
         sentence=sentence,
+        notes=remarks(config),
     )
 
 

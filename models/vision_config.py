@@ -24,7 +24,12 @@ class TowerConfig(ModelConfig):
     """What image towers and the text towers beside them have."""
 
     cosmetic: ClassVar[frozenset[str]] = COSMETIC | frozenset(
-        ["attention_probs_dropout_prob", "hidden_dropout_prob", "tie_word_embeddings"]
+        [
+            "attention_probs_dropout_prob",
+            "embedding_size",
+            "hidden_dropout_prob",
+            "tie_word_embeddings",
+        ]
     )
 
     hidden_size: int = 768
@@ -118,6 +123,8 @@ class PairConfig(Labelled):
     """A config.json that nests one for texts and one for images; subclasses say of which class."""
 
     cosmetic: ClassVar[frozenset[str]] = TowerConfig.cosmetic
+
+    parts: ClassVar[frozenset[str]] = frozenset(["text_config", "vision_config"])
 
     text: TextConfig
     vision: ImageConfig

@@ -41,8 +41,13 @@ SHARED = (  # what every model is built and run with; files that a release lacks
 )
 ROTARY = "modeling_rope_utils.py"  # shared too, by models that rotate
 ROPE = frozenset(
-    """original_max_position_embeddings partial_rotary_factor rope_parameters rope_scaling
-    rope_theta""".split()
+    [
+        "original_max_position_embeddings",
+        "partial_rotary_factor",
+        "rope_parameters",
+        "rope_scaling",
+        "rope_theta",
+    ]
 )
 # What shared code takes off the configurations of models that are not here (state spaces, codecs,
 # experts, predictors of several tokens) or checks without using it. Where a model's own code reads
@@ -50,10 +55,11 @@ ROPE = frozenset(
 FOREIGN = frozenset(
     """alibi attribute_map audio_vocab_size base_config_key cache_size_limit chain_hidden_post_norm
     conv_kernel default_rope_type default_theta embed_dim first_k_dense_replace head_dim
-    hidden_size ignore_keys_at_rope_validation intermediate_size layer_norm_eps logits_mup_width_multiplier
-    max_position_embeddings     mlp_layer_types mtp_hidden_states_first mtp_layer_types mtp_mlp_layer_types
-    mtp_per_layer_config no_rope_layers num_channels num_attention_heads num_heads
-    num_hidden_layers num_key_value_heads num_mtp_layers     number_of_conv_states out_indices output_vocab_size qk_head_dim rms_norm_eps
+    hidden_size ignore_keys_at_rope_validation intermediate_size layer_norm_eps
+    logits_mup_width_multiplier max_position_embeddings mlp_layer_types mtp_hidden_states_first
+    mtp_layer_types mtp_mlp_layer_types mtp_per_layer_config no_rope_layers num_attention_heads
+    num_channels num_heads num_hidden_layers num_key_value_heads num_mtp_layers
+    number_of_conv_states out_indices output_vocab_size qk_head_dim rms_norm_eps
     sliding_window_pattern state_size sub_configs sub_configs_defaults unpadded_vocab_size
     use_alibi use_pretrained_backbone vocab_size""".split()  # noqa: SIM905
 )

@@ -13,11 +13,12 @@ import transformers
 from torch import Tensor
 
 from satchel import models
-from satchel.models.config_keys import COSMETIC, keys_read
+from satchel.models.config_keys import keys_read
 from satchel.models.folder import load_folder
 from satchel.models.seq2seq import Context
 from satchel.runtime.errors import SatchelError
 from tests import tiny, tiny_encoders, tiny_seq2seq, tiny_speech
+from tests.config_table import classified
 
 LENGTH = 90
 BATCH = 3
@@ -208,6 +209,8 @@ def alternatives(key: str, value: Any) -> Iterator[Any]:
     match value:
         case bool():
             yield not value
+        case int() if "position" in key:  # fewer would not hold the text that is tried
+            yield from (value + 1, value * 2, 0, -1)
         case int():
             yield from (value + 1, value * 2, value // 2, 0, -1)
         case float():
@@ -223,19 +226,28 @@ def alternatives(key: str, value: Any) -> Iterator[Any]:
 
 
 def changes(folder: Path) -> Iterator[dict[str, Any]]:
-    """Every change of one key of a config.json, nested ones included, and of cosmetic ones together."""
+    """Every change of one key of a config.json, nested ones included, and of those that change nothing
+    all at once."""
     config = json.loads((folder / "config.json").read_text())
     kind = config["model_type"]
-    keys = sorted((keys_read(kind) | config.keys()) - ELSEWHERE)
-    for key in keys:
+    nothing = classified(kind)["nothing"] - ELSEWHERE
+    for key in sorted((keys_read(kind) | config.keys()) - ELSEWHERE - nothing):
         value = config.get(key)
         if isinstance(value, Mapping) and key not in ("rope_parameters", "rope_scaling"):
             yield from ({key: dict(value) | change} for change in nested(value))
-        elif key not in COSMETIC:
+        else:
             yield from ({key: other} for other in alternatives(key, value) if other != value)
-    plain = [key for key in keys if key in COSMETIC]
     for odd in ODD:
-        yield {key: odd for key in plain}
+        yield {key: odd for key in sorted(nothing) if is_valid(config | {key: odd})}
+
+
+def is_valid(config: dict[str, Any]) -> bool:
+    """Whether transformers takes `config` for a configuration."""
+    try:
+        transformers.CONFIG_MAPPING[config["model_type"]].from_dict(config)
+    except Exception:
+        return False
+    return True
 
 
 def nested(part: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
