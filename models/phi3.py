@@ -12,6 +12,7 @@ from satchel.models.checkpoint import LazyTensor
 from satchel.models.config import windows
 from satchel.models.config_keys import COSMETIC
 from satchel.models.rope import RopeParameters
+from satchel.runtime.errors import UnsupportedError, shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,14 @@ class Config(llama.Config):
 
     def rope(self) -> RopeParameters:
         rope = self.rope_of(self.rope_theta, self.partial_rotary_factor)
+        if rope.rope_type not in (
+            "default",
+            "longrope",
+        ):  # as transformers, for which yarn is longrope
+            raise UnsupportedError(
+                f"config.json: rope type {shown(rope.rope_type)} is not supported by phi3; known here: "
+                "default, longrope"
+            )
         return replace(rope, original_max_position_embeddings=self.original_max_position_embeddings)
 
     def windows(self) -> list[int | None]:

@@ -129,6 +129,7 @@ FILING = {  # methods of a configuration that fetch, write or compare files
     "save_pretrained",
     "update_from_string",
 }
+PAIRS = {"clip", "siglip"}  # whose models read the configurations of their parts, not these
 READERS = {"getattr", "hasattr", "setattr"}  # functions that name an attribute
 LOOKUPS = {"pop", "get", "setdefault"}  # methods that name a key
 Read = Callable[[str], str | None]  # path in the package -> source, None where there is none
@@ -148,17 +149,17 @@ def keys_read(read: Read) -> dict[str, set[str]]:
     every -= FOREIGN | ROPE
     found = {"every": every, "generation": generation}
     for model_type, (folder, name) in SOURCES.items():
-        code = f"models/{folder}/modeling_{folder}.py"
+        code = "" if model_type in PAIRS else f"models/{folder}/modeling_{folder}.py"
         keys = _of_class(_parsed(read, f"models/{folder}/configuration_{folder}.py"), name)
         keys |= set(_off_configurations(_parsed(read, code)))
-        keys |= (rotary | ROPE) - FOREIGN if "otary" in (read(code) or "") else set()
+        keys |= (rotary | ROPE) - FOREIGN if code and "otary" in (read(code) or "") else set()
         found[model_type] = keys | BEFORE_4.get(model_type, set())
     return found
 
 
 def _parsed(read: Read, path: str) -> ast.Module:
     """The tree of a source, an empty one where a release lacks it."""
-    return ast.parse(read(path) or "")
+    return ast.parse((read(path) if path else None) or "")
 
 
 def _of_class(tree: ast.Module, name: str) -> set[str]:

@@ -299,7 +299,6 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("vit", {"intermediate_size": 64}, "misshapen"),
     ("vit-classify", {"id2label": {"1": "cat"}}, "id2label"),
     ("vit-classify", {"problem_type": "guessing"}, "problem_type"),
-    ("dinov2", {"intermediate_size": 64}, "intermediate_size"),
     ("dinov2", {"use_swiglu_ffn": True}, "gate_up_proj"),
     ("dinov2", {"image_size": 64}, "positions"),
     ("clip", {"text_config": 7}, "text_config"),
