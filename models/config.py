@@ -232,12 +232,16 @@ class RopeConfig(DecoderConfig):
         """What `rope_scaling` or `rope_parameters` says, and where they do not, these."""
         old, new = self.rope_scaling, self.rope_parameters
         if old and new and old != new:
-            raise CheckpointError(
-                "config.json: rope_scaling and rope_parameters differ; one of them says how to "
-                "rotate",
-                "CKPT_CONFIG",
-            )
+            raise both_styles()
         return RopeParameters.from_dict(new or old or {}, theta, partial)
+
+
+def both_styles() -> CheckpointError:
+    """The error for a file that says in two ways how to rotate."""
+    return CheckpointError(
+        "config.json: rope_scaling and rope_parameters differ; one of them says how to rotate",
+        "CKPT_CONFIG",
+    )
 
 
 def windows(
