@@ -189,7 +189,10 @@ def test_eos_of_all_files_ends_a_text(place: Path) -> None:
     assert (tokens.bos, tokens.eos, tokens.pad) == (3, [9, 7, exclamation], 0)
 
 
-def test_an_id_outside_the_vocabulary_names_no_token(place: Path) -> None:
+def test_an_id_outside_the_vocabulary_names_no_token(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
     folder = place / "checkpoint"
     d.config(pad_token_id=-1, eos_token_id=[7, 320], bos_token_id=10**30)(folder)
     d.wrote("generation_config.json", '{"eos_token_id": -1, "pad_token_id": 400}')(folder)
