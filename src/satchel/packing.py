@@ -141,6 +141,7 @@ def _recipe(checkpoint: Checkpoint, wishes: Wishes, stage: Stage) -> Recipe:
     hears = models.takes_sound(checkpoint)
     kind = SpeechRecipe if hears else RECIPES[models.family(checkpoint)]
     recipe: Recipe = kind.of(checkpoint, wishes, stage)
+    recipe.notes.extend(checkpoint.notes)
     return recipe
 
 
