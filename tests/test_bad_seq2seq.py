@@ -172,9 +172,17 @@ BUNDLES: dict[str, d.Case] = {
         "BUNDLE",
         "wrong type",
     ),
-    "no_encoder": (manifest(lambda c: c["graphs"].pop("encoder")), "BUNDLE", "no encoder graph"),
-    "no_decoder": (manifest(lambda c: c["graphs"].pop("decoder")), "BUNDLE", "no decoder graph"),
-    "no_cache": (manifest(lambda c: c.update(cache=None)), "BUNDLE", "needs a cache"),
+    "no_encoder": (
+        manifest(lambda c: c["graphs"].pop("encoder")),
+        "BUNDLE",
+        "expected decoder, encoder",
+    ),
+    "no_decoder": (
+        manifest(lambda c: c["graphs"].pop("decoder")),
+        "BUNDLE",
+        "expected decoder, encoder",
+    ),
+    "no_cache": (manifest(lambda c: c.update(cache=None)), "BUNDLE", "lacks cache"),
     "layers": (manifest(lambda c: c["cache"].update(layers=2)), "BUNDLE_IO", ".1.key"),
     "cross_absent": (ports("encoder", "outputs", "cross.0.value"), "BUNDLE_IO", "cross.0.value"),
     "cross_size": (
