@@ -12,7 +12,6 @@ import time
 import traceback
 import warnings
 from pathlib import Path
-from types import EllipsisType
 from typing import Any
 
 import satchel
@@ -269,17 +268,17 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--chat", action="store_true", help="the prompt is a user's message")
     command.add_argument("--json", action="store_true", help="print a line of JSON per text")
     command.add_argument("--stats", action="store_true", help="print the speed, on stderr")
-    _generation(command, ...)
+    _generation(command)
     _search(command)
     command.add_argument("--n-best", type=int, metavar="N", help="the N best texts of a search")
     command = on_bundle(verbs, "translate", translate)
     command.add_argument("--source-lang", metavar="NAME", help="as the checkpoint names it")
     command.add_argument("--target-lang", metavar="NAME")
-    _generation(command, ...)
+    _generation(command)
     _search(command)
     command = on_bundle(verbs, "chat", chat)
     command.add_argument("--system", help="a system message to begin with")
-    _generation(command, None)
+    _generation(command)
     command = on_bundle(verbs, "inspect", inspect)
     command.add_argument("--json", action="store_true", help="print the manifest")
     add_verbs(verbs)
@@ -313,8 +312,8 @@ def _early(value: str) -> bool | str:
     return known[value]
 
 
-def _generation(command: argparse.ArgumentParser, max_new_tokens: EllipsisType | None) -> None:
-    command.add_argument("--max-new-tokens", type=int, default=max_new_tokens, metavar="N")
+def _generation(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--max-new-tokens", type=int, default=..., metavar="N")
     command.add_argument("--min-new-tokens", type=int, metavar="N")
     command.add_argument("--temperature", type=float, help="0 is greedy")
     command.add_argument("--top-k", type=int)
@@ -327,7 +326,7 @@ def _generation(command: argparse.ArgumentParser, max_new_tokens: EllipsisType |
         "--lookup", action=argparse.BooleanOptionalAction,
         help="read ahead what repeats the prompt or the text: the same text, in fewer steps",
     )  # fmt: skip
-    command.add_argument("--stop", nargs="+", default=[], metavar="TEXT", help="end at these")
+    command.add_argument("--stop", nargs="+", metavar="TEXT", help="end at these")
 
 
 if __name__ == "__main__":
