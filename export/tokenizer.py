@@ -35,6 +35,7 @@ def bundle_tokenizer(checkpoint: Checkpoint, vocab_size: int) -> bytes:
         )
     # A text is read whole and alone, whatever its length.
     whole = canonical(checkpoint, content) | {"truncation": None, "padding": None}
+    whole |= {"post_processor": _untrimmed(whole.get("post_processor"))}
     text = json.dumps(whole, ensure_ascii=False)
     try:
         with _silence():
@@ -56,6 +57,19 @@ def bundle_tokenizer(checkpoint: Checkpoint, vocab_size: int) -> bytes:
             "TOKENIZER_INVALID",
         )
     return text.encode("utf-8")
+
+
+def _untrimmed(processor: Any) -> Any:
+    """A post-processor that leaves places in a text as they are.
+
+    To trim spaces off them it takes a letter for a space behind an added token; the runtime trims.
+    """
+    if isinstance(processor, list):
+        return [_untrimmed(one) for one in processor]
+    if not isinstance(processor, dict):
+        return processor
+    changed = {"processors": _untrimmed(processor["processors"])} if "processors" in processor else {}
+    return processor | changed | ({"trim_offsets": False} if "trim_offsets" in processor else {})
 
 
 def _check_ids(tokenizer: Tokenizer, added: list[dict[str, Any]], vocab_size: int) -> None:

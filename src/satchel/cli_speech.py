@@ -40,7 +40,7 @@ def add_verb(verbs: Any) -> None:
     """`transcribe` with its options."""
     command = on_bundle(verbs, "transcribe", transcribe)
     command.add_argument("sound", help="a WAV, FLAC, OGG or MP3 file")
-    command.add_argument("--language", metavar="CODE", help='as "en"; default: what is heard')
+    command.add_argument("--language", metavar="NAME", help='as "en" or "english"; default: what is heard')
     command.add_argument("--task", help="transcribe (default), or translate to English")
     command.add_argument("--timestamps", action="store_true", help="a line per segment")
     command.add_argument("--num-beams", type=int, metavar="N", help="1 is greedy")
