@@ -102,7 +102,7 @@ def recommended(
     ]
     options = _sampling(config, notes) | _others(config, vocab_size)
     for name in (name for name in asked if name in options):
-        notes.append(f"the checkpoint recommends {name} = {shown(options[name])}: {asked[name]}")
+        notes.append(f"the checkpoint recommends {name} = {options[name]}: {asked[name]}")
     dropped = {*asked, *(BEAMS if "num_beams" in asked else ())}
     options = {name: value for name, value in options.items() if name not in dropped}
     if "num_beams" in options:

@@ -15,6 +15,7 @@ OPENAI_MEAN = [0.48145466, 0.4578275, 0.40821073]
 OPENAI_STD = [0.26862954, 0.26130258, 0.27577711]
 BILINEAR, BICUBIC = 2, 3
 
+SQUARE = {"height": 224, "width": 224}
 _CROPPED: dict[str, Any] = {
     "size": {"shortest_edge": 224},
     "crop_size": {"height": 224, "width": 224},
@@ -60,9 +61,9 @@ STEPS = {
     "crop_size": None,
     "pad_size": None,
 }
-# Nothing else that the processors of transformers read changes the pixels of one RGB image, but these,
-# which have one value each that is done here. They read no other key.
-NEUTRAL = {"data_format": "channels_first", "use_square_size": False}
+# Nothing else that the processors of transformers read changes the pixels of one RGB image, but this,
+# which has one value that is done here. They read no other key.
+NEUTRAL = {"data_format": "channels_first"}
 
 
 def image_format(checkpoint: Checkpoint) -> ImageFormat:
@@ -123,6 +124,8 @@ def _options(raw: dict[str, Any], model_type: str, file: str) -> dict[str, Any]:
             f"known: {', '.join(PROCESSORS)}"
         )
     result = STEPS | PROCESSORS[kind]
+    if kind == "CLIPImageProcessor" and raw.get("use_square_size"):
+        raw = raw | {"size": SQUARE}
     for key, value in raw.items():
         if key in result and value is not None:
             result[key] = value
