@@ -117,7 +117,9 @@ def _options(raw: dict[str, Any], model_type: str, file: str) -> dict[str, Any]:
     """The options of the checkpoint over those of its processor."""
     named = raw.get("image_processor_type") or raw.get("feature_extractor_type")
     kind = str(named or PROCESSOR_OF.get(model_type))
-    kind = kind.removesuffix("Fast").removesuffix("Pil").replace("FeatureExtractor", "ImageProcessor")
+    kind = (
+        kind.removesuffix("Fast").removesuffix("Pil").replace("FeatureExtractor", "ImageProcessor")
+    )
     if kind not in PROCESSORS:
         raise UnsupportedError(
             f"{file}: image processor {shown(named)} is not supported; "
@@ -127,12 +129,18 @@ def _options(raw: dict[str, Any], model_type: str, file: str) -> dict[str, Any]:
     if kind == "CLIPImageProcessor" and raw.get("use_square_size"):
         raw = raw | {"size": SQUARE}
     for key, value in raw.items():
-        if key in result and value is not None:
+        if key in result:  # null is a value, as in transformers
             result[key] = value
         elif value not in (None, NEUTRAL.get(key, value)):
             raise UnsupportedError(f"{file}: {shown(key)} = {shown(value)} is not supported")
+    if result["resample"] is None:
+        result["resample"] = BILINEAR
     for key, value in result.items():
-        if key.startswith(("do_", "default_")) and not isinstance(value, bool):
+        if (
+            key.startswith(("do_", "default_"))
+            and value is not None
+            and not isinstance(value, bool)
+        ):
             raise CheckpointError(f"{file}: {key} = {shown(value)} is no boolean", "CKPT_CONFIG")
     return result
 

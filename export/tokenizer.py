@@ -68,7 +68,9 @@ def _untrimmed(processor: Any) -> Any:
         return [_untrimmed(one) for one in processor]
     if not isinstance(processor, dict):
         return processor
-    changed = {"processors": _untrimmed(processor["processors"])} if "processors" in processor else {}
+    changed = (
+        {"processors": _untrimmed(processor["processors"])} if "processors" in processor else {}
+    )
     return processor | changed | ({"trim_offsets": False} if "trim_offsets" in processor else {})
 
 

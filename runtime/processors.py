@@ -214,6 +214,4 @@ def _bias(options: Options, ids: Callable[[str, Sequence[int]], Ids]) -> Bias:
         if len(word) == 1:
             alone[word[0]] = alone.get(word[0], 0.0) + value
     longer = [(word, value) for word, value in named.items() if len(word) > 1]
-    return Bias(
-        np.array(list(alone), np.int64), np.array(list(alone.values()), np.float32), longer
-    )
+    return Bias(np.array(list(alone), np.int64), np.array(list(alone.values()), np.float32), longer)

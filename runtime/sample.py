@@ -77,9 +77,7 @@ def _scaled(
         return (logits - best) / np.float32(max(temperature, 1e-30))
 
 
-def candidates(
-    logits: NDArray[np.float32], options: Options
-) -> tuple[NDArray[np.int64], Chances]:
+def candidates(logits: NDArray[np.float32], options: Options) -> tuple[NDArray[np.int64], Chances]:
     """The ids that the options leave and their probabilities; where none is on, all in their order."""
     places = None if options.top_h is None else _within_entropy(logits, options.top_h)
     ids, chances = _likeliest(logits if places is None else logits[places], options)
@@ -130,9 +128,7 @@ def _terms(chances: Chances) -> Chances:
     return -chances * np.log(np.where(chances > 0, chances, 1))
 
 
-def _likeliest(
-    logits: NDArray[np.float32], options: Options
-) -> tuple[NDArray[np.int64], Chances]:
+def _likeliest(logits: NDArray[np.float32], options: Options) -> tuple[NDArray[np.int64], Chances]:
     """The ids that top-k, top-p and min-p leave, likeliest first, and their probabilities."""
     if options.top_k is None and options.top_p is None and options.min_p is None:
         weights = np.exp((logits - logits.max()).astype(np.float64))

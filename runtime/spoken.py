@@ -27,7 +27,9 @@ so somali, af afrikaans, oc occitan, ka georgian, be belarusian, tg tajik, sd si
 am amharic, yi yiddish, lo lao, uz uzbek, fo faroese, ht haitian creole/haitian, ps pashto/pushto,
 tk turkmen, nn nynorsk, mt maltese, sa sanskrit, lb luxembourgish/letzeburgesch, my myanmar/burmese,
 bo tibetan, tl tagalog, mg malagasy, as assamese, tt tatar, haw hawaiian, ln lingala, ha hausa,
-ba bashkir, jw javanese, su sundanese, yue cantonese""".replace("\n", " ").strip().split(", ")
+ba bashkir, jw javanese, su sundanese, yue cantonese""".replace("\n", " ")
+        .strip()
+        .split(", ")
     )
 }
 CODES = {name: code for code, names in NAMES.items() for name in names}

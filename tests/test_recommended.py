@@ -111,7 +111,12 @@ def test_values_that_an_option_cannot_have(config: dict[str, Any]) -> None:
 
 
 def test_without_a_file_config_json_is_read() -> None:
-    config = {"do_sample": True, "top_k": 5, "force_bos_token_to_be_generated": True, "bos_token_id": 3}
+    config = {
+        "do_sample": True,
+        "top_k": 5,
+        "force_bos_token_to_be_generated": True,
+        "bos_token_id": 3,
+    }
     options, _ = recommended(Checkpoint("x", config, {}), VOCAB)
     assert options == {"temperature": 1.0, "top_k": 5, "forced_bos_token_id": 3}
     options, _ = recommended(Checkpoint("x", config, {}, generation_config={"top_k": 4}), VOCAB)
@@ -156,7 +161,12 @@ def test_processors_equal_those_of_transformers(name: str) -> None:
         ids = torch.tensor(text)[None]
         expected = theirs(torch.tensor(source)[None])(ids, torch.tensor(scores)[None])[0].numpy()
         (ours,) = processors(
-            Options.from_options(options, {}), VOCAB, (5, 9), start=3, limit=99, source=source.tolist()
+            Options.from_options(options, {}),
+            VOCAB,
+            (5, 9),
+            start=3,
+            limit=99,
+            source=source.tolist(),
         )
         found = scores.copy()
         ours(found, text, length - 3)

@@ -94,14 +94,15 @@ def test_an_image_processor_is_a_part_of_a_processor(kind: str, tmp_path: Path) 
         ("clip", {"crop_size": 30, "size": 40}),
         ("clip", {"do_center_crop": False, "size": {"height": 24, "width": 40}}),
         ("clip", {"do_pad": True, "do_reduce_labels": True, "image_seq_length": 49}),
-        ("clip", {"do_convert_rgb": False, "backend": "torchvision", "device": "cuda"}),
+        ("clip", {"do_convert_rgb": False, "device": "cuda", "resample": None}),
         ("clip", {"do_resize": False, "crop_size": {"height": 60, "width": 33}}),
         ("clip", {"use_square_size": True}),
         ("siglip", {"do_normalize": False, "do_rescale": False, "size": [20, 30]}),
         ("siglip", {"do_center_crop": True, "crop_size": 12, "image_mean": 0.5}),
         ("vit", {"size": 28, "crop_pct": 0.875, "apply_eos": None}),
         ("vit", {"do_pad": False, "pad_size": {"height": 900, "width": 900}}),
-        ("dinov2", {"rescale_factor": 0.01, "do_resize": None, "resample": 1}),
+        ("dinov2", {"rescale_factor": 0.01, "do_resize": None}),
+        ("dinov2", {"do_center_crop": None, "size": 30, "default_to_square": True, "resample": 1}),
     ],
 )
 def test_options_of_images(kind: str, options: dict[str, Any], tmp_path: Path) -> None:
@@ -143,7 +144,7 @@ def table() -> dict[str, str]:
     """Key to what satchel does, of the section on processors."""
     section = DOCS.read_text("utf-8").split("## Processors of images and speech")[1]
     rows = [line.split("|")[1:3] for line in section.split("\n## ")[0].splitlines() if "|" in line]
-    return {key.strip(): what for keys, what in rows for key in keys.replace("`", "").split(",")}
+    return {key: what for keys, what in rows for key in keys.split("`")[1::2]}
 
 
 def test_every_option_of_images_is_classified() -> None:
