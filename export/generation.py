@@ -84,8 +84,9 @@ def recommended(
 ) -> tuple[dict[str, Any], list[str]]:
     """The recommended options, with the names of the runtime, and notes on what is not followed.
 
-    Options that are off are left out, and those `asked` of the caller, with what to do. Raises CheckpointError for a value that an option cannot have,
-    UnsupportedError for an option that a bundle cannot honour.
+    Options that are off are left out, and those `asked` of the caller, with what to do. Raises
+    CheckpointError for a value that an option cannot have, UnsupportedError for an option that a bundle
+    cannot honour.
     """
     config = source_of(checkpoint)
     for name, reason in IMPOSSIBLE.items():
@@ -124,7 +125,7 @@ def _sampling(config: dict[str, Any], notes: list[str]) -> dict[str, Any]:
         notes.append(f"{FILE}: do_sample with temperature = 0 is greedy")
         return {}
     found: dict[str, Any] = {"temperature": 1.0 if temperature is None else temperature}
-    top_k = _checked(config, "top_k", lambda v: _is_whole(v) and 0 <= v)
+    top_k = _checked(config, "top_k", lambda v: _is_whole(v) and v >= 0)
     if top_k != 0:
         found["top_k"] = TOP_K if top_k is None else min(top_k, MOST)
     for name, (least, most, off) in SAMPLING.items():

@@ -92,12 +92,11 @@ def read_format(raw: dict[str, Any], model_type: str, file: str = FILE) -> Image
     if size is None:
         how = f"size = {shown(options['size'])}" if options["do_resize"] else "do_resize = False"
         raise UnsupportedError(f"{file}: {how} and no crop: images would differ in size")
-    if options["do_pad"] and options["pad_size"] is not None:
-        if _side_lengths("pad_size", options["pad_size"], file) != size:
-            raise UnsupportedError(
-                f"{file}: pad_size = {shown(options['pad_size'])} is not supported; images have "
-                f"{size} already"
-            )
+    padded = options["pad_size"] if options["do_pad"] else None
+    if padded is not None and _side_lengths("pad_size", padded, file) != size:
+        raise UnsupportedError(
+            f"{file}: pad_size = {shown(padded)} is not supported; images have {size} already"
+        )
     normalize = options["do_normalize"]
     result = ImageFormat(
         size=size,

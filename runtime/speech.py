@@ -220,8 +220,8 @@ class SpeechModel(TaskModel):
         """The segments of a sound, one after the other.
 
         `sound` is the path or the bytes of a file, or float32 [samples] with their `sample_rate`.
-        `language` is a code or a name, as "de" or "German", "auto" to hear which it is; by default the one the checkpoint
-        names, or else heard. `task` "translate" writes English whatever is said. A sound that is
+        `language` is a code or a name, as "de" or "German", or "auto" to hear which it is; by default
+        the one the checkpoint names, or else heard. `task` "translate" writes English whatever is said. A sound that is
         longer than a window always has timestamps, which say where the next window begins; a shorter
         one is one segment unless `timestamps` are asked for. `max_new_tokens` are those of a window;
         `options` are the fields of Options.
@@ -288,7 +288,7 @@ class SpeechModel(TaskModel):
         return [self.manifest.seq2seq.start]
 
     def _language(self, asked: str | None) -> str | None:
-        """The code of a language by its name or code, None where it has to be heard or there is but one."""
+        """The code of a language that is asked for, None where it has to be heard or there is but one."""
         known = self.speech.languages
         if asked is None:
             return self.speech.language

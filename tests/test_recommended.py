@@ -72,7 +72,10 @@ def test_every_key_of_transformers_does_what_the_table_says() -> None:
     ("config", "options"),
     [
         ({"do_sample": True}, {"temperature": 1.0, "top_k": 50}),
-        ({"do_sample": True, "top_k": None, "top_p": 0.9}, {"temperature": 1.0, "top_k": 50, "top_p": 0.9}),
+        (
+            {"do_sample": True, "top_k": None, "top_p": 0.9},
+            {"temperature": 1.0, "top_k": 50, "top_p": 0.9},
+        ),
         ({"do_sample": True, "top_k": 0, "temperature": 0.7}, {"temperature": 0.7}),
         ({"do_sample": True, "top_p": 0}, {"temperature": 1.0, "top_k": 1}),
         ({"do_sample": True, "temperature": 0.0, "top_p": 0.5}, {}),
@@ -201,7 +204,7 @@ def test_a_checkpoint_names_its_language(language: Any, tmp_path: Path) -> None:
         return speech_rules(load_folder(tmp_path), tokenizer, VOCAB, POSITIONS)
 
     if language in ("klingon", 7):
-        with pytest.raises(CheckpointError, match="language = .* is unknown; "):
+        with pytest.raises(CheckpointError, match=r"language = .* is unknown; "):
             rules()
     else:
         assert rules().language == "de"

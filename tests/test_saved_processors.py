@@ -129,7 +129,7 @@ def test_what_cannot_be_done_to_images_is_refused(options: dict[str, Any], tmp_p
     save(tmp_path, CASES["clip"])
     part = read_back(image_processor("clip"), tmp_path) | options
     write(tmp_path, "processor_config.json", {"image_processor": part})
-    with pytest.raises(UnsupportedError, match="^processor_config.json: ") as caught:
+    with pytest.raises(UnsupportedError, match=r"^processor_config\.json: ") as caught:
         image_format(load_folder(tmp_path))
     value = list(options.values())[-1]
     assert list(options)[-1] in str(caught.value) or str(value) in str(caught.value)
@@ -148,7 +148,7 @@ def table() -> dict[str, str]:
 
 
 def test_every_option_of_images_is_classified() -> None:
-    """Whatever transformers' processors read is honoured, has one value, or is known to change nothing."""
+    """Whatever transformers' processors read is honoured, has one value, or changes nothing."""
     told, ours = table(), set(STEPS) | set(PROCESSORS["CLIPImageProcessor"])
     for key in get_type_hints(ImagesKwargs):
         assert key in told, f"docs/checkpoints.md does not say what becomes of {key}"
