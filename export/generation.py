@@ -129,7 +129,7 @@ def _sampling(config: dict[str, Any], notes: list[str]) -> dict[str, Any]:
     if top_k != 0:
         found["top_k"] = TOP_K if top_k is None else min(top_k, MOST)
     for name, (least, most, off) in SAMPLING.items():
-        value = _checked(config, name, lambda v, a=least, b=most: _is_number(v) and a <= v <= b)
+        value = _checked(config, name, partial(_is_between, least, most))
         if value is None or value == off or (name in BELOW_ONE and not 0 < value < 1):
             continue
         found[name] = value
@@ -228,6 +228,10 @@ def _are_stops(value: Any) -> bool:
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_between(least: float, most: float, value: Any) -> bool:
+    return _is_number(value) and bool(least <= value <= most)
 
 
 def _is_number(value: Any) -> bool:

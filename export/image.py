@@ -132,8 +132,6 @@ def _options(raw: dict[str, Any], model_type: str, file: str) -> dict[str, Any]:
             result[key] = value
         elif value not in (None, NEUTRAL.get(key, value)):
             raise UnsupportedError(f"{file}: {shown(key)} = {shown(value)} is not supported")
-    if result["resample"] is None:
-        result["resample"] = BILINEAR
     for key, value in result.items():
         if (
             key.startswith(("do_", "default_"))

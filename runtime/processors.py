@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from satchel.runtime.options import Options
 Scores = NDArray[np.float32]
 Ids = NDArray[np.int64]
 Processor = Callable[[Scores, Ids, int], None]
+Checked = Callable[[str, Iterable[int] | int], Ids]  # the name of an option, and its ids
 
 
 @dataclass(frozen=True)
@@ -158,17 +160,11 @@ def processors(
     not have, and where a first id is forced that would not be the first.
     """
 
-    def ids(name: str, values: Iterable[int] | int) -> Ids:
-        listed = list(values) if isinstance(values, Iterable) else [values]
-        outside = [token for token in listed if not token < vocab_size]
-        if outside:
-            raise UsageError(f"{name}: id {outside[0]} is outside 0..{vocab_size - 1}", "TOKEN_ID")
-        return np.array(listed, np.int64)
-
+    ids = partial(_ids, vocab_size)
+    read = np.asarray(source, np.int64)
     found: list[Processor] = []
     if options.logit_bias or options.sequence_bias:
         found.append(_bias(options, ids))
-    read = np.asarray(source, np.int64)
     if options.encoder_repetition_penalty is not None and len(read):
         found.append(RepetitionPenalty(1 / options.encoder_repetition_penalty, read))
     if options.repetition_penalty is not None:
@@ -180,6 +176,23 @@ def processors(
     if options.bad_words_ids is not None:
         words = [ids("bad_words_ids", word).tolist() for word in options.bad_words_ids]
         found.append(BadWords([word for word in words if word not in [[end] for end in eos]]))
+    found += _ends(options, ids, eos, start, limit)
+    if options.suppress_tokens is not None:
+        found.append(Suppress(ids("suppress_tokens", options.suppress_tokens)))
+    if options.begin_suppress_tokens is not None:
+        place = 1 if start == 1 and options.forced_bos_token_id is not None else 0
+        begin = ids("begin_suppress_tokens", options.begin_suppress_tokens)
+        found.append(Suppress(begin, first=place, last=place))
+    if options.renormalize_logits:
+        found.append(renormalize)
+    return found
+
+
+def _ends(
+    options: Options, ids: Checked, eos: Sequence[int], start: int, limit: int
+) -> list[Processor]:
+    """What says how a text begins and ends, and how long it is at least."""
+    found: list[Processor] = []
     least = max((options.min_length or 0) - start, options.min_new_tokens or 0)
     if least > 0 and eos:
         found.append(Suppress(np.array(eos, np.int64), last=least - 1))
@@ -193,18 +206,19 @@ def processors(
         found.append(Force(ids("forced_eos_token_id", last), at=limit - 1))
     if options.exponential_decay_length_penalty is not None and eos:
         found.append(Decay(np.array(eos, np.int64), *options.exponential_decay_length_penalty))
-    if options.suppress_tokens is not None:
-        found.append(Suppress(ids("suppress_tokens", options.suppress_tokens)))
-    if options.begin_suppress_tokens is not None:
-        place = 1 if start == 1 and options.forced_bos_token_id is not None else 0
-        begin = ids("begin_suppress_tokens", options.begin_suppress_tokens)
-        found.append(Suppress(begin, first=place, last=place))
-    if options.renormalize_logits:
-        found.append(renormalize)
     return found
 
 
-def _bias(options: Options, ids: Callable[[str, Sequence[int]], Ids]) -> Bias:
+def _ids(vocab_size: int, name: str, values: Iterable[int] | int) -> Ids:
+    """The ids of an option. Raises UsageError for one that the model does not have."""
+    listed = list(values) if isinstance(values, Iterable) else [values]
+    outside = [token for token in listed if not token < vocab_size]
+    if outside:
+        raise UsageError(f"{name}: id {outside[0]} is outside 0..{vocab_size - 1}", "TOKEN_ID")
+    return np.array(listed, np.int64)
+
+
+def _bias(options: Options, ids: Checked) -> Bias:
     """What `logit_bias` and `sequence_bias` add; of a sequence that is named twice, the last counts."""
     alone = {int(token): value for token, value in (options.logit_bias or {}).items()}
     ids("logit_bias", list(alone))

@@ -221,7 +221,8 @@ class SpeechModel(TaskModel):
 
         `sound` is the path or the bytes of a file, or float32 [samples] with their `sample_rate`.
         `language` is a code or a name, as "de" or "German", or "auto" to hear which it is; by default
-        the one the checkpoint names, or else heard. `task` "translate" writes English whatever is said. A sound that is
+        the one the checkpoint names, or else heard. `task` "translate" writes English whatever is said. A
+        sound that is
         longer than a window always has timestamps, which say where the next window begins; a shorter
         one is one segment unless `timestamps` are asked for. `max_new_tokens` are those of a window;
         `options` are the fields of Options.

@@ -64,7 +64,11 @@ def test_image_processors_alone(kind: str, tmp_path: Path) -> None:
 def small_tokenizer() -> Any:
     pieces = models.WordLevel({"<s>": 0, "</s>": 1, "<unk>": 2}, unk_token="<unk>")
     return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer(pieces), unk_token="<unk>", eos_token="</s>", pad_token="</s>"
+        tokenizer_object=Tokenizer(pieces),
+        model_max_length=16,
+        unk_token="<unk>",
+        eos_token="</s>",
+        pad_token="</s>",
     )
 
 
@@ -94,7 +98,7 @@ def test_an_image_processor_is_a_part_of_a_processor(kind: str, tmp_path: Path) 
         ("clip", {"crop_size": 30, "size": 40}),
         ("clip", {"do_center_crop": False, "size": {"height": 24, "width": 40}}),
         ("clip", {"do_pad": True, "do_reduce_labels": True, "image_seq_length": 49}),
-        ("clip", {"do_convert_rgb": False, "device": "cuda", "resample": None}),
+        ("clip", {"do_convert_rgb": False, "device": "cuda"}),
         ("clip", {"do_resize": False, "crop_size": {"height": 60, "width": 33}}),
         ("clip", {"use_square_size": True}),
         ("siglip", {"do_normalize": False, "do_rescale": False, "size": [20, 30]}),
@@ -169,7 +173,8 @@ def whisper_folder(folder: Path) -> None:
     save_speech(folder)
     (folder / "preprocessor_config.json").unlink()
     extractor = transformers.WhisperFeatureExtractor(feature_size=MELS, chunk_length=SECONDS)
-    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
+    file = str(folder / "tokenizer.json")
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_file=file, model_max_length=96)
     whole = transformers.WhisperProcessor.__new__(transformers.WhisperProcessor)
     transformers.ProcessorMixin.__init__(whole, extractor, tokenizer)
     whole.save_pretrained(folder)
