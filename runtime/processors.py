@@ -127,9 +127,8 @@ class Decay:
 
     def __call__(self, scores: Scores, text: Ids, new: int) -> None:
         if new > self.start:
-            found = scores[self.ends]
-            more = np.abs(found) * np.float32(self.factor ** (new - self.start) - 1)
-            scores[self.ends] = np.where(np.isfinite(found), found + more, found)
+            ends = self.ends[np.isfinite(scores[self.ends])]
+            scores[ends] += np.abs(scores[ends]) * np.float32(self.factor ** (new - self.start) - 1)
 
 
 def renormalize(scores: Scores, text: Ids, new: int) -> None:
