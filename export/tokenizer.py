@@ -18,8 +18,6 @@ from satchel.runtime.errors import CheckpointError, shown
 from satchel.runtime.manifest import Tokens
 
 SPECIAL = ("bos_token", "eos_token", "unk_token", "pad_token", "mask_token")
-SAMPLING_KEYS = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
-MOST = {"temperature": 1e4, "top_p": 1, "min_p": 1, "repetition_penalty": 1e3}
 # Characters that few vocabularies hold: what a tokenizer cannot encode is found before the export.
 PROVOKING = "Hello, Grüße! \0\t\r\n 世界 🎒 e\u0301\u200d\ufffd"
 
@@ -37,6 +35,7 @@ def bundle_tokenizer(checkpoint: Checkpoint, vocab_size: int) -> bytes:
         )
     # A text is read whole and alone, whatever its length.
     whole = canonical(checkpoint, content) | {"truncation": None, "padding": None}
+    whole |= {"post_processor": _untrimmed(whole.get("post_processor"))}
     text = json.dumps(whole, ensure_ascii=False)
     try:
         with _silence():
@@ -58,6 +57,21 @@ def bundle_tokenizer(checkpoint: Checkpoint, vocab_size: int) -> bytes:
             "TOKENIZER_INVALID",
         )
     return text.encode("utf-8")
+
+
+def _untrimmed(processor: Any) -> Any:
+    """A post-processor that leaves places in a text as they are.
+
+    To trim spaces off them it takes a letter for a space behind an added token; the runtime trims.
+    """
+    if isinstance(processor, list):
+        return [_untrimmed(one) for one in processor]
+    if not isinstance(processor, dict):
+        return processor
+    changed = (
+        {"processors": _untrimmed(processor["processors"])} if "processors" in processor else {}
+    )
+    return processor | changed | ({"trim_offsets": False} if "trim_offsets" in processor else {})
 
 
 def _check_ids(tokenizer: Tokenizer, added: list[dict[str, Any]], vocab_size: int) -> None:
@@ -142,21 +156,3 @@ def special_tokens(checkpoint: Checkpoint, tokenizer: bytes, vocab_size: int) ->
         return found[0] if found else None
 
     return Tokens(first("bos"), ids("eos"), first("pad"), first("mask"))
-
-
-def generation_defaults(checkpoint: Checkpoint) -> dict[str, Any]:
-    """The sampling options the checkpoint recommends; none where it does not sample."""
-    config = checkpoint.generation_config
-    # 0 and null are how checkpoints say that an option is off.
-    found = {key: config[key] for key in SAMPLING_KEYS if config.get(key)}
-    for key, value in found.items():
-        whole = key == "top_k"
-        number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
-        if not number or not 0 < value <= MOST.get(key, value):
-            raise CheckpointError(
-                f"generation_config.json: {key} = {shown(value)} is no sampling option",
-                "CKPT_CONFIG",
-            )
-    if not config.get("do_sample"):
-        return {key: value for key, value in found.items() if key == "repetition_penalty"}
-    return {"temperature": 1.0, **found}

@@ -42,7 +42,8 @@ class Checkpoint:
     tokenizer_files: Mapping[str, Path] = field(default_factory=dict)  # from which one is made
     tokenizer_config: dict[str, Any] = field(default_factory=dict)
     generation_config: dict[str, Any] = field(default_factory=dict)
-    preprocessor_config: dict[str, Any] = field(default_factory=dict)  # of images
+    preprocessor_config: dict[str, Any] = field(default_factory=dict)  # of images or sounds
+    preprocessor_file: str = "preprocessor_config.json"  # where that stands
     chat_template: str | None = None
     licence: str | None = None
     sha256: str = ""

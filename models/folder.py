@@ -16,6 +16,8 @@ from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 TOKENIZER_LIMIT = 64 << 20
 TEMPLATE_LIMIT = 64 << 10
+PROCESSOR, PREPROCESSOR = "processor_config.json", "preprocessor_config.json"
+PROCESSOR_PARTS = ("image_processor", "feature_extractor", "audio_processor")
 TOKENIZER_FILES = (
     "spiece.model",
     "sentencepiece.bpe.model",
@@ -50,6 +52,7 @@ def load_folder(folder: Path) -> Checkpoint:
     shards = _shards(folder)
     tokenizer_config = optional_json(folder, "tokenizer_config.json")
     sentence = read_sentence(folder)
+    preprocessor_config, preprocessor_file = _preprocessor_config(folder)
     return Checkpoint(
         source=folder.name,
         config=config,
@@ -58,7 +61,8 @@ def load_folder(folder: Path) -> Checkpoint:
         tokenizer_files=_tokenizer_files(folder),
         tokenizer_config=tokenizer_config,
         generation_config=optional_json(folder, "generation_config.json"),
-        preprocessor_config=_preprocessor_config(folder),
+        preprocessor_config=preprocessor_config,
+        preprocessor_file=preprocessor_file,
         chat_template=_chat_template(folder, tokenizer_config),
         licence=_licence(folder),
         sha256=_digest([*shards, *(sentence.files if sentence else ())]),
@@ -117,10 +121,17 @@ def _tokenizer_files(folder: Path) -> dict[str, Path]:
     return {name: path for name, path in paths.items() if path is not None}
 
 
-def _preprocessor_config(folder: Path) -> dict[str, Any]:
-    """How images are prepared: a file of its own or, since transformers 5, a part of another."""
-    nested = optional_json(folder, "processor_config.json").get("image_processor")
-    return nested if isinstance(nested, dict) else optional_json(folder, "preprocessor_config.json")
+def _preprocessor_config(folder: Path) -> tuple[dict[str, Any], str]:
+    """How images or sounds are prepared, and the file that says it: as in transformers 5, the part of a
+    processor before a file of its own."""
+    whole = optional_json(folder, PROCESSOR)
+    for part in PROCESSOR_PARTS:
+        found = whole.get(part)
+        if isinstance(found, dict):
+            return found, PROCESSOR
+        if found is not None:
+            raise CheckpointError(f"{PROCESSOR}: {part} = {shown(found)}; expected an object")
+    return optional_json(folder, PREPROCESSOR), PREPROCESSOR
 
 
 def _chat_template(folder: Path, tokenizer_config: dict[str, Any]) -> str | None:

@@ -147,14 +147,15 @@ def test_damage_is_refused(name: str, place: Path, capfd: Any) -> None:
 def test_what_is_harmless_is_read(name: str, place: Path) -> None:
     from tokenizers import Tokenizer
 
-    from satchel.export.tokenizer import bundle_tokenizer, generation_defaults, special_tokens
+    from satchel.export.generation import recommended
+    from satchel.export.tokenizer import bundle_tokenizer, special_tokens
 
     SOUND[name](place / "checkpoint")
     checkpoint = load_folder(place / "checkpoint")
     tokenizer = bundle_tokenizer(checkpoint, 320)
     assert len(Tokenizer.from_buffer(tokenizer).encode("two words").ids) == 9
     special_tokens(checkpoint, tokenizer, 320)
-    assert generation_defaults(checkpoint).keys() <= {"temperature", "repetition_penalty"}
+    assert not recommended(checkpoint, 320)[0]
     assert checkpoint.chat_template is None or "im_start" in checkpoint.chat_template
 
 

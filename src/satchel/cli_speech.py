@@ -46,7 +46,9 @@ def add_verb(verbs: Any) -> None:
     """`transcribe` with its options."""
     command = on_bundle(verbs, "transcribe", transcribe, EXAMPLES)
     command.add_argument("sound", help="a WAV, FLAC, OGG or MP3 file")
-    command.add_argument("--language", metavar="CODE", help='as "en"; default: what is heard')
+    command.add_argument(
+        "--language", metavar="NAME", help='as "en" or "english"; default: what is heard'
+    )
     command.add_argument(
         "--task",
         choices=("transcribe", "translate"),

@@ -174,10 +174,10 @@ def _generation(command: argparse.ArgumentParser) -> None:
         command.add_argument(f"--{name}", type=kind, metavar=metavar, help=text)
     command.add_argument(
         "--max-new-tokens", type=int, default=..., metavar="N",
-        help="end after N tokens; default: what the bundle recommends, or 256",
+        help="end after N tokens; default: what the bundle recommends, or 512",
     )  # fmt: skip
     command.add_argument(
         "--lookup", action=argparse.BooleanOptionalAction,
         help="read ahead what repeats the prompt or the text: the same text, in fewer steps",
     )  # fmt: skip
-    command.add_argument("--stop", nargs="+", default=[], metavar="TEXT", help="end at these")
+    command.add_argument("--stop", nargs="+", metavar="TEXT", help="end at these")
