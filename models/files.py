@@ -41,6 +41,11 @@ def regular(folder: Path, name: str) -> Path | None:
     return path
 
 
+def inside(place: str, name: str) -> str:
+    """The name of a file in the sub-folder `place`, "" being the folder itself."""
+    return f"{place}/{name}" if place else name
+
+
 def optional_json(folder: Path, name: str, limit: int = 1 << 20) -> dict[str, Any]:
     """The JSON object in a file of the checkpoint; an empty one if there is no such file."""
     path = regular(folder, name)
