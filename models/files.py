@@ -113,7 +113,9 @@ def read_tensors(shards: list[Path], integers: Collection[str] = ()) -> dict[str
         for name, (shape, dtype) in header(shard).items():
             if name in tensors:
                 raise CheckpointError(f"{shown(name)} is in two weight files", "CKPT_INDEX")
-            tensors[name] = LazyTensor(shape, _reader(shard, name, "F64" if name in integers else dtype))
+            tensors[name] = LazyTensor(
+                shape, _reader(shard, name, "F64" if name in integers else dtype)
+            )
     return tensors
 
 

@@ -54,7 +54,9 @@ def read_labels(
     activation = sentence.settings.activation if sentence is not None and crossing else None
     activation = activation or _activation(config)
     if activation is not None:
-        return Labels(names, CROSS_SCORES[activation_class(activation, CROSS_SCORES, "activation_fn")])
+        return Labels(
+            names, CROSS_SCORES[activation_class(activation, CROSS_SCORES, "activation_fn")]
+        )
     if crossing:
         return Labels(names, "sigmoid" if len(names) == 1 else "identity")
     one = "sigmoid" if len(names) == 1 else "softmax"

@@ -7,7 +7,7 @@ Any module that is not known is refused by name. A cross-encoder's folder may li
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,8 @@ class SentenceModules:
     steps: tuple[Step, ...] = ()
     place: str = ""  # sub-folder of the first module
     static: bool = False  # the first is a table of words
-    first: Transformer = Transformer()
-    settings: Settings = Settings()
+    first: Transformer = field(default_factory=Transformer)
+    settings: Settings = field(default_factory=Settings)
 
     @property
     def output(self) -> str | None:

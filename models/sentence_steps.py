@@ -23,9 +23,11 @@ POOLING_FLAGS = {  # the older style, in the order in which several modes are co
     "pooling_mode_lasttoken": "lasttoken",
 }
 WIDTH_KEYS = ("embedding_dimension", "word_embedding_dimension")  # the newer first
-ACTIVATIONS = frozenset(  # classes of torch.nn that need no argument, have no weight, act on each number
-    """CELU ELU GELU Hardshrink Hardsigmoid Hardswish Hardtanh Identity LeakyReLU LogSigmoid Mish ReLU
+ACTIVATIONS = (
+    frozenset(  # classes of torch.nn that need no argument, have no weight, act on each number
+        """CELU ELU GELU Hardshrink Hardsigmoid Hardswish Hardtanh Identity LeakyReLU LogSigmoid Mish ReLU
     ReLU6 SELU Sigmoid SiLU Softplus Softshrink Softsign Tanh Tanhshrink""".split()  # noqa: SIM905
+    )
 )
 TORCH = frozenset(
     ("torch.nn", "torch.nn.modules", "torch.nn.modules.activation", "torch.nn.modules.linear")
@@ -129,7 +131,9 @@ def _pooling(folder: Path, place: str) -> Pooling:
 def _splade(folder: Path, place: str) -> Splade:
     where = f"{place}/config.json"
     config = optional_json(folder, where)
-    check_keys(config, {"pooling_strategy", "activation_function", "chunk_size", *WIDTH_KEYS}, where)
+    check_keys(
+        config, {"pooling_strategy", "activation_function", "chunk_size", *WIDTH_KEYS}, where
+    )
     pooling = config.get("pooling_strategy", "max")
     act = config.get("activation_function", "relu")
     for key, value, known in (

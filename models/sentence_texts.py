@@ -27,7 +27,13 @@ OUTPUTS = {  # transformer_task -> (field of the model's output, the feature's n
 }
 OF_IMAGES = ("get_text_features", "get_image_features")  # methods that give a vector at once
 HARMLESS = {  # arguments that change no answer
-    "model": ("attn_implementation", "dtype", "torch_dtype", "trust_remote_code", "use_safetensors"),
+    "model": (
+        "attn_implementation",
+        "dtype",
+        "torch_dtype",
+        "trust_remote_code",
+        "use_safetensors",
+    ),
     "processor": ("model_max_length", "trust_remote_code", "use_fast"),
     "config": ("attn_implementation", "dtype", "torch_dtype", "trust_remote_code"),
 }

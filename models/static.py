@@ -91,7 +91,9 @@ def folded(tensors: Mapping[str, LazyTensor]) -> LazyTensor:
             f"a table of words is expected under {' or '.join(TABLES)}; found "
             f"{', '.join(map(shown, sorted(tensors)))}"
         )
-    parts = {} if name == TABLES[0] else {part: tensors.get(part) for part in ("mapping", "weights")}
+    parts = (
+        {} if name == TABLES[0] else {part: tensors.get(part) for part in ("mapping", "weights")}
+    )
     mapping, scales, table = parts.get("mapping"), parts.get("weights"), tensors[name]
     rows = table.shape[0] if mapping is None else mapping.shape[0]
     if len(table.shape) != 2 or (scales is not None and scales.shape != (rows,)):

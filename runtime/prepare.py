@@ -65,12 +65,16 @@ class Preparation:
         self, text: str, prompt: str | None = None, window: int | None = None
     ) -> list[list[int]]:
         """The ids to embed for a text: one row, or with `window` overlapping rows where it is long."""
-        if not isinstance(text, str):
-            raise UsageError(f"expected a text, got {type(text).__name__}")
-        text = self._prompt(prompt) + text
+        text = self.prompted(text, prompt)
         if window is None:
             return [self._padded(self.encode(text).ids)]
         return [self._padded(piece.ids) for piece in self.pieces(text, window)]
+
+    def prompted(self, text: str, name: str | None) -> str:
+        """The text behind the prompt of that name, behind the bundle's own unasked."""
+        if not isinstance(text, str):
+            raise UsageError(f"expected a text, got {type(text).__name__}")
+        return self._prompt(name) + text
 
     def _check_window(self, window: int) -> None:
         most = self.limit - int(self.tokenizer.num_special_tokens_to_add(False)) - 1

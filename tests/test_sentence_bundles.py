@@ -50,7 +50,10 @@ CHAINS: dict[str, Any] = {
     "residual": lambda: [mean(), dense(64, 64, nn.GELU(), use_residual=True)],
     "projected residual": lambda: [mean(), dense(64, 24, nn.Mish(), use_residual=True)],
     "no bias": lambda: [mean(), dense(64, 24, nn.Identity(), bias=False)],
-    "dense of tokens": lambda: [dense(64, 24, nn.ELU(), module_input_name=TOKENS), parts.Pooling(24)],
+    "dense of tokens": lambda: [
+        dense(64, 24, nn.ELU(), module_input_name=TOKENS),
+        parts.Pooling(24),
+    ],
     "unit tokens": lambda: [parts.Normalize(TOKENS), mean()],
     "unit elsewhere": lambda: [mean(), parts.Normalize(VECTOR, "unit")],
     "unit of nothing": lambda: [mean(), parts.Normalize("unknown")],
@@ -108,7 +111,9 @@ def test_vectors_cut_short(kept: int, tmp_path: Path) -> None:
     assert model.manifest.text.normalized == (kept >= 64)
 
 
-LENGTHS: dict[str, dict[str, Any]] = {  # changes of sentence_bert_config.json and tokenizer_config.json
+LENGTHS: dict[
+    str, dict[str, Any]
+] = {  # changes of sentence_bert_config.json and tokenizer_config.json
     "old key": {"max_seq_length": 20},
     "old key above the tokenizer's": {"max_seq_length": 40, "model_max_length": 20},
     "tokenizer alone": {"model_max_length": 20},
@@ -116,7 +121,10 @@ LENGTHS: dict[str, dict[str, Any]] = {  # changes of sentence_bert_config.json a
     "tokenizer silent": {"model_max_length": ...},
     "argument of the loader": {"processor_kwargs": {"model_max_length": 30}, "max_seq_length": 20},
     "older argument": {"tokenizer_args": {"model_max_length": 30}},
-    "argument of the call": {"processing_kwargs": {"text": {"max_length": 12}}, "max_seq_length": 20},
+    "argument of the call": {
+        "processing_kwargs": {"text": {"max_length": 12}},
+        "max_seq_length": 20,
+    },
     "common argument": {
         "processing_kwargs": {"text": {"max_length": 12}, "common": {"max_length": 15}}
     },
@@ -146,8 +154,12 @@ def test_prompts_of_queries_and_documents(tmp_path: Path) -> None:
     model = packed(tmp_path)
     assert_close(model.embed(TEXTS), theirs.encode(TEXTS))
     assert_close(model.embed(TEXTS, prompt="query"), theirs.encode_query(TEXTS))
-    assert_close(model.embed(TEXTS, prompt="document"), theirs.encode(TEXTS, prompt_name="document"))
-    edit(tmp_path / "made" / "config_sentence_transformers.json", prompts={}, default_prompt_name=...)
+    assert_close(
+        model.embed(TEXTS, prompt="document"), theirs.encode(TEXTS, prompt_name="document")
+    )
+    edit(
+        tmp_path / "made" / "config_sentence_transformers.json", prompts={}, default_prompt_name=...
+    )
     older = packed(tmp_path, overwrite=True)
     assert_close(older.embed(TEXTS, prompt="query"), theirs.encode(TEXTS, prompt=""))
 
