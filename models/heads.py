@@ -203,7 +203,7 @@ class SentenceHead(nn.Module):
 
 
 class SpladeHead(ScoreHead):
-    """Weights of words [batch, vocabulary] (Formal et al., 2021): log(1 + relu(logits)) over the tokens."""
+    """Weights of words [batch, vocabulary] (Formal et al., 2021): log(1 + relu(logits)), pooled."""
 
     def __init__(self, splade: Splade, *head: Any) -> None:
         super().__init__(*head)

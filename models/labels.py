@@ -41,7 +41,11 @@ def declared_task(config: dict[str, Any]) -> str | None:
 def read_labels(
     config: dict[str, Any], task: str, sentence: SentenceModules | None = None
 ) -> Labels:
-    """The labels of a classifier, and how a pipeline or, where it is one, the cross-encoder reads them."""
+    """The labels of a classifier.
+
+    Their scores read as a pipeline of transformers reads them or, where the folder or a named
+    activation says that it is one, as a cross-encoder of sentence-transformers.
+    """
     names = _names(config)
     if task == "tokens":
         return Labels(names)

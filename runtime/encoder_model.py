@@ -96,11 +96,14 @@ class EncoderModel(TaskModel):
         return result
 
     def classify(
-        self, texts: str | Sequence[str] | Sequence[tuple[str, str]], *, prompt: str | None = None
+        self,
+        texts: str | Sequence[str] | Sequence[tuple[str, str]],
+        *,
+        prompt: str | None = None,
     ) -> Any:
         """A Classification of a text, or a list of them; a pair of texts is a tuple.
 
-        `prompt` names one of the bundle's prompts to put before each text, of a pair before the first.
+        `prompt` names one of the bundle's prompts to put before each text, or the first of a pair.
         """
         self.require("classify")
         single = isinstance(texts, str | tuple)
@@ -124,7 +127,7 @@ class EncoderModel(TaskModel):
         pairs = [(query, text) for text in _listed("passages", passages)]
         logits = self._text_logits(pairs, prompt)
         scores = [float(activated(row, labels.scores)[0]) for row in logits]
-        # By logits: far from 0, different ones have the same sigmoid.
+        # By logits: where a sigmoid is 1 to the last bit, scores no longer tell which is the better.
         order = np.argsort([-float(row[0]) for row in logits], kind="stable")
         return [Ranked(int(index), scores[index]) for index in order]
 
@@ -230,16 +233,13 @@ class EncoderModel(TaskModel):
         assert self.manifest.labels is not None
         return self.manifest.labels
 
-    def _text_logits(self, items: Sequence[Any], prompt: str | None) -> list[Array]:
-        """Logits of texts and of pairs of texts, a prompt before each."""
+    def _text_logits(self, items: Sequence[Any], prompt: str | None = None) -> list[Array]:
+        """Logits of texts and of pairs of texts, behind a prompt."""
         pairs = [item if isinstance(item, tuple) else (item,) for item in items]
         wrong = [pair for pair in pairs if len(pair) not in (1, 2) or pair[-1] is None]
         if wrong:
             raise UsageError(f"expected a text or a tuple of two, got {shown(wrong[0])}")
-        prepare = self._text()
-        return self._logits(
-            [prepare.encode(prepare.prompted(first, prompt), *rest) for first, *rest in pairs]
-        )
+        return self._logits([self._text().prompted(*pair, prompt=prompt) for pair in pairs])
 
     def _logits(self, encodings: Sequence[Encoding]) -> list[Array]:
         ids = [encoding.ids for encoding in encodings]

@@ -28,6 +28,11 @@ class Preparation:
         self.tokenizer = load_tokenizer(self.path)
         self._cutters: dict[tuple[int, str], Tokenizer] = {}
 
+    def prompted(self, text: str, pair: str | None = None, prompt: str | None = None) -> Encoding:
+        """As `encode`, with the text behind a prompt: the one of that name, or the default one."""
+        with tokenizing(text, MOST_TOKENS):
+            return self.encode(self._prompt(prompt) + text, pair)
+
     def encode(self, text: str, pair: str | None = None) -> Encoding:
         """Ids of a text or pair; what exceeds the model's length is cut, with a warning."""
         other = "" if pair is None else pair
@@ -65,16 +70,12 @@ class Preparation:
         self, text: str, prompt: str | None = None, window: int | None = None
     ) -> list[list[int]]:
         """The ids to embed for a text: one row, or with `window` overlapping rows where it is long."""
-        text = self.prompted(text, prompt)
+        if not isinstance(text, str):
+            raise UsageError(f"expected a text, got {type(text).__name__}")
+        text = self._prompt(prompt) + text
         if window is None:
             return [self._padded(self.encode(text).ids)]
         return [self._padded(piece.ids) for piece in self.pieces(text, window)]
-
-    def prompted(self, text: str, name: str | None) -> str:
-        """The text behind the prompt of that name, behind the bundle's own unasked."""
-        if not isinstance(text, str):
-            raise UsageError(f"expected a text, got {type(text).__name__}")
-        return self._prompt(name) + text
 
     def _check_window(self, window: int) -> None:
         most = self.limit - int(self.tokenizer.num_special_tokens_to_add(False)) - 1

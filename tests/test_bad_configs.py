@@ -194,9 +194,9 @@ OPTIONS: dict[str, tuple[tuple[str, ...], str, str]] = {
         "--profile 'int2' is unknown; known: fp32, int8, int8-portable, int4",
     ),
     "task": (
-        ("--task", "translate"),
+        ("--task", "classify"),
         "USAGE",
-        "--task 'translate' does not fit a decoder-only model; use generate",
+        "--task 'classify' does not fit a decoder-only model; use generate",
     ),
     "revision": (("--revision", "main"), "USAGE", "--revision applies to hub ids"),
     "ignored_key_of_ours": (("--ignore-config-key", "x"), U, "'frobnicate'"),

@@ -1,4 +1,4 @@
-"""Cross-encoders of three generations: the library's scores, order and prompts."""
+"""Cross-encoders: scores, order and prompts as sentence-transformers has them on the same folder."""
 
 from __future__ import annotations
 
@@ -12,97 +12,84 @@ import transformers
 from torch import nn
 
 import satchel
-from tests.test_sentence_bundles import edit, packed, parts
 from tests.tiny import edit_config
 from tests.tiny_encoders import save_encoder
 
 library = pytest.importorskip("sentence_transformers")
 
-PAIRS = [("the fox", "a dog"), ("to it", "the cat sees it"), ("x", "it runs on")]
-IDENTITY, SIGMOID = "torch.nn.modules.linear.Identity", "torch.nn.modules.activation.Sigmoid"
-GENERATIONS: dict[str, dict[str, Any]] = {  # what config.json says in older folders
-    "3": {"sbert_ce_default_activation_function": IDENTITY},
-    "3, sigmoid": {"sbert_ce_default_activation_function": SIGMOID},
-    "4 and 5": {"sentence_transformers": {"activation_fn": IDENTITY, "version": "5.0.0"}},
-    "4 and 5, sigmoid": {"sentence_transformers": {"activation_fn": SIGMOID}},
-}
+QUERY = "the fox"
+PASSAGES = ["it is on", "the fox runs", "to the dog and the cat", "the fox sees the fox"]
+PAIRS = [(QUERY, passage) for passage in PASSAGES]
 
 
-def scores_of(model: Any, pairs: list[tuple[str, str]], **options: Any) -> np.ndarray:
-    return np.array([list(one.scores.values()) for one in model.classify(pairs, **options)])
+def exported(folder: Path, out: Path) -> Any:
+    satchel.pack(folder, out, profile="fp32")
+    return satchel.load(out)
 
 
-def assert_same(model: Any, theirs: Any, **options: Any) -> None:
-    expected = theirs.predict(PAIRS).reshape(len(PAIRS), -1)
-    np.testing.assert_allclose(scores_of(model, PAIRS), expected, atol=2e-5)
-
-
-def save_cross(folder: Path, labels: int, **options: Any) -> Any:
+def save_cross_encoder(folder: Path, labels: int, **options: Any) -> Any:
+    """Write a cross-encoder's folder as sentence-transformers does; returns its own model of it."""
     save_encoder(folder / "bare", "bert", "classify", num_labels=labels)
     made = library.CrossEncoder(str(folder / "bare"), device="cpu", **options)
     made.save(str(folder / "made"))
     return library.CrossEncoder(str(folder / "made"), device="cpu")
 
 
-@pytest.mark.parametrize("labels", [1, 3])
-@pytest.mark.parametrize("act", [None, nn.Identity(), nn.Sigmoid(), nn.Softmax()])
-def test_activations(labels: int, act: Any, tmp_path: Path) -> None:
-    theirs = save_cross(tmp_path, labels, activation_fn=act)
-    assert_same(packed(tmp_path), theirs)
+@pytest.mark.parametrize(
+    ("labels", "activation"),
+    [(1, None), (1, nn.Identity()), (1, nn.Sigmoid()), (3, None), (3, nn.Sigmoid())],
+    ids=["one", "one-identity", "one-sigmoid", "three", "three-sigmoid"],
+)
+def test_scores(labels: int, activation: nn.Module | None, tmp_path: Path) -> None:
+    theirs = save_cross_encoder(tmp_path, labels, activation_fn=activation)
+    ours = exported(tmp_path / "made", tmp_path / "bundle")
+    expected = theirs.predict(PAIRS).reshape(len(PAIRS), labels)
+    found = [list(one.scores.values()) for one in ours.classify(PAIRS)]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("labels", [1, 3])
-@pytest.mark.parametrize("name", GENERATIONS)
-def test_older_folders(name: str, labels: int, tmp_path: Path) -> None:
-    save_encoder(tmp_path / "made", "bert", "classify", num_labels=labels)
-    edit_config(tmp_path / "made", **GENERATIONS[name])
-    theirs = library.CrossEncoder(str(tmp_path / "made"), device="cpu")
-    assert_same(packed(tmp_path), theirs)
-
-
-@pytest.mark.parametrize("problem", [None, "regression", "single_label_classification"])
-def test_one_label_as_the_pipeline_reads_it(problem: str | None, tmp_path: Path) -> None:
-    save_encoder(tmp_path / "made", "bert", "classify", num_labels=1, problem_type=problem)
-    reader = transformers.pipeline("text-classification", str(tmp_path / "made"))
-    found = packed(tmp_path).classify("the fox")
-    assert found.score == pytest.approx(reader("the fox")[0]["score"], abs=2e-5)
-
-
-def test_scores_by_a_dense_layer(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    save_encoder(tmp_path / "bare", "bert")
-    options = {"activation_function": nn.Identity(), "module_output_name": "scores"}
-    chain = [parts.Transformer(str(tmp_path / "bare")), parts.Pooling(64, "cls")]
-    chain += [parts.Dense(64, 32, activation_function=nn.GELU()), parts.Dense(32, 2, **options)]
-    made = library.CrossEncoder(modules=chain, device="cpu")
-    made.save(str(tmp_path / "made"))
-    assert_same(packed(tmp_path), library.CrossEncoder(str(tmp_path / "made"), device="cpu"))
-
-
-def test_saturated_scores_keep_their_order(tmp_path: Path) -> None:
-    save_cross(tmp_path, 1)
-    folder = tmp_path / "made"
-    model = transformers.AutoModelForSequenceClassification.from_pretrained(folder)
-    with torch.no_grad():
-        model.classifier.bias += 60
-    model.save_pretrained(folder)
-    ours, passages = packed(tmp_path), [text for pair in PAIRS for text in pair]
-    found = ours.rank("the fox", passages)
-    assert {one.score for one in found} == {1.0}
-    edit(folder / "config_sentence_transformers.json", activation_fn=IDENTITY)
-    plain = packed(tmp_path, overwrite=True).rank("the fox", passages)
-    assert [one.index for one in found] == [one.index for one in plain] != list(range(6))
-
-
-def test_prompts(tmp_path: Path) -> None:
-    prompts = {"web": "to the ", "none": ""}
-    theirs = save_cross(tmp_path, 1, prompts=prompts, default_prompt_name="web")
-    ours, passages = packed(tmp_path), ["a dog", "the cat sees it", "it runs on"]
-    assert_same(ours, theirs)
-    for name in (None, "none"):
-        expected = theirs.rank("the fox", passages, prompt_name=name)
-        found = ours.rank("the fox", passages, prompt=name)
+def test_rank(tmp_path: Path) -> None:
+    theirs = save_cross_encoder(
+        tmp_path, 1, prompts={"find": "it is: ", "other": "dog "}, default_prompt_name="find"
+    )
+    ours = exported(tmp_path / "made", tmp_path / "bundle")
+    for name in (None, "find", "other"):
+        expected = theirs.rank(QUERY, PASSAGES, prompt_name=name)
+        found = ours.rank(QUERY, PASSAGES, prompt=name)
         assert [one.index for one in found] == [one["corpus_id"] for one in expected]
-        assert [one.score for one in found] == pytest.approx([one["score"] for one in expected])
-    with pytest.raises(satchel.SatchelError, match="unknown"):
-        ours.rank("the fox", passages, prompt="other")
+        assert [one.score for one in found] == pytest.approx(
+            [one["score"] for one in expected], abs=1e-5
+        )
+    assert ours.rank(QUERY, PASSAGES) == ours.rank(QUERY, PASSAGES, prompt="find")
+    assert ours.rank(QUERY, PASSAGES) != ours.rank(QUERY, PASSAGES, prompt="other")
+    with pytest.raises(satchel.SatchelError, match="prompt 'no' is unknown"):
+        ours.rank(QUERY, PASSAGES, prompt="no")
+
+
+def test_saturated_scores_are_ordered_by_logits(tmp_path: Path) -> None:
+    save_cross_encoder(tmp_path, 1)
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / "made")
+    with torch.no_grad():
+        model.classifier.bias += 60  # a sigmoid of 1, to the last bit
+    model.save_pretrained(tmp_path / "made")
+    ours = exported(tmp_path / "made", tmp_path / "bundle")
+    found = ours.rank(QUERY, PASSAGES)
+    assert {one.score for one in found} == {1.0}
+    plain = tmp_path / "plain"
+    (tmp_path / "made").rename(plain)
+    edit_config(plain, sentence_transformers={"activation_fn": "torch.nn.modules.linear.Identity"})
+    (plain / "config_sentence_transformers.json").unlink()
+    by_logits = exported(plain, tmp_path / "logits").rank(QUERY, PASSAGES)
+    assert [one.index for one in found] == [one.index for one in by_logits] != [0, 1, 2, 3]
+
+
+def test_one_label_without_an_activation_is_a_probability(tmp_path: Path) -> None:
+    """So say the pipeline and the cross-encoder of a folder that names none."""
+    save_encoder(tmp_path / "made", "bert", "classify", num_labels=1)
+    ours = exported(tmp_path / "made", tmp_path / "bundle")
+    reader = transformers.pipeline("text-classification", str(tmp_path / "made"))
+    score = ours.classify("the fox").score
+    assert score == pytest.approx(reader("the fox")[0]["score"], abs=1e-5)
+    theirs = library.CrossEncoder(str(tmp_path / "made"), device="cpu")
+    scores = [one.score for one in ours.classify(PAIRS)]
+    np.testing.assert_allclose(scores, theirs.predict(PAIRS), atol=1e-5)

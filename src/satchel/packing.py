@@ -23,7 +23,6 @@ from satchel.export.check import Check, distance, tolerance
 from satchel.export.graph import trace
 from satchel.export.writer import Stored, write_graph
 from satchel.models.checkpoint import Checkpoint
-from satchel.models.source import open_source
 from satchel.pack_decoder import DecoderRecipe
 from satchel.pack_encoder import EncoderRecipe
 from satchel.pack_seq2seq import Seq2seqRecipe
@@ -40,6 +39,7 @@ from satchel.recipe import Recipe, Wishes
 from satchel.runtime.bundle import TOKENIZER, Bundle, open_bundle, sha256_of
 from satchel.runtime.errors import FidelityError, UsageError, shown
 from satchel.runtime.manifest import MANIFEST, File, Graph, Manifest, Source
+from satchel.source import open_source
 
 FEWEST_WORDS = 100  # to calibrate on
 FREE = 0.004  # mean divergence that an int8 cache may cost, unless it was asked for

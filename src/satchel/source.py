@@ -1,21 +1,25 @@
-"""Where a checkpoint comes from: a folder, a GGUF file or a hub id."""
+"""Where a checkpoint comes from: a folder, a GGUF file or a hub id.
+
+Looking at what the user named needs none of the packages that reading it does.
+"""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from satchel.models.checkpoint import Checkpoint
-from satchel.models.files import PICKLED
-from satchel.models.folder import TOKENIZER_FILES, load_folder
-from satchel.models.gguf import load_gguf
 from satchel.runtime.errors import (
     CheckpointError,
     StorageError,
     UnsupportedError,
     UsageError,
+    install,
     shown,
 )
+
+if TYPE_CHECKING:
+    from satchel.models.checkpoint import Checkpoint
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 WANTED = [
@@ -25,7 +29,6 @@ WANTED = [
     "generation_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
-    *TOKENIZER_FILES,
     "preprocessor_config.json",
     "processor_config.json",
     "chat_template.jinja",
@@ -39,31 +42,46 @@ WANTED = [
 ]
 
 
+def find(source: str, revision: str | None = None) -> Path | None:
+    """The folder or .gguf file that the user named, None for a hub id. Raises where it is neither."""
+    path = Path(source)
+    if path.is_file() and path.suffix != ".gguf":
+        _refuse_file(path)
+    if not path.exists():
+        if HUB_ID.fullmatch(source):
+            return None
+        raise CheckpointError(f"{shown(source)} does not exist and is not a hub id (owner/name)")
+    if not (path.is_dir() or path.is_file()):
+        raise CheckpointError(f"{shown(source)} is neither a folder nor a .gguf file")
+    if revision is not None:
+        raise UsageError(f"--revision applies to hub ids; {shown(source)} is a local path")
+    return path
+
+
+def _refuse_file(path: Path) -> None:
+    from satchel.models.files import PICKLED
+
+    if any(path.match(pattern) for pattern in PICKLED):
+        raise UnsupportedError(
+            f"{shown(path.name)} holds pickled weights, which can run code when read; convert "
+            "the checkpoint to safetensors where you trust it",
+            "PICKLE_REFUSED",
+        )
+    raise CheckpointError(f"{shown(path)} is neither a folder nor a .gguf file")
+
+
 def open_source(source: str, revision: str | None = None) -> Checkpoint:
     """Open what the user named: a Hugging Face folder, a .gguf file, or a hub id ``owner/name``.
 
     Only a hub id, and only when no file of that name exists, opens a connection.
     """
-    path = Path(source)
-    if path.is_dir():
-        checkpoint = load_folder(path)
-    elif path.suffix == ".gguf" and path.is_file():
-        checkpoint = load_gguf(path)
-    elif path.exists():
-        if any(path.match(pattern) for pattern in PICKLED):
-            raise UnsupportedError(
-                f"{shown(path.name)} holds pickled weights, which can run code when read; convert "
-                "the checkpoint to safetensors where you trust it",
-                "PICKLE_REFUSED",
-            )
-        raise CheckpointError(f"{shown(source)} is neither a folder nor a .gguf file")
-    elif HUB_ID.fullmatch(source):
+    from satchel.models.folder import load_folder
+    from satchel.models.gguf import load_gguf
+
+    path = find(source, revision)
+    if path is None:
         return load_folder(download(source, revision))
-    else:
-        raise CheckpointError(f"{shown(source)} does not exist and is not a hub id (owner/name)")
-    if revision is not None:
-        raise UsageError(f"--revision applies to hub ids; {shown(source)} is a local path")
-    return checkpoint
+    return load_folder(path) if path.is_dir() else load_gguf(path)
 
 
 def download(hub_id: str, revision: str | None) -> Path:
@@ -77,10 +95,13 @@ def download(hub_id: str, revision: str | None) -> Path:
         )
     except ImportError as error:
         raise UsageError(
-            f"downloading {shown(hub_id)} needs huggingface_hub: pip install 'satchel[hub]'"
+            f"downloading {shown(hub_id)} needs huggingface_hub: {install('hub')}"
         ) from error
+    from satchel.models.folder import TOKENIZER_FILES
+
+    wanted = [*WANTED, *TOKENIZER_FILES]
     try:
-        return Path(snapshot_download(hub_id, revision=revision, allow_patterns=WANTED))
+        return Path(snapshot_download(hub_id, revision=revision, allow_patterns=wanted))
     except HFValidationError as error:
         raise UsageError(f"{shown(hub_id)} is not a hub id: {shown(error)}") from error
     except LocalEntryNotFoundError as error:
