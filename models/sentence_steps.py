@@ -189,7 +189,7 @@ READERS: dict[str, Callable[[Path, str], Step | None]] = {
 }
 
 
-def _names(config: dict[str, Any], where: str) -> dict[str, str]:
+def _names(config: dict[str, Any], where: str) -> dict[str, Any]:
     source = config.get("module_input_name", VECTOR)
     target = config.get("module_output_name")
     names = {"source": source, "target": source if target is None else target}

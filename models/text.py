@@ -208,8 +208,9 @@ def _max_length(checkpoint: Checkpoint, context: int) -> int:
     said = sentence.first.max_length if sentence is not None else None
     if said is None:
         said = checkpoint.tokenizer_config.get("model_max_length")
-    limited = isinstance(said, int | float) and said >= 1
-    return int(min(context, said)) if limited else context
+    if not isinstance(said, int | float) or said < 1:
+        return context
+    return int(min(context, said))
 
 
 def _score_head(plan: Plan, tensors: Tensors, words: Embedding) -> Head:

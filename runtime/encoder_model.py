@@ -239,7 +239,7 @@ class EncoderModel(TaskModel):
         wrong = [pair for pair in pairs if len(pair) not in (1, 2) or pair[-1] is None]
         if wrong:
             raise UsageError(f"expected a text or a tuple of two, got {shown(wrong[0])}")
-        return self._logits([self._text().prompted(*pair, prompt=prompt) for pair in pairs])
+        return self._logits([self._text().prompted(prompt, *pair) for pair in pairs])
 
     def _logits(self, encodings: Sequence[Encoding]) -> list[Array]:
         ids = [encoding.ids for encoding in encodings]

@@ -28,7 +28,7 @@ class Preparation:
         self.tokenizer = load_tokenizer(self.path)
         self._cutters: dict[tuple[int, str], Tokenizer] = {}
 
-    def prompted(self, text: str, pair: str | None = None, prompt: str | None = None) -> Encoding:
+    def prompted(self, prompt: str | None, text: str, pair: str | None = None) -> Encoding:
         """As `encode`, with the text behind a prompt: the one of that name, or the default one."""
         with tokenizing(text, MOST_TOKENS):
             return self.encode(self._prompt(prompt) + text, pair)

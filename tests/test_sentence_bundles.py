@@ -14,6 +14,7 @@ from torch import nn
 import satchel
 from satchel.models.folder import load_folder
 from satchel.models.sentence_steps import ACTIVATIONS
+from satchel.models.sentence_texts import TRANSFORMER_KEYS
 from satchel.runtime.errors import SatchelError, UnsupportedError
 from tests.tiny_encoders import save_encoder, wordpiece_tokenizer
 
@@ -290,3 +291,24 @@ def test_other_modules_are_refused_by_name(module: str, tmp_path: Path) -> None:
     (tmp_path / "modules.json").write_text(json.dumps([entry]))
     with pytest.raises(UnsupportedError, match=f"models.{module}' is not supported"):
         load_folder(tmp_path)
+
+
+def test_the_table_names_every_key_of_the_library() -> None:
+    """Each key that a module of the installed library may write stands in the documentation."""
+    page = (Path(__file__).parents[1] / "docs" / "checkpoints.md").read_text("utf-8")
+    section = page.split("## sentence-transformers and cross-encoders")[1].split("\n## ")[0]
+    modules = [getattr(parts, name) for name in ("Pooling", "Dense", "Normalize", "LayerNorm")]
+    modules += [parts.Dropout, parts.Transformer, sparse.SpladePooling]
+    keys = {key for module in modules for key in module.config_keys}
+    keys |= {old for module in modules for old in module.config_key_renames}
+    for kind in (library.SentenceTransformer, library.CrossEncoder, library.SparseEncoder):
+        made = kind(modules=[parts.StaticEmbedding(wordpiece_tokenizer(), embedding_dim=4)])
+        keys |= made._get_model_config().keys()
+    assert [key for key in sorted(keys) if f"`{key}`" not in section] == []
+    for name in parts.__all__:
+        assert name in section or name in ("InputModule", "Module", "CLIPModel"), name
+
+
+@pytest.mark.parametrize("names", [parts.Transformer.config_keys])
+def test_every_key_of_a_transformer_is_known(names: list[str]) -> None:
+    assert set(names) <= TRANSFORMER_KEYS
