@@ -123,7 +123,7 @@ def _pooling(folder: Path, place: str) -> Pooling:
                 f"{where}: pooling_mode {shown(mode)} is not supported; "
                 f"known: {', '.join(POOLING_FLAGS.values())}"
             )
-    width = next((config[key] for key in WIDTH_KEYS if key in config), None)
+    width = next((_size(config, key, where) for key in WIDTH_KEYS if key in config), None)
     prompts = config.get("include_prompt", True)
     return Pooling(source=TOKENS, modes=modes, width=width, prompts=bool(prompts))
 

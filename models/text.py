@@ -265,7 +265,7 @@ def _widths(plan: Plan) -> dict[str, int]:
         said = getattr(step, expected) if expected else None
         if said not in (None, width):
             raise CheckpointError(
-                f"{type(step).__name__} is for {shown(said)} numbers, but {step.source} has {width}"
+                f"{type(step).__name__} is for {said} numbers, but {step.source} has {width}"
             )
         if isinstance(step, Pooling):
             width *= len(step.modes)
