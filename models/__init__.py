@@ -38,6 +38,7 @@ ENCODERS = {  # model_type -> module with Config and Model, the trunk
     "modernbert": "modernbert",
     "electra": "electra",
     "albert": "albert",
+    "static-embedding": "static",
 }
 SEQ2SEQ = {  # likewise, Model being both stacks
     "t5": "t5",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,11 @@ def regular(folder: Path, name: str) -> Path | None:
     if not target.is_file():
         raise CheckpointError(f"{shown(name)} is not a regular file", "CKPT_PATH")
     return path
+
+
+def inside(place: str, name: str) -> str:
+    """The name of a file in the sub-folder `place`, "" being the folder itself."""
+    return f"{place}/{name}" if place else name
 
 
 def optional_json(folder: Path, name: str, limit: int = 1 << 20) -> dict[str, Any]:
@@ -101,14 +106,16 @@ def _check_start(path: Path) -> None:
         )
 
 
-def read_tensors(shards: list[Path]) -> dict[str, LazyTensor]:
-    """The tensors of some safetensors files, read when asked for."""
+def read_tensors(shards: list[Path], integers: Collection[str] = ()) -> dict[str, LazyTensor]:
+    """The tensors of some safetensors files, read when asked for; `integers` may hold such."""
     tensors: dict[str, LazyTensor] = {}
     for shard in shards:
         for name, (shape, dtype) in header(shard).items():
             if name in tensors:
                 raise CheckpointError(f"{shown(name)} is in two weight files", "CKPT_INDEX")
-            tensors[name] = LazyTensor(shape, _reader(shard, name, dtype))
+            tensors[name] = LazyTensor(
+                shape, _reader(shard, name, "F64" if name in integers else dtype)
+            )
     return tensors
 
 

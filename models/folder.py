@@ -9,8 +9,16 @@ from typing import Any
 
 from satchel.models.checkpoint import Checkpoint, read_json, some
 from satchel.models.config_keys import is_known, remarks
-from satchel.models.files import header, optional_json, read_tensors, refuse_pickles, regular
-from satchel.models.sentence import read_sentence
+from satchel.models.files import (
+    header,
+    inside,
+    optional_json,
+    read_tensors,
+    refuse_pickles,
+    regular,
+)
+from satchel.models.sentence import SentenceModules, read_sentence
+from satchel.models.static import described
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -35,6 +43,9 @@ def load_folder(folder: Path) -> Checkpoint:
 
     Raises CheckpointError or UnsupportedError naming the file and what is wrong with it.
     """
+    sentence = read_sentence(folder)
+    if sentence is not None and sentence.static:
+        return _static(folder, sentence)
     config_path = regular(folder, "config.json")
     if config_path is None:
         raise CheckpointError(f"{shown(folder)} has no config.json")
@@ -51,7 +62,6 @@ def load_folder(folder: Path) -> Checkpoint:
         )
     shards = _shards(folder)
     tokenizer_config = optional_json(folder, "tokenizer_config.json")
-    sentence = read_sentence(folder)
     preprocessor_config, preprocessor_file = _preprocessor_config(folder)
     return Checkpoint(
         source=folder.name,
@@ -68,6 +78,30 @@ def load_folder(folder: Path) -> Checkpoint:
         sha256=_digest([*shards, *(sentence.files if sentence else ())]),
         sentence=sentence,
         notes=remarks(config),
+    )
+
+
+def _static(folder: Path, sentence: SentenceModules) -> Checkpoint:
+    """A table of words, whose files may lie in a sub-folder; its tokenizer adds no special tokens."""
+    place = sentence.place
+    file = regular(folder, inside(place, "model.safetensors"))
+    if file is None:
+        refuse_pickles(folder / place)
+        raise CheckpointError(f"{shown(folder)} has no {inside(place, 'model.safetensors')}")
+    tensors = read_tensors([file], integers=("mapping",))
+    tokenizer = optional_json(folder, inside(place, "tokenizer.json"), TOKENIZER_LIMIT)
+    cut = tokenizer.get("truncation") or {}
+    if cut.get("direction", "Right") != "Right":
+        raise UnsupportedError(f"tokenizer.json cuts texts from the {shown(cut['direction'])}")
+    return Checkpoint(
+        source=folder.name,
+        config=described(tensors),
+        tensors=tensors,
+        tokenizer=(tokenizer | {"post_processor": None}) if tokenizer else None,
+        tokenizer_config={"model_max_length": cut.get("max_length")},
+        licence=_licence(folder),
+        sha256=_digest([file, *sentence.files]),
+        sentence=sentence,
     )
 
 

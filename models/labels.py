@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from satchel.models.encoder import Labels
+from satchel.models.sentence import SentenceModules
+from satchel.models.sentence_steps import activation_class
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 
 PRETRAINED = "pre-training"  # for masked words or, as ELECTRA, for something else
@@ -16,12 +18,13 @@ TASK_OF = {  # the end of a name in `architectures` -> task
     "ForMaskedLM": "fill-mask",
     "ForPreTraining": PRETRAINED,
 }
+SINGLE = "single_label_classification"
 SCORES = {  # problem_type -> how scores read
-    "single_label_classification": "softmax",
+    SINGLE: "softmax",
     "multi_label_classification": "sigmoid",
     "regression": "identity",
 }
-ACTIVATIONS = {  # class of torch.nn that a cross-encoder names -> how scores read
+CROSS_SCORES = {  # class of torch.nn -> how scores read
     "Sigmoid": "sigmoid",
     "Identity": "identity",
     "Softmax": "softmax",
@@ -35,11 +38,13 @@ def declared_task(config: dict[str, Any]) -> str | None:
     return next((task for end, task in TASK_OF.items() if name.endswith(end)), None)
 
 
-def read_labels(config: dict[str, Any], task: str, activation: str | None) -> Labels:
-    """The labels of a classifier. `activation` names what a cross-encoder's scores go through.
+def read_labels(
+    config: dict[str, Any], task: str, sentence: SentenceModules | None = None
+) -> Labels:
+    """The labels of a classifier.
 
-    Where nothing names it, a lone score is a probability unless it is a regression's, and several are
-    a distribution: so read transformers' pipeline and, a lone score, sentence-transformers.
+    Their scores read as a pipeline of transformers reads them or, where the folder or a named
+    activation says that it is one, as a cross-encoder of sentence-transformers.
     """
     names = _names(config)
     if task == "tokens":
@@ -49,20 +54,22 @@ def read_labels(config: dict[str, Any], task: str, activation: str | None) -> La
         raise UnsupportedError(
             f"config.json: problem_type {shown(problem)} is not supported; known: {', '.join(SCORES)}"
         )
+    crossing = sentence is not None and sentence.settings.kind == "CrossEncoder"
+    activation = sentence.settings.activation if sentence is not None and crossing else None
+    activation = activation or _activation(config)
     if activation is not None:
-        package, _, kind = activation.rpartition(".")
-        if not package.startswith("torch.nn") or kind not in ACTIVATIONS:
-            raise UnsupportedError(
-                f"activation_fn {shown(activation)} is not supported; known: {', '.join(ACTIVATIONS)}"
-            )
-        return Labels(names, ACTIVATIONS[kind])
-    if len(names) == 1:
-        return Labels(names, "identity" if problem == "regression" else "sigmoid")
-    return Labels(names, SCORES[problem or "single_label_classification"])
+        return Labels(
+            names, CROSS_SCORES[activation_class(activation, CROSS_SCORES, "activation_fn")]
+        )
+    if crossing:
+        return Labels(names, "sigmoid" if len(names) == 1 else "identity")
+    one = "sigmoid" if len(names) == 1 else "softmax"
+    # A pipeline takes the softmax over no more than one label as a sigmoid.
+    return Labels(names, one if problem in (None, SINGLE) else SCORES[problem])
 
 
-def score_activation(config: dict[str, Any]) -> str | None:
-    """What config.json of a cross-encoder says its score goes through, in the styles of its versions."""
+def _activation(config: dict[str, Any]) -> str | None:
+    """What config.json of a cross-encoder says its scores go through, in the styles of its versions."""
     section = config.get("sentence_transformers")
     found = section.get("activation_fn") if isinstance(section, dict) else None
     found = found or config.get("sbert_ce_default_activation_function")

@@ -104,9 +104,7 @@ class Labelled(ModelConfig):
         """Names of the classes and how their scores read."""
         raw = {key: getattr(self, key) for key in ("id2label", "num_labels", "problem_type")}
         said = {key: value for key, value in raw.items() if value is not None}
-        # transformers takes the only score of an image for a probability.
-        activation = None if self.problem_type == "regression" else "torch.nn.Sigmoid"
-        return read_labels(said, "image-classify", activation)
+        return read_labels(said, "image-classify")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -278,6 +278,7 @@ SIGMOID = "torch.nn.modules.activation.Sigmoid"
     [
         ({}, "sigmoid"),
         ({"problem_type": "regression"}, "identity"),
+        ({"problem_type": "single_label_classification"}, "sigmoid"),
         ({"sentence_transformers": {"activation_fn": SIGMOID}}, "sigmoid"),
         ({"sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity"}, "identity"),
         ({"problem_type": "multi_label_classification"}, "sigmoid"),

@@ -126,7 +126,7 @@ def rank(options: Options) -> None:
     if options.file:
         measure(Path(options.file))
         passages = list(read_lines(Path(options.file)))
-    found = load(options).rank(options.query, passages)
+    found = load(options).rank(options.query, passages, prompt=options.prompt)
     rows: Rows = [(str(one.index), f"{one.score:.4f}", passages[one.index]) for one in found]
     _print(options, found, rows)
 
@@ -231,6 +231,7 @@ VERBS: dict[str, tuple[Verb, tuple[tuple[str, dict[str, Any]], ...]]] = {
             ("--query", {"required": True, "metavar": "TEXT", "help": "what is looked for"}),
             ("passage", {"nargs": "*", "help": "the texts to order"}),
             ("--file", {**FILE, "help": "passages, one per line"}),
+            ("--prompt", {"help": "a prompt of the bundle to put before the query"}),
         ),
     ),
 }

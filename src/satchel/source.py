@@ -36,9 +36,9 @@ WANTED = [
     "modules.json",
     "config_sentence_transformers.json",
     "sentence_*_config.json",
-    "*_Pooling/config.json",
-    "*_Dense/config.json",
-    "*_Normalize/config.json",
+    "[0-9]*_*/config.json",  # of the modules of sentence-transformers
+    "[0-9]*_*/sentence_*_config.json",
+    "[0-9]*_*/tokenizer*.json",
 ]
 
 
