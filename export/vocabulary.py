@@ -12,9 +12,10 @@ from typing import Any
 
 from tokenizers import AddedToken, Regex, normalizers
 
+from satchel.export.declared_tokens import whole_number
 from satchel.export.languages import M2M_100, MBART, MBART_50, WMT_21
 from satchel.export.sentencepiece import Model, Vocabulary, bare
-from satchel.export.tokenizer_files import Said, whole_number
+from satchel.export.tokenizer_files import Said
 from satchel.models.checkpoint import some
 from satchel.models.gguf_tokenizer import CONTROL, UNKNOWN
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown

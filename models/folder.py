@@ -22,6 +22,8 @@ TOKENIZER_FILES = (
     "source.spm",
     "target.spm",
     "vocab.json",
+    "merges.txt",
+    "vocab.txt",
     "added_tokens.json",
     "special_tokens_map.json",
 )

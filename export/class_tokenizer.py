@@ -1,0 +1,143 @@
+"""The tokenizer that a checkpoint's files make together, as the class that reads them does.
+
+tokenizer.json is one file of several. Most classes take the vocabulary alone from it and let
+tokenizer_config.json decide on case, accents and spaces; all of them add the tokens that other files
+name. A bundle has one file, which says all of it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tokenizers import AddedToken, Tokenizer
+from tokenizers import processors as post
+
+from satchel.export.class_layouts import LAYOUTS, Layout
+from satchel.export.class_parts import Parts, vocabulary_files
+from satchel.export.declared_tokens import ROLES, Declared, Token, declared_tokens, text_of
+from satchel.export.merged_cuts import prove_cuts
+from satchel.export.tokenizer_class import reading_class
+from satchel.models.checkpoint import Checkpoint
+from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
+
+
+def class_tokenizer(checkpoint: Checkpoint, vocab_size: int) -> dict[str, Any] | None:
+    """The content of tokenizer.json with what the other files say; None where there is no vocabulary.
+
+    Raises CheckpointError or UnsupportedError for what they may not say.
+    """
+    if checkpoint.tokenizer is not None and checkpoint.tokenizer_is_whole:
+        return checkpoint.tokenizer
+    _refuse(checkpoint.tokenizer_config)
+    given = checkpoint.tokenizer
+    whole = Tokenizer.from_str(json.dumps(given, ensure_ascii=False)) if given is not None else None
+    layout = LAYOUTS.get(reading_class(checkpoint))
+    found = None
+    if layout is not None and (given is not None or layout.plain):
+        found = vocabulary_files(checkpoint, layout.model)
+    declared = declared_tokens(checkpoint)
+    if layout is not None and found is not None:
+        names = {**layout.tokens, **declared.names}
+        texts = {role: text_of(token) for role, token in names.items()}
+        parts = Parts(*found, checkpoint.tokenizer_config, texts)
+        extra = layout.extra(parts) if declared.extra is None else declared.extra
+        tokens = Declared(names, extra, declared.added)
+        content: dict[str, Any] = json.loads(
+            _built(layout, parts, tokens, vocab_size, whole).to_str()
+        )
+        return content
+    if given is None or whole is None:
+        return None
+    names = _padding(given) | declared.names
+    _add(whole, Declared(names, declared.extra, declared.added), vocab_size)
+    return given | {"added_tokens": json.loads(whole.to_str())["added_tokens"]}
+
+
+def _refuse(config: dict[str, Any]) -> None:
+    for key in ("split_special_tokens", "fix_mistral_regex"):
+        if config.get(key):
+            raise UnsupportedError(
+                f"tokenizer_config.json: {key} = {shown(config[key])} is not supported; known: false"
+            )
+
+
+def _built(
+    layout: Layout, parts: Parts, tokens: Declared, vocab_size: int, given: Tokenizer | None
+) -> Tokenizer:
+    """The tokenizer of a class; `given` is that of tokenizer.json, if there is one."""
+    tokenizer = layout.build(parts)
+    if given is None:
+        prove_cuts(tokenizer)
+    _add(tokenizer, tokens, vocab_size)
+
+    def find(role: str) -> int:
+        index = tokenizer.token_to_id(parts.texts[role])
+        if index is None:
+            raise CheckpointError(
+                f"the vocabulary lacks {shown(parts.texts[role])}, the {role} that goes around "
+                "texts",
+                "TOKENIZER_INVALID",
+            )
+        return int(index)
+
+    if layout.around is not None:
+        tokenizer.post_processor = layout.around(parts, find)
+    elif given is not None and given.post_processor is not None:
+        tokenizer.post_processor = given.post_processor
+    else:  # only without tokenizer.json these two switches are looked at
+        begins, ends = (
+            given is None and parts.flag(f"add_{name}_token", False) for name in ("bos", "eos")
+        )
+        tokenizer.post_processor = _ends(parts, find, begins, ends)
+    return tokenizer
+
+
+def _ends(parts: Parts, find: Any, begins: bool, ends: bool) -> Any:
+    """A first and a last token around each text, where the files ask for them."""
+    first = [parts.texts["bos_token"]] if begins else []
+    last = [parts.texts["eos_token"]] if ends else []
+    roles = ["bos_token"] * begins + ["eos_token"] * ends
+    second = [f"{token}:1" for token in (*first, "$B", *last)]
+    return post.TemplateProcessing(
+        single=[*first, "$A", *last],
+        pair=[*first, "$A", *last, *second],
+        special_tokens=[(parts.texts[role], find(role)) for role in dict.fromkeys(roles)],
+    )
+
+
+def _padding(content: dict[str, Any]) -> dict[str, Token | None]:
+    """The padding token that tokenizer.json names, where no other file does."""
+    padding = content.get("padding")
+    return {"pad_token": padding["pad_token"]} if isinstance(padding, dict) else {}
+
+
+def _add(tokenizer: Tokenizer, declared: Declared, vocab_size: int) -> None:
+    """Add the declared tokens by their ids, then those that have a role, then further ones."""
+    tokens: dict[str, AddedToken] = {}
+    roles = sorted(declared.names, key=lambda role: ROLES.index(role) if role in ROLES else 99)
+    named = [token for role in roles if (token := declared.names[role]) is not None]
+    texts = {text_of(token) for token in named}
+    for _, token in sorted(declared.added.items(), key=lambda item: item[0]):
+        token.special = token.special or token.content in texts
+        tokens.setdefault(token.content, token)
+    numbered = set(tokens)
+    present = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
+    for one in [*named, *(declared.extra or [])]:
+        token = one if isinstance(one, AddedToken) else AddedToken(one, special=True)
+        token.special = token.special or token.content in texts
+        if token.content not in present:
+            tokens.setdefault(token.content, token)
+    for text, token in tokens.items():
+        room = tokenizer.get_vocab_size(with_added_tokens=True) < vocab_size
+        # A token that no file numbers and no embedding stands for is not the model's.
+        if room or text in numbered or tokenizer.token_to_id(text) is not None:
+            tokenizer.add_tokens([token])
+    for index, token in declared.added.items():
+        got = tokenizer.token_to_id(token.content)
+        if token.content and got != index:
+            raise CheckpointError(
+                f"the files give the token {shown(token.content)} the id {index}, but it has {got} "
+                "in the vocabulary",
+                "TOKENIZER_INVALID",
+            )
