@@ -17,7 +17,7 @@ from satchel.export.class_layouts import LAYOUTS, Layout
 from satchel.export.class_parts import Parts, vocabulary_files
 from satchel.export.declared_tokens import ROLES, Declared, Token, declared_tokens, text_of
 from satchel.export.merged_cuts import prove_cuts
-from satchel.export.tokenizer_class import reading_class
+from satchel.export.tokenizer_class import WITH_TYPES, reading_class
 from satchel.models.checkpoint import Checkpoint
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 
@@ -141,3 +141,26 @@ def _add(tokenizer: Tokenizer, declared: Declared, vocab_size: int) -> None:
                 "in the vocabulary",
                 "TOKENIZER_INVALID",
             )
+
+
+def cuts_left(checkpoint: Checkpoint) -> bool:
+    """Whether of a text that is too long the end is kept: tokenizer_config.json says so, or the
+    truncation in tokenizer.json."""
+    truncation = (checkpoint.tokenizer or {}).get("truncation")
+    usual = truncation.get("direction") if isinstance(truncation, dict) else None
+    side = checkpoint.tokenizer_config.get("truncation_side", usual or "right")
+    if not isinstance(side, str) or side.lower() not in ("left", "right"):
+        raise CheckpointError(
+            f"tokenizer_config.json: truncation_side = {shown(side)}; expected left or right",
+            "CKPT_CONFIG",
+        )
+    return side.lower() == "left"
+
+
+def tells_pairs_apart(checkpoint: Checkpoint) -> bool:
+    """Whether the model is given token types: where the tokenizer lists them among its inputs."""
+    names = checkpoint.tokenizer_config.get("model_input_names")
+    if names is not None:
+        return isinstance(names, list) and "token_type_ids" in names
+    name = reading_class(checkpoint)
+    return LAYOUTS[name].token_types if name in LAYOUTS else name in WITH_TYPES

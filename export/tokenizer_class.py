@@ -49,6 +49,17 @@ ALIASES = {
     "Mvp": "Roberta",
     "SqueezeBert": "Bert",
 }
+WITH_TYPES = frozenset(  # further classes of 5.23 whose models are told the texts of a pair apart
+    [
+        "Canine",
+        "ConvBert",
+        "DPRContextEncoder",
+        "DPRQuestionEncoder",
+        "Deberta",
+        "DebertaV2",
+        "FNet",
+    ]
+)
 UNNAMED = ("", "PreTrained", "TokenizersBackend", "PythonBackend", "Bloom")
 
 
