@@ -29,7 +29,7 @@ def class_tokenizer(checkpoint: Checkpoint, vocab_size: int) -> dict[str, Any] |
     """
     if checkpoint.tokenizer is not None and checkpoint.tokenizer_is_whole:
         return checkpoint.tokenizer
-    _refuse(checkpoint.tokenizer_config)
+    _refuse(checkpoint)
     given = checkpoint.tokenizer
     whole = Tokenizer.from_str(json.dumps(given, ensure_ascii=False)) if given is not None else None
     layout = LAYOUTS.get(reading_class(checkpoint))
@@ -54,11 +54,15 @@ def class_tokenizer(checkpoint: Checkpoint, vocab_size: int) -> dict[str, Any] |
     return given | {"added_tokens": json.loads(whole.to_str())["added_tokens"]}
 
 
-def _refuse(config: dict[str, Any]) -> None:
-    for key in ("split_special_tokens", "fix_mistral_regex"):
-        if config.get(key):
+def _refuse(checkpoint: Checkpoint) -> None:
+    """Settings that would change ids and cannot be had."""
+    known = {"split_special_tokens": "false", "init_inputs": "an empty list"}
+    if checkpoint.config.get("model_type") == "mistral":
+        known["fix_mistral_regex"] = "false"
+    for key, harmless in known.items():
+        if value := checkpoint.tokenizer_config.get(key):
             raise UnsupportedError(
-                f"tokenizer_config.json: {key} = {shown(config[key])} is not supported; known: false"
+                f"tokenizer_config.json: {key} = {shown(value)} is not supported; known: {harmless}"
             )
 
 

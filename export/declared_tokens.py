@@ -36,7 +36,8 @@ def declared_tokens(checkpoint: Checkpoint) -> Declared:
     config = checkpoint.tokenizer_config
     names = _names(config)
     extra, more = _extra(config)
-    names |= more
+    own = config.get("model_specific_special_tokens")
+    names |= more or {key: _one(token) for key, token in (own or {}).items()}
     listed = config.get("added_tokens_decoder")
     if listed is not None:
         if not isinstance(listed, dict):

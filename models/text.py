@@ -186,7 +186,8 @@ def _labels(checkpoint: Checkpoint, task: str) -> Labels | None:
 
 def _max_length(checkpoint: Checkpoint, context: int) -> int:
     """The tokens a text is cut to: the least of all that is said about it."""
-    said = [checkpoint.tokenizer_config.get("model_max_length")]
+    config = checkpoint.tokenizer_config
+    said = [config.get("model_max_length", config.get("max_len"))]
     if checkpoint.sentence is not None:
         said.append(checkpoint.sentence.max_length)
     limits = [limit for limit in said if isinstance(limit, int | float) and limit >= 1]

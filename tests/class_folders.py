@@ -14,6 +14,7 @@ import transformers
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
+from satchel.export.languages import MBART, MBART_50
 from satchel.export.probes import PROBES
 from satchel.export.tokenizer import bundle_tokenizer
 from satchel.models.folder import load_folder
@@ -38,6 +39,15 @@ KINDS = {  # class -> (kind of model, model_type of its checkpoints)
     "Whisper": ("bytes", "whisper"),
     "XLMRoberta": ("Unigram", "xlm-roberta"),
 }
+AS_THEY_ARE = {  # classes of which tokenizer.json says all
+    "BigBird": ("Unigram", "big_bird"),
+    "DebertaV2": ("Unigram", "deberta-v2"),
+    "MBart": ("Unigram", "mbart"),
+    "MBart50": ("Unigram", "mbart"),
+    "Nllb": ("SentencePiece", "m2m_100"),
+    "Pegasus": ("Unigram", "pegasus"),
+    "XLNet": ("Unigram", "xlnet"),
+}
 TOKENS = {  # in the order of their ids
     "Albert": ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"],
     "Bert": ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"],
@@ -55,8 +65,22 @@ TOKENS = {  # in the order of their ids
         *("<|translate|>", "<|transcribe|>", "<|notimestamps|>"),
     ],
     "XLMRoberta": ["<s>", "<pad>", "</s>", "<unk>", "<mask>"],
-} | {}
+}
 TOKENS |= {
+    "BigBird": ["<unk>", "</s>", "<s>", "<pad>", "[SEP]", "[MASK]", "[CLS]"],
+    "DebertaV2": ["[PAD]", "<unk>", "[CLS]", "[SEP]", "[MASK]", "[UNK]"],
+    "MBart": [*TOKENS["XLMRoberta"], *MBART],
+    "MBart50": [*TOKENS["XLMRoberta"], *MBART_50],
+    "Nllb": [*TOKENS["XLMRoberta"], "eng_Latn", "fra_Latn"],
+    "Pegasus": [
+        "<pad>",
+        "</s>",
+        "<mask_1>",
+        "<mask_2>",
+        *(f"<unk_{n}>" for n in range(2, 103)),
+        "<unk>",
+    ],
+    "XLNet": ["<unk>", "<s>", "</s>", "<cls>", "<sep>", "<pad>", "<mask>", "<eod>", "<eop>"],
     "DistilBert": TOKENS["Bert"],
     "Electra": TOKENS["Bert"],
     "Bart": TOKENS["Roberta"],
@@ -115,7 +139,7 @@ def vocabulary(kind: str, tokens: tuple[str, ...]) -> dict[str, Any]:
 
 def save_class(folder: Path, name: str, plain: bool = False, **settings: Any) -> Any:
     """Save a tokenizer of class `name` made with `settings`; `plain` ones as vocabulary files alone."""
-    kind, model_type = KINDS[name]
+    kind, model_type = (KINDS | AS_THEY_ARE)[name]
     model = vocabulary(kind, tuple(TOKENS[name]))
     made: dict[str, Any] = {"vocab": model["vocab"]}
     if kind == "Unigram":

@@ -17,7 +17,17 @@ from satchel.export.class_tokenizer import cuts_left, tells_pairs_apart
 from satchel.export.tokenizer import bundle_tokenizer
 from satchel.models.folder import load_folder
 from satchel.runtime.errors import CheckpointError, SatchelError, UnsupportedError
-from tests.class_folders import KINDS, SIZE, assert_alike, ours, save_class, say, write
+from tests.class_folders import (
+    AS_THEY_ARE,
+    KINDS,
+    SIZE,
+    TEXTS,
+    assert_alike,
+    ours,
+    save_class,
+    say,
+    write,
+)
 from tests.tiny_encoders import save_encoder
 
 SWITCHES: dict[str, list[dict[str, Any]]] = {
@@ -41,6 +51,7 @@ SWITCHES: dict[str, list[dict[str, Any]]] = {
         {"additional_special_tokens": ["<tag>"]},
         {"image_token": "<ent>"},
         {"extra_special_tokens": {"sound_token": "<tag>"}},
+        {"model_specific_special_tokens": {"image_token": "<ent>"}},
         {"added_tokens_decoder": {}, "pad_token": None},
         {"added_tokens_decoder": None},
     ],
@@ -55,6 +66,54 @@ def test_settings_beside_tokenizer_json(name: str, switch: str, tmp_path: Path) 
         save_class(folder, name)
         say(folder, **keys)
         assert_alike(folder, around=name != "Whisper")
+
+
+@pytest.mark.parametrize("name", AS_THEY_ARE)
+def test_tokenizer_json_as_it_is(name: str, tmp_path: Path) -> None:
+    settings = {"extra_special_tokens": ["eng_Latn", "fra_Latn"]} if name == "Nllb" else {}
+    save_class(tmp_path, name, **settings)
+    assert_alike(tmp_path)
+    say(tmp_path, image_token="<ent>", add_bos_token=True)
+    assert_alike(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["Bert", "Roberta", "GPT2", "Qwen2", "Albert", "T5", "Llama"])
+def test_flags_of_added_tokens(name: str, tmp_path: Path) -> None:
+    """Spaces beside a token, whole words alone, case: in the list, in older files, in tokenizer.json."""
+    flags = ("lstrip", "rstrip", "single_word", "normalized", "special")
+    tokens = [
+        {"content": text, **{flag: flag in said for flag in flags}}
+        for text, said in {
+            "<ent>": ("lstrip", "special"),
+            "<tag>": ("rstrip", "normalized"),
+            "fox": ("single_word",),
+            "Quick": ("normalized",),
+            "[MASK]": ("lstrip", "rstrip"),
+            "mask": ("single_word", "special"),
+        }.items()
+    ]
+    texts = ["a  <ent>  b <tag>  c<TAG>d", "foxes fox FOX Quick quicker quickQuick", *TEXTS[-3:]]
+    save_class(tmp_path, name)
+    known = ours(tmp_path)
+    listed, free = {}, len(known.get_vocab())
+    for index, token in known.get_added_tokens_decoder().items():
+        listed[str(index)] = {"content": token.content, **{f: getattr(token, f) for f in flags}}
+    for token in tokens:
+        index = known.token_to_id(str(token["content"]))
+        listed[str(free if index is None else index)] = token
+        free += index is None
+    say(tmp_path, added_tokens_decoder=listed)
+    assert_alike(tmp_path, texts)
+    say(tmp_path, added_tokens_decoder=None)
+    content = json.loads((tmp_path / "tokenizer.json").read_text("utf-8"))
+    content["added_tokens"] = [
+        {"id": int(index), **token}
+        for index, token in sorted(listed.items(), key=lambda i: int(i[0]))
+    ]
+    write(tmp_path, "tokenizer.json", content)
+    assert_alike(tmp_path, texts)
+    say(tmp_path, tokenizer_class="TokenizersBackend")
+    assert_alike(tmp_path, texts)
 
 
 PLAIN = [name for name, (kind, _) in KINDS.items() if kind in ("WordPiece", "bytes", "words")]
