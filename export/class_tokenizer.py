@@ -147,6 +147,12 @@ def _add(tokenizer: Tokenizer, declared: Declared, vocab_size: int) -> None:
             )
 
 
+def class_tokens(checkpoint: Checkpoint) -> dict[str, Token | None]:
+    """The tokens that a checkpoint's class has where no file names others."""
+    layout = LAYOUTS.get(reading_class(checkpoint))
+    return dict(layout.tokens) if layout is not None and not checkpoint.tokenizer_is_whole else {}
+
+
 def cuts_left(checkpoint: Checkpoint) -> bool:
     """Whether of a text that is too long the end is kept: tokenizer_config.json says so, or the
     truncation in tokenizer.json."""

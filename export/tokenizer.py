@@ -12,7 +12,8 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from satchel.export.canonical import canonical
-from satchel.export.class_tokenizer import class_tokenizer
+from satchel.export.class_tokenizer import class_tokenizer, class_tokens
+from satchel.export.declared_tokens import declared_tokens, text_of
 from satchel.export.made_tokenizer import made_tokenizer
 from satchel.export.tokenizer_class import reading_class
 from satchel.models.checkpoint import Checkpoint, some
@@ -117,16 +118,11 @@ def _reading() -> Iterator[None]:
         os.close(nowhere)
 
 
-def special_token_texts(checkpoint: Checkpoint) -> dict[str, str]:
-    """bos_token, eos_token, ... as texts, from tokenizer_config.json."""
-    found = {}
-    for name in SPECIAL:
-        value = checkpoint.tokenizer_config.get(name)
-        if isinstance(value, dict):  # an AddedToken written out
-            value = value.get("content")
-        if isinstance(value, str):
-            found[name] = value
-    return found
+def special_token_texts(checkpoint: Checkpoint, usual: bool = False) -> dict[str, str]:
+    """bos_token, eos_token, ... as texts, from the tokenizer's files; `usual` ones of its class too."""
+    names = class_tokens(checkpoint) if usual else {}
+    names |= declared_tokens(checkpoint).names
+    return {role: text_of(names[role]) for role in SPECIAL if names.get(role) is not None}
 
 
 def special_tokens(checkpoint: Checkpoint, tokenizer: bytes, vocab_size: int) -> Tokens:
