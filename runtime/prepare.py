@@ -28,6 +28,11 @@ class Preparation:
         self.tokenizer = load_tokenizer(self.path)
         self._cutters: dict[tuple[int, str, bool], Tokenizer] = {}
 
+    def prompted(self, text: str, pair: str | None = None, prompt: str | None = None) -> Encoding:
+        """As `encode`, with the text behind a prompt: the one of that name, or the default one."""
+        with tokenizing(text, MOST_TOKENS):
+            return self.encode(self._prompt(prompt) + text, pair)
+
     def encode(self, text: str, pair: str | None = None) -> Encoding:
         """Ids of a text or pair; what exceeds the model's length is cut, with a warning."""
         other = "" if pair is None else pair

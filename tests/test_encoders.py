@@ -276,7 +276,8 @@ SIGMOID = "torch.nn.modules.activation.Sigmoid"
 @pytest.mark.parametrize(
     ("changes", "scores"),
     [
-        ({}, "identity"),
+        ({}, "sigmoid"),
+        ({"problem_type": "regression"}, "identity"),
         ({"sentence_transformers": {"activation_fn": SIGMOID}}, "sigmoid"),
         ({"sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity"}, "identity"),
         ({"problem_type": "multi_label_classification"}, "sigmoid"),
