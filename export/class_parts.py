@@ -62,7 +62,11 @@ def vocabulary_files(checkpoint: Checkpoint, model: str) -> tuple[Any, Merges, b
             pieces = [tuple(piece) for piece in found["vocab"]]
             return pieces, [], _charsmap(content.get("normalizer"))
         vocab = _numbered(found["vocab"], "tokenizer.json")
-        return vocab, [_merge(merge) for merge in found.get("merges") or []], None
+        return (
+            vocab,
+            [_merge(merge) for merge in found.get("merges") or []],
+            _charsmap(content.get("normalizer")),
+        )
     if model == "WordPiece" and "vocab.txt" in files:
         return _lines(files["vocab.txt"]), [], None
     if model == "BPE" and {"vocab.json", "merges.txt"} <= files.keys():

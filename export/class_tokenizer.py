@@ -1,25 +1,30 @@
 """The tokenizer that a checkpoint's files make together, as the class that reads them does.
 
-tokenizer.json is one file of several. Most classes take the vocabulary alone from it and let
-tokenizer_config.json decide on case, accents and spaces; all of them add the tokens that other files
-name. A bundle has one file, which says all of it.
+tokenizer.json is one file of several. Since version 5 most classes of transformers take little more than
+the vocabulary from it and let tokenizer_config.json decide on case, accents and spaces; all of them add
+the tokens that other files name. A bundle has one file, which says all of it.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any
 
 from tokenizers import AddedToken, Tokenizer
 from tokenizers import processors as post
 
-from satchel.export.class_layouts import LAYOUTS, Layout
+from satchel.export.class_layout import Find, Layout
 from satchel.export.class_parts import Parts, vocabulary_files
+from satchel.export.class_pieces import PIECES
+from satchel.export.class_words import WORDS
 from satchel.export.declared_tokens import ROLES, Declared, Token, declared_tokens, text_of
 from satchel.export.merged_cuts import prove_cuts
 from satchel.export.tokenizer_class import WITH_TYPES, reading_class
 from satchel.models.checkpoint import Checkpoint
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
+
+LAYOUTS = WORDS | PIECES
 
 
 def class_tokenizer(checkpoint: Checkpoint, vocab_size: int) -> dict[str, Any] | None:
@@ -75,13 +80,11 @@ def _built(
         prove_cuts(tokenizer)
     _add(tokenizer, tokens, vocab_size)
 
-    def find(role: str) -> int:
-        index = tokenizer.token_to_id(parts.texts[role])
+    def find(text: str) -> int:
+        index = tokenizer.token_to_id(text)
         if index is None:
             raise CheckpointError(
-                f"the vocabulary lacks {shown(parts.texts[role])}, the {role} that goes around "
-                "texts",
-                "TOKENIZER_INVALID",
+                f"the vocabulary lacks {shown(text)}, which goes around texts", "TOKENIZER_INVALID"
             )
         return int(index)
 
@@ -97,16 +100,15 @@ def _built(
     return tokenizer
 
 
-def _ends(parts: Parts, find: Any, begins: bool, ends: bool) -> Any:
+def _ends(parts: Parts, find: Find, begins: bool, ends: bool) -> Any:
     """A first and a last token around each text, where the files ask for them."""
     first = [parts.texts["bos_token"]] if begins else []
     last = [parts.texts["eos_token"]] if ends else []
-    roles = ["bos_token"] * begins + ["eos_token"] * ends
     second = [f"{token}:1" for token in (*first, "$B", *last)]
     return post.TemplateProcessing(
         single=[*first, "$A", *last],
         pair=[*first, "$A", *last, *second],
-        special_tokens=[(parts.texts[role], find(role)) for role in dict.fromkeys(roles)],
+        special_tokens=[(token, find(token)) for token in dict.fromkeys([*first, *last])],
     )
 
 
@@ -128,7 +130,7 @@ def _add(tokenizer: Tokenizer, declared: Declared, vocab_size: int) -> None:
     numbered = set(tokens)
     present = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
     for one in [*named, *(declared.extra or [])]:
-        token = one if isinstance(one, AddedToken) else AddedToken(one, special=True)
+        token = copy.copy(one) if isinstance(one, AddedToken) else AddedToken(one, special=True)
         token.special = token.special or token.content in texts
         if token.content not in present:
             tokens.setdefault(token.content, token)

@@ -109,6 +109,12 @@ def _t5(model: Model, said: Said) -> Vocabulary:
     return _vocabulary(model, said, tokens, special, single, pair, _unknown(model))
 
 
+def _siglip(model: Model, said: Said) -> Vocabulary:
+    end, special = said.role("eos", "</s>"), _control(model)
+    pair = ["$A", end, "$B", end]
+    return _vocabulary(model, said, _own(model), special, ["$A", end], pair, _unknown(model))
+
+
 def _llama(model: Model, said: Said) -> Vocabulary:
     begin = [said.role("bos", "<s>")] if said.flag("add_bos_token", True) else []
     end = [said.role("eos", "</s>")] if said.flag("add_eos_token", False) else []
@@ -285,6 +291,7 @@ LAYOUTS: dict[str, Callable[[Model, Said], Vocabulary]] = {
     "Marian": _marian,
     "Nllb": _nllb,
     "Pegasus": _pegasus,
+    "Siglip": _siglip,
     "T5": _t5,
     "XLMRoberta": _xlm_roberta,
     "XLNet": _xlnet,

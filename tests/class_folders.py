@@ -33,6 +33,10 @@ KINDS = {  # class -> (kind of model, model_type of its checkpoints)
     "Gemma": ("SentencePiece", "gemma"),
     "Llama": ("SentencePiece", "llama"),
     "MPNet": ("WordPiece", "mpnet"),
+    "MBart": ("Unigram", "mbart"),
+    "MBart50": ("Unigram", "mbart"),
+    "Nllb": ("SentencePiece", "m2m_100"),
+    "Pegasus": ("Unigram", "pegasus"),
     "Qwen2": ("bytes", "qwen2"),
     "Roberta": ("bytes", "roberta"),
     "T5": ("Unigram", "t5"),
@@ -42,10 +46,6 @@ KINDS = {  # class -> (kind of model, model_type of its checkpoints)
 AS_THEY_ARE = {  # classes of which tokenizer.json says all
     "BigBird": ("Unigram", "big_bird"),
     "DebertaV2": ("Unigram", "deberta-v2"),
-    "MBart": ("Unigram", "mbart"),
-    "MBart50": ("Unigram", "mbart"),
-    "Nllb": ("SentencePiece", "m2m_100"),
-    "Pegasus": ("Unigram", "pegasus"),
     "XLNet": ("Unigram", "xlnet"),
 }
 TOKENS = {  # in the order of their ids
