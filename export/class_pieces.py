@@ -14,7 +14,8 @@ from satchel.export.class_parts import Parts
 from satchel.export.declared_tokens import Token
 from satchel.export.languages import MBART, MBART_50
 
-MASKED = ANGLES | {"mask_token": AddedToken("<mask>", lstrip=True, normalized=True)}
+MASKED = ANGLES | {"mask_token": AddedToken("<mask>", lstrip=True, special=True)}
+NORMALISED = AddedToken("<mask>", lstrip=True, normalized=True, special=True)
 
 
 def _spaced(parts: Parts, space: bool) -> tuple[Any, Any]:
@@ -188,8 +189,8 @@ PIECES: dict[str, Layout] = {
         _mbart_50, _language("en_XX", True), ("src_lang",), extra=lambda parts: [*MBART_50],
     ),
     "Nllb": Layout(
-        "BPE", {**MASKED}, _nllb, _language("eng_Latn", True), ("src_lang", "legacy_behaviour"),
-        plain=False,
+        "BPE", {**ANGLES, "mask_token": NORMALISED}, _nllb,
+        _language("eng_Latn", True), ("src_lang", "legacy_behaviour"), plain=False,
     ),
     "Pegasus": Layout(
         "Unigram", {"pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>",

@@ -43,7 +43,8 @@ def class_tokenizer(checkpoint: Checkpoint, vocab_size: int) -> dict[str, Any] |
         found = vocabulary_files(checkpoint, layout.model)
     declared = declared_tokens(checkpoint)
     if layout is not None and found is not None:
-        names = {**layout.tokens, **declared.names}
+        usual = layout.tokens
+        names = usual | {role: _like(usual.get(role), it) for role, it in declared.names.items()}
         texts = {role: text_of(token) for role, token in names.items()}
         parts = Parts(*found, checkpoint.tokenizer_config, texts)
         extra = layout.extra(parts) if declared.extra is None else declared.extra
@@ -57,6 +58,15 @@ def class_tokenizer(checkpoint: Checkpoint, vocab_size: int) -> dict[str, Any] |
     names = _padding(given) | declared.names
     _add(whole, Declared(names, declared.extra, declared.added), vocab_size)
     return given | {"added_tokens": json.loads(whole.to_str())["added_tokens"]}
+
+
+def _like(usual: Token | None, token: Token | None) -> Token | None:
+    """A token that is a text alone is taken as its class takes its usual one in that role."""
+    if not isinstance(token, str) or not isinstance(usual, AddedToken):
+        return token
+    return AddedToken(
+        token, lstrip=usual.lstrip, normalized=usual.normalized, special=usual.special
+    )
 
 
 def _refuse(checkpoint: Checkpoint) -> None:

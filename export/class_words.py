@@ -132,9 +132,9 @@ def _whole(text: str) -> AddedToken:
 
 
 def _wide(tokens: dict[str, str]) -> dict[str, Token]:
-    """MPNet's tokens are normalised as words are, and its mask takes the space before it."""
+    """MPNet's tokens, of which the mask takes the space before it."""
     return {
-        role: AddedToken(text, lstrip=role == "mask_token", normalized=True)
+        role: AddedToken(text, lstrip=role == "mask_token", special=True)
         for role, text in tokens.items()
     }
 
