@@ -239,7 +239,10 @@ class EncoderModel(TaskModel):
         wrong = [pair for pair in pairs if len(pair) not in (1, 2) or pair[-1] is None]
         if wrong:
             raise UsageError(f"expected a text or a tuple of two, got {shown(wrong[0])}")
-        return self._logits([self._text().prompted(*pair, prompt=prompt) for pair in pairs])
+        prepare = self._text()
+        return self._logits(
+            [prepare.encode(prepare.behind(prompt, first), *rest) for first, *rest in pairs]
+        )
 
     def _logits(self, encodings: Sequence[Encoding]) -> list[Array]:
         ids = [encoding.ids for encoding in encodings]

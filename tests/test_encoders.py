@@ -175,7 +175,7 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], str | None, type[SatchelError
         UnsupportedError,
         "relative_key",
     ),
-    "key": ("bert", "embed", {"layer_drop": 0.5}, None, UnsupportedError, "layer_drop"),
+    "key": ("bert", "embed", {"pruned_heads": {"0": [1]}}, None, UnsupportedError, "pruned_heads"),
     "act": ("bert", "embed", {"hidden_act": "mish"}, None, UnsupportedError, "mish"),
     "heads": (
         "bert",

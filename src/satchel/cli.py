@@ -15,7 +15,7 @@ from typing import Any
 import satchel
 from satchel import cli_export, cli_quality, cli_speech, cli_text
 from satchel.cli_encoders import add_verbs
-from satchel.command import VerbParser, check_json, load, on_bundle
+from satchel.command import VerbParser, add_verb, check_json, load, on_bundle
 from satchel.progress import bars
 from satchel.runtime.errors import SatchelError, StorageError, UsageError, install, shown
 
@@ -71,13 +71,23 @@ def _terminate(number: int, frame: Any) -> None:
 def inspect(options: argparse.Namespace) -> None:
     """what a bundle holds"""
     from satchel.report import describe
-    from satchel.runtime.bundle import open_bundle
+    from satchel.runtime.bundle import manifest_text, open_bundle
 
     bundle = open_bundle(options.bundle, bars("checking files"))
     if options.json:
-        print(bundle.manifest.to_json(), end="")
+        print(manifest_text(bundle.folder), end="")
     else:
         print(describe(bundle))
+
+
+def seal(options: argparse.Namespace) -> None:
+    """accept a manifest that was edited by hand"""
+    from satchel.seal import seal as run
+
+    if run(Path(options.bundle)):
+        print(f"{options.bundle}: sealed")
+    else:
+        print(f"{options.bundle}: as it was written; nothing to do")
 
 
 def verify(options: argparse.Namespace) -> None:
@@ -129,6 +139,8 @@ def _parser() -> argparse.ArgumentParser:
     add_verbs(verbs)
     cli_speech.add_verb(verbs)
     on_bundle(verbs, "verify", verify, "satchel verify my-bundle")
+    command = add_verb(verbs, "seal", seal, "satchel seal my-bundle")
+    command.add_argument("bundle", help="a folder made by satchel export")
     cli_quality.add_verb(verbs)
     command = on_bundle(verbs, "bench", bench, "satchel bench my-bundle --json figures.json")
     command.add_argument("--json", metavar="FILE", help="also write the figures to FILE")
