@@ -12,9 +12,12 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from satchel.export.canonical import canonical
+from satchel.export.class_tokenizer import class_tokenizer, class_tokens
+from satchel.export.declared_tokens import declared_tokens, text_of
 from satchel.export.made_tokenizer import made_tokenizer
-from satchel.models.checkpoint import Checkpoint
-from satchel.runtime.errors import CheckpointError, shown
+from satchel.export.tokenizer_class import reading_class
+from satchel.models.checkpoint import Checkpoint, some
+from satchel.runtime.errors import CheckpointError, SatchelError, shown
 from satchel.runtime.manifest import Tokens
 
 SPECIAL = ("bos_token", "eos_token", "unk_token", "pad_token", "mask_token")
@@ -27,26 +30,23 @@ def bundle_tokenizer(checkpoint: Checkpoint, vocab_size: int) -> bytes:
 
     Raises CheckpointError where it is absent, unusable, or has ids that the model lacks.
     """
-    made = None if checkpoint.tokenizer else made_tokenizer(checkpoint, vocab_size)
-    content = checkpoint.tokenizer or made
+    made = None
+    with _reading():
+        content = class_tokenizer(checkpoint, vocab_size)
+    if content is None:
+        content = made = made_tokenizer(checkpoint, vocab_size)
     if content is None:
         raise CheckpointError(
-            f"{shown(checkpoint.source)} has no tokenizer.json", "TOKENIZER_INVALID"
+            f"{shown(checkpoint.source)} has no tokenizer.json{_instead(checkpoint)}",
+            "TOKENIZER_INVALID",
         )
     # A text is read whole and alone, whatever its length.
     whole = canonical(checkpoint, content) | {"truncation": None, "padding": None}
     whole |= {"post_processor": _untrimmed(whole.get("post_processor"))}
     text = json.dumps(whole, ensure_ascii=False)
-    try:
-        with _silence():
-            tokenizer = Tokenizer.from_str(text)
-            ids = tokenizer.encode(PROVOKING).ids
-    except BaseException as error:  # tokenizers panics with a BaseException of its own
-        if isinstance(error, KeyboardInterrupt | SystemExit):
-            raise
-        raise CheckpointError(
-            f"tokenizer.json is not usable: {shown(error)}", "TOKENIZER_INVALID"
-        ) from None
+    with _reading():
+        tokenizer = Tokenizer.from_str(text)
+        ids = tokenizer.encode(PROVOKING).ids
     if made is not None:
         return text.encode("utf-8")  # its ids beyond the vocabulary are meant
     _check_ids(tokenizer, whole.get("added_tokens") or [], vocab_size)
@@ -72,6 +72,15 @@ def _untrimmed(processor: Any) -> Any:
         {"processors": _untrimmed(processor["processors"])} if "processors" in processor else {}
     )
     return processor | changed | ({"trim_offsets": False} if "trim_offsets" in processor else {})
+
+
+def _instead(checkpoint: Checkpoint) -> str:
+    """What there is instead, in the words of a message."""
+    if not checkpoint.tokenizer_files:
+        return ""
+    there = f", and of {some(sorted(checkpoint.tokenizer_files))}"
+    name = reading_class(checkpoint)
+    return f"{there} none is made for {name}Tokenizer" if name else f"{there} none is made"
 
 
 def _check_ids(tokenizer: Tokenizer, added: list[dict[str, Any]], vocab_size: int) -> None:
@@ -103,29 +112,31 @@ def _check_ids(tokenizer: Tokenizer, added: list[dict[str, Any]], vocab_size: in
 
 
 @contextmanager
-def _silence() -> Iterator[None]:
-    """Nothing on standard error: where tokenizers panics it writes lines of its own there."""
+def _reading() -> Iterator[None]:
+    """Nothing on standard error and one kind of exception: where tokenizers panics it writes lines of
+    its own there and raises a BaseException."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
         yield
+    except (SatchelError, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        raise CheckpointError(
+            f"tokenizer.json is not usable: {shown(error)}", "TOKENIZER_INVALID"
+        ) from None
     finally:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
 
 
-def special_token_texts(checkpoint: Checkpoint) -> dict[str, str]:
-    """bos_token, eos_token, ... as texts, from tokenizer_config.json."""
-    found = {}
-    for name in SPECIAL:
-        value = checkpoint.tokenizer_config.get(name)
-        if isinstance(value, dict):  # an AddedToken written out
-            value = value.get("content")
-        if isinstance(value, str):
-            found[name] = value
-    return found
+def special_token_texts(checkpoint: Checkpoint, usual: bool = False) -> dict[str, str]:
+    """bos_token, eos_token, ... as texts, from the tokenizer's files; `usual` ones of its class too."""
+    names = class_tokens(checkpoint) if usual else {}
+    names |= declared_tokens(checkpoint).names
+    return {role: text_of(names[role]) for role in SPECIAL if names.get(role) is not None}
 
 
 def special_tokens(checkpoint: Checkpoint, tokenizer: bytes, vocab_size: int) -> Tokens:

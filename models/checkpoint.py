@@ -40,6 +40,7 @@ class Checkpoint:
     tensors: Mapping[str, LazyTensor]
     tokenizer: dict[str, Any] | None = None  # the content of tokenizer.json
     tokenizer_files: Mapping[str, Path] = field(default_factory=dict)  # from which one is made
+    tokenizer_is_whole: bool = False  # no other file says how it reads texts
     tokenizer_config: dict[str, Any] = field(default_factory=dict)
     generation_config: dict[str, Any] = field(default_factory=dict)
     preprocessor_config: dict[str, Any] = field(default_factory=dict)  # of images or sounds

@@ -23,6 +23,7 @@ from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 TOKENIZER_LIMIT = 64 << 20
+TOKENIZER_CONFIG_LIMIT = 32 << 20  # it may list every added token of a large vocabulary
 TEMPLATE_LIMIT = 64 << 10
 PROCESSOR, PREPROCESSOR = "processor_config.json", "preprocessor_config.json"
 PROCESSOR_PARTS = ("image_processor", "feature_extractor", "audio_processor")
@@ -33,8 +34,12 @@ TOKENIZER_FILES = (
     "source.spm",
     "target.spm",
     "vocab.json",
+    "merges.txt",
+    "vocab.txt",
     "added_tokens.json",
     "special_tokens_map.json",
+    "tekken.json",
+    "tiktoken.model",
 )
 
 
@@ -61,7 +66,7 @@ def load_folder(folder: Path) -> Checkpoint:
             "config.json has a quantization_config: export from the checkpoint before quantisation"
         )
     shards = _shards(folder)
-    tokenizer_config = optional_json(folder, "tokenizer_config.json")
+    tokenizer_config = optional_json(folder, "tokenizer_config.json", TOKENIZER_CONFIG_LIMIT)
     preprocessor_config, preprocessor_file = _preprocessor_config(folder)
     return Checkpoint(
         source=folder.name,
@@ -151,7 +156,8 @@ def _check_index(weight_map: dict[str, Any], shards: list[Path]) -> None:
 
 
 def _tokenizer_files(folder: Path) -> dict[str, Path]:
-    paths = {name: regular(folder, name) for name in TOKENIZER_FILES}
+    others = sorted(path.name for path in folder.glob("*.tiktoken"))
+    paths = {name: regular(folder, name) for name in (*TOKENIZER_FILES, *others)}
     return {name: path for name, path in paths.items() if path is not None}
 
 
@@ -181,6 +187,10 @@ def _chat_template(folder: Path, tokenizer_config: dict[str, Any]) -> str | None
     if isinstance(template, list):  # an older style: [{"name": ..., "template": ...}]
         entries = [entry for entry in template if isinstance(entry, dict)]
         template = next((e.get("template") for e in entries if e.get("name") == "default"), None)
+    elif isinstance(template, dict):
+        template = template.get("default")
+    if template is None:  # an older processor's
+        template = optional_json(folder, "chat_template.json").get("chat_template")
     return template if isinstance(template, str) else None
 
 

@@ -204,10 +204,10 @@ def _labels(checkpoint: Checkpoint, task: str) -> Labels | None:
 
 def _max_length(checkpoint: Checkpoint, context: int) -> int:
     """The tokens a text is cut to: what modules say replaces what the tokenizer's files say."""
-    sentence = checkpoint.sentence
+    sentence, config = checkpoint.sentence, checkpoint.tokenizer_config
     said = sentence.first.max_length if sentence is not None else None
     if said is None:
-        said = checkpoint.tokenizer_config.get("model_max_length")
+        said = config.get("model_max_length", config.get("max_len"))
     if not isinstance(said, int | float) or said < 1:
         return context
     return int(min(context, said))

@@ -246,7 +246,8 @@ class EncoderModel(TaskModel):
 
     def _logits(self, encodings: Sequence[Encoding]) -> list[Array]:
         ids = [encoding.ids for encoding in encodings]
-        types = [encoding.type_ids for encoding in encodings]
+        told = self._text().settings.token_types
+        types = [encoding.type_ids for encoding in encodings] if told else None
         results: list[Any] = [None] * len(encodings)
         for index, logits in self.encoders["encoder"].texts(ids, types):
             results[index] = logits

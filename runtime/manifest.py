@@ -73,7 +73,8 @@ class Tokens:
 @dataclass(frozen=True)
 class TextInput:
     """How an encoder's texts are prepared: cut to `max_length` tokens; `prompts` go before a text and
-    `default_prompt` names the one used unasked. `normalized` vectors have unit length."""
+    `default_prompt` names the one used unasked. `normalized` vectors have unit length. `token_types`
+    says whether the model is told which tokens are of the second text of a pair."""
 
     max_length: int
     lower_case: bool = False
@@ -82,6 +83,8 @@ class TextInput:
     prompts: dict[str, str] = field(default_factory=dict)
     default_prompt: str | None = None
     pad_to_context: int | None = None  # the id that fills every text up to the context
+    cut_left: bool = False  # of a text that is too long the end is kept
+    token_types: bool = True
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ class DecoderRecipe:
             raise UnsupportedError("the tokenizer makes almost no tokens of an English text")
         chat = None
         if checkpoint.chat_template is not None:
-            texts = special_token_texts(checkpoint)
+            texts = special_token_texts(checkpoint, usual=True)
             compiled, reason = compile_template(checkpoint.chat_template, texts)
             chat = compiled.to_dict()
             if reason:

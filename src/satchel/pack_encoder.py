@@ -15,6 +15,7 @@ from torch import nn
 from satchel import models
 from satchel.export import signature
 from satchel.export.check import Check, tolerance
+from satchel.export.class_tokenizer import cuts_left, tells_pairs_apart
 from satchel.export.image import image_format
 from satchel.export.tokenizer import bundle_tokenizer, special_tokens
 from satchel.models.checkpoint import Checkpoint
@@ -185,6 +186,8 @@ class EncoderRecipe:
             model.prompts,
             model.default_prompt,
             _padding(model),
+            cuts_left(self.checkpoint),
+            tells_pairs_apart(self.checkpoint),
         )
 
     def _open(self, bundle: Bundle, role: str) -> Encoder:
