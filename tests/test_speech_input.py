@@ -197,7 +197,7 @@ MANIFESTS: dict[str, tuple[str, Any, str]] = {
     "no tasks": ("tasks", {}, "task"),
     "unknown task": ("task", "sing", "sing"),
     "unknown language": ("language", "xx", "xx"),
-    "late timestamps": ("no_timestamps", VOCAB - 1, "vocabulary"),
+    "late timestamps": ("no_timestamps", VOCAB - 1, "outside"),
     "wrong type": ("no_timestamps", "265", "no_timestamps"),
 }
 
