@@ -25,9 +25,7 @@ def test_every_architecture(name: str, vocabularies: Path, tmp_path: Path) -> No
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MORE)
-def test_other_classes_forms_and_tokenizers(
-    name: str, vocabularies: Path, tmp_path: Path
-) -> None:
+def test_other_classes_forms_and_tokenizers(name: str, vocabularies: Path, tmp_path: Path) -> None:
     _judge(name, vocabularies, tmp_path)
 
 

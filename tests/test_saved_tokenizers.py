@@ -22,12 +22,29 @@ from tests.saved.variants import OVERRIDES, SLOW
 pytest_plugins = "tests.saved.fixtures"
 
 TEXTS = [
-    *("Hello, World! The FOX didn't see it.", "  two  spaces caf\u00e9 na\u00efve", "12.50 \u4e16\u754c"),
-    *("\u00c9t\u00e9 e\u0301 \U0001f392", "a\tb\nc ", "", "it's 7 o'clock [ONE] x [TWO]", "\u00a0x\u200d\ufffd"),
+    *(
+        "Hello, World! The FOX didn't see it.",
+        "  two  spaces caf\u00e9 na\u00efve",
+        "12.50 \u4e16\u754c",
+    ),
+    *(
+        "\u00c9t\u00e9 e\u0301 \U0001f392",
+        "a\tb\nc ",
+        "",
+        "it's 7 o'clock [ONE] x [TWO]",
+        "\u00a0x\u200d\ufffd",
+    ),
     *("<|endoftext|> x <|more|>", "the [MASK] <mask> </s> [SEP] <pad>.", "x'LL don't I'm"),
     *sentences(12),
 ]
-WHOLE = ["bert", "roberta", "gpt2", "clip", "t5", "llama"]  # of them, those exported in the slow lane
+WHOLE = [
+    "bert",
+    "roberta",
+    "gpt2",
+    "clip",
+    "t5",
+    "llama",
+]  # of them, those exported in the slow lane
 
 
 @functools.cache

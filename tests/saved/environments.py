@@ -23,7 +23,9 @@ MOST_SECONDS = 1200
 
 def python_of(*packages: str) -> str:
     """Python of an environment with `packages` (NAME==VERSION); a failing pip fails the test."""
-    home = os.environ.get("SATCHEL_TEST_ENVIRONMENTS") or Path(tempfile.gettempdir()) / "satchel-tests"
+    home = (
+        os.environ.get("SATCHEL_TEST_ENVIRONMENTS") or Path(tempfile.gettempdir()) / "satchel-tests"
+    )
     folder = Path(home) / "-".join(packages).replace("==", "-")
     python, ready = folder / "bin" / "python", folder / "ready"
     if not ready.exists():

@@ -84,7 +84,7 @@ FIRST: dict[str, Row] = {  # every architecture with the tokenizer that it is pu
         _row("gpt2", CAUSAL, "GPT2Tokenizer", "gpt2", GPT2),
         _row(
             "gpt_neox", CAUSAL, "GPTNeoXTokenizer", "gpt2",
-            SMALL | {"num_attention_heads": 2},
+            SMALL | {"hidden_size": 64, "num_attention_heads": 1},
             tokenizer_options={"bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>"},
         ),
         _row("bert", "AutoModelForMaskedLM", "BertTokenizer", "bert", SMALL),
@@ -101,7 +101,8 @@ FIRST: dict[str, Row] = {  # every architecture with the tokenizer that it is pu
         _row("mpnet", "AutoModelForMaskedLM", "MPNetTokenizer", "mpnet", SMALL),
         _row(
             "modernbert", "AutoModelForMaskedLM", "PreTrainedTokenizer", "gpt2",
-            SMALL | {"local_attention": 16}, tokenizer_options=MODERN, more_ids=["cls", "sep"],
+            SMALL | {"local_attention": 16, "num_attention_heads": 2},
+            tokenizer_options=MODERN, more_ids=["cls", "sep"],
         ),
         _row(
             "electra", "AutoModelForTokenClassification", "ElectraTokenizer", "bert",
@@ -134,7 +135,8 @@ FIRST: dict[str, Row] = {  # every architecture with the tokenizer that it is pu
         ),
         _row(
             "dinov2", BASE, "", "",
-            {key: value for key, value in VISION.items() if key != "intermediate_size"}, processor=[None, "BitImageProcessor"],
+            {key: value for key, value in VISION.items() if key != "intermediate_size"},
+            processor=[None, "BitImageProcessor"],
             processor_options=CROPPED,
         ),
         _row(
@@ -189,6 +191,8 @@ OTHER_CLASSES = [  # what else these architectures are saved from
         for name in ("bert", "roberta", "xlm-roberta", "electra", "modernbert")
     ),
     also("llama-labels", "llama", kind="AutoModelForSequenceClassification"),
+    also("bert-masked-of-pretraining", "bert", kind="AutoModelForPreTraining",
+         tokenizer_options={"do_lower_case": False}),
     also("bert-next", "bert", kind="AutoModelForNextSentencePrediction"),
     also("bart-labels", "bart", kind="AutoModelForSequenceClassification"),
     also("clip-text", "clip", kind="CLIPTextModelWithProjection", model_type="clip_text_model",

@@ -54,7 +54,9 @@ def _module(name: str, options: dict[str, Any], source: str) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(source)
         return models.StaticEmbedding(tokenizer.backend_tokenizer, **options)
     if "activation_function" in options:
-        options = options | {"activation_function": getattr(torch.nn, options["activation_function"])()}
+        options = options | {
+            "activation_function": getattr(torch.nn, options["activation_function"])()
+        }
     return getattr(models, name)(**options)
 
 

@@ -57,7 +57,9 @@ def save_preparation(row: dict[str, Any], tokenizer: Any, folder: Path) -> None:
         return
     whole, part = parts
     # Without torchvision, those of transformers 5 for Pillow have a name of their own.
-    processor = (getattr(transformers, f"{part}Pil", None) or getattr(transformers, part))(**options)
+    processor = (getattr(transformers, f"{part}Pil", None) or getattr(transformers, part))(
+        **options
+    )
     if whole is None:
         processor.save_pretrained(folder)
     else:

@@ -108,4 +108,3 @@ CROSS_ENCODERS: list[Row] = [
     {"name": "cross-electra", "of": "electra-one"},
     {"name": "cross-modern", "of": "modernbert-one"},
 ]
-OLD = {"root", "truncated", "no-prompt", "static"}  # not of every version

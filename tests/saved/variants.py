@@ -1,4 +1,4 @@
-"""Tokenizer folders as people have them: the slow files alone, or a tokenizer_config that says otherwise."""
+"""Tokenizer folders as people have them: slow files alone, or a tokenizer_config that overrides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tiny vocabularies of every kind, trained on the shipped text, in the files that slow tokenizers read."""
+"""Tiny vocabularies of every kind, trained on the shipped text, as slow tokenizers read them."""
 
 from __future__ import annotations
 
