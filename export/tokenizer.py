@@ -115,7 +115,10 @@ def special_token_texts(checkpoint: Checkpoint) -> dict[str, str]:
 
 
 def special_tokens(checkpoint: Checkpoint, tokenizer: bytes, vocab_size: int) -> Tokens:
-    """Ids of special tokens; every id that ends a text according to any of the files."""
+    """Ids of special tokens; every id that ends a text according to any of the files.
+
+    An id outside the vocabulary, -1 above all, is how files say that there is no such token.
+    """
     lookup = Tokenizer.from_buffer(tokenizer).token_to_id
     texts = special_token_texts(checkpoint)
 
@@ -130,11 +133,9 @@ def special_tokens(checkpoint: Checkpoint, tokenizer: bytes, vocab_size: int) ->
         if index is not None and index not in found:
             found.append(index)
         for item in found:
-            if isinstance(item, bool) or not isinstance(item, int) or not 0 <= item < vocab_size:
-                raise CheckpointError(
-                    f"{name}_token_id {shown(item)} is outside 0..{vocab_size - 1}", "CKPT_CONFIG"
-                )
-        return found
+            if isinstance(item, bool) or not isinstance(item, int):
+                raise CheckpointError(f"{name}_token_id {shown(item)} is not an id", "CKPT_CONFIG")
+        return [item for item in found if 0 <= item < vocab_size]
 
     def first(name: str) -> int | None:
         found = ids(name)

@@ -54,12 +54,13 @@ class Config(Seq2seqConfig):
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any], ignored_keys: Collection[str] = ()) -> Self:
-        whole = dict(raw)
+        values = cls.values(raw, ignored_keys)
         for name in ("encoder", "decoder"):
-            if isinstance(part := raw.get(name), dict):
-                whole[name] = {key: part[key] for key in part if key not in ignored_keys}
-                whole["vocab_size"] = part.get("vocab_size")  # in the end the decoder's
-        return super().from_dict(whole, ignored_keys)
+            if name in values:
+                part = values[name]
+                values[name] = {key: part[key] for key in part if key not in ignored_keys}
+                values["vocab_size"] = part.get("vocab_size")  # in the end the decoder's
+        return cls.made(values)
 
     def __post_init__(self) -> None:
         super().__post_init__()

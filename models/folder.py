@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from satchel.models.checkpoint import Checkpoint, read_json, some
+from satchel.models.config_keys import is_known, remarks
 from satchel.models.files import header, optional_json, read_tensors, refuse_pickles, regular
 from satchel.models.sentence import read_sentence
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
@@ -36,7 +37,7 @@ def load_folder(folder: Path) -> Checkpoint:
     if config_path is None:
         raise CheckpointError(f"{shown(folder)} has no config.json")
     config = read_json(config_path)
-    if "auto_map" in config:
+    if config.get("auto_map") and not is_known(config.get("model_type")):
         raise UnsupportedError(
             f"config.json of {shown(folder.name)} asks for code of its own (auto_map); "
             "satchel never runs code from a checkpoint",
@@ -62,6 +63,7 @@ def load_folder(folder: Path) -> Checkpoint:
         licence=_licence(folder),
         sha256=_digest([*shards, *(sentence.files if sentence else ())]),
         sentence=sentence,
+        notes=remarks(config),
     )
 
 

@@ -21,7 +21,11 @@ SCORES = {  # problem_type -> how scores read
     "multi_label_classification": "sigmoid",
     "regression": "identity",
 }
-ONE_SCORE = {"Sigmoid": "sigmoid", "Identity": "identity"}  # class of torch.nn -> how a score reads
+ACTIVATIONS = {  # class of torch.nn that a cross-encoder names -> how scores read
+    "Sigmoid": "sigmoid",
+    "Identity": "identity",
+    "Softmax": "softmax",
+}
 
 
 def declared_task(config: dict[str, Any]) -> str | None:
@@ -32,7 +36,11 @@ def declared_task(config: dict[str, Any]) -> str | None:
 
 
 def read_labels(config: dict[str, Any], task: str, activation: str | None) -> Labels:
-    """The labels of a classifier. `activation` names what a cross-encoder's one score goes through."""
+    """The labels of a classifier. `activation` names what a cross-encoder's scores go through.
+
+    Where nothing names it, a lone score is a probability unless it is a regression's, and several are
+    a distribution: so read transformers' pipeline and, a lone score, sentence-transformers.
+    """
     names = _names(config)
     if task == "tokens":
         return Labels(names)
@@ -41,16 +49,16 @@ def read_labels(config: dict[str, Any], task: str, activation: str | None) -> La
         raise UnsupportedError(
             f"config.json: problem_type {shown(problem)} is not supported; known: {', '.join(SCORES)}"
         )
-    if len(names) > 1:
-        return Labels(names, SCORES[problem or "single_label_classification"])
-    if activation is None:
-        return Labels(names, "sigmoid" if problem == "multi_label_classification" else "identity")
-    package, _, kind = activation.rpartition(".")
-    if not package.startswith("torch.nn") or kind not in ONE_SCORE:
-        raise UnsupportedError(
-            f"activation_fn {shown(activation)} is not supported; known: {', '.join(ONE_SCORE)}"
-        )
-    return Labels(names, ONE_SCORE[kind])
+    if activation is not None:
+        package, _, kind = activation.rpartition(".")
+        if not package.startswith("torch.nn") or kind not in ACTIVATIONS:
+            raise UnsupportedError(
+                f"activation_fn {shown(activation)} is not supported; known: {', '.join(ACTIVATIONS)}"
+            )
+        return Labels(names, ACTIVATIONS[kind])
+    if len(names) == 1:
+        return Labels(names, "identity" if problem == "regression" else "sigmoid")
+    return Labels(names, SCORES[problem or "single_label_classification"])
 
 
 def score_activation(config: dict[str, Any]) -> str | None:

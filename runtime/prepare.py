@@ -28,6 +28,12 @@ class Preparation:
         self.tokenizer = load_tokenizer(self.path)
         self._cutters: dict[tuple[int, str], Tokenizer] = {}
 
+    def behind(self, prompt: str | None, text: str) -> str:
+        """A text behind a prompt: the one of that name, or the default one."""
+        if not isinstance(text, str):
+            raise UsageError(f"expected a text, got {type(text).__name__}")
+        return self._prompt(prompt) + text
+
     def encode(self, text: str, pair: str | None = None) -> Encoding:
         """Ids of a text or pair; what exceeds the model's length is cut, with a warning."""
         other = "" if pair is None else pair
@@ -65,9 +71,7 @@ class Preparation:
         self, text: str, prompt: str | None = None, window: int | None = None
     ) -> list[list[int]]:
         """The ids to embed for a text: one row, or with `window` overlapping rows where it is long."""
-        if not isinstance(text, str):
-            raise UsageError(f"expected a text, got {type(text).__name__}")
-        text = self._prompt(prompt) + text
+        text = self.behind(prompt, text)
         if window is None:
             return [self._padded(self.encode(text).ids)]
         return [self._padded(piece.ids) for piece in self.pieces(text, window)]

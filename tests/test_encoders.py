@@ -175,7 +175,7 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], str | None, type[SatchelError
         UnsupportedError,
         "relative_key",
     ),
-    "key": ("bert", "embed", {"layer_drop": 0.5}, None, UnsupportedError, "layer_drop"),
+    "key": ("bert", "embed", {"pruned_heads": {"0": [1]}}, None, UnsupportedError, "pruned_heads"),
     "act": ("bert", "embed", {"hidden_act": "mish"}, None, UnsupportedError, "mish"),
     "heads": (
         "bert",
@@ -276,7 +276,8 @@ SIGMOID = "torch.nn.modules.activation.Sigmoid"
 @pytest.mark.parametrize(
     ("changes", "scores"),
     [
-        ({}, "identity"),
+        ({}, "sigmoid"),
+        ({"problem_type": "regression"}, "identity"),
         ({"sentence_transformers": {"activation_fn": SIGMOID}}, "sigmoid"),
         ({"sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity"}, "identity"),
         ({"problem_type": "multi_label_classification"}, "sigmoid"),

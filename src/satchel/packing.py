@@ -23,7 +23,6 @@ from satchel.export.check import Check, distance, tolerance
 from satchel.export.graph import trace
 from satchel.export.writer import Stored, write_graph
 from satchel.models.checkpoint import Checkpoint
-from satchel.models.source import open_source
 from satchel.pack_decoder import DecoderRecipe
 from satchel.pack_encoder import EncoderRecipe
 from satchel.pack_seq2seq import Seq2seqRecipe
@@ -37,9 +36,11 @@ from satchel.quantize.rotate import obstacle, rotate
 from satchel.quantize.smooth import smooth
 from satchel.quantize.tune import tune as tuned
 from satchel.recipe import Recipe, Wishes
+from satchel.runtime import sealed
 from satchel.runtime.bundle import TOKENIZER, Bundle, open_bundle, sha256_of
 from satchel.runtime.errors import FidelityError, UsageError, shown
 from satchel.runtime.manifest import MANIFEST, File, Graph, Manifest, Source
+from satchel.source import open_source
 
 FEWEST_WORDS = 100  # to calibrate on
 FREE = 0.004  # mean divergence that an int8 cache may cost, unless it was asked for
@@ -115,7 +116,7 @@ def pack(
         manifest = dataclasses.replace(
             draft, files=files, parity=parity, verified=not failed, **figures
         )
-        (folder / MANIFEST).write_text(manifest.to_json(), "utf-8")
+        (folder / MANIFEST).write_bytes(sealed.written(manifest).encode("utf-8"))
         open_bundle(folder, stage("reading back"))
     return Packed(out, manifest, checks, recipe.notes)
 
@@ -140,6 +141,7 @@ def _recipe(checkpoint: Checkpoint, wishes: Wishes, stage: Stage) -> Recipe:
     hears = models.takes_sound(checkpoint)
     kind = SpeechRecipe if hears else RECIPES[models.family(checkpoint)]
     recipe: Recipe = kind.of(checkpoint, wishes, stage)
+    recipe.notes.extend(checkpoint.notes)
     return recipe
 
 
