@@ -23,13 +23,14 @@ LATER = {  # version -> architectures that it does not have
     "4.51.3": ("smollm3",),
     "4.57.6": (),
 }
+# transformers 5 makes up the tables of words of these at random: its answer is no measure.
+MADE_UP = ["bart-untied"]
 TRIED = [
     (version, name)
     for version, later in LATER.items()
     for name, row in ROWS.items()
-    if row["model_type"] not in later
+    if row["model_type"] not in later and name not in MADE_UP
 ]
-# What older versions write and read beside the rows, as configurations said it then.
 SLOW_FILES = ["bert", "roberta", "gpt2", "bart", "clip", "whisper", "qwen2", "llama", "albert"]
 
 
