@@ -68,4 +68,5 @@ if __name__ == "__main__":
             save(wanted, checkpoints, out / wanted["name"])
         except Exception as error:  # which row it was belongs in the message
             failed[wanted["name"]] = f"{type(error).__name__}: {error}"
-    sys.exit("\n".join(f"{name}: {reason}" for name, reason in failed.items()))
+    if failed:
+        sys.exit("; ".join(f"{name}: {reason}" for name, reason in failed.items()))
