@@ -37,7 +37,7 @@ def write(name: str, vocabularies: Path, folder: Path) -> None:
             known = json.loads(path.read_text("utf-8")) if path.exists() else {}
             path.write_text(json.dumps(filled(said[part], saved | known)))
     if "files" in said:
-        (folder / "processor_config.json").unlink()
+        (folder / "processor_config.json").unlink(missing_ok=True)
         for file, content in said["files"].items():
             (folder / file).write_text(json.dumps(content))
 
