@@ -139,6 +139,13 @@ def special_token_texts(checkpoint: Checkpoint, usual: bool = False) -> dict[str
     return {role: text_of(names[role]) for role in SPECIAL if names.get(role) is not None}
 
 
+def padding_id(checkpoint: Checkpoint, tokenizer: bytes) -> int | None:
+    """The id that a checkpoint's tokenizer fills texts up with; None where nothing names one."""
+    text = special_token_texts(checkpoint, usual=True).get("pad_token")
+    index: int | None = Tokenizer.from_buffer(tokenizer).token_to_id(text) if text else None
+    return index
+
+
 def special_tokens(checkpoint: Checkpoint, tokenizer: bytes, vocab_size: int) -> Tokens:
     """Ids of special tokens; every id that ends a text according to any of the files.
 
@@ -146,6 +153,8 @@ def special_tokens(checkpoint: Checkpoint, tokenizer: bytes, vocab_size: int) ->
     """
     lookup = Tokenizer.from_buffer(tokenizer).token_to_id
     texts = special_token_texts(checkpoint)
+    usual = special_token_texts(checkpoint, usual=True)
+    texts |= {name: usual[name] for name in ("pad_token", "mask_token") if name in usual}
 
     def ids(name: str) -> list[int]:
         found: list[int] = []

@@ -189,8 +189,9 @@ def compare_speech(ours: Any, folder: Path) -> None:
         made = theirs.generate(heard["input_features"], max_new_tokens=STEPS, **asked)
         found = ours.transcribe(sound, sample_rate=RATE, max_new_tokens=STEPS, **asked)
         [expected] = processor.batch_decode(made, skip_special_tokens=True)
-        assert found.text.strip() == expected.strip(), f"hears {found.text!r} and not {expected!r}"
-        assert expected.strip()
+        # The library counts what asks for a language and a task among the new ids: it ends earlier.
+        alike = found.text.strip().startswith(expected.strip())
+        assert alike and expected.strip(), f"hears {found.text!r} and not {expected!r}"
 
 
 def compare_images(ours: Any, folder: Path) -> None:
@@ -215,8 +216,10 @@ def compare_images(ours: Any, folder: Path) -> None:
     length = ours.manifest.context
     for text in [*TEXTS, "the dog " * 90]:
         options = {"padding": "max_length", "truncation": True, "max_length": length}
-        ids = whole(text=[text], return_tensors="pt", **options)
-        near(ours.embed([text]), _unit(theirs.get_text_features(**ids)), "vectors of texts")
+        ids = whole(text=[text], return_tensors="pt", **options)[
+            "input_ids"
+        ]  # SigLIP masks nothing
+        near(ours.embed([text]), _unit(theirs.get_text_features(ids)), "vectors of texts")
 
 
 def _unit(output: Any) -> Any:
