@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from satchel.models.checkpoint import Checkpoint, read_json, some
-from satchel.models.files import header, optional_json, read_tensors, refuse_pickles, regular
+from satchel.models.files import (
+    header,
+    optional_json,
+    read_tensors,
+    refuse_adapters,
+    refuse_pickles,
+    refuse_variants,
+    regular,
+)
 from satchel.models.sentence import read_sentence
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 
@@ -32,6 +40,7 @@ def load_folder(folder: Path) -> Checkpoint:
 
     Raises CheckpointError or UnsupportedError naming the file and what is wrong with it.
     """
+    refuse_adapters(folder)
     config_path = regular(folder, "config.json")
     if config_path is None:
         raise CheckpointError(f"{shown(folder)} has no config.json")
@@ -72,6 +81,7 @@ def _shards(folder: Path) -> list[Path]:
         return [single]
     index_path = regular(folder, "model.safetensors.index.json")
     if index_path is None:
+        refuse_variants(folder)
         refuse_pickles(folder)
         raise CheckpointError(
             f"{shown(folder)} has neither model.safetensors nor model.safetensors.index.json"
