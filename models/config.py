@@ -203,10 +203,17 @@ class DecoderConfig(ModelConfig):
     def head_size(self) -> int:
         return self.head_dim or self.hidden_size // self.num_attention_heads
 
+    @property
+    def short_positions(self) -> int | None:
+        """The longest text that rotates by the short factors, None where there is one set alone."""
+        return None
+
     def context(self, requested: int | None, default: int | None) -> int:
-        """Positions to export: `requested`, or all the model has up to `default`."""
+        """Positions to export: `requested`, or all the model has up to `default` and, where other
+        factors are for longer texts, no more than `short_positions`."""
         if requested is None:
-            return min(self.max_position_embeddings, default or self.max_position_embeddings)
+            limits = (self.max_position_embeddings, default, self.short_positions)
+            return min(limit for limit in limits if limit is not None)
         if not LEAST_CONTEXT <= requested <= self.max_position_embeddings:
             raise UnsupportedError(
                 f"--context {requested} is outside {LEAST_CONTEXT}..{self.max_position_embeddings}, "
@@ -234,6 +241,12 @@ class RopeConfig(DecoderConfig):
         if old and new and old != new:
             raise both_styles()
         return RopeParameters.from_dict(new or old or {}, theta, partial)
+
+    @property
+    def short_positions(self) -> int | None:
+        rope = self.rope()
+        original = rope.original_max_position_embeddings or 0
+        return original if rope.rope_type == "longrope" and original >= LEAST_CONTEXT else None
 
 
 def both_styles() -> CheckpointError:

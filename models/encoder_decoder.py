@@ -153,7 +153,8 @@ class Model(Seq2seq):
             part, _, inner = name.partition(".")
             parts.get(part, rest)[inner if part in parts else name] = tensor
         written, shape = parts["decoder"], INNER[config.decoder["model_type"]].Model.heads
-        for ours, theirs in shape(config.target)["fill-mask"].sources().items():
+        tied = config.target.tie_word_embeddings
+        for ours, theirs in shape(config.target)["fill-mask"].sources(tied).items():
             found = [written.pop(name) for name in theirs if name in written]
             if found:
                 rest[ours.replace("head.", "prediction.")] = found[0]
@@ -161,7 +162,7 @@ class Model(Seq2seq):
         rest |= _trunk(written, "decoder", config.target)
         if "decoder.embeddings.words.weight" in rest:
             rest[WORDS] = rest.pop("decoder.embeddings.words.weight")
-        if config.target.tie_word_embeddings:
+        if tied:
             rest = weights.unified(rest, (WORDS, OUT))
         return weights.fuse(rest, ("k_proj", "v_proj"), "kv_proj")
 

@@ -52,13 +52,34 @@ def optional_json(folder: Path, name: str, limit: int = 1 << 20) -> dict[str, An
     return read_json(path, limit) if path else {}
 
 
+def refuse_adapters(folder: Path) -> None:
+    """Raise UnsupportedError where `folder` holds an adapter, which changes another model's weights."""
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        if regular(folder, name) is not None:
+            raise UnsupportedError(
+                f"{shown(folder)} has {name}: an adapter (LoRA and kin) of another model; merge it "
+                "first (peft: merge_and_unload, then save_pretrained) and export the result"
+            )
+
+
+def refuse_variants(folder: Path) -> None:
+    """Raise UnsupportedError where `folder` has safetensors, none under the name that is read."""
+    names = sorted(path.name for path in folder.glob("*.safetensors"))
+    if names:
+        raise UnsupportedError(
+            f"{shown(folder)} has {shown(names[0])} but neither model.safetensors nor its index; "
+            "if it is a variant of the whole model, rename it to model.safetensors"
+        )
+
+
 def refuse_pickles(folder: Path) -> None:
     """Raise UnsupportedError where `folder`, without safetensors, has pickled weights."""
     for pattern in PICKLED:
         for path in sorted(folder.glob(pattern)):
             raise UnsupportedError(
                 f"{shown(path.name)} holds pickled weights, which can run code when read; convert "
-                "the checkpoint to safetensors where you trust it",
+                "the checkpoint to safetensors where you trust it (transformers: from_pretrained, "
+                "then save_pretrained)",
                 "PICKLE_REFUSED",
             )
 

@@ -14,7 +14,9 @@ from satchel.models.files import (
     inside,
     optional_json,
     read_tensors,
+    refuse_adapters,
     refuse_pickles,
+    refuse_variants,
     regular,
 )
 from satchel.models.sentence import SentenceModules, read_sentence
@@ -51,6 +53,7 @@ def load_folder(folder: Path) -> Checkpoint:
     sentence = read_sentence(folder)
     if sentence is not None and sentence.static:
         return _static(folder, sentence)
+    refuse_adapters(folder)
     config_path = regular(folder, "config.json")
     if config_path is None:
         raise CheckpointError(f"{shown(folder)} has no config.json")
@@ -117,6 +120,7 @@ def _shards(folder: Path) -> list[Path]:
         return [single]
     index_path = regular(folder, "model.safetensors.index.json")
     if index_path is None:
+        refuse_variants(folder)
         refuse_pickles(folder)
         raise CheckpointError(
             f"{shown(folder)} has neither model.safetensors nor model.safetensors.index.json"

@@ -17,8 +17,7 @@ from satchel.models.layers import MLP, Attention, Block, Embedding, LayerNorm
 from satchel.models.ops import Cache, Heads
 
 RENAMED = (
-    (r"^transformer\.", ""),
-    (r"^(?!lm_head)", "model."),
+    (r"^transformer\.", "model."),
     (r"model\.wte\.", "model.embed_tokens."),
     (r"model\.wpe\.", "wpe."),
     (r"model\.h\.", "model.layers."),
@@ -66,6 +65,8 @@ class Config(DecoderConfig):
 
 class Model(Decoder):
     """GPT-2."""
+
+    prefix = "transformer."
 
     def __init__(self, config: Config, context: int) -> None:
         size, eps = config.hidden_size, config.layer_norm_epsilon

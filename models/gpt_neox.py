@@ -66,6 +66,8 @@ class ParallelBlock(Block):
 class Model(Decoder):
     """GPT-NeoX."""
 
+    prefix = "gpt_neox."
+
     def __init__(self, config: Config, context: int) -> None:
         size, eps = config.hidden_size, config.layer_norm_eps
         limit = config.max_position_embeddings

@@ -40,8 +40,8 @@ POOLING: dict[str, Callable[[Tensor], Tensor]] = {  # [batch, length, hidden] ->
 class HeadShape:
     """A head ``out(norm(act(dense(pool(states)))))``: the parts it has, by their names in a checkpoint.
 
-    `pooling` None keeps one answer per token. `out_bias` names the bias of `out` where a checkpoint may
-    keep it apart from the weight.
+    `pooling` None keeps one answer per token. `out_bias` is another name of the bias of `out`, which a
+    checkpoint whose `out` is tied may keep there.
     """
 
     out: str
@@ -62,8 +62,11 @@ class HeadShape:
         names = [self.dense, None if tied else self.out]
         return [f"{name}.weight" for name in names if name]
 
-    def sources(self) -> dict[str, tuple[str, ...]]:
-        """Name in the tower -> names it may have in a checkpoint, the best first."""
+    def sources(self, tied: bool) -> dict[str, tuple[str, ...]]:
+        """Name in the tower -> names it may have in a checkpoint, the best first.
+
+        The other name of the bias is read where the last layer is `tied`, as in transformers 5.
+        """
         parts = {"dense": self.dense, "norm": self.norm, "out": self.out}
         names: dict[str, tuple[str, ...]] = {
             f"head.{part}.{kind}": (f"{name}.{kind}",)
@@ -71,7 +74,7 @@ class HeadShape:
             if name is not None
             for kind in ("weight", "bias")
         }
-        if self.out_bias is not None:
+        if self.out_bias is not None and tied:
             names["head.out.bias"] = (f"{self.out}.bias", self.out_bias)
         return names
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from satchel.models.encoder import Labels
@@ -19,6 +20,9 @@ TASK_OF = {  # the end of a name in `architectures` -> task
     "ForPreTraining": PRETRAINED,
 }
 SINGLE = "single_label_classification"
+OTHER_HEADS = re.compile(  # classes of generating architectures that do not generate
+    r"(For(\w+Classification|QuestionAnswering|MultipleChoice)|EncoderModel)$"
+)
 SCORES = {  # problem_type -> how scores read
     SINGLE: "softmax",
     "multi_label_classification": "sigmoid",
@@ -33,9 +37,25 @@ CROSS_SCORES = {  # class of torch.nn -> how scores read
 
 def declared_task(config: dict[str, Any]) -> str | None:
     """The task that `architectures` names, "embed" where it is absent, None if it is not known."""
-    names = config.get("architectures") or ["Model"]
-    name = str(names[0]) if isinstance(names, list) else str(names)
+    name = saved_by(config) or "Model"
     return next((task for end, task in TASK_OF.items() if name.endswith(end)), None)
+
+
+def saved_by(config: dict[str, Any]) -> str:
+    """The class that wrote the checkpoint, "" where `architectures` is absent."""
+    names = config.get("architectures") or [""]
+    return str(names[0]) if isinstance(names, list) else str(names)
+
+
+def check_generates(config: dict[str, Any]) -> None:
+    """Refuse a checkpoint of a generating architecture whose class has another head, or none."""
+    name = saved_by(config)
+    if OTHER_HEADS.search(name):
+        raise UnsupportedError(
+            f"config.json: architectures = {shown(name)} does not generate; of model_type "
+            f"{shown(config.get('model_type'))} satchel exports what does (ForCausalLM, "
+            "LMHeadModel, ForConditionalGeneration)"
+        )
 
 
 def read_labels(

@@ -206,17 +206,21 @@ def _yarn(
 def _longrope(
     inverse: Tensor, rope: RopeParameters, context: int, max_positions: int
 ) -> tuple[Tensor, float]:
-    """One table for the whole context: the short factors while it fits the original positions, else
-    the long ones (a graph cannot re-rotate the keys it has cached when a text outgrows them)."""
+    """One table for the whole context: the short factors where it fits the original positions, else
+    the long ones (a graph cannot re-rotate the keys it has cached when a text outgrows them).
+
+    transformers chooses by the length of each text; see `DecoderConfig.short_positions`.
+    """
     original = rope.original_max_position_embeddings
     if not original:
         raise CheckpointError("config.json: longrope lacks original_max_position_embeddings")
+    for factors in (rope.long_factor, rope.short_factor):
+        if len(factors) != len(inverse):
+            raise CheckpointError(
+                f"config.json: longrope has {len(factors)} factors for {len(inverse)} frequencies",
+                "CKPT_CONFIG",
+            )
     factors = rope.short_factor if context <= original else rope.long_factor
-    if len(factors) != len(inverse):
-        raise CheckpointError(
-            f"config.json: longrope has {len(factors)} factors for {len(inverse)} frequencies",
-            "CKPT_CONFIG",
-        )
     factor = rope.factor or max_positions / original
     scale = rope.attention_factor
     if scale is None:

@@ -16,7 +16,7 @@ from satchel.models.encoder import Axes, EncoderModel, Labels, Tower
 from satchel.models.encoder_config import EncoderConfig
 from satchel.models.files import read_tensors
 from satchel.models.heads import HeadShape, ScoreHead, SentenceHead, SpladeHead
-from satchel.models.labels import PRETRAINED, declared_task, read_labels
+from satchel.models.labels import PRETRAINED, declared_task, read_labels, saved_by
 from satchel.models.layers import Embedding
 from satchel.models.sentence import SentenceModules, pooled_anyhow
 from satchel.models.sentence_steps import SCORES, TOKENS, VECTOR, Dense, Norm, Pooling
@@ -26,6 +26,7 @@ from satchel.runtime.errors import CheckpointError, UnsupportedError, UsageError
 TASKS = ("embed", "classify", "tokens", "answer", "fill-mask")
 PAIR_TASKS = ("classify", "answer")  # those whose input may be two texts
 ASSUMED = "the checkpoint does not say how to pool: mean of the states, to unit length"
+BIAS = "head.out.bias"
 WORDS = "trunk.embeddings.word_embeddings.weight"
 POSITIONS = "trunk.embeddings.position_embeddings.weight"
 TYPES = "trunk.embeddings.token_type_embeddings.weight"
@@ -83,7 +84,7 @@ def assemble(
     `module` is an architecture: its Model is the trunk. Raises UnsupportedError for a task whose head
     the checkpoint does not have.
     """
-    tensors = module.Model.sanitize(checkpoint.tensors, config)
+    tensors = module.Model.sanitize(weights.unwrapped(checkpoint.tensors), config)
     if not tensors:
         raise CheckpointError(f"{shown(checkpoint.source)} holds no weights", "CKPT_WEIGHTS")
     shapes = module.Model.heads(config)
@@ -104,7 +105,7 @@ def assemble(
         lower_case=sentence.first.lower_case,
         prompts=sentence.settings.prompts,
         default_prompt=sentence.settings.default_prompt,
-        notes=notes,
+        notes=notes + _without_bias(plan, tensors),
     )
 
 
@@ -133,6 +134,19 @@ def _tower(
     return tower.eval()
 
 
+def _without_bias(plan: Plan, tensors: Tensors) -> tuple[str, ...]:
+    """A note where the scores of words get no bias because there is none under the right name."""
+    shape = plan.shapes.get(plan.task)
+    if plan.task != "fill-mask" or shape is None or not shape.has_bias:
+        return ()
+    names = shape.sources(plan.tied)[BIAS]
+    if any(name in tensors for name in names):
+        return ()
+    return (
+        f"the checkpoint has no {names[0]}: the scores of words get no bias, as in transformers",
+    )
+
+
 def is_tied(config: EncoderConfig, task: str) -> bool:
     """Whether the last layer of a task's head has the weight of the word embeddings."""
     return task == "fill-mask" and config.tie_word_embeddings
@@ -151,12 +165,17 @@ def _task(
         return str(_made_for(checkpoint))
     if task is None and declared is None:
         raise UnsupportedError(
-            f"config.json: architectures = {shown(checkpoint.config['architectures'])} names no task "
+            f"config.json: architectures = {shown(saved_by(checkpoint.config))} names no task "
             f"that satchel knows; --task chooses one of {', '.join(TASKS)}"
         )
     chosen = task or str(declared)
     if chosen == PRETRAINED:
-        chosen = "embed" if _lacking(config, "fill-mask", shapes, tensors) else "fill-mask"
+        chosen = "fill-mask"
+        if _lacking(config, chosen, shapes, tensors):
+            raise UnsupportedError(
+                f"config.json: architectures = {shown(saved_by(checkpoint.config))} has no "
+                "head that satchel exports; --task embed exports its states"
+            )
     if chosen not in TASKS:
         raise UsageError(f"--task {shown(chosen)} is unknown here; known: {', '.join(TASKS)}")
     if chosen == "embed":
@@ -220,7 +239,7 @@ def _score_head(plan: Plan, tensors: Tensors, words: Embedding) -> Head:
     rows = len(plan.labels.names) if plan.labels is not None else rows
     found = {
         name: tensors[source]
-        for name, sources in shape.sources().items()
+        for name, sources in shape.sources(plan.tied).items()
         for source in reversed(sources)
         if source in tensors
     }
@@ -230,6 +249,8 @@ def _score_head(plan: Plan, tensors: Tensors, words: Embedding) -> Head:
             f"{shape.out} has {out.shape[0]} rows but config.json means {rows} for {task}",
             "CKPT_WEIGHTS",
         )
+    if task == "fill-mask" and shape.has_bias:
+        found.setdefault(BIAS, LazyTensor((rows,), lambda: torch.zeros(rows)))
     width = config.embedding_width if task == "fill-mask" else config.hidden_size
     parts = (shape, config.hidden_size, width, rows, config.eps, words if plan.tied else None)
     splade = plan.sentence.splade

@@ -92,6 +92,7 @@ class DecoderRecipe:
         limit = reference.config.max_position_embeddings
         if wishes.context is None and positions < limit:
             notes.append(f"context is {positions} of the model's {limit}; --context N for more")
+        notes.extend(_on_factors(reference.config.short_positions, positions))
         tokenizer = bundle_tokenizer(checkpoint, reference.config.vocab_size)
         ids = Tokenizer.from_buffer(tokenizer).encode(quality.shipped_text()).ids
         if len(ids) <= CHECK_TOKENS:
@@ -241,6 +242,18 @@ class DecoderRecipe:
             )
             for ids in self._conversation
         ]
+
+
+def _on_factors(short: int | None, context: int) -> list[str]:
+    """What to know of a model with other rotary factors for texts of more than `short` tokens."""
+    if short is None:
+        return []
+    if context <= short:
+        return [f"longrope: the short factors; --context beyond {short} takes the long ones"]
+    return [
+        f"longrope: the long factors for every text; for those of up to {short} tokens "
+        f"transformers takes the short ones, as a bundle of --context {short} does"
+    ]
 
 
 def _open(bundle: Bundle) -> GraphDecoder:
