@@ -52,7 +52,9 @@ def test_every_pass_of_a_shared_layer_is_near_float32(name: str, tmp_path: Path)
     errors = [
         one
         for one in layer_errors(reference, model, reading, 1, quiet)
-        if one.layer.endswith(("qkv_proj", "up_proj"))  # behind norms, or where one is on other passes
+        if one.layer.endswith(
+            ("qkv_proj", "up_proj")
+        )  # behind norms, or where one is on other passes
     ]
     passes = 2 if name == "one group" else 8
     assert len(errors) == 2 * passes
@@ -60,7 +62,9 @@ def test_every_pass_of_a_shared_layer_is_near_float32(name: str, tmp_path: Path)
         assert one.operator == "MatMulIntegerToFloat"
         assert one.own is not None and one.own < LIMIT, one
     graph = onnx.load(str(tmp_path / "int8" / "encoder.onnx"), load_external_data=False).graph
-    weights = [tensor.name for tensor in graph.initializer if tensor.name.endswith("proj.weight.int8")]
+    weights = [
+        tensor.name for tensor in graph.initializer if tensor.name.endswith("proj.weight.int8")
+    ]
     assert len(weights) == len(set(weights)) == (4 if name == "one group" else 16)
 
 

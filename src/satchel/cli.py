@@ -85,6 +85,7 @@ def export(options: argparse.Namespace) -> None:
         profile=options.profile,
         keep_fp32=options.keep_fp32,
         calibration=options.calibration,
+        quality_text=options.quality_text,
         tune=options.tune,
         cache=options.cache,
         context=options.context,
@@ -249,6 +250,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument(
         "--calibration", metavar="FILE", help="a text per line to fix scales by; default: shipped"
+    )
+    command.add_argument(
+        "--quality-text", metavar="FILE", help="a text per line to measure on; default: shipped"
     )
     command.add_argument(
         "--tune", type=float, metavar="LOSS",
