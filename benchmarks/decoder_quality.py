@@ -10,7 +10,7 @@ import numpy as np
 from decoder_peers import REFERENCE, DecoderEntrant
 from interleave import Worker, WorkerError
 
-from satchel.quantize.quality import WINDOW, Logits, Sample, measure, text_windows
+from satchel.quantize.quality import WINDOW, WINDOWS, Logits, Sample, measure
 
 OTHER_MODEL = 2.0  # a mean divergence, in nats, that no rounding of the same weights comes to
 
@@ -20,7 +20,8 @@ class Quality:
 
     def __init__(self, folder: Path, ids: Sequence[int], windows: int) -> None:
         self.folder = folder
-        self.windows = text_windows(ids, WINDOW)[:windows]
+        starts = range(0, min(len(ids), WINDOW * min(windows, WINDOWS)), WINDOW)
+        self.windows = [part for start in starts if len(part := ids[start : start + WINDOW]) > 1]
 
     def measure(self, entrant: DecoderEntrant, worker: Worker) -> None:
         """Give an entrant its figures. Raises WorkerError if it computes another model."""

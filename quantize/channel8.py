@@ -14,6 +14,9 @@ makes a text's answer depend on what shares its batch.)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import onnx_ir as ir
 
@@ -37,23 +40,43 @@ FLOORS = {"Gelu": -0.1701, "QuickGelu": -0.2785, "Relu": 0.0}  # least values of
 FLOOR_STEPS = 24  # steps below zero for an activation with a floor, which leaves 231 above
 
 
-def linear(new: Replacement, statistics: Statistics, moment: Array | None) -> None:
-    """Lower the ``satchel::Linear`` that `new` replaces; `moment` is that of its inputs, if known."""
+@dataclass(frozen=True)
+class Weight:
+    """The weight of a layer, the same for all its uses, and what their inputs are divided by first."""
+
+    channels: Channels
+    factors: Array | None = None
+
+
+def weight(uses: Sequence[ir.Node], statistics: Statistics, moment: Array | None) -> Weight:
+    """The weight that all `uses` of one layer multiply by, rounded as the `moment` of its inputs says.
+
+    It is smoothed where any of them reads what a norm gives: a layer that is passed many times, as
+    ALBERT's are, may read something else on the first.
+    """
+    matrix, name = matrix_of(uses[0]), layer_name(uses[0])
+    if name not in statistics.ranges or not any(_operator(node) in NORMS for node in uses):
+        return Weight(channels.quantize(matrix, moment))
+    factors = channels.smoothing(matrix, statistics.largest(name))
+    moment = None if moment is None else moment / factors / factors[:, None]
+    return Weight(channels.quantize(matrix * factors, moment), factors)
+
+
+def linear(new: Replacement, weight: Weight, statistics: Statistics) -> None:
+    """Lower the ``satchel::Linear`` that `new` replaces, one use of the layer with that weight."""
     x, _, bias = operands(new.source)
-    matrix = matrix_of(new.source)
-    name, operator = layer_name(new.source), _made_by(x)
+    name, operator, factors = layer_name(new.source), _operator(new.source), weight.factors
     static = operator in BOUNDED and name in statistics.ranges
+    if factors is not None:
+        x = _divided(new, x, factors)
     if static:
         low, high = statistics.ranges[name]
-        if operator in NORMS:
-            factors = channels.smoothing(matrix, statistics.largest(name))
-            matrix, low, high = matrix * factors, low / factors, high / factors
-            moment = None if moment is None else moment / factors / factors[:, None]
-            x = _divided(new, x, factors)
-        rounded, scale, zero = _by_calibration(new, x, float(low.min()), float(high.max()))
+        if factors is not None:
+            low, high = low / factors, high / factors
+        rounded = _by_calibration(new, x, float(low.min()), float(high.max()))
     else:
-        rounded, scale, zero = _by_token(new, x, FLOORS.get(operator))
-    _multiply(new, (rounded, scale, zero), channels.quantize(matrix, moment), bias, static)
+        rounded = _by_token(new, x, FLOORS.get(operator) if factors is None else None)
+    _multiply(new, rounded, weight.channels, bias, static)
 
 
 def head(new: Replacement, table: Channels) -> None:
@@ -110,13 +133,15 @@ def _divided(new: Replacement, x: ir.Value, factors: Array) -> ir.Value:
         if weight is not None:
             assert weight.const_value is not None
             smoothed = weight.const_value.numpy().astype(np.float32) / factors
-            norm.replace_input_with(place, new.initializer(f"{name}.smoothed.{place}", smoothed))
+            # A layer passed many times may be behind several norms.
+            smoother = new.initializer(f"{name}.smoothed.{weight.name}", smoothed)
+            norm.replace_input_with(place, smoother)
     return x
 
 
-def _made_by(x: ir.Value) -> str:
-    """The operator whose numbers these are, in whatever shape."""
-    producer = x.producer()
+def _operator(node: ir.Node) -> str:
+    """The operator whose numbers a layer reads, in whatever shape."""
+    producer = operands(node)[0].producer()
     while producer is not None and producer.op_type == "Reshape" and producer.inputs[0] is not None:
         producer = producer.inputs[0].producer()
     return producer.op_type if producer is not None else ""

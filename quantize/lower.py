@@ -79,6 +79,11 @@ class _Layers:
         self.profile, self.role, self.statistics = profile, role, statistics
         self.quantized: dict[str, tuple[blocks.Blocks, list[ir.Value | None]]] = {}
         self.channels: dict[str, channels.Channels] = {}
+        self.weights: dict[str, channel8.Weight] = {}
+        self.uses: dict[str, list[ir.Node]] = {}
+        for node in nodes:
+            if node.op_type == "Linear":
+                self.uses.setdefault(layer_name(node), []).append(node)
         self.tables = {layer_name(node) for node in nodes if node.op_type == "Embedding"}
 
     def linear(self, new: Replacement) -> None:
@@ -93,7 +98,7 @@ class _Layers:
             case "channel8" if shared:
                 channel8.head(new, self._channels(new))
             case "channel8" if shape(weight_of(new.source))[0] > FEW_OUTPUTS:
-                channel8.linear(new, self.statistics, self._moment(new.source, scheme))
+                channel8.linear(new, self._weight(new.source, scheme), self.statistics)
             case _:
                 _fp32(new)
 
@@ -138,6 +143,14 @@ class _Layers:
         if name not in self.channels:
             self.channels[name] = channels.quantize(matrix_of(new.source))
         return self.channels[name]
+
+    def _weight(self, node: ir.Node, scheme: Scheme) -> channel8.Weight:
+        """A weight per channel, the same for all uses of its layer."""
+        name = layer_name(node)
+        if name not in self.weights:
+            moment = self._moment(node, scheme)
+            self.weights[name] = channel8.weight(self.uses[name], self.statistics, moment)
+        return self.weights[name]
 
     def _matmul(self, new: Replacement, scheme: Scheme) -> None:
         x, weight, bias = operands(new.source)

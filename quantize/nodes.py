@@ -50,14 +50,23 @@ def shape(value: ir.Value) -> tuple[int, ...]:
 
 
 def initializer(graph: ir.Graph, name: str, array: np.ndarray[Any, Any]) -> ir.Value:
-    """The initializer of that name, made from `array` where the graph has none yet."""
+    """The initializer of that name, made from `array` where the graph has none yet.
+
+    Raises ValueError where the graph has one with other data.
+    """
     if name not in graph.initializers:
         tensor = ir.Tensor(array, name=name)
         value = ir.Value(
             name=name, shape=tensor.shape, type=ir.TensorType(tensor.dtype), const_value=tensor
         )
         graph.register_initializer(value)
-    return graph.initializers[name]
+        return value
+    known = graph.initializers[name]
+    assert known.const_value is not None
+    there = known.const_value.numpy()
+    if there.dtype != array.dtype or not np.array_equal(there, array):
+        raise ValueError(f"the graph has an initializer {name} with other data")
+    return known
 
 
 class Replacement:
@@ -79,7 +88,7 @@ class Replacement:
         return node.outputs[0]
 
     def initializer(self, name: str, array: np.ndarray[Any, Any]) -> ir.Value:
-        """The initializer of that name, made from `array` where the graph has none yet."""
+        """The initializer of that name, as `initializer` makes or finds it."""
         return initializer(self.graph, name, array)
 
     def constant(self, value: float | int, dtype: type[np.generic]) -> ir.Value:

@@ -6,12 +6,14 @@ Arithmetic alone, of answers that others have run: knows no graph.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 from satchel.export.check import kl_divergence, log_softmax
 
@@ -21,6 +23,8 @@ Logits = Array
 # follows the last id need not be among them.
 Sample = tuple[Sequence[int], Logits, Logits]
 WINDOW, WINDOWS = 512, 6
+PROBE = "A word"
+Progress = Callable[[Iterable[Any]], Iterable[Any]]
 
 
 @dataclass(frozen=True)
@@ -51,11 +55,27 @@ def sentences(limit: int = 1000) -> list[str]:
     return [piece for piece in pieces if len(piece.split()) >= 5][:limit]
 
 
-def text_windows(ids: Sequence[int], context: int, limit: int = WINDOWS) -> list[Sequence[int]]:
-    """The first windows of a tokenised text; a shorter text or context gives shorter ones."""
-    size = min(WINDOW, context)
-    starts = range(0, min(len(ids), size * limit), size)
-    return [window for start in starts if len(window := ids[start : start + size]) > 1]
+def beginning(tokenizer: Tokenizer) -> list[int]:
+    """The ids that a tokenizer puts before a text, as <bos>; empty where it puts none."""
+    bare = tokenizer.encode(PROBE, add_special_tokens=False).ids
+    ids = tokenizer.encode(PROBE).ids
+    places = (at for at in range(len(ids)) if bare and ids[at : at + len(bare)] == bare)
+    return list(ids[: next(places, 0)])
+
+
+def text_windows(
+    tokenizer: Tokenizer, text: str, context: int, limit: int = WINDOWS
+) -> list[list[int]]:
+    """The first windows of a text, each behind what the tokenizer puts before a text.
+
+    A model that has learnt to begin with <bos> answers otherwise without, and nobody asks it so. A
+    shorter text or context gives shorter windows.
+    """
+    before, size = beginning(tokenizer), min(WINDOW, context)
+    ids, step = tokenizer.encode(text, add_special_tokens=False).ids, max(1, size - len(before))
+    starts = range(0, min(len(ids), step * limit), step)
+    windows = [[*before, *ids[start : start + step]] for start in starts]
+    return [window for window in windows if len(window) > 1]
 
 
 def measure(samples: Iterable[Sample]) -> Quality:
@@ -96,22 +116,38 @@ def cosines(expected: Sequence[Array], found: Sequence[Array]) -> dict[str, floa
     }
 
 
-def agreement(expected: Sequence[Array], found: Sequence[Array]) -> dict[str, float]:
-    """Share of texts, tokens or places whose likeliest label, of [..., labels], is the same."""
-    same = [
-        (a.argmax(-1) == b.argmax(-1)).reshape(-1) for a, b in zip(expected, found, strict=True)
-    ]
-    return {"agreement": float(np.concatenate(same).mean()), "texts": len(same)}
+@dataclass(frozen=True)
+class Places:
+    """What an answer [..., labels] beside another tells of each text, token or place."""
+
+    same: NDArray[np.bool_]  # whether the likeliest label is the same
+    divergence: NDArray[np.float64] | None  # in nats, where it is asked for
 
 
-def score_difference(expected: Sequence[Array], found: Sequence[Array]) -> float:
-    """How far the score of the label that was expected lies from that score, in the mean.
+def places(expected: Array, found: Array, divergence: bool = False) -> Places:
+    """Compare two answers [..., labels], place by place."""
+    same = (expected.argmax(-1) == found.argmax(-1)).reshape(-1)
+    if not divergence:
+        return Places(same, None)
+    apart = kl_divergence(log_softmax(expected), log_softmax(found))
+    return Places(same, apart.reshape(-1))
 
-    Scores are [..., labels]; with one label it is the score itself.
+
+def of_places(compared: Sequence[Places]) -> dict[str, float]:
+    """The share of places with the same likeliest label, and their mean divergence if it was asked."""
+    figures = {"agreement": float(np.concatenate([one.same for one in compared]).mean())}
+    apart = [one.divergence for one in compared if one.divergence is not None]
+    if apart:
+        figures["mean_kl"] = float(np.concatenate(apart).mean())
+    return {**figures, "texts": len(compared)}
+
+
+def score_distances(expected: Array, found: Array) -> Array:
+    """How far the score of each label that was expected lies from that score, of [..., labels].
+
+    With one label it is the score itself.
     """
-    distances = []
-    for a, b in zip(expected, found, strict=True):
-        likeliest = a.argmax(-1)[..., None]
-        apart = np.take_along_axis(a, likeliest, -1) - np.take_along_axis(b, likeliest, -1)
-        distances.append(np.abs(apart).reshape(-1))
-    return float(np.concatenate(distances).mean(dtype=np.float64))
+    likeliest = expected.argmax(-1)[..., None]
+    apart = np.take_along_axis(expected, likeliest, -1) - np.take_along_axis(found, likeliest, -1)
+    distances: Array = np.abs(apart).reshape(-1)
+    return distances

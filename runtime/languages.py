@@ -9,10 +9,16 @@ from collections.abc import Iterable
 from tokenizers import Tokenizer
 
 from satchel.runtime.errors import UsageError, shown
-from satchel.runtime.manifest import SOURCE, TARGET, Manifest
+from satchel.runtime.manifest import SOURCE, TARGET, Manifest, Translation
 
 SHOWN = 8  # languages in an error
 CODE = re.compile(r"\s*>>([^<>]+)<<")  # how a text itself names the language it is to be put into
+
+
+def known_ids(ids: Iterable[int], told: Translation | None, vocab_size: int) -> list[int]:
+    """`ids` with the unknown one for those of pieces that the model lacks."""
+    unknown = told.unknown if told is not None else None
+    return [index if index < vocab_size or unknown is None else unknown for index in ids]
 
 
 class Languages:
@@ -36,10 +42,7 @@ class Languages:
             return list(tokenizer.encode(text).ids)
         if TARGET in told.prefix and (code := CODE.match(text)):
             target, text = self._id(TARGET, code.group(1)), text[code.end() :]
-        ids = [
-            index if index < self.vocab_size or told.unknown is None else told.unknown
-            for index in tokenizer.encode(text, add_special_tokens=False).ids
-        ]
+        ids = known_ids(tokenizer.encode(text, add_special_tokens=False).ids, told, self.vocab_size)
         known = {SOURCE: source, TARGET: target}
         around = [[known.get(str(p), p) for p in part] for part in (told.prefix, told.suffix)]
         before, after = ([p for p in part if isinstance(p, int)] for part in around)

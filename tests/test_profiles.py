@@ -214,7 +214,8 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "nothing to tune": ({"tune": 0.1, "profile": "fp32"}, "--tune has no effect"),
     "no file": ({"calibration": "nowhere.txt"}, "--calibration 'nowhere.txt': not a file"),
     "bytes": ({"calibration": "bytes"}, "not a file of texts in UTF-8"),
-    "few words": ({"calibration": "few"}, "expected at least 100 words"),
+    "bytes to judge": ({"quality_text": "bytes"}, "--quality-text 'bytes': not a file of texts"),
+    "few words": ({"calibration": "few"}, "expected at least 300 characters"),
 }
 
 

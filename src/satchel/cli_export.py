@@ -35,6 +35,11 @@ PLAIN = (  # name, what argparse makes of it, help
         "a text per line to fix scales by; default: shipped",
     ),
     (
+        "quality-text",
+        {"metavar": "FILE"},
+        "a text per line to measure quality on; default: shipped",
+    ),
+    (
         "tune",
         {"type": float, "metavar": "LOSS"},
         "give the layers that cost most better schemes, until their losses add up to this",
@@ -64,6 +69,7 @@ def export(options: argparse.Namespace) -> None:
         profile=options.profile,
         keep_fp32=options.keep_fp32,
         calibration=options.calibration,
+        quality_text=options.quality_text,
         tune=options.tune,
         cache=options.cache,
         context=options.context,

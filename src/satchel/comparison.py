@@ -101,21 +101,26 @@ def _ids(sample: Any) -> list[int]:
 
 
 def _of_encoder(model: Any, role: str, answers: Iterator[tuple[Any, Array, Array]]) -> Figures:
-    """Cosines of vectors; agreement and difference of the scores of labels."""
-    expected, found = [], []
-    for _, a, b in answers:
-        expected += list(a)
-        found += list(b)
+    """Cosines of vectors; agreement and difference of the scores of labels, kept place by place."""
     if model.encoders[role].output_names[-1] != "logits":
+        pairs = [(a, b) for _, *both in answers for a, b in zip(*both, strict=True)]
+        expected, found = zip(*pairs, strict=True)
         return quality.cosines(expected, found)
-    labels, kind = model.manifest.labels, "softmax"
-    if model.manifest.task == "answer":  # the labels are places: where it starts, where it ends
-        expected, found = [row.T for row in expected], [row.T for row in found]
-    elif labels is not None and model.manifest.task != "tokens":
+    labels, kind, task = model.manifest.labels, "softmax", model.manifest.task
+    if labels is not None and task not in ("answer", "tokens"):
         kind = labels.scores
-    figures = quality.agreement(expected, found)
-    scores = ([activated(row, kind) for row in rows] for rows in (expected, found))
-    figures["score_difference"] = quality.score_difference(*scores)
-    if expected[0].shape[-1] == 1:
+    compared, distances, single = [], [], False
+    for _, *pair in answers:
+        for a, b in zip(*pair, strict=True):
+            if task == "answer":  # the labels are places: where it starts, where it ends
+                a, b = a.T, b.T
+            compared.append(quality.places(a, b, task == "fill-mask"))
+            scores = activated(a, kind), activated(b, kind)
+            distances.append(quality.score_distances(*scores))
+            single = a.shape[-1] == 1
+    figures = quality.of_places(compared)
+    if single:
         del figures["agreement"]  # there is but one label
-    return figures
+    count = figures.pop("texts")
+    difference = float(np.concatenate(distances).mean(dtype=np.float64))
+    return figures | {"texts": count, "score_difference": difference}

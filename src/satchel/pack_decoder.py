@@ -65,6 +65,7 @@ class DecoderRecipe:
     tokenizer: bytes
     probe_ids: list[int]  # the shipped text in this model's tokens
     calibration: Sequence[str]
+    judged: str  # the text that quality is measured on
     chat: dict[str, Any] | None
     generation: dict[str, Any]
     notes: list[str]
@@ -88,15 +89,16 @@ class DecoderRecipe:
             wishes.ignored_keys,
             stage("loading weights"),
         )
-        notes = []
+        notes: list[str] = []
         limit = reference.config.max_position_embeddings
         if wishes.context is None and positions < limit:
             notes.append(f"context is {positions} of the model's {limit}; --context N for more")
         notes.extend(_on_factors(reference.config.short_positions, positions))
         tokenizer = bundle_tokenizer(checkpoint, reference.config.vocab_size)
-        ids = Tokenizer.from_buffer(tokenizer).encode(quality.shipped_text()).ids
+        notes += wishes.remarks(tokenizer)
+        ids = Tokenizer.from_buffer(tokenizer).encode(wishes.judged).ids
         if len(ids) <= CHECK_TOKENS:
-            raise UnsupportedError("the tokenizer makes almost no tokens of an English text")
+            raise UnsupportedError("the tokenizer makes almost no tokens of the text to measure on")
         chat = None
         if checkpoint.chat_template is not None:
             texts = special_token_texts(checkpoint, usual=True)
@@ -113,6 +115,7 @@ class DecoderRecipe:
             tokenizer,
             list(ids),
             wishes.texts,
+            wishes.judged,
             chat,
             generation,
             notes,
@@ -159,10 +162,13 @@ class DecoderRecipe:
         token: an int8 cache must have met them.
         """
         tokenizer = self._encoder
-        ids = tokenizer.encode("\n".join(self.calibration)).ids
-        size = min(quality.WINDOW, self.context)
+        ids = tokenizer.encode("\n".join(self.calibration), add_special_tokens=False).ids
+        before = quality.beginning(tokenizer)
+        size = max(1, min(quality.WINDOW, self.context) - len(before))
         starts = range(0, len(ids), max(size, len(ids) // CALIBRATION_WINDOWS))
-        windows = [ids[start : start + size] for start in list(starts)[:CALIBRATION_WINDOWS]]
+        windows = [
+            [*before, *ids[start : start + size]] for start in list(starts)[:CALIBRATION_WINDOWS]
+        ]
         added = tokenizer.get_added_tokens_decoder()
         special = [token for token, entry in added.items() if entry.special][:SPECIAL_TOKENS]
         windows += [[token, *ids[: BEHIND - 1]] for token in special]
@@ -223,7 +229,7 @@ class DecoderRecipe:
         for _ in stage("checking invariance")([None]):
             checks += check.invariance(decoder, self.probe_ids[:CHECK_TOKENS], exact)
         if not exact:
-            windows = quality.text_windows(self.probe_ids, self.context)
+            windows = quality.text_windows(self._encoder, self.judged, self.context)
             more, figures = quality_checks(
                 (window, self.logits(window), decoder.logits(window))
                 for window in stage("measuring quality")(windows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from satchel.export.image import image_format
 from satchel.export.tokenizer import bundle_tokenizer, padding_id, special_tokens
 from satchel.models.checkpoint import Checkpoint
 from satchel.models.encoder import EncoderModel
+from satchel.pack_decoder import MAX_MEAN_KL, MIN_TOP1
 from satchel.progress import Stage
 from satchel.quantize import quality
 from satchel.recipe import Traceable, Wishes
@@ -69,8 +70,9 @@ class EncoderRecipe:
                 "--context is for models that write; encoders keep all their positions"
             )
         if all("pixel_values" in tower.input_names for tower in model.towers.values()):
-            wishes.no_calibration("images")
+            wishes.no_texts("images")
         tokenizer, samples, calibration = None, {}, {}
+        notes = list(model.notes)
         for role, tower in model.towers.items():
             if "pixel_values" in tower.input_names:
                 assert image is not None
@@ -81,9 +83,10 @@ class EncoderRecipe:
                 if (pad := padding_id(checkpoint, tokenizer)) is not None:
                     model.facts["pad_token_id"] = pad  # the tokenizer fills up, not the model
                 names = tower.input_names
-                samples[role] = _texts(quality.sentences(SENTENCES), tokenizer, model, names)
+                samples[role] = _texts(wishes.sentences(SENTENCES), tokenizer, model, names)
                 calibration[role] = _texts(wishes.texts, tokenizer, model, names)
-        return cls(checkpoint, model, tokenizer, image, samples, calibration, list(model.notes))
+                notes += wishes.remarks(tokenizer)
+        return cls(checkpoint, model, tokenizer, image, samples, calibration, notes)
 
     @property
     def graphs(self) -> dict[str, Traceable]:
@@ -154,29 +157,56 @@ class EncoderRecipe:
         checks: list[Check] = []
         figures: dict[str, Any] = {}
         probes: dict[str, Any] = {}
-        for role, samples in self.samples.items():
+        for role in self.samples:
             encoder = self._open(bundle, role)
-            together = _batched(encoder, samples)
-            few = range(0, len(samples), max(1, len(samples) // 50))
-            alone = {index: encoder(samples[index])[0] for index in few}
-            distance = max(_distance(together[index], one) for index, one in alone.items())
-            largest = max(float(np.abs(one).max()) for one in alone.values())
-            name = f"{role} among others against alone"
-            checks.append(Check(name, distance, 1e-6 * max(1.0, largest)))
-            if not exact:
-                progress = stage(f"measuring quality: {role}")
-                expected = [self._reference(role, sample) for sample in progress(samples)]
-                vectors = encoder.output_names[-1] != "logits"
-                compared = quality.cosines if vectors else quality.agreement
-                found = compared(expected, together)
-                figures |= {f"{role}.{key}": value for key, value in found.items()}
-                checks += [
-                    Check(f"{role}: {label}", found[key], limit, at_least=True)
-                    for label, key, limit in LIMITS
-                    if key in found
-                ]
+            progress = stage(f"measuring quality: {role}")
+            company, found = self._measured(role, encoder, exact, progress)
+            checks.append(company)
+            figures |= {f"{role}.{key}": value for key, value in found.items()}
+            checks += [
+                Check(f"{role}: {label}", found[key], limit, at_least)
+                for label, key, limit, at_least in self._limits
+                if key in found
+            ]
             probes[role] = self._probe(role, encoder)
         return checks, {"quality": figures, "probe": probes}
+
+    def _measured(
+        self, role: str, encoder: Encoder, exact: bool, progress: quality.Progress
+    ) -> tuple[Check, dict[str, float]]:
+        """Samples among others against alone, and unless `exact` the figures beside the reference.
+
+        A mask's head gives the whole vocabulary for every token: of labels no more is kept than what
+        each place tells.
+        """
+        samples, vectors = self.samples[role], encoder.output_names[-1] != "logits"
+        few = range(0, len(samples), max(1, len(samples) // 50))
+        pairs: list[Any] = [None] * len(samples)
+        distance, largest = 0.0, 0.0
+        for index, found in progress(_answers(encoder, samples)):
+            if index in few:
+                one = encoder(samples[index])[0]
+                distance = max(distance, _distance(found, one))
+                largest = max(largest, float(np.abs(one).max()))
+            if not exact:
+                expected = self._reference(role, samples[index])
+                pair = (expected, found)
+                pairs[index] = pair if vectors else quality.places(*pair, self._masks)
+        limit = 1e-6 * max(1.0, largest)
+        company = Check(f"{role} among others against alone", distance, limit)
+        if exact:
+            return company, {}
+        if vectors:
+            return company, quality.cosines(*zip(*pairs, strict=True))
+        return company, quality.of_places(pairs)
+
+    @property
+    def _masks(self) -> bool:
+        return self.model.task == "fill-mask"
+
+    @property
+    def _limits(self) -> tuple[Limit, ...]:
+        return MASK_LIMITS if self._masks else LIMITS
 
     def _text(self) -> TextInput:
         model = self.model
@@ -248,21 +278,26 @@ def _images(image: ImageFormat) -> list[Sample]:
     return [{"pixel_values": image.pixels(picture)[None]} for picture in pictures]
 
 
-def _batched(encoder: Encoder, samples: list[Sample]) -> list[Array]:
-    """The answers of all samples, those of one length together."""
-    results: list[Any] = [None] * len(samples)
+def _answers(encoder: Encoder, samples: list[Sample]) -> Iterator[tuple[int, Array]]:
+    """(index, answer) of all samples, those of one length together."""
     for batch in batches([next(iter(sample.values())).shape[1] for sample in samples]):
         names = samples[batch[0]].keys()
         joined = {name: np.concatenate([samples[i][name] for i in batch]) for name in names}
-        for index, result in zip(batch, encoder(joined), strict=True):
-            results[index] = result
-    return results
+        yield from zip(batch, encoder(joined), strict=True)
 
 
-LIMITS = (
-    ("mean cosine with float32", "mean_cosine", MIN_MEAN_COSINE),
-    ("least cosine with float32", "min_cosine", MIN_COSINE),
-    ("same likeliest label", "agreement", MIN_AGREEMENT),
+Limit = tuple[
+    str, str, float, bool
+]  # what a check is called, its figure, and whether at least that
+LIMITS: tuple[Limit, ...] = (
+    ("mean cosine with float32", "mean_cosine", MIN_MEAN_COSINE, True),
+    ("least cosine with float32", "min_cosine", MIN_COSINE, True),
+    ("same likeliest label", "agreement", MIN_AGREEMENT, True),
+)
+# Of a mask's head the whole distribution is used, as of a decoder: so the limits are a decoder's.
+MASK_LIMITS: tuple[Limit, ...] = (
+    ("mean KL from float32", "mean_kl", MAX_MEAN_KL, False),
+    ("same likeliest token", "agreement", MIN_TOP1, True),
 )
 
 

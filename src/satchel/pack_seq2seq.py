@@ -25,13 +25,13 @@ from satchel.models.seq2seq import Context, Seq2seq
 from satchel.models.seq2seq_config import Seq2seqConfig
 from satchel.pack_decoder import quality_checks
 from satchel.progress import Stage
-from satchel.quantize import quality
 from satchel.quantize.quality import Sample
 from satchel.recipe import Traceable, Wishes
 from satchel.runtime import manifest as contract
 from satchel.runtime.bundle import Bundle
 from satchel.runtime.decoder import Decoder
-from satchel.runtime.errors import UnsupportedError, UsageError, shown
+from satchel.runtime.errors import CheckpointError, UnsupportedError, UsageError, shown
+from satchel.runtime.languages import known_ids
 from satchel.runtime.manifest import CacheGeometry, Port
 from satchel.runtime.session import open_session
 from satchel.runtime.source import SourceEncoder, Sources
@@ -77,7 +77,8 @@ class Seq2seqRecipe:
         reference, positions = models.build_seq2seq(
             checkpoint, wishes.context, wishes.ignored_keys, stage("loading weights")
         )
-        config, notes = reference.config, []
+        config = reference.config
+        notes: list[str] = []
         if config.target_positions is None:
             notes.append(
                 f"positions set no limit; targets may have {positions}: --context N for more"
@@ -86,13 +87,12 @@ class Seq2seqRecipe:
         generation, remarks = recommended(checkpoint, config.vocab_size)
         notes += remarks
         tokenizer = bundle_tokenizer(checkpoint, config.vocab_size)
-        sources = cls.some_sources(checkpoint, config, tokenizer)
-        text = Tokenizer.from_buffer(tokenizer).encode(
-            quality.shipped_text(), add_special_tokens=False
-        )
-        target = [start, *text.ids[: TARGET_TOKENS - 1]]
+        notes += cls.remarks(tokenizer, wishes)
+        sources = cls.some_sources(checkpoint, config, tokenizer, wishes)
+        encode = _encoding(checkpoint, config, tokenizer)
+        target = [start, *encode(wishes.judged, False)[: TARGET_TOKENS - 1]]
         if len(target) < TARGET_TOKENS:
-            raise UnsupportedError("the tokenizer makes almost no tokens of an English text")
+            raise UnsupportedError("the tokenizer makes almost no tokens of the text to measure on")
         return cls(
             checkpoint,
             reference,
@@ -107,16 +107,20 @@ class Seq2seqRecipe:
         )
 
     @staticmethod
-    def some_sources(checkpoint: Checkpoint, config: Seq2seqConfig, tokenizer: bytes) -> list[Any]:
-        """What the checks read: shipped sentences in this model's tokens, of several lengths."""
-        encoder, longest = (
-            Tokenizer.from_buffer(tokenizer),
-            min(SOURCE_TOKENS, config.source_context),
-        )
-        texts = quality.sentences(SOURCES)
-        sources = [list(encoder.encode(text).ids)[:longest] for text in texts]
+    def remarks(tokenizer: bytes, wishes: Wishes) -> list[str]:
+        """What to say of the texts that the bundle is judged on."""
+        return wishes.remarks(tokenizer)
+
+    @staticmethod
+    def some_sources(
+        checkpoint: Checkpoint, config: Seq2seqConfig, tokenizer: bytes, wishes: Wishes
+    ) -> list[Any]:
+        """What the checks read: sentences in this model's tokens, of several lengths."""
+        encode = _encoding(checkpoint, config, tokenizer)
+        longest = min(SOURCE_TOKENS, config.source_context)
+        sources = [encode(text)[:longest] for text in wishes.sentences(SOURCES)]
         if min(map(len, sources)) < 2:
-            raise UnsupportedError("the tokenizer makes almost no tokens of an English text")
+            raise UnsupportedError("the tokenizer makes almost no tokens of the text to measure on")
         return sorted(sources, key=len, reverse=True)
 
     @property
@@ -176,10 +180,10 @@ class Seq2seqRecipe:
 
     def feed(self, role: str, stage: Stage) -> None:
         if not self.calibration:
-            encode = Tokenizer.from_buffer(self.tokenizer)
+            encode = _encoding(self.checkpoint, self.reference.config, self.tokenizer)
             longest = self.reference.config.source_context
             texts = self.texts[:: max(1, len(self.texts) // CALIBRATION_SOURCES)]
-            sources = [encode.encode(text).ids[:longest] for text in texts]
+            sources = [encode(text)[:longest] for text in texts]
             few = sources[:: max(1, len(sources) // SOURCES)]
             targets = self._written(self.read(few), len(few), stage).tolist()
             self.calibration.extend(zip(sources, repeat(None)))
@@ -291,6 +295,27 @@ class Seq2seqRecipe:
             chosen = self._logits(reading, targets, last).argmax(-1, keepdim=True)
             targets = torch.cat([targets, chosen], 1)
         return targets
+
+
+def _encoding(
+    checkpoint: Checkpoint, config: Seq2seqConfig, tokenizer: bytes
+) -> Callable[..., list[int]]:
+    """A function from a text, and whether special tokens go around it, to ids that the model has."""
+    encoder = Tokenizer.from_buffer(tokenizer)
+    told = translation(checkpoint, tokenizer, config.vocab_size)
+
+    def encode(text: str, special: bool = True) -> list[int]:
+        ids = encoder.encode(text, add_special_tokens=special).ids
+        found = known_ids(ids, told, config.vocab_size)
+        if found and max(found) >= config.vocab_size:
+            raise CheckpointError(
+                f"the tokenizer makes a text of id {max(found)}, beyond the model's "
+                f"{config.vocab_size} embeddings, and has no token for what is unknown",
+                "TOKENIZER_INVALID",
+            )
+        return found
+
+    return encode
 
 
 def _padded(sources: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -41,7 +41,13 @@ class SpeechRecipe(Seq2seqRecipe):
     reference: Model
 
     @staticmethod
-    def some_sources(checkpoint: Checkpoint, config: Seq2seqConfig, tokenizer: bytes) -> list[Any]:
+    def remarks(tokenizer: bytes, wishes: Wishes) -> list[str]:
+        return []  # it is judged on sounds
+
+    @staticmethod
+    def some_sources(
+        checkpoint: Checkpoint, config: Seq2seqConfig, tokenizer: bytes, wishes: Wishes
+    ) -> list[Any]:
         assert isinstance(config, Config)
         form = audio_format(checkpoint)
         made, read = (form.mels, form.window_frames), (config.num_mel_bins, config.frames)
@@ -55,7 +61,7 @@ class SpeechRecipe(Seq2seqRecipe):
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, wishes: Wishes, stage: Stage) -> Self:
-        wishes.no_calibration("sound")
+        wishes.no_texts("sound")
         recipe = super().of(checkpoint, wishes, stage)
         recipe.speech()  # refuses before any graph is traced
         return recipe

@@ -23,6 +23,7 @@ from satchel.export.check import Check, distance, tolerance
 from satchel.export.graph import trace
 from satchel.export.writer import Stored, write_graph
 from satchel.models.checkpoint import Checkpoint
+from satchel.own_texts import read_texts
 from satchel.pack_decoder import DecoderRecipe
 from satchel.pack_encoder import EncoderRecipe
 from satchel.pack_seq2seq import Seq2seqRecipe
@@ -42,7 +43,6 @@ from satchel.runtime.errors import FidelityError, UsageError, shown
 from satchel.runtime.manifest import MANIFEST, File, Graph, Manifest, Source
 from satchel.source import open_source
 
-FEWEST_WORDS = 100  # to calibrate on
 FREE = 0.004  # mean divergence that an int8 cache may cost, unless it was asked for
 SMALL = 1 << 28  # bytes that are worth no second reading of the calibration
 RECIPES: dict[str, Any] = {
@@ -74,6 +74,7 @@ def pack(
     revision: str | None = None,
     ignored_keys: Collection[str] = (),
     calibration: str | Path | None = None,
+    quality_text: str | Path | None = None,
     keep_fp32: Collection[str] = (),
     tune: float | None = None,
     cache: str | None = None,
@@ -85,7 +86,8 @@ def pack(
     unless `force` keeps the bundle and marks it unverified. Nothing half-written is ever visible.
     """
     chosen, out = named(profile).keeping(keep_fp32).caching(cache), Path(out)
-    wishes = Wishes(context, task, ignored_keys, _texts(calibration))
+    own = read_texts("--calibration", calibration), read_texts("--quality-text", quality_text)
+    wishes = Wishes(context, task, ignored_keys, *own)
     publish.check_target(out, Path(source), overwrite)
     checkpoint = open_source(str(source), revision)
     recipe = _recipe(checkpoint, wishes, stage)
@@ -108,9 +110,10 @@ def pack(
         checks += more
         failed = [item.name for item in checks if not item.passed]
         if failed and not force:
+            remarks = "".join(f" ({note})" for note in recipe.notes if "--quality-text" in note)
             raise FidelityError(
                 f"{len(failed)} of {len(checks)} checks failed: {', '.join(failed)}; "
-                "--force keeps the bundle, marked unverified"
+                f"--force keeps the bundle, marked unverified{remarks}"
             )
         parity = {"checks": [item.to_dict() for item in checks]}
         manifest = dataclasses.replace(
@@ -119,22 +122,6 @@ def pack(
         (folder / MANIFEST).write_bytes(sealed.written(manifest).encode("utf-8"))
         open_bundle(folder, stage("reading back"))
     return Packed(out, manifest, checks, recipe.notes)
-
-
-def _texts(path: str | Path | None) -> list[str] | None:
-    """The lines of a file to calibrate on."""
-    if path is None:
-        return None
-    try:
-        lines = Path(path).read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--calibration {shown(path)}: not a file of texts in UTF-8") from error
-    texts = [line for line in lines if line.strip()]
-    if sum(len(text.split()) for text in texts) < FEWEST_WORDS:
-        raise UsageError(
-            f"--calibration {shown(path)}: expected at least {FEWEST_WORDS} words, a text per line"
-        )
-    return texts
 
 
 def _recipe(checkpoint: Checkpoint, wishes: Wishes, stage: Stage) -> Recipe:

@@ -101,12 +101,11 @@ def _windows(model: Any, text: Text, limit: int) -> Reading:
     size = min(quality.WINDOW, model.manifest.context)
     beginning = text.whole[: CHARACTERS_PER_TOKEN * size * limit]
     with tokenizing(beginning, size * limit):
-        ids = model.tokenizer.encode(beginning).ids
-    if len(ids) < LEAST_TOKENS:
+        windows = quality.text_windows(model.tokenizer, beginning, model.manifest.context, limit)
+    if (count := sum(map(len, windows))) < LEAST_TOKENS:
         raise UsageError(
-            f"{text.name} is too short: {len(ids)} tokens; a perplexity needs {LEAST_TOKENS}"
+            f"{text.name} is too short: {count} tokens; a perplexity needs {LEAST_TOKENS}"
         )
-    windows = quality.text_windows(ids, model.manifest.context, limit)
     return Reading(
         f"{_count(windows, 'window')} of up to {size} tokens, the beginning of {text.name}",
         windows,

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from satchel.export.check import Check
+from satchel.own_texts import unfamiliar
 from satchel.progress import Stage
-from satchel.quantize.quality import calibration as shipped
+from satchel.quantize import quality
 from satchel.runtime.bundle import Bundle
 from satchel.runtime.errors import UsageError
 from satchel.runtime.manifest import Port
@@ -22,23 +23,48 @@ from satchel.runtime.manifest import Port
 class Wishes:
     """What the user asked of an export that depends on the family.
 
-    `calibration` are the texts that scales are fixed by, those of the package where it is None.
+    `calibration` are the texts that scales are fixed by, and `quality_text` those that the bundle is
+    measured on; where they are None, it is those of the package.
     """
 
     context: int | None = None
     task: str | None = None
     ignored_keys: Collection[str] = ()
     calibration: Sequence[str] | None = None
+    quality_text: Sequence[str] | None = None
 
     @property
     def texts(self) -> Sequence[str]:
         """What to calibrate on."""
-        return shipped() if self.calibration is None else self.calibration
+        return quality.calibration() if self.calibration is None else self.calibration
 
-    def no_calibration(self, reads: str) -> None:
+    @property
+    def judged(self) -> str:
+        """The whole of the text to measure on."""
+        own = self.quality_text
+        return quality.shipped_text() if own is None else "\n".join(own)
+
+    def sentences(self, count: int) -> list[str]:
+        """At most so many texts to measure on, spread over those of the user."""
+        own = self.quality_text
+        if own is None:
+            return quality.sentences(count)
+        count = min(count, len(own))
+        return [own[index * len(own) // count] for index in range(count)]
+
+    def remarks(self, tokenizer: bytes) -> list[str]:
+        """What to say where the shipped text is none for that tokenizer."""
+        if self.quality_text is not None:
+            return []
+        remark = unfamiliar(tokenizer, quality.sentences(100))
+        return [] if remark is None else [remark]
+
+    def no_texts(self, reads: str) -> None:
         """Raise where texts were given to a model that reads something else."""
-        if self.calibration is not None:
-            raise UsageError(f"--calibration is a file of texts; this model reads {reads}")
+        given = {"--calibration": self.calibration, "--quality-text": self.quality_text}
+        for option, texts in given.items():
+            if texts is not None:
+                raise UsageError(f"{option} is a file of texts; this model reads {reads}")
 
 
 @dataclass(frozen=True)
