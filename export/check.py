@@ -37,6 +37,10 @@ class Check:
         value = self.value
         return bool(value >= self.limit if self.at_least else value <= self.limit)
 
+    def words(self) -> str:
+        """The figure beside its limit, for an error."""
+        return f"{self.name} {self.value:.4g}, limit {'>=' if self.at_least else '<='} {self.limit:.4g}"
+
     def to_dict(self) -> dict[str, Any]:
         """For the manifest."""
         return {**asdict(self), "passed": self.passed}
