@@ -137,7 +137,7 @@ def test_a_transformer_in_a_sub_folder(tmp_path: Path) -> None:
     found = vectors(build(folder), theirs.tokenizer, TEXTS)
     np.testing.assert_allclose(found, expected, atol=1e-5)
     (folder / "0_Transformer" / "config.json").unlink()
-    with pytest.raises(CheckpointError, match="has no 0_Transformer/config.json"):
+    with pytest.raises(CheckpointError, match=r"has no 0_Transformer/config\.json"):
         build(folder)
 
 
