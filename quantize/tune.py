@@ -1,13 +1,14 @@
 """Choose the scheme of each layer by what it costs in quality. Knows no graph and no family.
 
-One layer at a time has its weights rounded as the profile says, and the model's answer is compared with
-what it was. What the layers cost adds up, nearly; so the worst get the next better scheme until the sum
-is within the budget.
+One layer at a time has its weights and its inputs rounded as the profile says, and the model's answer is
+compared with what it was. What the layers cost adds up, nearly; so the worst get the next better scheme
+until the sum is within the budget.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +24,7 @@ from satchel.quantize.rounding import Array
 
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
 BETTER = {"blocks4": BLOCKS8, "blocks8": FP32, "channel8": FP32}
+OPEN = "down_proj"  # behind an activation, whose numbers have no bound
 TRUE = 1e-9  # a loss below this is the noise of float32
 
 
@@ -43,20 +45,70 @@ def tune(
     names = [name for name, part in model.named_modules() if isinstance(part, Linear)]
     schemes = {name: profile.scheme(name, role) for name in names}
     schemes = {name: scheme for name, scheme in schemes.items() if scheme.kind in BETTER}
-    costs = {}
-    for name in progress(list(schemes)):
-        moment = statistics.moment(name) if profile.compensates(schemes[name]) else None
-        costs[name] = _cost(model, name, schemes[name], moment, loss)
+    found = costs(model, schemes, profile, statistics, loss, progress)
     chosen: dict[str, Scheme] = {}
-    while costs and sum(costs.values()) > budget:
-        worst = max(costs, key=lambda name: costs[name])
-        if costs[worst] < TRUE:
+    while found and sum(found.values()) > budget:
+        worst = max(found, key=lambda name: found[name])
+        if found[worst] < TRUE:
             break
         chosen[worst] = BETTER[schemes[worst].kind]
         schemes[worst] = chosen[worst]
         # Eight more bits than four make an error 2 ** 8 times smaller in energy.
-        costs[worst] = costs[worst] / 256 if chosen[worst].kind in BETTER else 0.0
+        found[worst] = found[worst] / 256 if chosen[worst].kind in BETTER else 0.0
     return replace(profile, layers=profile.layers | chosen)
+
+
+def costs(
+    model: nn.Module,
+    schemes: Mapping[str, Scheme],
+    profile: Profile,
+    statistics: Statistics,
+    loss: Callable[[], float],
+    progress: Progress = iter,
+) -> dict[str, float]:
+    """What each of the layers costs that have these `schemes` and could have better ones."""
+    found = {}
+    for name in progress([name for name, scheme in schemes.items() if scheme.kind in BETTER]):
+        scheme = schemes[name]
+        moment = statistics.moment(name) if profile.compensates(scheme) else None
+        with _rounded_inputs(model, name, scheme, statistics):
+            found[name] = _cost(model, name, scheme, moment, loss)
+    return found
+
+
+@contextmanager
+def _rounded_inputs(
+    model: nn.Module, name: str, scheme: Scheme, statistics: Statistics
+) -> Iterator[None]:
+    """Inside the context a `channel8` layer reads uint8: by fixed steps, or each token by its own."""
+    layer = model.get_submodule(name)
+    if scheme.kind != "channel8" or name not in statistics.ranges:
+        yield
+        return
+    assert isinstance(layer, Linear)
+    factors = channels.smoothing(layer.weight.detach().numpy(), statistics.largest(name))
+    least, most = statistics.ranges[name]
+    low, high = float((least / factors).min()), float((most / factors).max())
+    fixed = (max(high, 0.0) - min(low, 0.0)) / 255 or 1.0
+    scales = torch.from_numpy(factors)
+
+    def rounded(_: nn.Module, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        x = inputs[0]
+        if name.endswith(OPEN):
+            step = x.abs().amax(-1, keepdim=True).clamp(min=TRUE) / 127
+            return (x / step).round() * step
+        steps = (x / scales / fixed).round()
+        return (
+            steps.clamp(round(min(low, 0.0) / fixed), round(max(high, 0.0) / fixed))
+            * fixed
+            * scales
+        )
+
+    hook = layer.register_forward_pre_hook(rounded)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def _cost(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import onnx_ir as ir
 from torch import nn
 
 import satchel
-from satchel import models
+from satchel import improve, models
 from satchel.export import publish
 from satchel.export.check import Check, distance, tolerance
 from satchel.export.graph import trace
@@ -49,6 +50,26 @@ RECIPES: dict[str, Any] = {
     "encoder": EncoderRecipe,
     "encoder-decoder": Seq2seqRecipe,
 }
+
+
+@dataclass(frozen=True)
+class Made:
+    """A bundle whose manifest is still to be written."""
+
+    draft: Manifest
+    files: dict[str, File]
+    checks: list[Check]
+    figures: dict[str, Any]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files.values())
+
+    @property
+    def short(self) -> tuple[bool, bool]:
+        """Whether it fails a check, and whether it misses an aim."""
+        return improve.short(self.checks, self.figures["quality"])
 
 
 @dataclass(frozen=True)
@@ -103,10 +124,17 @@ def pack(
         _check_kept(keep_fp32, traced)
         draft = _draft(recipe, checkpoint, chosen)
         checks += _exact_checks(recipe, traced, draft, folder, stage)
-        draft = _with_cache(draft, chosen, statistics)
-        files = _write(recipe, traced, chosen, statistics, folder, stage)
-        more, figures = recipe.prove(Bundle(folder, draft), chosen.name == "fp32", stage)
-        checks += more
+
+        def made(profile: Profile) -> Made:
+            form = _with_cache(_draft(recipe, checkpoint, profile), profile, statistics)
+            files = _write(recipe, traced, profile, statistics, folder, stage)
+            proof, figures = recipe.prove(Bundle(folder, form), profile.name == "fp32", stage)
+            return Made(form, files, proof, figures)
+
+        bundle = made(chosen)
+        if chosen.name == "int8" and tune is None and not force:
+            bundle = _improved(recipe, chosen, statistics, made, bundle, stage)
+        checks += bundle.checks
         failed = [item.name for item in checks if not item.passed]
         if failed and not force:
             remarks = "".join(f" ({note})" for note in recipe.notes if "--quality-text" in note)
@@ -116,7 +144,7 @@ def pack(
             )
         parity = {"checks": [item.to_dict() for item in checks]}
         manifest = dataclasses.replace(
-            draft, files=files, parity=parity, verified=not failed, **figures
+            bundle.draft, files=bundle.files, parity=parity, verified=not failed, **bundle.figures
         )
         (folder / MANIFEST).write_text(manifest.to_json(), "utf-8")
         open_bundle(folder, stage("reading back"))
@@ -209,6 +237,32 @@ def _tuned(
     return chosen
 
 
+def _improved(
+    recipe: Recipe,
+    chosen: Profile,
+    statistics: dict[str, Statistics],
+    made: Callable[[Profile], Made],
+    bundle: Made,
+    stage: Stage,
+) -> Made:
+    """The bundle, with as few better schemes as it takes where it is short of checks or aims."""
+    failed, missed = bundle.short
+    if not statistics or not (failed or missed):
+        return bundle
+    began, remark, last = time.monotonic(), "", bundle
+    for profile, remark in improve.better(recipe, chosen, statistics, stage):
+        last = made(profile)
+        if not any(last.short):
+            recipe.notes.append(f"{remark} (found in {time.monotonic() - began:.0f} s)")
+            return last
+        if not failed and last.size > improve.GROWTH * bundle.size:
+            break
+    if failed:
+        recipe.notes.extend([remark] if remark else [])
+        return last
+    return made(chosen)  # an aim that costs too much; the files of `bundle` were written over
+
+
 def _check_kept(keep_fp32: Collection[str], traced: dict[str, ir.Model]) -> None:
     """Every layer that is to stay float32 is one of the model's."""
     if not keep_fp32:
@@ -283,6 +337,7 @@ def _write(
     hashes: dict[str, str] = {}
     stored: Stored = {}
     for role, graph in traced.items():
+        graph = graph.clone()  # it may be lowered again
         lower(graph, chosen, role, statistics.get(role), stage("lowering the layers"))
         hashes |= write_graph(graph, folder / _file(role), stored, stage("writing the graph"))
     if recipe.tokenizer is not None:

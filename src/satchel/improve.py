@@ -1,0 +1,66 @@
+"""Better schemes for the layers that need them, until a bundle answers as `int8` should.
+
+What a layer costs is measured on the reference model, one layer at a time with its weights and its
+inputs rounded; whether it was enough says the bundle itself.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+from satchel.export.check import Check
+from satchel.progress import Stage
+from satchel.quantize.calibrate import Statistics
+from satchel.quantize.profile import Profile, Scheme
+from satchel.quantize.tune import BETTER, costs
+from satchel.recipe import Recipe
+
+AIMS = {"mean_kl": (0.01, False), "agreement": (0.99, True)}  # and whether at least that
+GROWTH = 1.25  # times its size that a bundle may come to for an aim; for a limit it may be larger
+CHANGED = 6  # layers that a remark names
+
+
+def short(checks: Sequence[Check], figures: dict[str, float]) -> tuple[bool, bool]:
+    """Whether a bundle fails a check, and whether it misses what int8 aims at."""
+    missed = False
+    for name, value in figures.items():
+        aim, least = AIMS.get(name.rpartition(".")[2], (value, True))
+        missed |= value < aim if least else value > aim
+    return any(not item.passed for item in checks), missed
+
+
+def better(
+    recipe: Recipe,
+    chosen: Profile,
+    statistics: dict[str, Statistics],
+    stage: Stage,
+) -> Iterator[tuple[Profile, str]]:
+    """`chosen` with better schemes for the 1, 2, 4, ... layers that cost most, and what to say of it."""
+    before = recipe.answer()
+
+    def loss() -> float:
+        return recipe.loss(before, recipe.answer())
+
+    found: dict[str, tuple[float, Scheme]] = {}
+    for role, part in recipe.parts.items():
+        progress = stage(f"measuring layers: {role}")
+        schemes = {name: chosen.scheme(name, role) for name in statistics[role].ranges}
+        for name, cost in costs(part, schemes, chosen, statistics[role], loss, progress).items():
+            found[name] = max(
+                found.get(name, (0.0, schemes[name])), (cost, schemes[name]), key=_cost
+            )
+    worst = sorted(found, key=lambda name: -found[name][0])
+    count = 1
+    while count < 2 * len(worst):
+        count = min(count, len(worst))
+        names = worst[:count]
+        layers = {name: BETTER[found[name][1].kind] for name in names}
+        listed = ", ".join(names[:CHANGED]) + (", ..." if count > CHANGED else "")
+        remark = f"{count} of {len(worst)} layers have better schemes, to answer closer: {listed}"
+        yield dataclasses.replace(chosen, layers=layers | chosen.layers), remark
+        count *= 2
+
+
+def _cost(found: tuple[float, Scheme]) -> float:
+    return found[0]
