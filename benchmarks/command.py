@@ -12,6 +12,8 @@ from typing import Any
 from comparison import split
 from environment import HOME
 
+from satchel.runtime.errors import install
+
 
 def parser(description: str | None, rounds: str, compares: bool = True) -> argparse.ArgumentParser:
     """Options that mean the same everywhere; `rounds` says what there are 7 of.
@@ -52,7 +54,7 @@ def check_pictures(parser: argparse.ArgumentParser, folder: Path) -> None:
     if not folder.parent.is_dir() or folder.is_file():
         parser.error(f"{folder}: not a folder, nor a new one in a folder")
     if not find_spec("matplotlib"):
-        parser.error("pictures need matplotlib: pip install 'satchel[bench]'")
+        parser.error(f"pictures need matplotlib: {install('bench')}")
 
 
 def count(text: str) -> int:

@@ -1,5 +1,5 @@
-"""preprocessor_config.json of speech models, read strictly: an option that changes features is understood
-or refused."""
+"""What speech models hear, by preprocessor_config.json or processor_config.json: an option that changes
+features is understood or refused."""
 
 from __future__ import annotations
 
@@ -18,11 +18,9 @@ FIELDS = {  # key -> field of AudioFormat, and its value where the file does not
     "hop_length": ("hop_length", 160),
     "chunk_length": ("seconds", 30),
 }
-COSMETIC = frozenset(  # say nothing about the features: made anew from the fields, or names
-    """feature_extractor_type mel_filters n_samples nb_max_frames processor_class
-    return_attention_mask transformers_version""".split()  # noqa: SIM905
-)
-NEUTRAL = {"dither": 0, "do_normalize": False, "padding_side": "right", "padding_value": 0}
+# What else WhisperFeatureExtractor reads, and the value that is done here. It makes mel_filters,
+# n_samples and nb_max_frames anew, returns masks beside the features, and reads no other key.
+NEUTRAL = {"dither": 0, "padding_side": "right", "padding_value": 0}
 
 
 def audio_format(checkpoint: Checkpoint) -> AudioFormat:
@@ -30,27 +28,30 @@ def audio_format(checkpoint: Checkpoint) -> AudioFormat:
     raw = checkpoint.preprocessor_config
     if not raw:
         raise CheckpointError(f"{shown(checkpoint.source)} has no {FILE}")
-    return read_format(raw)
+    return read_format(raw, checkpoint.preprocessor_file)
 
 
-def read_format(raw: dict[str, Any]) -> AudioFormat:
-    """The preprocessing that the content of preprocessor_config.json describes.
+def read_format(raw: dict[str, Any], file: str = FILE) -> AudioFormat:
+    """The preprocessing that the content of a file describes.
 
     Raises UnsupportedError with the option that is not supported, CheckpointError with what makes no
     sense.
     """
-    named = raw.get("feature_extractor_type", EXTRACTOR)
+    named = raw.get("feature_extractor_type") or EXTRACTOR
     if named != EXTRACTOR:
         raise UnsupportedError(
-            f"{FILE}: feature extractor {shown(named)} is not supported; known: {EXTRACTOR}"
+            f"{file}: feature extractor {shown(named)} is not supported; known: {EXTRACTOR}"
         )
     values = dict(FIELDS.values())
     for key, value in raw.items():
         if key in FIELDS:
             values[FIELDS[key][0]] = value
-        elif not (key in COSMETIC or (key in NEUTRAL and value in (None, NEUTRAL[key]))):
-            raise UnsupportedError(f"{FILE}: {shown(key)} = {shown(value)} is not supported")
+        elif value not in (None, NEUTRAL.get(key, value)):
+            raise UnsupportedError(
+                f"{file}: {shown(key)} = {shown(value)} is not supported; a bundle takes "
+                f"{NEUTRAL[key]}"
+            )
     result = AudioFormat(**values)
     if problem := result.problem():
-        raise CheckpointError(f"{FILE}: {problem}", "CKPT_CONFIG")
+        raise CheckpointError(f"{file}: {problem}", "CKPT_CONFIG")
     return result

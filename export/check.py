@@ -37,6 +37,10 @@ class Check:
         value = self.value
         return bool(value >= self.limit if self.at_least else value <= self.limit)
 
+    def words(self) -> str:
+        """The figure beside its limit, for an error."""
+        return f"{self.name} {self.value:.4g}, limit {'>=' if self.at_least else '<='} {self.limit:.4g}"
+
     def to_dict(self) -> dict[str, Any]:
         """For the manifest."""
         return {**asdict(self), "passed": self.passed}
@@ -99,11 +103,12 @@ def log_softmax(logits: Logits) -> Logits:
 
 
 def kl_divergence(expected: Logits, found: Logits) -> NDArray[np.float64]:
-    """Kullback-Leibler divergence per row, in nats, of log-probabilities from the expected ones."""
-    divergence: NDArray[np.float64] = (np.exp(expected) * (expected - found)).sum(
-        -1, dtype=np.float64
-    )
-    return divergence
+    """Kullback-Leibler divergence per row, in nats, of log-probabilities from the expected ones.
+
+    It is never negative: what rounding leaves below 0 is 0.
+    """
+    divergence = (np.exp(expected) * (expected - found)).sum(-1, dtype=np.float64)
+    return np.maximum(divergence, 0.0)
 
 
 def mean_kl(expected: Logits, found: Logits) -> float:

@@ -1,4 +1,5 @@
-"""preprocessor_config.json, read strictly: an option that changes pixels is understood or refused."""
+"""What image models see, by preprocessor_config.json or processor_config.json: an option that changes
+pixels is understood or refused."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from typing import Any
 
 from satchel.models.checkpoint import Checkpoint
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
-from satchel.runtime.image import ImageFormat
+from satchel.runtime.image import CHANNELS, ImageFormat
 
 FILE = "preprocessor_config.json"
 HALVES = [0.5, 0.5, 0.5]
@@ -14,6 +15,7 @@ OPENAI_MEAN = [0.48145466, 0.4578275, 0.40821073]
 OPENAI_STD = [0.26862954, 0.26130258, 0.27577711]
 BILINEAR, BICUBIC = 2, 3
 
+SQUARE = {"height": 224, "width": 224}
 _CROPPED: dict[str, Any] = {
     "size": {"shortest_edge": 224},
     "crop_size": {"height": 224, "width": 224},
@@ -34,6 +36,13 @@ _SQUARE: dict[str, Any] = {
 PROCESSORS = {  # image_processor_type -> what its options are where the file does not say
     "CLIPImageProcessor": _CROPPED,
     "BitImageProcessor": _CROPPED,
+    "DeiTImageProcessor": _SQUARE
+    | {
+        "size": {"height": 256, "width": 256},
+        "crop_size": {"height": 224, "width": 224},
+        "do_center_crop": True,
+        "default_to_square": True,
+    },
     "SiglipImageProcessor": _SQUARE,
     "ViTImageProcessor": _SQUARE | {"resample": BILINEAR, "default_to_square": True},
 }
@@ -43,13 +52,18 @@ PROCESSOR_OF = {  # model_type -> processor where the file names none
     "clip": "CLIPImageProcessor",
     "siglip": "SiglipImageProcessor",
 }
-STEPS = {"do_resize": True, "do_rescale": True, "do_normalize": True, "rescale_factor": 1 / 255}
-COSMETIC = frozenset(  # say nothing about the pixels of an RGB image
-    """_valid_processor_keys disable_grouping device do_convert_rgb feature_extractor_type
-    image_processor_type image_seq_length input_data_format model_input_names processor_class
-    return_tensors transformers_version""".split()  # noqa: SIM905
-)
-NEUTRAL = {"do_pad": False, "data_format": "channels_first"}  # keys with one value that is allowed
+STEPS = {
+    "do_resize": True,
+    "do_rescale": True,
+    "do_normalize": True,
+    "do_pad": False,
+    "rescale_factor": 1 / 255,
+    "crop_size": None,
+    "pad_size": None,
+}
+# Nothing else that the processors of transformers read changes the pixels of one RGB image, but this,
+# which has one value that is done here. They read no other key.
+NEUTRAL = {"data_format": "channels_first"}
 
 
 def image_format(checkpoint: Checkpoint) -> ImageFormat:
@@ -57,26 +71,32 @@ def image_format(checkpoint: Checkpoint) -> ImageFormat:
     raw = checkpoint.preprocessor_config
     if not raw:
         raise CheckpointError(f"{shown(checkpoint.source)} has no {FILE}")
-    return read_format(raw, str(checkpoint.config.get("model_type")))
+    model_type = str(checkpoint.config.get("model_type"))
+    return read_format(raw, model_type, checkpoint.preprocessor_file)
 
 
-def read_format(raw: dict[str, Any], model_type: str) -> ImageFormat:
-    """The preprocessing that the content of preprocessor_config.json describes.
+def read_format(raw: dict[str, Any], model_type: str, file: str = FILE) -> ImageFormat:
+    """The preprocessing that the content of a file describes.
 
     Raises UnsupportedError with the processor or option that is not supported, CheckpointError with
     what makes no sense.
     """
-    options = _options(raw, model_type)
+    options = _options(raw, model_type, file)
     resize, shortest_edge = None, None
     if options["do_resize"]:
-        resize, shortest_edge = _resize(options)
+        resize, shortest_edge = _resize(options, file)
     if options["do_center_crop"]:
-        size: list[int] | None = _side_lengths("crop_size", options["crop_size"])
+        size: list[int] | None = _side_lengths("crop_size", options["crop_size"], file)
     else:
         size = resize
     if size is None:
         how = f"size = {shown(options['size'])}" if options["do_resize"] else "do_resize = False"
-        raise UnsupportedError(f"{FILE}: {how} and no crop: images would differ in size")
+        raise UnsupportedError(f"{file}: {how} and no crop: images would differ in size")
+    padded = options["pad_size"] if options["do_pad"] else None
+    if padded is not None and _side_lengths("pad_size", padded, file) != size:
+        raise UnsupportedError(
+            f"{file}: pad_size = {shown(padded)} is not supported; images have {size} already"
+        )
     normalize = options["do_normalize"]
     result = ImageFormat(
         size=size,
@@ -84,33 +104,41 @@ def read_format(raw: dict[str, Any], model_type: str) -> ImageFormat:
         shortest_edge=shortest_edge,
         resample=options["resample"],
         rescale=_floats(options["rescale_factor"]) if options["do_rescale"] else 1.0,
-        mean=_floats(options["image_mean"]) if normalize else [0.0, 0.0, 0.0],
-        std=_floats(options["image_std"]) if normalize else [1.0, 1.0, 1.0],
+        mean=_per_channel(options["image_mean"]) if normalize else [0.0, 0.0, 0.0],
+        std=_per_channel(options["image_std"]) if normalize else [1.0, 1.0, 1.0],
     )
     if problem := result.problem():
-        raise CheckpointError(f"{FILE}: {problem}", "CKPT_CONFIG")
+        raise CheckpointError(f"{file}: {problem}", "CKPT_CONFIG")
     return result
 
 
-def _options(raw: dict[str, Any], model_type: str) -> dict[str, Any]:
+def _options(raw: dict[str, Any], model_type: str, file: str) -> dict[str, Any]:
     """The options of the checkpoint over those of its processor."""
     named = raw.get("image_processor_type") or raw.get("feature_extractor_type")
     kind = str(named or PROCESSOR_OF.get(model_type))
-    kind = kind.removesuffix("Fast").replace("FeatureExtractor", "ImageProcessor")
+    kind = (
+        kind.removesuffix("Fast").removesuffix("Pil").replace("FeatureExtractor", "ImageProcessor")
+    )
     if kind not in PROCESSORS:
         raise UnsupportedError(
-            f"{FILE}: image processor {shown(named)} is not supported; "
+            f"{file}: image processor {shown(named)} is not supported; "
             f"known: {', '.join(PROCESSORS)}"
         )
-    result = STEPS | {"crop_size": None} | PROCESSORS[kind]
+    result = STEPS | PROCESSORS[kind]
+    if kind == "CLIPImageProcessor" and raw.get("use_square_size"):
+        raw = raw | {"size": SQUARE}
     for key, value in raw.items():
-        if key in result and value is not None:
+        if key in result:  # null is a value, as in transformers
             result[key] = value
-        elif not (key in result or key in COSMETIC or value in (None, NEUTRAL.get(key))):
-            raise UnsupportedError(f"{FILE}: {shown(key)} = {shown(value)} is not supported")
+        elif value not in (None, NEUTRAL.get(key, value)):
+            raise UnsupportedError(f"{file}: {shown(key)} = {shown(value)} is not supported")
     for key, value in result.items():
-        if key.startswith(("do_", "default_")) and not isinstance(value, bool):
-            raise CheckpointError(f"{FILE}: {key} = {shown(value)} is no boolean", "CKPT_CONFIG")
+        if (
+            key.startswith(("do_", "default_"))
+            and value is not None
+            and not isinstance(value, bool)
+        ):
+            raise CheckpointError(f"{file}: {key} = {shown(value)} is no boolean", "CKPT_CONFIG")
     return result
 
 
@@ -121,17 +149,22 @@ def _floats(value: Any) -> Any:
     return float(value) if type(value) is int and abs(value) < 1 << 53 else value
 
 
-def _resize(options: dict[str, Any]) -> tuple[list[int] | None, int | None]:
+def _per_channel(value: Any) -> Any:
+    """One number for all channels as one for each."""
+    return _floats([value] * CHANNELS if isinstance(value, int | float) else value)
+
+
+def _resize(options: dict[str, Any], file: str) -> tuple[list[int] | None, int | None]:
     """[height, width] or the length of the shortest edge."""
     size = options["size"]
     if type(size) is int and not options["default_to_square"]:
         size = {"shortest_edge": size}
     if isinstance(size, dict) and set(size) == {"shortest_edge"}:
         return None, size["shortest_edge"]
-    return _side_lengths("size", size), None
+    return _side_lengths("size", size, file), None
 
 
-def _side_lengths(key: str, value: Any) -> list[int]:
+def _side_lengths(key: str, value: Any, file: str) -> list[int]:
     """[height, width] of a size in any of the styles of transformers' versions."""
     if type(value) is int:
         return [value, value]
@@ -140,5 +173,5 @@ def _side_lengths(key: str, value: Any) -> list[int]:
     if isinstance(value, dict) and set(value) == {"height", "width"}:
         return [value["height"], value["width"]]
     raise UnsupportedError(
-        f"{FILE}: {key} = {shown(value)} is not supported; expected height and width"
+        f"{file}: {key} = {shown(value)} is not supported; expected height and width"
     )

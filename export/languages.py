@@ -52,6 +52,7 @@ CLASSES = {  # the tokenizers of checkpoints that do not name theirs, without "T
     "mistral": "Llama",
     "mt5": "T5",
     "pegasus": "Pegasus",
+    "siglip": "Siglip",
     "t5": "T5",
     "xlm-roberta": "XLMRoberta",
     "xlnet": "XLNet",

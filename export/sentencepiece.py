@@ -25,7 +25,7 @@ from satchel.models.gguf_tokenizer import (
     USER_DEFINED,
     ranked_merges,
 )
-from satchel.runtime.errors import CheckpointError, UnsupportedError, UsageError, shown
+from satchel.runtime.errors import CheckpointError, UnsupportedError, UsageError, install, shown
 
 NEVER = -1e6  # a score with which a piece is taken only where there is no other way
 UNIGRAM, BYTE_PAIR = 1, 2
@@ -80,8 +80,7 @@ def read_model(
         from sentencepiece import sentencepiece_model_pb2 as schema
     except ImportError as error:
         raise UsageError(
-            f"{name} without a tokenizer.json needs sentencepiece: "
-            "pip install 'satchel[sentencepiece]'"
+            f"{name} without a tokenizer.json needs sentencepiece: {install('sentencepiece')}"
         ) from error
     proto = schema.ModelProto()
     try:

@@ -10,9 +10,9 @@ from tokenizers import Tokenizer
 from satchel.models.checkpoint import Checkpoint
 from satchel.runtime.errors import CheckpointError, shown
 from satchel.runtime.manifest import Speech
+from satchel.runtime.spoken import TOKEN, code_of, near
 
 TASKS = ("transcribe", "translate")
-TOKEN = re.compile(r"<\|(\w+)\|>")
 LANGUAGE = re.compile(r"<\|([a-z]{2,3})\|>")
 NO_TIMESTAMPS = "<|notimestamps|>"
 MULTILINGUAL_VOCAB = 51865  # of OpenAI's models; those for English alone have one id less
@@ -82,9 +82,14 @@ def _defaults(
     if task is None:
         task = next((name for name, token in tasks.items() if token in ids), TASKS[0])
     if language is not None and languages:
-        language = _name(str(language).lower())
-        if language not in languages:
-            raise _refusal("language", language)
+        code = code_of(language, languages) if isinstance(language, str) else None
+        if code is None:
+            raise CheckpointError(
+                f"generation_config.json: language = {shown(language, 40)} is unknown; "
+                f"{near(str(language), languages)}",
+                "CKPT_CONFIG",
+            )
+        language = code
     if tasks and task not in tasks:
         raise _refusal("task", task)
     return (language if languages else None), str(task)

@@ -12,14 +12,15 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from satchel.export.canonical import canonical
+from satchel.export.class_tokenizer import class_tokenizer, class_tokens
+from satchel.export.declared_tokens import declared_tokens, text_of
 from satchel.export.made_tokenizer import made_tokenizer
-from satchel.models.checkpoint import Checkpoint
-from satchel.runtime.errors import CheckpointError, shown
+from satchel.export.tokenizer_class import reading_class
+from satchel.models.checkpoint import Checkpoint, some
+from satchel.runtime.errors import CheckpointError, SatchelError, shown
 from satchel.runtime.manifest import Tokens
 
 SPECIAL = ("bos_token", "eos_token", "unk_token", "pad_token", "mask_token")
-SAMPLING_KEYS = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
-MOST = {"temperature": 1e4, "top_p": 1, "min_p": 1, "repetition_penalty": 1e3}
 # Characters that few vocabularies hold: what a tokenizer cannot encode is found before the export.
 PROVOKING = "Hello, Grüße! \0\t\r\n 世界 🎒 e\u0301\u200d\ufffd"
 
@@ -29,25 +30,23 @@ def bundle_tokenizer(checkpoint: Checkpoint, vocab_size: int) -> bytes:
 
     Raises CheckpointError where it is absent, unusable, or has ids that the model lacks.
     """
-    made = None if checkpoint.tokenizer else made_tokenizer(checkpoint, vocab_size)
-    content = checkpoint.tokenizer or made
+    made = None
+    with _reading():
+        content = class_tokenizer(checkpoint, vocab_size)
+    if content is None:
+        content = made = made_tokenizer(checkpoint, vocab_size)
     if content is None:
         raise CheckpointError(
-            f"{shown(checkpoint.source)} has no tokenizer.json", "TOKENIZER_INVALID"
+            f"{shown(checkpoint.source)} has no tokenizer.json{_instead(checkpoint)}",
+            "TOKENIZER_INVALID",
         )
     # A text is read whole and alone, whatever its length.
     whole = canonical(checkpoint, content) | {"truncation": None, "padding": None}
+    whole |= {"post_processor": _untrimmed(whole.get("post_processor"))}
     text = json.dumps(whole, ensure_ascii=False)
-    try:
-        with _silence():
-            tokenizer = Tokenizer.from_str(text)
-            ids = tokenizer.encode(PROVOKING).ids
-    except BaseException as error:  # tokenizers panics with a BaseException of its own
-        if isinstance(error, KeyboardInterrupt | SystemExit):
-            raise
-        raise CheckpointError(
-            f"tokenizer.json is not usable: {shown(error)}", "TOKENIZER_INVALID"
-        ) from None
+    with _reading():
+        tokenizer = Tokenizer.from_str(text)
+        ids = tokenizer.encode(PROVOKING).ids
     if made is not None:
         return text.encode("utf-8")  # its ids beyond the vocabulary are meant
     _check_ids(tokenizer, whole.get("added_tokens") or [], vocab_size)
@@ -58,6 +57,30 @@ def bundle_tokenizer(checkpoint: Checkpoint, vocab_size: int) -> bytes:
             "TOKENIZER_INVALID",
         )
     return text.encode("utf-8")
+
+
+def _untrimmed(processor: Any) -> Any:
+    """A post-processor that leaves places in a text as they are.
+
+    To trim spaces off them it takes a letter for a space behind an added token; the runtime trims.
+    """
+    if isinstance(processor, list):
+        return [_untrimmed(one) for one in processor]
+    if not isinstance(processor, dict):
+        return processor
+    changed = (
+        {"processors": _untrimmed(processor["processors"])} if "processors" in processor else {}
+    )
+    return processor | changed | ({"trim_offsets": False} if "trim_offsets" in processor else {})
+
+
+def _instead(checkpoint: Checkpoint) -> str:
+    """What there is instead, in the words of a message."""
+    if not checkpoint.tokenizer_files:
+        return ""
+    there = f", and of {some(sorted(checkpoint.tokenizer_files))}"
+    name = reading_class(checkpoint)
+    return f"{there} none is made for {name}Tokenizer" if name else f"{there} none is made"
 
 
 def _check_ids(tokenizer: Tokenizer, added: list[dict[str, Any]], vocab_size: int) -> None:
@@ -89,35 +112,49 @@ def _check_ids(tokenizer: Tokenizer, added: list[dict[str, Any]], vocab_size: in
 
 
 @contextmanager
-def _silence() -> Iterator[None]:
-    """Nothing on standard error: where tokenizers panics it writes lines of its own there."""
+def _reading() -> Iterator[None]:
+    """Nothing on standard error and one kind of exception: where tokenizers panics it writes lines of
+    its own there and raises a BaseException."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
         yield
+    except (SatchelError, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        raise CheckpointError(
+            f"tokenizer.json is not usable: {shown(error)}", "TOKENIZER_INVALID"
+        ) from None
     finally:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
 
 
-def special_token_texts(checkpoint: Checkpoint) -> dict[str, str]:
-    """bos_token, eos_token, ... as texts, from tokenizer_config.json."""
-    found = {}
-    for name in SPECIAL:
-        value = checkpoint.tokenizer_config.get(name)
-        if isinstance(value, dict):  # an AddedToken written out
-            value = value.get("content")
-        if isinstance(value, str):
-            found[name] = value
-    return found
+def special_token_texts(checkpoint: Checkpoint, usual: bool = False) -> dict[str, str]:
+    """bos_token, eos_token, ... as texts, from the tokenizer's files; `usual` ones of its class too."""
+    names = class_tokens(checkpoint) if usual else {}
+    names |= declared_tokens(checkpoint).names
+    return {role: text_of(names[role]) for role in SPECIAL if names.get(role) is not None}
+
+
+def padding_id(checkpoint: Checkpoint, tokenizer: bytes) -> int | None:
+    """The id that a checkpoint's tokenizer fills texts up with; None where nothing names one."""
+    text = special_token_texts(checkpoint, usual=True).get("pad_token")
+    index: int | None = Tokenizer.from_buffer(tokenizer).token_to_id(text) if text else None
+    return index
 
 
 def special_tokens(checkpoint: Checkpoint, tokenizer: bytes, vocab_size: int) -> Tokens:
-    """Ids of special tokens; every id that ends a text according to any of the files."""
+    """Ids of special tokens; every id that ends a text according to any of the files.
+
+    An id outside the vocabulary, -1 above all, is how files say that there is no such token.
+    """
     lookup = Tokenizer.from_buffer(tokenizer).token_to_id
     texts = special_token_texts(checkpoint)
+    usual = special_token_texts(checkpoint, usual=True)
+    texts |= {name: usual[name] for name in ("pad_token", "mask_token") if name in usual}
 
     def ids(name: str) -> list[int]:
         found: list[int] = []
@@ -130,32 +167,12 @@ def special_tokens(checkpoint: Checkpoint, tokenizer: bytes, vocab_size: int) ->
         if index is not None and index not in found:
             found.append(index)
         for item in found:
-            if isinstance(item, bool) or not isinstance(item, int) or not 0 <= item < vocab_size:
-                raise CheckpointError(
-                    f"{name}_token_id {shown(item)} is outside 0..{vocab_size - 1}", "CKPT_CONFIG"
-                )
-        return found
+            if isinstance(item, bool) or not isinstance(item, int):
+                raise CheckpointError(f"{name}_token_id {shown(item)} is not an id", "CKPT_CONFIG")
+        return [item for item in found if 0 <= item < vocab_size]
 
     def first(name: str) -> int | None:
         found = ids(name)
         return found[0] if found else None
 
     return Tokens(first("bos"), ids("eos"), first("pad"), first("mask"))
-
-
-def generation_defaults(checkpoint: Checkpoint) -> dict[str, Any]:
-    """The sampling options the checkpoint recommends; none where it does not sample."""
-    config = checkpoint.generation_config
-    # 0 and null are how checkpoints say that an option is off.
-    found = {key: config[key] for key in SAMPLING_KEYS if config.get(key)}
-    for key, value in found.items():
-        whole = key == "top_k"
-        number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
-        if not number or not 0 < value <= MOST.get(key, value):
-            raise CheckpointError(
-                f"generation_config.json: {key} = {shown(value)} is no sampling option",
-                "CKPT_CONFIG",
-            )
-    if not config.get("do_sample"):
-        return {key: value for key, value in found.items() if key == "repetition_penalty"}
-    return {"temperature": 1.0, **found}

@@ -12,9 +12,10 @@ from typing import Any
 
 from tokenizers import AddedToken, Regex, normalizers
 
+from satchel.export.declared_tokens import whole_number
 from satchel.export.languages import M2M_100, MBART, MBART_50, WMT_21
 from satchel.export.sentencepiece import Model, Vocabulary, bare
-from satchel.export.tokenizer_files import Said, whole_number
+from satchel.export.tokenizer_files import Said
 from satchel.models.checkpoint import some
 from satchel.models.gguf_tokenizer import CONTROL, UNKNOWN
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
@@ -106,6 +107,12 @@ def _t5(model: Model, said: Said) -> Vocabulary:
     special = [*_control(model), *((token, False) for token in extra)]
     single, pair = ["$A", end], ["$A", end, "$B", end]
     return _vocabulary(model, said, tokens, special, single, pair, _unknown(model))
+
+
+def _siglip(model: Model, said: Said) -> Vocabulary:
+    end, special = said.role("eos", "</s>"), _control(model)
+    pair = ["$A", end, "$B", end]
+    return _vocabulary(model, said, _own(model), special, ["$A", end], pair, _unknown(model))
 
 
 def _llama(model: Model, said: Said) -> Vocabulary:
@@ -284,6 +291,7 @@ LAYOUTS: dict[str, Callable[[Model, Said], Vocabulary]] = {
     "Marian": _marian,
     "Nllb": _nllb,
     "Pegasus": _pegasus,
+    "Siglip": _siglip,
     "T5": _t5,
     "XLMRoberta": _xlm_roberta,
     "XLNet": _xlnet,

@@ -13,6 +13,7 @@ from satchel.models import images, weights
 from satchel.models.checkpoint import Checkpoint
 from satchel.models.decoder import Decoder
 from satchel.models.encoder import EncoderModel
+from satchel.models.labels import check_generates, saved_by
 from satchel.models.seq2seq import Seq2seq
 from satchel.models.text import assemble
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
@@ -38,6 +39,7 @@ ENCODERS = {  # model_type -> module with Config and Model, the trunk
     "modernbert": "modernbert",
     "electra": "electra",
     "albert": "albert",
+    "static-embedding": "static",
 }
 SEQ2SEQ = {  # likewise, Model being both stacks
     "t5": "t5",
@@ -52,6 +54,10 @@ SEQ2SEQ = {  # likewise, Model being both stacks
 }
 SOUND = frozenset(["whisper"])  # of them, those that hear
 IMAGES = {"vit": "vit", "dinov2": "dinov2", "clip": "clip", "siglip": "siglip"}  # likewise
+
+ONE_TOWER = {  # model_type -> that of the checkpoint which holds the tower with its projection
+    f"{pair}_{tower}_model": pair for pair in ("clip", "siglip") for tower in ("text", "vision")
+}
 
 
 def family(checkpoint: Checkpoint) -> str:
@@ -86,13 +92,14 @@ def build(
     what is wrong, before any weight is read where config.json is to blame.
     """
     module = _architecture(checkpoint, ARCHITECTURES)
+    _check_purpose(checkpoint)
     config = module.Config.from_dict(checkpoint.config, ignored_keys)
     positions = config.context(context, default_context)
     with torch.device("meta"):
         model: Decoder = module.Model(config, positions)
     tensors = _sanitized(module, checkpoint, config)
     tied_to = "model.embed_tokens.weight" if config.tie_word_embeddings else None
-    weights.assign(model, tensors, tied_to, progress)
+    weights.assign(model, tensors, tied_to, progress, saved_by(checkpoint.config))
     return model.eval(), positions
 
 
@@ -128,18 +135,33 @@ def build_seq2seq(
     `build` does.
     """
     module = _architecture(checkpoint, SEQ2SEQ)
+    _check_purpose(checkpoint)
     config = module.Config.from_dict(checkpoint.config, ignored_keys)
     positions = config.context(context)
     tensors = _sanitized(module, checkpoint, config)
     with torch.device("meta"):
         model: Seq2seq = module.Model(config, tensors.keys())
-    weights.assign(model, tensors, "words.weight" if model.tied else None, progress)
+    tied_to = "words.weight" if model.tied else None
+    weights.assign(model, tensors, tied_to, progress, saved_by(checkpoint.config))
     return model.eval(), positions
+
+
+def _check_purpose(checkpoint: Checkpoint) -> None:
+    """Refuse what was made of a generating architecture for another end."""
+    if checkpoint.sentence is not None:
+        raise UnsupportedError(
+            f"modules.json: {shown(checkpoint.source)} is a sentence-transformers model around "
+            f"{shown(checkpoint.config['model_type'])}; satchel embeds with {', '.join(ENCODERS)}"
+        )
+    check_generates(checkpoint.config)
 
 
 def _sanitized(module: ModuleType, checkpoint: Checkpoint, config: Any) -> weights.Tensors:
     """The checkpoint's tensors under the names of our model."""
-    tensors: weights.Tensors = module.Model.sanitize(checkpoint.tensors, config)
+    named = weights.unwrapped(checkpoint.tensors)
+    if issubclass(module.Model, Decoder):
+        named = weights.prefixed(named, module.Model.prefix)
+    tensors: weights.Tensors = module.Model.sanitize(named, config)
     if not tensors:
         raise CheckpointError(f"{shown(checkpoint.source)} holds no weights", "CKPT_WEIGHTS")
     return tensors
@@ -147,6 +169,11 @@ def _sanitized(module: ModuleType, checkpoint: Checkpoint, config: Any) -> weigh
 
 def _architecture(checkpoint: Checkpoint, table: dict[str, str]) -> ModuleType:
     model_type = checkpoint.config.get("model_type")
+    if model_type in ONE_TOWER:
+        raise UnsupportedError(
+            f"model_type {shown(model_type)} is one tower of two; satchel exports them from the "
+            f"checkpoint of both, of model_type {ONE_TOWER[model_type]}"
+        )
     if not isinstance(model_type, str) or model_type not in table:
         known = ", ".join(ARCHITECTURES | ENCODERS | SEQ2SEQ | IMAGES)
         raise UnsupportedError(f"model_type {shown(model_type)} is unknown; known: {known}")

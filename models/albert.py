@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import nn
 
@@ -30,6 +31,8 @@ RENAMED = (
 @dataclass(frozen=True, kw_only=True)
 class Config(bert.Config):
     """config.json of model_type albert."""
+
+    cosmetic: ClassVar[frozenset[str]] = bert.Config.cosmetic | {"classifier_dropout_prob"}
 
     embedding_size: int = 128
     num_hidden_groups: int = 1

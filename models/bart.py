@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from satchel.models import weights
 from satchel.models.checkpoint import LazyTensor
-from satchel.models.config import COSMETIC
+from satchel.models.config_keys import COSMETIC
 from satchel.models.layers import MLP, Embedding, LayerNorm
 from satchel.models.ops import Heads
 from satchel.models.seq2seq import (
@@ -27,7 +27,7 @@ from satchel.models.seq2seq import (
     TargetAttention,
 )
 from satchel.models.seq2seq_config import Seq2seqConfig, divided
-from satchel.runtime.errors import CheckpointError, UnsupportedError
+from satchel.runtime.errors import UnsupportedError
 
 HEAD, BIAS = "lm_head.weight", "logits_bias"
 WORDS, SOURCE_WORDS = "words.weight", "encoder.embeddings.words.weight"
@@ -59,11 +59,13 @@ RENAMED = (
 class Config(Seq2seqConfig):
     """config.json of model_type bart."""
 
-    ALIASES: ClassVar[dict[str, str]] = {"d_model": "hidden_size"}
+    KEYS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "hidden_size": ("d_model", "hidden_size"),
+        "encoder_layers": ("encoder_layers", "num_hidden_layers"),
+        "encoder_attention_heads": ("encoder_attention_heads", "num_attention_heads"),
+    }
     cosmetic: ClassVar[frozenset[str]] = COSMETIC | frozenset(
-        """activation_dropout add_bias_logits classif_dropout decoder_layerdrop dropout
-        encoder_layerdrop extra_pos_embeddings force_bos_token_to_be_generated init_std
-        output_past save_step static_position_embeddings""".split()  # noqa: SIM905
+        ["activation_dropout", "decoder_layerdrop", "dropout", "encoder_layerdrop"]
     )
     post_norm: ClassVar[bool] = True  # norms behind the parts of a block, and none at the end
     embedding_norm: ClassVar[bool] = True
@@ -79,7 +81,6 @@ class Config(Seq2seqConfig):
     activation_function: str = "gelu"
     max_position_embeddings: int = 1024
     scale_embedding: bool = False
-    num_hidden_layers: int | None = None  # another name of encoder_layers
     normalize_before: bool | None = None  # these three, where they are given, say what is so
     normalize_embedding: bool | None = None
     add_final_layer_norm: bool | None = None
@@ -88,12 +89,6 @@ class Config(Seq2seqConfig):
         super().__post_init__()
         self.check_activation("activation_function")
         divided(self.hidden_size, self.encoder_attention_heads, "encoder_attention_heads")
-        if self.num_hidden_layers not in (None, self.encoder_layers):
-            raise CheckpointError(
-                f"config.json: num_hidden_layers = {self.num_hidden_layers} but encoder_layers = "
-                f"{self.encoder_layers}",
-                "CKPT_CONFIG",
-            )
         for key, fact in (
             ("normalize_before", not self.post_norm),
             ("normalize_embedding", self.embedding_norm),

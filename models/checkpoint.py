@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from satchel.models.sentence import SentenceModules
 
 
+LONGEST = 400  # digits of a whole number: more than the largest float has
+
+
 @dataclass(frozen=True)
 class LazyTensor:
     """A weight that is read when asked for. `load` returns float32, shape `shape`."""
@@ -37,17 +40,24 @@ class Checkpoint:
     tensors: Mapping[str, LazyTensor]
     tokenizer: dict[str, Any] | None = None  # the content of tokenizer.json
     tokenizer_files: Mapping[str, Path] = field(default_factory=dict)  # from which one is made
+    tokenizer_is_whole: bool = False  # no other file says how it reads texts
     tokenizer_config: dict[str, Any] = field(default_factory=dict)
     generation_config: dict[str, Any] = field(default_factory=dict)
-    preprocessor_config: dict[str, Any] = field(default_factory=dict)  # of images
+    preprocessor_config: dict[str, Any] = field(default_factory=dict)  # of images or sounds
+    preprocessor_file: str = "preprocessor_config.json"  # where that stands
     chat_template: str | None = None
     licence: str | None = None
     sha256: str = ""
     sentence: SentenceModules | None = None  # of a sentence-transformers folder
+    notes: tuple[str, ...] = ()  # what a user should hear of the files
 
 
 def parse_json(data: bytes, name: str, limit: int, max_depth: int = 64) -> dict[str, Any]:
-    """Read a JSON object strictly: no duplicate keys, NaN, lone surrogates or bombs."""
+    """Read a JSON object strictly: no duplicate keys, lone surrogates or bombs.
+
+    Any number passes, and so do NaN and the infinities, which libraries in Python write; what a number
+    may be, the field that uses it says.
+    """
     value = _parse(data, name, limit, max_depth)
     if not isinstance(value, dict):
         raise CheckpointError(f"{name} holds a {type(value).__name__}; expected an object")
@@ -64,18 +74,9 @@ def _parse(data: bytes, name: str, limit: int, max_depth: int) -> Any:
             raise ValueError("a key occurs twice in one object")
         return result
 
-    def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is not JSON")
-
     try:
         text = data.decode("utf-8")
-        value = json.loads(
-            text,
-            object_pairs_hook=unique,
-            parse_constant=refuse,
-            parse_float=_finite,
-            parse_int=_short,
-        )
+        value = json.loads(text, object_pairs_hook=unique, parse_int=_whole)
         json.dumps(value, ensure_ascii=False).encode("utf-8")  # refuses lone surrogates
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{name} is not valid JSON: {shown(error)}") from error
@@ -118,14 +119,6 @@ def some(names: Sequence[str], count: int = 5, limit: int = 56) -> str:
     return ", ".join(shown(name, limit) for name in names[:count]) + more
 
 
-def _finite(digits: str) -> float:
-    value = float(digits)
-    if abs(value) == float("inf"):
-        raise ValueError(f"{digits} is too large")
-    return value
-
-
-def _short(digits: str) -> int:
-    if len(digits) > 24:
-        raise ValueError(f"a number has {len(digits)} digits")
-    return int(digits)
+def _whole(digits: str) -> int | float:
+    # No field is this long; the time that int takes grows with the square of the digits.
+    return int(digits) if len(digits) <= LONGEST else float(digits)

@@ -85,6 +85,8 @@ class Config(PairConfig):
 
     cosmetic: ClassVar[frozenset[str]] = PairConfig.cosmetic | {"logit_scale_init_value"}
 
+    parts: ClassVar[frozenset[str]] = PairConfig.parts | {"text_config_dict", "vision_config_dict"}
+
     text: TextConfig
     vision: VisionConfig
     projection_dim: int = 512

@@ -9,44 +9,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from satchel.models.config_keys import COSMETIC, NEUTRAL, is_neutral, keys_read
 from satchel.models.ops import ACTIVATIONS
-from satchel.models.rope import RopeParameters
+from satchel.models.rope import RopeParameters, whole_rotation
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
-
-# Keys that say nothing about the forward pass: training, bookkeeping, generation defaults, tokens.
-COSMETIC = frozenset(
-    """_attn_implementation _name_or_path architectures attention_dropout attn_pdrop bad_words_ids
-    begin_suppress_tokens bos_token_id cache_implementation classifier_dropout
-    decoder_start_token_id diversity_penalty do_sample dtype early_stopping embd_pdrop
-    embedding_dropout encoder_no_repeat_ngram_size eos_token_id exponential_decay_length_penalty
-    finetuning_task forced_bos_token_id forced_eos_token_id hidden_dropout id2label
-    initializer_range is_decoder is_llama_config keys_to_ignore_at_inference label2id
-    length_penalty max_length max_window_layers min_length model_type no_repeat_ngram_size
-    num_beam_groups num_beams num_return_sequences output_attentions output_hidden_states
-    output_scores pad_token_id prefix pretraining_tp problem_type remove_invalid_values
-    repetition_penalty resid_pdrop return_dict return_dict_in_generate sep_token_id suppress_tokens
-    summary_activation summary_first_dropout summary_proj_to_labels summary_type summary_use_proj
-    task_specific_params temperature tokenizer_class top_k top_p torch_dtype torchscript
-    transformers_version transformers.js_config typical_p unk_token_id unsloth_fixed use_bfloat16
-    use_cache use_return_dict chunk_size_feed_forward gradient_checkpointing""".split()  # noqa: SIM905
-)
-
-# Keys with one value that changes nothing, for architectures that do not list them as a field.
-NEUTRAL: dict[str, tuple[Any, ...]] = {
-    "add_cross_attention": (False,),
-    "attention_bias": (False,),
-    "is_encoder_decoder": (False,),
-    "mlp_bias": (False,),
-    "partial_rotary_factor": (1.0,),
-    "pruned_heads": ({},),
-    "rope_interleaved": (False,),
-    "tie_encoder_decoder": (False,),
-    "use_bidirectional_attention": (False,),
-    "use_sliding_window": (False,),
-    "use_qk_norm": (False,),
-    "use_weighted_layer_sum": (False,),
-    "layer_types": ("full_attention",),
-}
 
 LIMITS = {  # a size above these is a mistake or an attack
     "vocab_size": 1 << 20,
@@ -74,41 +40,79 @@ LIMITS = {  # a size above these is a mistake or an attack
     "relative_attention_max_distance": 1 << 16,
 }
 POSITIVE = ("rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "query_pre_attn_scalar")
+WHOLE = 1 << 53  # a whole number beyond this is a mistake
 LEAST_CONTEXT = 64  # the checks of an export read a text of that length
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """Base of all configurations: strict reading. Fields carry the names of config.json."""
+    """Base of all configurations: strict reading.
 
-    ALIASES: ClassVar[dict[str, str]] = {}  # key of this architecture -> our field
+    A field is read from the key of its own name, or from those that KEYS has for it; two keys of one
+    field have to agree. `cosmetic` are keys that change nothing, `neutral` values that change nothing.
+    """
+
+    KEYS: ClassVar[dict[str, tuple[str, ...]]] = {}  # field -> its keys in config.json
+    parts: ClassVar[frozenset[str]] = frozenset()  # keys that hold configurations of their own
     cosmetic: ClassVar[frozenset[str]] = COSMETIC
+    neutral: ClassVar[dict[str, tuple[Any, ...]]] = NEUTRAL
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any], ignored_keys: Collection[str] = ()) -> Self:
         """Build from the content of config.json, or refuse with the key, its value and the reason."""
-        renamed = {cls.ALIASES.get(key, key): value for key, value in raw.items()}
-        hints = typing.get_type_hints(cls)
-        fields = {field.name: field for field in dataclasses.fields(cls)}
-        values = {}
-        for key, value in renamed.items():
-            if key in fields:
-                if value is not None or _accepts_none(hints[key]):
-                    values[key] = _typed(key, value, hints[key])
-            elif not (key in cls.cosmetic or key in ignored_keys or _is_neutral(key, value)):
-                raise UnsupportedError(
-                    f"config.json: key {shown(key, 60)} = {shown(value, 60)} is not supported by "
-                    f"{raw.get('model_type')}; if it does not change the mathematics, "
-                    f"export with --ignore-config-key {shown(key, 60)}"
-                )
+        return cls.made(cls.values(raw, ignored_keys))
+
+    @classmethod
+    def values(cls, raw: dict[str, Any], ignored_keys: Collection[str] = ()) -> dict[str, Any]:
+        """The fields that config.json gives, checked for their types; `raw` has a known model_type."""
+        read, field_of, hints = keys_read(raw["model_type"]), cls.keys(), typing.get_type_hints(cls)
+        values: dict[str, Any] = {}
+        said: dict[str, str] = {}
+        for key, value in raw.items():
+            if key not in read or key in cls.parts:
+                continue
+            name = field_of.get(key)
+            if name is None:
+                if not (key in cls.cosmetic or key in ignored_keys):
+                    cls._check_neutral(key, value, raw["model_type"])
+            elif value is not None or (name not in said and _accepts_none(hints[name])):
+                value = None if value is None else _typed(key, value, hints[name])
+                if name in said and values[name] != value:
+                    raise CheckpointError(
+                        f"config.json: {said[name]} = {shown(values[name])} but {key} = "
+                        f"{shown(value)}; the two say the same",
+                        "CKPT_CONFIG",
+                    )
+                values[name] = value
+                said |= {name: key} if value is not None else {}
+        return values
+
+    @classmethod
+    def made(cls, values: dict[str, Any]) -> Self:
+        """The configuration of these fields, or an error that names those it lacks."""
         missing = [
-            name
-            for name, field in fields.items()
-            if name not in values and field.default is dataclasses.MISSING
+            cls.KEYS.get(field.name, (field.name,))[0]
+            for field in dataclasses.fields(cls)
+            if field.name not in values and field.default is dataclasses.MISSING
         ]
         if missing:
             raise CheckpointError(f"config.json lacks {', '.join(missing)}", "CKPT_CONFIG")
         return cls(**values)
+
+    @classmethod
+    def keys(cls) -> dict[str, str]:
+        """Key of config.json -> field, for all fields."""
+        names = [field.name for field in dataclasses.fields(cls)]
+        return {key: name for name in names for key in cls.KEYS.get(name, (name,))}
+
+    @classmethod
+    def _check_neutral(cls, key: str, value: Any, model_type: str) -> None:
+        if not is_neutral(key, value, cls.neutral):
+            raise UnsupportedError(
+                f"config.json: key {shown(key, 60)} = {shown(value, 60)} is not supported by "
+                f"{model_type}; if it does not change the mathematics, "
+                f"export with --ignore-config-key {shown(key, 60)}"
+            )
 
     def check_sizes(self) -> None:
         """Refuse sizes beyond LIMITS and signs, of the fields that this configuration has."""
@@ -124,6 +128,16 @@ class ModelConfig:
                     f"config.json: {name} = {getattr(self, name):g}; expected more than 0",
                     "CKPT_CONFIG",
                 )
+
+    def check_same(self, key: str, value: Any, other: str) -> None:
+        """Refuse a `key` that is given and contradicts the `value` of the key `other`."""
+        given = getattr(self, key)
+        if given is not None and given != value:
+            raise CheckpointError(
+                f"config.json: {key} = {shown(given)} but {other} = {shown(value)}; the two say the "
+                "same",
+                "CKPT_CONFIG",
+            )
 
     def check_activation(self, key: str) -> None:
         """Refuse an activation that is not known; `key` is the field that names it."""
@@ -189,10 +203,17 @@ class DecoderConfig(ModelConfig):
     def head_size(self) -> int:
         return self.head_dim or self.hidden_size // self.num_attention_heads
 
+    @property
+    def short_positions(self) -> int | None:
+        """The longest text that rotates by the short factors, None where there is one set alone."""
+        return None
+
     def context(self, requested: int | None, default: int | None) -> int:
-        """Positions to export: `requested`, or all the model has up to `default`."""
+        """Positions to export: `requested`, or all the model has up to `default` and, where other
+        factors are for longer texts, no more than `short_positions`."""
         if requested is None:
-            return min(self.max_position_embeddings, default or self.max_position_embeddings)
+            limits = (self.max_position_embeddings, default, self.short_positions)
+            return min(limit for limit in limits if limit is not None)
         if not LEAST_CONTEXT <= requested <= self.max_position_embeddings:
             raise UnsupportedError(
                 f"--context {requested} is outside {LEAST_CONTEXT}..{self.max_position_embeddings}, "
@@ -212,14 +233,28 @@ class RopeConfig(DecoderConfig):
 
     def rope(self) -> RopeParameters:
         """The rotary parameters of layers that do not have their own."""
+        return whole_rotation(self.rope_of(self.rope_theta))
+
+    def rope_of(self, theta: float, partial: float = 1.0) -> RopeParameters:
+        """What `rope_scaling` or `rope_parameters` says, and where they do not, these."""
         old, new = self.rope_scaling, self.rope_parameters
         if old and new and old != new:
-            raise CheckpointError(
-                "config.json: rope_scaling and rope_parameters differ; one of them says how to "
-                "rotate",
-                "CKPT_CONFIG",
-            )
-        return RopeParameters.from_dict(new or old or {}, self.rope_theta)
+            raise both_styles()
+        return RopeParameters.from_dict(new or old or {}, theta, partial)
+
+    @property
+    def short_positions(self) -> int | None:
+        rope = self.rope()
+        original = rope.original_max_position_embeddings or 0
+        return original if rope.rope_type == "longrope" and original >= LEAST_CONTEXT else None
+
+
+def both_styles() -> CheckpointError:
+    """The error for a file that says in two ways how to rotate."""
+    return CheckpointError(
+        "config.json: rope_scaling and rope_parameters differ; one of them says how to rotate",
+        "CKPT_CONFIG",
+    )
 
 
 def windows(
@@ -247,14 +282,6 @@ def windows(
     return [window if kind == "sliding_attention" else None for kind in kinds]
 
 
-def _is_neutral(key: str, value: Any) -> bool:
-    if value is None:
-        return True
-    if isinstance(value, list):
-        return key in NEUTRAL and set(map(str, value)) <= set(map(str, NEUTRAL[key]))
-    return value in NEUTRAL.get(key, ())
-
-
 def _accepts_none(hint: Any) -> bool:
     return isinstance(hint, types.UnionType) and type(None) in hint.__args__
 
@@ -263,7 +290,10 @@ def _typed(key: str, value: Any, hint: Any) -> Any:
     """`value` if it is of the hinted type (an int passes for a float), or an error."""
     allowed = hint.__args__ if isinstance(hint, types.UnionType) else (hint,)
     kinds = tuple(typing.get_origin(kind) or kind for kind in allowed)
-    if float in kinds and isinstance(value, int) and not isinstance(value, bool):
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if whole and abs(value) > WHOLE:
+        raise CheckpointError(f"config.json: {key} = {shown(value)} is too large", "CKPT_CONFIG")
+    if float in kinds and whole:
         value = float(value)
     if (isinstance(value, bool) and bool not in kinds) or not isinstance(value, kinds):
         expected = " or ".join(kind.__name__ for kind in kinds if kind is not types.NoneType)

@@ -48,11 +48,14 @@ class Config(ImageConfig, Labelled):
     """config.json of model_type dinov2."""
 
     cosmetic: ClassVar[frozenset[str]] = ImageConfig.cosmetic | {
-        "apply_layernorm",  # this and the next four: of use as a backbone
+        "_out_features",  # this and the next six: of use as a backbone
+        "_out_indices",
+        "apply_layernorm",
         "out_features",
         "out_indices",
         "reshape_hidden_states",
         "stage_names",
+        "drop_path_rate",
         "layerscale_value",  # before training
         "use_mask_token",
     }

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from satchel.models import bert, weights
 from satchel.models.checkpoint import LazyTensor
+from satchel.models.config_keys import COSMETIC
 from satchel.models.encoder_config import EncoderConfig
 from satchel.models.heads import HeadShape
 
@@ -30,13 +31,17 @@ RENAMED = (
 class Config(EncoderConfig):
     """config.json of model_type distilbert."""
 
-    ALIASES: ClassVar[dict[str, str]] = {
-        "dim": "hidden_size",
-        "hidden_dim": "intermediate_size",
-        "n_layers": "num_hidden_layers",
-        "n_heads": "num_attention_heads",
-        "activation": "hidden_act",
+    KEYS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "hidden_size": ("dim", "hidden_size"),
+        "intermediate_size": ("hidden_dim",),
+        "num_hidden_layers": ("n_layers", "num_hidden_layers"),
+        "num_attention_heads": ("n_heads", "num_attention_heads"),
+        "hidden_act": ("activation",),
+        "layer_norm_eps": (),
     }
+    cosmetic: ClassVar[frozenset[str]] = COSMETIC | frozenset(
+        ["dropout", "qa_dropout", "seq_classif_dropout", "sinusoidal_pos_embds"]
+    )
 
 
 class Model(bert.Model):

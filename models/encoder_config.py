@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from satchel.models.config import COSMETIC, ModelConfig
+from satchel.models.config import ModelConfig
+from satchel.models.config_keys import COSMETIC
 from satchel.runtime.errors import CheckpointError, UnsupportedError
 
 
@@ -14,14 +15,7 @@ class EncoderConfig(ModelConfig):
     """What every text encoder has. Labels and task are read elsewhere, from the same file."""
 
     cosmetic: ClassVar[frozenset[str]] = COSMETIC | frozenset(
-        """_num_labels attention_probs_dropout_prob cell classifier_dropout_prob cls_token_id
-        deterministic_flash_attn directionality down_scale_factor dropout emb_size gap_size
-        hidden_dropout_prob initializer_cutoff_factor language layers_to_keep mask_token_id mlp_dropout
-        name net_structure_type num_labels num_memory_blocks output_past pooler_fc_size
-        pooler_num_attention_heads pooler_num_fc_layers pooler_size_per_head pooler_type pre_trained
-        qa_dropout reference_compile repad_logits_with_grad sbert_ce_default_activation_function
-        sentence_transformers seq_classif_dropout sinusoidal_pos_embds sparse_pred_ignore_index
-        sparse_prediction structure summary_last_dropout tie_weights_""".split()  # noqa: SIM905
+        ["attention_probs_dropout_prob", "embedding_size", "hidden_dropout_prob"]
     )
 
     vocab_size: int

@@ -54,12 +54,13 @@ class Config(Seq2seqConfig):
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any], ignored_keys: Collection[str] = ()) -> Self:
-        whole = dict(raw)
+        values = cls.values(raw, ignored_keys)
         for name in ("encoder", "decoder"):
-            if isinstance(part := raw.get(name), dict):
-                whole[name] = {key: part[key] for key in part if key not in ignored_keys}
-                whole["vocab_size"] = part.get("vocab_size")  # in the end the decoder's
-        return super().from_dict(whole, ignored_keys)
+            if name in values:
+                part = values[name]
+                values[name] = {key: part[key] for key in part if key not in ignored_keys}
+                values["vocab_size"] = part.get("vocab_size")  # in the end the decoder's
+        return cls.made(values)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -152,7 +153,8 @@ class Model(Seq2seq):
             part, _, inner = name.partition(".")
             parts.get(part, rest)[inner if part in parts else name] = tensor
         written, shape = parts["decoder"], INNER[config.decoder["model_type"]].Model.heads
-        for ours, theirs in shape(config.target)["fill-mask"].sources().items():
+        tied = config.target.tie_word_embeddings
+        for ours, theirs in shape(config.target)["fill-mask"].sources(tied).items():
             found = [written.pop(name) for name in theirs if name in written]
             if found:
                 rest[ours.replace("head.", "prediction.")] = found[0]
@@ -160,7 +162,7 @@ class Model(Seq2seq):
         rest |= _trunk(written, "decoder", config.target)
         if "decoder.embeddings.words.weight" in rest:
             rest[WORDS] = rest.pop("decoder.embeddings.words.weight")
-        if config.target.tie_word_embeddings:
+        if tied:
             rest = weights.unified(rest, (WORDS, OUT))
         return weights.fuse(rest, ("k_proj", "v_proj"), "kv_proj")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +41,35 @@ def regular(folder: Path, name: str) -> Path | None:
     return path
 
 
+def inside(place: str, name: str) -> str:
+    """The name of a file in the sub-folder `place`, "" being the folder itself."""
+    return f"{place}/{name}" if place else name
+
+
 def optional_json(folder: Path, name: str, limit: int = 1 << 20) -> dict[str, Any]:
     """The JSON object in a file of the checkpoint; an empty one if there is no such file."""
     path = regular(folder, name)
     return read_json(path, limit) if path else {}
+
+
+def refuse_adapters(folder: Path) -> None:
+    """Raise UnsupportedError where `folder` holds an adapter, which changes another model's weights."""
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        if regular(folder, name) is not None:
+            raise UnsupportedError(
+                f"{shown(folder)} has {name}: an adapter (LoRA and kin) of another model; merge it "
+                "first (peft: merge_and_unload, then save_pretrained) and export the result"
+            )
+
+
+def refuse_variants(folder: Path) -> None:
+    """Raise UnsupportedError where `folder` has safetensors, none under the name that is read."""
+    names = sorted(path.name for path in folder.glob("*.safetensors"))
+    if names:
+        raise UnsupportedError(
+            f"{shown(folder)} has {shown(names[0])} but neither model.safetensors nor its index; "
+            "if it is a variant of the whole model, rename it to model.safetensors"
+        )
 
 
 def refuse_pickles(folder: Path) -> None:
@@ -53,7 +78,8 @@ def refuse_pickles(folder: Path) -> None:
         for path in sorted(folder.glob(pattern)):
             raise UnsupportedError(
                 f"{shown(path.name)} holds pickled weights, which can run code when read; convert "
-                "the checkpoint to safetensors where you trust it",
+                "the checkpoint to safetensors where you trust it (transformers: from_pretrained, "
+                "then save_pretrained)",
                 "PICKLE_REFUSED",
             )
 
@@ -101,14 +127,16 @@ def _check_start(path: Path) -> None:
         )
 
 
-def read_tensors(shards: list[Path]) -> dict[str, LazyTensor]:
-    """The tensors of some safetensors files, read when asked for."""
+def read_tensors(shards: list[Path], integers: Collection[str] = ()) -> dict[str, LazyTensor]:
+    """The tensors of some safetensors files, read when asked for; `integers` may hold such."""
     tensors: dict[str, LazyTensor] = {}
     for shard in shards:
         for name, (shape, dtype) in header(shard).items():
             if name in tensors:
                 raise CheckpointError(f"{shown(name)} is in two weight files", "CKPT_INDEX")
-            tensors[name] = LazyTensor(shape, _reader(shard, name, dtype))
+            tensors[name] = LazyTensor(
+                shape, _reader(shard, name, "F64" if name in integers else dtype)
+            )
     return tensors
 
 

@@ -8,13 +8,27 @@ from pathlib import Path
 from typing import Any
 
 from satchel.models.checkpoint import Checkpoint, read_json, some
-from satchel.models.files import header, optional_json, read_tensors, refuse_pickles, regular
-from satchel.models.sentence import read_sentence
+from satchel.models.config_keys import is_known, remarks
+from satchel.models.files import (
+    header,
+    inside,
+    optional_json,
+    read_tensors,
+    refuse_adapters,
+    refuse_pickles,
+    refuse_variants,
+    regular,
+)
+from satchel.models.sentence import SentenceModules, read_sentence
+from satchel.models.static import described
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 TOKENIZER_LIMIT = 64 << 20
+TOKENIZER_CONFIG_LIMIT = 32 << 20  # it may list every added token of a large vocabulary
 TEMPLATE_LIMIT = 64 << 10
+PROCESSOR, PREPROCESSOR = "processor_config.json", "preprocessor_config.json"
+PROCESSOR_PARTS = ("image_processor", "feature_extractor", "audio_processor")
 TOKENIZER_FILES = (
     "spiece.model",
     "sentencepiece.bpe.model",
@@ -22,8 +36,12 @@ TOKENIZER_FILES = (
     "source.spm",
     "target.spm",
     "vocab.json",
+    "merges.txt",
+    "vocab.txt",
     "added_tokens.json",
     "special_tokens_map.json",
+    "tekken.json",
+    "tiktoken.model",
 )
 
 
@@ -32,11 +50,15 @@ def load_folder(folder: Path) -> Checkpoint:
 
     Raises CheckpointError or UnsupportedError naming the file and what is wrong with it.
     """
+    sentence = read_sentence(folder)
+    if sentence is not None and sentence.static:
+        return _static(folder, sentence)
+    refuse_adapters(folder)
     config_path = regular(folder, "config.json")
     if config_path is None:
         raise CheckpointError(f"{shown(folder)} has no config.json")
     config = read_json(config_path)
-    if "auto_map" in config:
+    if config.get("auto_map") and not is_known(config.get("model_type")):
         raise UnsupportedError(
             f"config.json of {shown(folder.name)} asks for code of its own (auto_map); "
             "satchel never runs code from a checkpoint",
@@ -47,8 +69,8 @@ def load_folder(folder: Path) -> Checkpoint:
             "config.json has a quantization_config: export from the checkpoint before quantisation"
         )
     shards = _shards(folder)
-    tokenizer_config = optional_json(folder, "tokenizer_config.json")
-    sentence = read_sentence(folder)
+    tokenizer_config = optional_json(folder, "tokenizer_config.json", TOKENIZER_CONFIG_LIMIT)
+    preprocessor_config, preprocessor_file = _preprocessor_config(folder)
     return Checkpoint(
         source=folder.name,
         config=config,
@@ -57,10 +79,36 @@ def load_folder(folder: Path) -> Checkpoint:
         tokenizer_files=_tokenizer_files(folder),
         tokenizer_config=tokenizer_config,
         generation_config=optional_json(folder, "generation_config.json"),
-        preprocessor_config=_preprocessor_config(folder),
+        preprocessor_config=preprocessor_config,
+        preprocessor_file=preprocessor_file,
         chat_template=_chat_template(folder, tokenizer_config),
         licence=_licence(folder),
         sha256=_digest([*shards, *(sentence.files if sentence else ())]),
+        sentence=sentence,
+        notes=remarks(config),
+    )
+
+
+def _static(folder: Path, sentence: SentenceModules) -> Checkpoint:
+    """A table of words, whose files may lie in a sub-folder; its tokenizer adds no special tokens."""
+    place = sentence.place
+    file = regular(folder, inside(place, "model.safetensors"))
+    if file is None:
+        refuse_pickles(folder / place)
+        raise CheckpointError(f"{shown(folder)} has no {inside(place, 'model.safetensors')}")
+    tensors = read_tensors([file], integers=("mapping",))
+    tokenizer = optional_json(folder, inside(place, "tokenizer.json"), TOKENIZER_LIMIT)
+    cut = tokenizer.get("truncation") or {}
+    if cut.get("direction", "Right") != "Right":
+        raise UnsupportedError(f"tokenizer.json cuts texts from the {shown(cut['direction'])}")
+    return Checkpoint(
+        source=folder.name,
+        config=described(tensors),
+        tensors=tensors,
+        tokenizer=(tokenizer | {"post_processor": None}) if tokenizer else None,
+        tokenizer_config={"model_max_length": cut.get("max_length")},
+        licence=_licence(folder),
+        sha256=_digest([file, *sentence.files]),
         sentence=sentence,
     )
 
@@ -72,6 +120,7 @@ def _shards(folder: Path) -> list[Path]:
         return [single]
     index_path = regular(folder, "model.safetensors.index.json")
     if index_path is None:
+        refuse_variants(folder)
         refuse_pickles(folder)
         raise CheckpointError(
             f"{shown(folder)} has neither model.safetensors nor model.safetensors.index.json"
@@ -111,14 +160,22 @@ def _check_index(weight_map: dict[str, Any], shards: list[Path]) -> None:
 
 
 def _tokenizer_files(folder: Path) -> dict[str, Path]:
-    paths = {name: regular(folder, name) for name in TOKENIZER_FILES}
+    others = sorted(path.name for path in folder.glob("*.tiktoken"))
+    paths = {name: regular(folder, name) for name in (*TOKENIZER_FILES, *others)}
     return {name: path for name, path in paths.items() if path is not None}
 
 
-def _preprocessor_config(folder: Path) -> dict[str, Any]:
-    """How images are prepared: a file of its own or, since transformers 5, a part of another."""
-    nested = optional_json(folder, "processor_config.json").get("image_processor")
-    return nested if isinstance(nested, dict) else optional_json(folder, "preprocessor_config.json")
+def _preprocessor_config(folder: Path) -> tuple[dict[str, Any], str]:
+    """How images or sounds are prepared, and the file that says it: as in transformers 5, the part of a
+    processor before a file of its own."""
+    whole = optional_json(folder, PROCESSOR)
+    for part in PROCESSOR_PARTS:
+        found = whole.get(part)
+        if isinstance(found, dict):
+            return found, PROCESSOR
+        if found is not None:
+            raise CheckpointError(f"{PROCESSOR}: {part} = {shown(found)}; expected an object")
+    return optional_json(folder, PREPROCESSOR), PREPROCESSOR
 
 
 def _chat_template(folder: Path, tokenizer_config: dict[str, Any]) -> str | None:
@@ -134,6 +191,10 @@ def _chat_template(folder: Path, tokenizer_config: dict[str, Any]) -> str | None
     if isinstance(template, list):  # an older style: [{"name": ..., "template": ...}]
         entries = [entry for entry in template if isinstance(entry, dict)]
         template = next((e.get("template") for e in entries if e.get("name") == "default"), None)
+    elif isinstance(template, dict):
+        template = template.get("default")
+    if template is None:  # an older processor's
+        template = optional_json(folder, "chat_template.json").get("chat_template")
     return template if isinstance(template, str) else None
 
 

@@ -20,7 +20,7 @@ from satchel.models.ops import Cache, Heads
 class Config(llama.Config):
     """config.json of model_type gemma2."""
 
-    ALIASES: ClassVar[dict[str, str]] = {"hidden_activation": "hidden_act"}
+    KEYS: ClassVar[dict[str, tuple[str, ...]]] = {"hidden_act": ("hidden_activation",)}
 
     num_key_value_heads: int | None = 4
     head_dim: int | None = 256

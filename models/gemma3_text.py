@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from satchel.models import gemma2
-from satchel.models.config import windows
+from satchel.models.config import both_styles, windows
+from satchel.models.config_keys import COSMETIC
 from satchel.models.rope import RopeParameters
-from satchel.runtime.errors import CheckpointError
+from satchel.runtime.errors import CheckpointError, UnsupportedError
 
 Model = gemma2.Model
 
@@ -18,10 +19,7 @@ Model = gemma2.Model
 class Config(gemma2.Config):
     """config.json of model_type gemma3_text."""
 
-    ALIASES: ClassVar[dict[str, str]] = {
-        **gemma2.Config.ALIASES,
-        "_sliding_window_pattern": "sliding_window_pattern",
-    }
+    cosmetic: ClassVar[frozenset[str]] = COSMETIC | {"_sliding_window_pattern"}
 
     max_position_embeddings: int = 131072
     rope_theta: float = 1000000.0
@@ -32,6 +30,13 @@ class Config(gemma2.Config):
 
     def ropes(self) -> dict[str, RopeParameters]:
         """Rotary parameters per layer type; the older key style scales the full layers alone."""
+        if self.rope_parameters and self.rope_scaling:
+            raise both_styles()
+        if "type" in (self.rope_scaling or {}) and "rope_type" not in (self.rope_scaling or {}):
+            raise UnsupportedError(
+                "config.json: rope_scaling says type and not rope_type, which transformers 5 passes "
+                "over in gemma3_text and 4 did not; name it rope_type, or leave rope_scaling out"
+            )
         new: dict[str, Any] = self.rope_parameters or {
             "full_attention": self.rope_scaling or {},
             "sliding_attention": {},

@@ -70,6 +70,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         config=config,
         tensors=named_tensors(file, family, config),
         tokenizer=tokenizer,
+        tokenizer_is_whole=True,
         tokenizer_config=tokenizer_config(metadata) if tokenizer else {},
         generation_config=generation_config(metadata) if tokenizer else {},
         chat_template=optional(metadata, "tokenizer.chat_template", str),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from satchel.runtime.errors import CheckpointError, UnsupportedError, UsageError, shown
+from satchel.runtime.errors import CheckpointError, UnsupportedError, UsageError, install, shown
 
 if TYPE_CHECKING:
     import gguf
@@ -217,7 +217,7 @@ def gguf_package() -> Any:
         import gguf
     except ImportError as error:
         raise UsageError(
-            "reading a .gguf file needs the gguf package: pip install 'satchel[gguf]'"
+            f"reading a .gguf file needs the gguf package: {install('gguf')}"
         ) from error
     return gguf
 

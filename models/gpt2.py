@@ -11,14 +11,13 @@ from torch import Tensor
 from satchel.models import weights
 from satchel.models.checkpoint import LazyTensor
 from satchel.models.config import DecoderConfig
+from satchel.models.config_keys import COSMETIC
 from satchel.models.decoder import Decoder
 from satchel.models.layers import MLP, Attention, Block, Embedding, LayerNorm
 from satchel.models.ops import Cache, Heads
-from satchel.runtime.errors import CheckpointError
 
 RENAMED = (
-    (r"^transformer\.", ""),
-    (r"^(?!lm_head)", "model."),
+    (r"^transformer\.", "model."),
     (r"model\.wte\.", "model.embed_tokens."),
     (r"model\.wpe\.", "wpe."),
     (r"model\.h\.", "model.layers."),
@@ -36,14 +35,17 @@ RENAMED = (
 class Config(DecoderConfig):
     """config.json of model_type gpt2."""
 
-    ALIASES: ClassVar[dict[str, str]] = {
-        "n_embd": "hidden_size",
-        "n_layer": "num_hidden_layers",
-        "n_head": "num_attention_heads",
-        "n_positions": "max_position_embeddings",
-        "n_inner": "intermediate_size",
-        "activation_function": "hidden_act",
+    KEYS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "hidden_size": ("n_embd", "hidden_size"),
+        "num_hidden_layers": ("n_layer", "num_hidden_layers"),
+        "num_attention_heads": ("n_head", "num_attention_heads"),
+        "max_position_embeddings": ("n_positions", "max_position_embeddings"),
+        "intermediate_size": ("n_inner",),
+        "hidden_act": ("activation_function",),
+        "num_key_value_heads": (),
+        "head_dim": (),
     }
+    cosmetic: ClassVar[frozenset[str]] = COSMETIC | {"attn_pdrop", "embd_pdrop", "resid_pdrop"}
     rotary: ClassVar[bool] = False
 
     intermediate_size: int | None = None  # type: ignore[assignment]
@@ -54,16 +56,6 @@ class Config(DecoderConfig):
     scale_attn_weights: bool = True
     scale_attn_by_inverse_layer_idx: bool = False
     reorder_and_upcast_attn: bool = False  # the same result in float32
-    n_ctx: int | None = None  # an older name of n_positions
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.n_ctx not in (None, self.max_position_embeddings):
-            raise CheckpointError(
-                f"config.json: n_ctx = {self.n_ctx} but n_positions = "
-                f"{self.max_position_embeddings}",
-                "CKPT_CONFIG",
-            )
 
     def scale(self, layer: int) -> float:
         """What scores are multiplied with in `layer`."""
@@ -73,6 +65,8 @@ class Config(DecoderConfig):
 
 class Model(Decoder):
     """GPT-2."""
+
+    prefix = "transformer."
 
     def __init__(self, config: Config, context: int) -> None:
         size, eps = config.hidden_size, config.layer_norm_epsilon

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
@@ -32,19 +32,24 @@ RENAMED = (
 class Config(RopeConfig):
     """config.json of model_type gpt_neox."""
 
-    ALIASES: ClassVar[dict[str, str]] = {"rotary_emb_base": "rope_theta"}
+    KEYS: ClassVar[dict[str, tuple[str, ...]]] = {"num_key_value_heads": (), "head_dim": ()}
 
     hidden_act: str = "gelu"
     layer_norm_eps: float = 1e-5
+    rotary_emb_base: float = 10000.0
     rotary_pct: float = 0.25
+    rope_theta: float | None = None  # type: ignore[assignment]  # this and the next repeat those
+    partial_rotary_factor: float | None = None
     use_parallel_residual: bool = True
     attention_bias: bool = True
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_same("rope_theta", self.rotary_emb_base, "rotary_emb_base")
+        self.check_same("partial_rotary_factor", self.rotary_pct, "rotary_pct")
+
     def rope(self) -> RopeParameters:
-        rope = super().rope()
-        if self.rope_parameters and "partial_rotary_factor" in self.rope_parameters:
-            return rope
-        return replace(rope, partial_rotary_factor=self.rotary_pct)
+        return self.rope_of(self.rotary_emb_base, self.rotary_pct)
 
 
 class ParallelBlock(Block):
@@ -60,6 +65,8 @@ class ParallelBlock(Block):
 
 class Model(Decoder):
     """GPT-NeoX."""
+
+    prefix = "gpt_neox."
 
     def __init__(self, config: Config, context: int) -> None:
         size, eps = config.hidden_size, config.layer_norm_eps

@@ -5,15 +5,16 @@ Texts of one batch have one length, so that pooling needs no mask.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from satchel.models import ops
 from satchel.models.layers import Embedding, LayerNorm, Linear
-from satchel.models.sentence import Dense, SentenceModules
+from satchel.models.sentence_steps import TOKENS, Dense, Norm, Pooling, Splade, Step, Unit
 
 
 def _mean_sqrt_length(states: Tensor) -> Tensor:
@@ -39,8 +40,8 @@ POOLING: dict[str, Callable[[Tensor], Tensor]] = {  # [batch, length, hidden] ->
 class HeadShape:
     """A head ``out(norm(act(dense(pool(states)))))``: the parts it has, by their names in a checkpoint.
 
-    `pooling` None keeps one answer per token. `out_bias` names the bias of `out` where a checkpoint may
-    keep it apart from the weight.
+    `pooling` None keeps one answer per token. `out_bias` is another name of the bias of `out`, which a
+    checkpoint whose `out` is tied may keep there.
     """
 
     out: str
@@ -61,8 +62,11 @@ class HeadShape:
         names = [self.dense, None if tied else self.out]
         return [f"{name}.weight" for name in names if name]
 
-    def sources(self) -> dict[str, tuple[str, ...]]:
-        """Name in the tower -> names it may have in a checkpoint, the best first."""
+    def sources(self, tied: bool) -> dict[str, tuple[str, ...]]:
+        """Name in the tower -> names it may have in a checkpoint, the best first.
+
+        The other name of the bias is read where the last layer is `tied`, as in transformers 5.
+        """
         parts = {"dense": self.dense, "norm": self.norm, "out": self.out}
         names: dict[str, tuple[str, ...]] = {
             f"head.{part}.{kind}": (f"{name}.{kind}",)
@@ -70,7 +74,7 @@ class HeadShape:
             if name is not None
             for kind in ("weight", "bias")
         }
-        if self.out_bias is not None:
+        if self.out_bias is not None and tied:
             names["head.out.bias"] = (f"{self.out}.bias", self.out_bias)
         return names
 
@@ -122,31 +126,93 @@ class ScoreHead(nn.Module):
         return self.out(x)
 
 
-class DenseLayer(nn.Module):
-    """``act(linear(x))``."""
+class PoolingLayer(nn.Module):
+    """States [batch, length, hidden] to the vectors of all modes, concatenated."""
 
-    def __init__(self, dense: Dense) -> None:
+    def __init__(self, step: Pooling) -> None:
         super().__init__()
-        self.act = dense.act
-        self.linear = Linear(dense.in_features, dense.out_features, dense.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.linear(x)
-        return x if self.act is None else ops.activation(self.act, x)
-
-
-class SentenceHead(nn.Module):
-    """The vector [batch, width] of a text: pooling, dense layers, unit length."""
-
-    def __init__(self, modules: SentenceModules) -> None:
-        super().__init__()
-        self.pools = [POOLING[mode] for mode in modules.pooling]
-        self.denses = nn.ModuleList(DenseLayer(dense) for dense in modules.denses)
-        self.normalize = modules.normalize
+        self.pools = [POOLING[mode] for mode in step.modes]
 
     def forward(self, states: Tensor) -> Tensor:
         pooled = [pool(states) for pool in self.pools]
-        x = pooled[0] if len(pooled) == 1 else torch.cat(pooled, dim=-1)
-        for dense in self.denses:
-            x = dense(x)
-        return x / x.norm(dim=-1, keepdim=True).clamp(min=1e-12) if self.normalize else x
+        return pooled[0] if len(pooled) == 1 else torch.cat(pooled, dim=-1)
+
+
+class DenseLayer(nn.Module):
+    """``act(linear(x))``, with a residual ``+ x``, which a layer of its own brings to another width."""
+
+    def __init__(self, step: Dense) -> None:
+        super().__init__()
+        self.act: nn.Module = getattr(nn, step.act)()
+        self.linear = Linear(step.in_features, step.out_features, step.bias)
+        self.added = step.residual
+        projected = step.residual and step.in_features != step.out_features
+        self.residual = Linear(step.in_features, step.out_features, False) if projected else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.act(self.linear(x))
+        if not self.added:
+            return y
+        return y + (x if self.residual is None else self.residual(x))
+
+
+class NormLayer(nn.Module):
+    """Layer norm of a vector."""
+
+    def __init__(self, step: Norm) -> None:
+        super().__init__()
+        self.norm = LayerNorm(step.width, 1e-5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        normed: Tensor = self.norm(x)
+        return normed
+
+
+class UnitLayer(nn.Module):
+    """Vectors, or states, to unit length."""
+
+    def __init__(self, step: Unit) -> None:
+        super().__init__()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x / x.norm(dim=-1, keepdim=True).clamp(min=1e-12)
+
+
+LAYERS: dict[type[Step], Callable[[Any], nn.Module]] = {
+    Pooling: PoolingLayer,
+    Dense: DenseLayer,
+    Norm: NormLayer,
+    Unit: UnitLayer,
+}
+
+
+class SentenceHead(nn.Module):
+    """The answer [batch, width] of a text: its modules in their order, each from feature to feature.
+
+    Of the feature `output`, the first `kept` numbers are the answer (None: all).
+    """
+
+    def __init__(self, steps: Sequence[Step], output: str, kept: int | None) -> None:
+        super().__init__()
+        self.names = [(step.source, step.target) for step in steps]
+        self.steps = nn.ModuleList(LAYERS[type(step)](step) for step in steps)
+        self.output, self.kept = output, kept
+
+    def forward(self, states: Tensor) -> Tensor:
+        features = {TOKENS: states}
+        for (source, target), step in zip(self.names, self.steps, strict=True):
+            features[target] = step(features[source])
+        return features[self.output][:, : self.kept]
+
+
+class SpladeHead(ScoreHead):
+    """Weights of words [batch, vocabulary] (Formal et al., 2021): log(1 + relu(logits)), pooled."""
+
+    def __init__(self, splade: Splade, *head: Any) -> None:
+        super().__init__(*head)
+        self.splade = splade
+
+    def forward(self, states: Tensor) -> Tensor:
+        x = super().forward(states).relu().log1p()
+        x = x.log1p() if self.splade.twice else x
+        return x.sum(1) if self.splade.summed else x.amax(1)

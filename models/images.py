@@ -34,7 +34,8 @@ def assemble(
     task = task or _declared_task(checkpoint.config, module)
     with torch.device("meta"):
         towers = module.towers(config, task, image_size)
-    tensors = module.sanitize(checkpoint.tensors, config, task, image_size)
+    named = weights.unwrapped(checkpoint.tensors)
+    tensors = module.sanitize(named, config, task, image_size)
     weights.assign(nn.ModuleDict(towers), tensors, None, progress)
     pair = isinstance(config, PairConfig)
     text = config.text if "text" in towers else None
@@ -49,7 +50,7 @@ def assemble(
         max_length=context,
         labels=config.labels if task == "image-classify" else None,
         normalized=pair and task != "image-classify",
-        facts=module.facts(checkpoint.tensors, config) if text else {},
+        facts=module.facts(named, config) if text else {},
     )
 
 

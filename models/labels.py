@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from satchel.models.encoder import Labels
+from satchel.models.sentence import SentenceModules
+from satchel.models.sentence_steps import activation_class
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 
 PRETRAINED = "pre-training"  # for masked words or, as ELECTRA, for something else
@@ -16,23 +19,53 @@ TASK_OF = {  # the end of a name in `architectures` -> task
     "ForMaskedLM": "fill-mask",
     "ForPreTraining": PRETRAINED,
 }
+SINGLE = "single_label_classification"
+OTHER_HEADS = re.compile(  # classes of generating architectures that do not generate
+    r"(For(\w+Classification|QuestionAnswering|MultipleChoice)|EncoderModel)$"
+)
 SCORES = {  # problem_type -> how scores read
-    "single_label_classification": "softmax",
+    SINGLE: "softmax",
     "multi_label_classification": "sigmoid",
     "regression": "identity",
 }
-ONE_SCORE = {"Sigmoid": "sigmoid", "Identity": "identity"}  # class of torch.nn -> how a score reads
+CROSS_SCORES = {  # class of torch.nn -> how scores read
+    "Sigmoid": "sigmoid",
+    "Identity": "identity",
+    "Softmax": "softmax",
+}
 
 
 def declared_task(config: dict[str, Any]) -> str | None:
     """The task that `architectures` names, "embed" where it is absent, None if it is not known."""
-    names = config.get("architectures") or ["Model"]
-    name = str(names[0]) if isinstance(names, list) else str(names)
+    name = saved_by(config) or "Model"
     return next((task for end, task in TASK_OF.items() if name.endswith(end)), None)
 
 
-def read_labels(config: dict[str, Any], task: str, activation: str | None) -> Labels:
-    """The labels of a classifier. `activation` names what a cross-encoder's one score goes through."""
+def saved_by(config: dict[str, Any]) -> str:
+    """The class that wrote the checkpoint, "" where `architectures` is absent."""
+    names = config.get("architectures") or [""]
+    return str(names[0]) if isinstance(names, list) else str(names)
+
+
+def check_generates(config: dict[str, Any]) -> None:
+    """Refuse a checkpoint of a generating architecture whose class has another head, or none."""
+    name = saved_by(config)
+    if OTHER_HEADS.search(name):
+        raise UnsupportedError(
+            f"config.json: architectures = {shown(name)} does not generate; of model_type "
+            f"{shown(config.get('model_type'))} satchel exports what does (ForCausalLM, "
+            "LMHeadModel, ForConditionalGeneration)"
+        )
+
+
+def read_labels(
+    config: dict[str, Any], task: str, sentence: SentenceModules | None = None
+) -> Labels:
+    """The labels of a classifier.
+
+    Their scores read as a pipeline of transformers reads them or, where the folder or a named
+    activation says that it is one, as a cross-encoder of sentence-transformers.
+    """
     names = _names(config)
     if task == "tokens":
         return Labels(names)
@@ -41,20 +74,22 @@ def read_labels(config: dict[str, Any], task: str, activation: str | None) -> La
         raise UnsupportedError(
             f"config.json: problem_type {shown(problem)} is not supported; known: {', '.join(SCORES)}"
         )
-    if len(names) > 1:
-        return Labels(names, SCORES[problem or "single_label_classification"])
-    if activation is None:
-        return Labels(names, "sigmoid" if problem == "multi_label_classification" else "identity")
-    package, _, kind = activation.rpartition(".")
-    if not package.startswith("torch.nn") or kind not in ONE_SCORE:
-        raise UnsupportedError(
-            f"activation_fn {shown(activation)} is not supported; known: {', '.join(ONE_SCORE)}"
+    crossing = sentence is not None and sentence.settings.kind == "CrossEncoder"
+    activation = sentence.settings.activation if sentence is not None and crossing else None
+    activation = activation or _activation(config)
+    if activation is not None:
+        return Labels(
+            names, CROSS_SCORES[activation_class(activation, CROSS_SCORES, "activation_fn")]
         )
-    return Labels(names, ONE_SCORE[kind])
+    if crossing:
+        return Labels(names, "sigmoid" if len(names) == 1 else "identity")
+    one = "sigmoid" if len(names) == 1 else "softmax"
+    # A pipeline takes the softmax over no more than one label as a sigmoid.
+    return Labels(names, one if problem in (None, SINGLE) else SCORES[problem])
 
 
-def score_activation(config: dict[str, Any]) -> str | None:
-    """What config.json of a cross-encoder says its score goes through, in the styles of its versions."""
+def _activation(config: dict[str, Any]) -> str | None:
+    """What config.json of a cross-encoder says its scores go through, in the styles of its versions."""
     section = config.get("sentence_transformers")
     found = section.get("activation_fn") if isinstance(section, dict) else None
     found = found or config.get("sbert_ce_default_activation_function")

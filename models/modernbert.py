@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from satchel.models import weights
 from satchel.models.checkpoint import LazyTensor
+from satchel.models.config_keys import COSMETIC
 from satchel.models.encoder_config import EncoderConfig
 from satchel.models.heads import HeadShape
 from satchel.models.layers import Embedding, GatedMLP, LayerNorm, Rope, SelfAttention
@@ -34,8 +35,15 @@ LOWEST = torch.finfo(torch.float32).min  # finite: a block of minus infinities a
 class Config(EncoderConfig):
     """config.json of model_type modernbert."""
 
-    ALIASES: ClassVar[dict[str, str]] = {"hidden_activation": "hidden_act"}
-    cosmetic: ClassVar[frozenset[str]] = EncoderConfig.cosmetic | {"position_embedding_type"}
+    KEYS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "hidden_act": ("hidden_activation",),
+        "layer_norm_eps": (),
+    }
+    cosmetic: ClassVar[frozenset[str]] = COSMETIC | frozenset(
+        """cls_token_id deterministic_flash_attn embedding_dropout initializer_cutoff_factor
+        mlp_dropout reference_compile repad_logits_with_grad sparse_pred_ignore_index
+        sparse_prediction""".split()  # noqa: SIM905
+    )
 
     max_position_embeddings: int = 8192
     norm_eps: float = 1e-5

@@ -5,16 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from satchel.models import llama
 from satchel.models.checkpoint import LazyTensor
 from satchel.models.config import windows
+from satchel.models.config_keys import COSMETIC
 from satchel.models.rope import RopeParameters
+from satchel.runtime.errors import UnsupportedError, shown
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config(llama.Config):
     """config.json of model_type phi3."""
+
+    cosmetic: ClassVar[frozenset[str]] = COSMETIC | {"embd_pdrop", "resid_pdrop"}
 
     max_position_embeddings: int = 4096
     original_max_position_embeddings: int = 4096
@@ -23,14 +28,16 @@ class Config(llama.Config):
     sliding_window: int | None = None
 
     def rope(self) -> RopeParameters:
-        rope = super().rope()
-        original = rope.original_max_position_embeddings or self.original_max_position_embeddings
-        factor = rope.partial_rotary_factor * self.partial_rotary_factor
-        if rope.partial_rotary_factor == self.partial_rotary_factor:
-            factor = self.partial_rotary_factor  # newer files say it in both places
-        return replace(
-            rope, original_max_position_embeddings=original, partial_rotary_factor=factor
-        )
+        rope = self.rope_of(self.rope_theta, self.partial_rotary_factor)
+        if rope.rope_type not in (
+            "default",
+            "longrope",
+        ):  # as transformers, for which yarn is longrope
+            raise UnsupportedError(
+                f"config.json: rope type {shown(rope.rope_type)} is not supported by phi3; known here: "
+                "default, longrope"
+            )
+        return replace(rope, original_max_position_embeddings=self.original_max_position_embeddings)
 
     def windows(self) -> list[int | None]:
         return windows(self, None, self.sliding_window)

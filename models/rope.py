@@ -7,7 +7,7 @@ The types and their constants are those of the papers: linear (Chen et al., 2023
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import torch
@@ -15,7 +15,18 @@ from torch import Tensor
 
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 
-TYPES = ("default", "linear", "llama3", "yarn", "longrope")
+ALWAYS = ("rope_type", "rope_theta", "partial_rotary_factor")
+USED = {  # type -> the parameters that it uses beside those
+    "default": "",
+    "linear": "factor",
+    # Within max_position_embeddings, where a bundle ends, this one is the default.
+    "dynamic": "factor",
+    "llama3": "factor original_max_position_embeddings low_freq_factor high_freq_factor",
+    "yarn": "factor original_max_position_embeddings attention_factor beta_fast beta_slow mscale"
+    " mscale_all_dim truncate",
+    "longrope": "factor original_max_position_embeddings attention_factor short_factor long_factor",
+}
+NEED_FACTOR = ("linear", "dynamic", "llama3", "yarn")
 SMALL = 1e-9
 LEAST: dict[str, float] = {  # what each number must be at least
     "rope_theta": 2,
@@ -53,12 +64,15 @@ class RopeParameters:
     long_factor: list[float] = field(default_factory=list)
 
     @classmethod
-    def from_dict(cls, raw: dict[str, Any], rope_theta: float) -> Self:
-        """Read either key style; unknown types and keys are refused by name."""
+    def from_dict(cls, raw: dict[str, Any], rope_theta: float, partial: float = 1.0) -> Self:
+        """Read either key style, with these where it is silent; unknown types are refused by name.
+
+        Keys that a type does not use change nothing, as in transformers, which warns of them.
+        """
         if not isinstance(raw, dict):
             raise _wrong("parameters", raw, "an object")
         given = {key: value for key, value in raw.items() if value is not None}
-        values = {"rope_theta": rope_theta, **given}
+        values = {"rope_theta": rope_theta, "partial_rotary_factor": partial, **given}
         kind = values.pop("type", None)  # the older style, which newer files repeat
         values.setdefault("rope_type", kind or "default")
         if kind is not None and kind != values["rope_type"]:
@@ -68,22 +82,26 @@ class RopeParameters:
             )
         if values["rope_type"] == "su":  # what longrope was called first
             values["rope_type"] = "longrope"
-        if values["rope_type"] not in TYPES:
+        kind = values["rope_type"]
+        if not isinstance(kind, str) or kind not in USED:
             raise UnsupportedError(
-                f"config.json: rope type {shown(values['rope_type'])} is not supported; "
-                f"known: {', '.join(TYPES)}"
+                f"config.json: rope type {shown(kind)} is not supported; known: {', '.join(USED)}"
             )
-        unknown = set(values) - {entry.name for entry in fields(cls)}
-        if unknown:
-            raise UnsupportedError(f"config.json: rope parameter {shown(sorted(unknown)[0])}")
-        result = cls(**values)
+        nested = [key for key, value in values.items() if isinstance(value, dict)]
+        if nested:
+            raise UnsupportedError(
+                f"config.json: rope parameters of their own for {shown(nested[0])} are not supported "
+                "by this architecture"
+            )
+        used = {*ALWAYS, *USED[kind].split()}
+        result = cls(**{key: value for key, value in values.items() if key in used})
         result._check()
         return result
 
     def _check(self) -> None:
         for name, least in LEAST.items():
             value = getattr(self, name)
-            required = name == "factor" and self.rope_type in ("linear", "llama3", "yarn")
+            required = name == "factor" and self.rope_type in NEED_FACTOR
             if (value is not None or required) and not _number(value, least):
                 raise _wrong(name, value, f"a number from {least:g}")
         for name in ("short_factor", "long_factor"):
@@ -100,13 +118,23 @@ class RopeParameters:
 
 def _number(value: Any, least: float) -> bool:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value) and value >= least
+    return number and least <= value < 1e30
 
 
 def _wrong(name: str, value: object, expected: str) -> CheckpointError:
     return CheckpointError(
         f"config.json: rope {name} = {shown(value)}; expected {expected}", "CKPT_CONFIG"
     )
+
+
+def whole_rotation(rope: RopeParameters) -> RopeParameters:
+    """`rope` of an architecture that rotates all channels of a head, or an error."""
+    if rope.partial_rotary_factor != 1:
+        raise UnsupportedError(
+            f"config.json: partial_rotary_factor = {rope.partial_rotary_factor:g}; this architecture "
+            "rotates whole heads"
+        )
+    return rope
 
 
 def rope_tables(
@@ -178,17 +206,21 @@ def _yarn(
 def _longrope(
     inverse: Tensor, rope: RopeParameters, context: int, max_positions: int
 ) -> tuple[Tensor, float]:
-    """One table for the whole context: the short factors while it fits the original positions, else
-    the long ones (a graph cannot re-rotate the keys it has cached when a text outgrows them)."""
+    """One table for the whole context: the short factors where it fits the original positions, else
+    the long ones (a graph cannot re-rotate the keys it has cached when a text outgrows them).
+
+    transformers chooses by the length of each text; see `DecoderConfig.short_positions`.
+    """
     original = rope.original_max_position_embeddings
     if not original:
         raise CheckpointError("config.json: longrope lacks original_max_position_embeddings")
+    for factors in (rope.long_factor, rope.short_factor):
+        if len(factors) != len(inverse):
+            raise CheckpointError(
+                f"config.json: longrope has {len(factors)} factors for {len(inverse)} frequencies",
+                "CKPT_CONFIG",
+            )
     factors = rope.short_factor if context <= original else rope.long_factor
-    if len(factors) != len(inverse):
-        raise CheckpointError(
-            f"config.json: longrope has {len(factors)} factors for {len(inverse)} frequencies",
-            "CKPT_CONFIG",
-        )
     factor = rope.factor or max_positions / original
     scale = rope.attention_factor
     if scale is None:

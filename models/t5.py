@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import nn
 
 from satchel.models import weights
 from satchel.models.checkpoint import LazyTensor
-from satchel.models.config import COSMETIC
+from satchel.models.config_keys import COSMETIC
 from satchel.models.layers import MLP, Embedding, GatedMLP, RMSNorm
 from satchel.models.ops import Heads
 from satchel.models.relative import DistanceBias
@@ -53,20 +53,14 @@ RENAMED = (
 class Config(Seq2seqConfig):
     """config.json of model_type t5."""
 
-    ALIASES: ClassVar[dict[str, str]] = {
-        "d_model": "hidden_size",
-        "d_kv": "head_dim",
-        "d_ff": "intermediate_size",
-        "num_layers": "num_hidden_layers",
-        "num_heads": "num_attention_heads",
+    KEYS: ClassVar[dict[str, tuple[str, ...]]] = {
+        "hidden_size": ("d_model", "hidden_size"),
+        "head_dim": ("d_kv", "head_dim"),
+        "intermediate_size": ("d_ff",),
+        "num_hidden_layers": ("num_layers", "num_hidden_layers"),
+        "num_attention_heads": ("num_heads", "num_attention_heads"),
     }
-    cosmetic: ClassVar[frozenset[str]] = COSMETIC | {
-        "dense_act_fn",  # this and the next follow from feed_forward_proj
-        "is_gated_act",
-        "dropout_rate",
-        "initializer_factor",
-        "output_past",
-    }
+    cosmetic: ClassVar[frozenset[str]] = COSMETIC | {"dropout_rate"}
 
     hidden_size: int
     head_dim: int
@@ -78,8 +72,17 @@ class Config(Seq2seqConfig):
     relative_attention_max_distance: int = 128
     layer_norm_epsilon: float = 1e-6
     feed_forward_proj: str = "relu"
+    dense_act_fn: str | None = None  # this and the next go before what feed_forward_proj says
+    is_gated_act: bool | None = None
     scale_decoder_outputs: bool | None = None
     n_positions: int | None = None  # advice: no table depends on it
+
+    @classmethod
+    def values(cls, raw: dict[str, Any], ignored_keys: Collection[str] = ()) -> dict[str, Any]:
+        found = super().values(raw, ignored_keys)
+        # Here null means no, unlike a key that is not there.
+        null = raw.get("scale_decoder_outputs", ...) is None
+        return found | ({"scale_decoder_outputs": False} if null else {})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -115,13 +118,15 @@ class Config(Seq2seqConfig):
     @property
     def gated(self) -> bool:
         """Whether the MLP is a gated one."""
-        return self.feed_forward_proj.startswith("gated-")
+        said = self.is_gated_act
+        return self.feed_forward_proj.startswith("gated-") if said is None else said
 
     @property
     def activation(self) -> str:
         """The MLP's activation; "gated-gelu" has always meant the approximation by tanh."""
         name = self.feed_forward_proj.removeprefix("gated-")
-        return "gelu_new" if self.feed_forward_proj == "gated-gelu" else name
+        usual = "gelu_new" if self.feed_forward_proj == "gated-gelu" else name
+        return self.dense_act_fn or usual
 
     @property
     def head_scale(self) -> float:

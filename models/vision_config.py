@@ -7,7 +7,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from satchel.models.config import COSMETIC, ModelConfig
+from satchel.models.config import ModelConfig
+from satchel.models.config_keys import COSMETIC
 from satchel.models.encoder import Labels
 from satchel.models.labels import read_labels
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
@@ -22,16 +23,14 @@ Size = tuple[int, int]  # height, width
 class TowerConfig(ModelConfig):
     """What image towers and the text towers beside them have."""
 
-    cosmetic: ClassVar[frozenset[str]] = COSMETIC | {
-        "_commit_hash",
-        "attention_probs_dropout_prob",
-        "drop_path_rate",
-        "dropout",
-        "hidden_dropout_prob",
-        "initializer_factor",
-        "tf_legacy_loss",
-        "tie_word_embeddings",
-    }
+    cosmetic: ClassVar[frozenset[str]] = COSMETIC | frozenset(
+        [
+            "attention_probs_dropout_prob",
+            "embedding_size",
+            "hidden_dropout_prob",
+            "tie_word_embeddings",
+        ]
+    )
 
     hidden_size: int = 768
     num_hidden_layers: int = 12
@@ -105,9 +104,7 @@ class Labelled(ModelConfig):
         """Names of the classes and how their scores read."""
         raw = {key: getattr(self, key) for key in ("id2label", "num_labels", "problem_type")}
         said = {key: value for key, value in raw.items() if value is not None}
-        # transformers takes the only score of an image for a probability.
-        activation = None if self.problem_type == "regression" else "torch.nn.Sigmoid"
-        return read_labels(said, "image-classify", activation)
+        return read_labels(said, "image-classify")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +122,8 @@ class PairConfig(Labelled):
 
     cosmetic: ClassVar[frozenset[str]] = TowerConfig.cosmetic
 
+    parts: ClassVar[frozenset[str]] = frozenset(["text_config", "vision_config"])
+
     text: TextConfig
     vision: ImageConfig
 
@@ -136,9 +135,9 @@ class PairConfig(Labelled):
             nested = rest.pop(f"{name}_config", None) or {}
             if not isinstance(nested, dict):
                 raise wrong(f"{name}_config is not an object")
-            label = {"model_type": f"{raw.get('model_type')} ({name}_config)"}
-            parts[name] = kinds[name].from_dict(nested | label, ignored_keys)
-        return super().from_dict(parts | rest, ignored_keys)
+            part = {"model_type": f"{raw['model_type']}_{name}_model"}
+            parts[name] = kinds[name].from_dict(nested | part, ignored_keys)
+        return cls.made(cls.values(rest, ignored_keys) | parts)
 
 
 def wrong(problem: str) -> CheckpointError:

@@ -16,9 +16,11 @@ from satchel.models.checkpoint import LazyTensor, some
 from satchel.runtime.errors import CheckpointError, shown
 
 Tensors = dict[str, LazyTensor]
-IGNORED = re.compile(
-    r"(rotary_emb\.inv_freq|\.masked_bias|attn\.bias|attention\.bias|\.position_ids)$"
+IGNORED = re.compile(  # counters, masks and frequencies that older files hold
+    r"(rotary_emb\.inv_freq|\.masked_bias|attn\.bias|attention\.bias|\.position_ids"
+    r"|embeddings\.token_type_ids)$|^multiple_choice_head\."  # and a second head of GPT-2
 )
+WRAPPED = ("module.", "_orig_mod.")  # what parallel training and compilation put before every name
 TIED = ("lm_head.weight", "embed_out.weight", "head.out.weight")
 
 
@@ -30,6 +32,21 @@ def rename(tensors: Mapping[str, LazyTensor], rules: Iterable[tuple[str, str]]) 
             name = re.sub(pattern, replacement, name)
         result[name] = tensor
     return result
+
+
+def unwrapped(tensors: Mapping[str, LazyTensor]) -> Tensors:
+    """`tensors` without the prefixes of training wrappers, where they stand before every name."""
+    named = dict(tensors)
+    while named and any(all(name.startswith(wrap) for name in named) for wrap in WRAPPED):
+        named = {name.partition(".")[2]: tensor for name, tensor in named.items()}
+    return named
+
+
+def prefixed(tensors: Mapping[str, LazyTensor], prefix: str) -> Tensors:
+    """`tensors` as a class with a head names them: those of the base class lack the `prefix`."""
+    if any(name.startswith(prefix) for name in tensors):
+        return dict(tensors)
+    return {name if name in TIED else prefix + name: tensor for name, tensor in tensors.items()}
 
 
 def fuse(tensors: Tensors, parts: tuple[str, ...], whole: str) -> Tensors:
@@ -109,18 +126,21 @@ def assign(
     tensors: Mapping[str, LazyTensor],
     tied_to: str | None,
     progress: Callable[[Iterable[Any]], Iterable[Any]],
+    saved_by: str = "",
 ) -> None:
     """Load every parameter of `model` (built on the meta device), strictly.
 
     Raises one CheckpointError with all missing, surplus and misshapen names. `tied_to` names the
-    embedding that a tied head must equal, when the checkpoint carries the head as well.
+    embedding that a tied head must equal, when the checkpoint carries both; one alone is for both.
+    `saved_by` is the class that wrote the checkpoint, to be named where all but the head is there.
     """
     tensors = {name: tensor for name, tensor in tensors.items() if not IGNORED.search(name)}
     if tied_to is not None:
         _check_tied(tensors, tied_to)
-        tensors = {name: tensor for name, tensor in tensors.items() if name not in TIED}
+        heads = [tensors.pop(name) for name in TIED if name in tensors]
+        tensors = {tied_to: heads[0]} | tensors if heads else tensors
     expected = {name: tuple(value.shape) for name, value in model.named_parameters()}
-    _check_fit(expected, {name: tensor.shape for name, tensor in tensors.items()})
+    _check_fit(expected, {name: tensor.shape for name, tensor in tensors.items()}, saved_by)
     for name in progress(list(expected)):
         tensor = tensors[name].load()
         if not torch.isfinite(tensor).all():
@@ -134,7 +154,7 @@ def assign(
 
 
 def _check_fit(
-    expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]
+    expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]], saved_by: str
 ) -> None:
     problems = {
         "missing": sorted(expected.keys() - found.keys()),
@@ -148,6 +168,11 @@ def _check_fit(
     listed = [f"{len(names)} {kind}: {some(names, count)}" for kind, names in kinds.items()]
     for name in problems["misshapen"][:1]:
         listed[-1] += f" ({list(found[name])}, config.json says {list(expected[name])})"
+    if list(kinds) == ["missing"] and set(problems["missing"]) <= set(TIED):
+        listed.append(
+            f"{shown(saved_by or 'the base class')} has no head and config.json ties none to the "
+            "embeddings; save the model from the class that generates"
+        )
     raise CheckpointError(f"weights do not fit the model: {'; '.join(listed)}", "CKPT_WEIGHTS")
 
 

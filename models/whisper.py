@@ -32,10 +32,18 @@ class Config(bart.Config):
     """config.json of model_type whisper."""
 
     cosmetic: ClassVar[frozenset[str]] = bart.Config.cosmetic | frozenset(
-        """apply_spec_augment classifier_proj_size forced_decoder_ids mask_feature_length
+        """apply_spec_augment classifier_proj_size mask_feature_length
         mask_feature_min_masks mask_feature_prob mask_time_length mask_time_min_masks mask_time_prob
         median_filter_width""".split()  # noqa: SIM905
     )
+    KEYS: ClassVar[dict[str, tuple[str, ...]]] = bart.Config.KEYS | {
+        "encoder_attention_heads": (
+            "encoder_attention_heads",
+            "num_attention_heads",
+            "num_key_value_heads",
+        ),
+        "max_position_embeddings": (),
+    }
     post_norm: ClassVar[bool] = False
     embedding_norm: ClassVar[bool] = False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from threading import RLock
 from typing import TYPE_CHECKING
 
 from satchel.runtime.decoder import Cancel, Cancelled, Run
@@ -37,7 +38,9 @@ class Generation:
 
 
 class Stream:
-    """Pieces of text as they are generated: iterate once; `cancel` from any thread.
+    """Pieces of text as they are generated: iterate once; read and `cancel` from any thread.
+
+    Each piece goes to one reader, and the end to all of them.
 
     `result` is the Generation once the iteration has ended.
     """
@@ -46,12 +49,14 @@ class Stream:
         self._batch = batch
         self._source = iter(batch)
         self._pieces = (piece for _, piece in self._source)
+        self._reading = RLock()  # a generator runs in one thread at a time
 
     def __iter__(self) -> Iterator[str]:
-        return self._pieces
+        return self
 
     def __next__(self) -> str:
-        return next(self._pieces)
+        with self._reading:
+            return next(self._pieces)
 
     def cancel(self) -> None:
         """End the generation within a step; `result.finish_reason` is then "cancelled"."""
@@ -59,8 +64,9 @@ class Stream:
 
     def close(self) -> None:
         """Give up a stream that will not be read to its end, and what it holds."""
-        self._pieces.close()
-        self._source.close()
+        with self._reading:
+            self._pieces.close()
+            self._source.close()
 
     @property
     def result(self) -> Generation:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from satchel.runtime import sealed
 from satchel.runtime.errors import BundleError, shown
 from satchel.runtime.manifest import MANIFEST, File, Manifest
 
@@ -43,19 +44,7 @@ def open_bundle(folder: str | Path, progress: Progress = iter) -> Bundle:
     Raises BundleError with the file and what is wrong with it.
     """
     folder = Path(folder)
-    path = folder / MANIFEST
-    if not path.is_file():
-        what = "does not exist" if not folder.exists() else f"has no {MANIFEST}"
-        raise BundleError(f"{shown(folder)} {what}; expected a bundle made by satchel export")
-    _check_inside(folder, MANIFEST)
-    with path.open("rb") as file:
-        data = file.read(MANIFEST_LIMIT + 1)
-    if len(data) > MANIFEST_LIMIT:
-        raise BundleError(f"{MANIFEST} is too large: at most {MANIFEST_LIMIT} bytes are read")
-    try:
-        manifest = Manifest.from_json(data.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise BundleError(f"{MANIFEST} is not UTF-8") from error
+    manifest = sealed.read(manifest_text(folder))
     for name in progress(list(manifest.files)):
         _check_file(folder, name, manifest.files[name])
     needed = {f"graph {shown(role)}": graph.file for role, graph in manifest.graphs.items()}
@@ -71,6 +60,23 @@ def sha256_of(path: Path) -> str:
     """Hash of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def manifest_text(folder: Path) -> str:
+    """The text of a bundle's manifest, whatever it says."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        what = "does not exist" if not folder.exists() else f"has no {MANIFEST}"
+        raise BundleError(f"{shown(folder)} {what}; expected a bundle made by satchel export")
+    _check_inside(folder, MANIFEST)
+    with path.open("rb") as file:
+        data = file.read(MANIFEST_LIMIT + 1)
+    if len(data) > MANIFEST_LIMIT:
+        raise BundleError(f"{MANIFEST} is too large: at most {MANIFEST_LIMIT} bytes are read")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BundleError(f"{MANIFEST} is not UTF-8") from error
 
 
 def _check_file(folder: Path, name: str, expected: File) -> None:
@@ -92,8 +98,8 @@ def _check_file(folder: Path, name: str, expected: File) -> None:
     found = sha256_of(path)
     if found != expected.sha256:
         raise BundleError(
-            f"{name} does not match {MANIFEST} (expected {shown(expected.sha256, 16)}, got "
-            f"{shown(found, 16)}); export or download the bundle again",
+            f"{name} does not match {MANIFEST} (its sha256 is {found}, expected "
+            f"{shown(expected.sha256, 70)}); export or download the bundle again",
             "BUNDLE_HASH",
         )
 

@@ -95,25 +95,40 @@ class EncoderModel(TaskModel):
                     result[owner] /= np.linalg.norm(result[owner])
         return result
 
-    def classify(self, texts: str | Sequence[str] | Sequence[tuple[str, str]]) -> Any:
-        """A Classification of a text, or a list of them; a pair of texts is a tuple."""
+    def classify(
+        self,
+        texts: str | Sequence[str] | Sequence[tuple[str, str]],
+        *,
+        prompt: str | None = None,
+    ) -> Any:
+        """A Classification of a text, or a list of them; a pair of texts is a tuple.
+
+        `prompt` names one of the bundle's prompts to put before each text, or the first of a pair.
+        """
         self.require("classify")
         single = isinstance(texts, str | tuple)
         items = [texts] if single else _listed("texts", texts)
-        results = [self._classification(row) for row in self._text_logits(items)]
+        results = [self._classification(row) for row in self._text_logits(items, prompt)]
         return results[0] if single else results
 
-    def rank(self, query: str, passages: Sequence[str]) -> list[Ranked]:
-        """Passages by how well they answer `query`, best first, by a cross-encoder."""
+    def rank(
+        self, query: str, passages: Sequence[str], *, prompt: str | None = None
+    ) -> list[Ranked]:
+        """Passages by how well they answer `query`, best first, by a cross-encoder.
+
+        `prompt` names one of the bundle's prompts to put before the query.
+        """
         self.require("rank")
         labels = self._labels()
         if len(labels.names) != 1:
             raise UsageError(f"ranking needs a bundle with one label; it has {len(labels.names)}")
         if isinstance(passages, str):
             raise UsageError("passages are one text; expected a list of texts")
-        logits = self._text_logits([(query, text) for text in _listed("passages", passages)])
+        pairs = [(query, text) for text in _listed("passages", passages)]
+        logits = self._text_logits(pairs, prompt)
         scores = [float(activated(row, labels.scores)[0]) for row in logits]
-        order = np.argsort([-score for score in scores], kind="stable")
+        # By logits: where a sigmoid is 1 to the last bit, scores no longer tell which is the better.
+        order = np.argsort([-float(row[0]) for row in logits], kind="stable")
         return [Ranked(int(index), scores[index]) for index in order]
 
     def tokens(self, texts: str | Sequence[str], *, window: int | None = None) -> Any:
@@ -218,17 +233,21 @@ class EncoderModel(TaskModel):
         assert self.manifest.labels is not None
         return self.manifest.labels
 
-    def _text_logits(self, items: Sequence[Any]) -> list[Array]:
-        """Logits of texts and of pairs of texts."""
+    def _text_logits(self, items: Sequence[Any], prompt: str | None = None) -> list[Array]:
+        """Logits of texts and of pairs of texts, behind a prompt."""
         pairs = [item if isinstance(item, tuple) else (item,) for item in items]
         wrong = [pair for pair in pairs if len(pair) not in (1, 2) or pair[-1] is None]
         if wrong:
             raise UsageError(f"expected a text or a tuple of two, got {shown(wrong[0])}")
-        return self._logits([self._text().encode(*pair) for pair in pairs])
+        prepare = self._text()
+        return self._logits(
+            [prepare.encode(prepare.behind(prompt, first), *rest) for first, *rest in pairs]
+        )
 
     def _logits(self, encodings: Sequence[Encoding]) -> list[Array]:
         ids = [encoding.ids for encoding in encodings]
-        types = [encoding.type_ids for encoding in encodings]
+        told = self._text().settings.token_types
+        types = [encoding.type_ids for encoding in encodings] if told else None
         results: list[Any] = [None] * len(encodings)
         for index, logits in self.encoders["encoder"].texts(ids, types):
             results[index] = logits

@@ -71,3 +71,8 @@ def shown(name: object, limit: int = 120) -> str:
     """A name that came from a file, safe to print: ASCII, escaped, cut at `limit` characters."""
     text = ascii(str(name))
     return text if len(text) <= limit else text[: limit - 4] + "...'"
+
+
+def install(extra: str) -> str:
+    """How to get the packages of an extra, for an error that misses one."""
+    return f"pip install 'satchel[{extra}]' (from a clone: pip install '.[{extra}]')"

@@ -25,7 +25,7 @@ from satchel.runtime.task import TaskModel
 from satchel.runtime.text import load_tokenizer, tokenizing
 
 Prompt = str | Sequence[int]
-MAX_NEW_TOKENS = 256
+MAX_NEW_TOKENS = 512  # where neither the caller nor the bundle says
 MAX_STOP_STRINGS, MAX_STOP_LENGTH = 16, 256
 
 
@@ -55,13 +55,14 @@ class TextModel(TaskModel):
         prompt: Prompt,
         *,
         max_new_tokens: int | EllipsisType | None = ...,
-        stop: str | Sequence[str] = (),
+        stop: str | Sequence[str] | None = None,
         **options: Any,
     ) -> Stream:
         """Generate after `prompt`, a text or ids, piece by piece.
 
-        `max_new_tokens` is by default what the bundle recommends, or 256; None means until the
-        context is full. `options` are the fields of Options, as temperature, top_p or
+        `max_new_tokens` is by default what the bundle recommends, or 512; None means until the
+        context is full. `stop` are texts to end at, by default those the bundle recommends; () is
+        none. `options` are the fields of Options, as temperature, top_p or
         repetition_penalty; what is not given comes from the bundle's generation defaults.
         `lookup` reads ahead what the text repeats of the prompt or of itself: the same text in fewer
         steps; by default where the bundle makes that exact.
@@ -74,7 +75,7 @@ class TextModel(TaskModel):
         prompt: Prompt | Sequence[str] | Sequence[Sequence[int]],
         *,
         max_new_tokens: int | EllipsisType | None = ...,
-        stop: str | Sequence[str] = (),
+        stop: str | Sequence[str] | None = None,
         cancel: Cancel | None = None,
         **options: Any,
     ) -> Any:
@@ -110,7 +111,7 @@ class TextModel(TaskModel):
         self,
         prompts: Sequence[Any],
         max_new_tokens: int | EllipsisType | None,
-        stop: str | Sequence[str],
+        stop: str | Sequence[str] | None,
         options: Options,
         logprobs: bool,
         cancel: Cancel | None = None,
@@ -124,7 +125,12 @@ class TextModel(TaskModel):
             rows.append(Row(before, sampler, limit, len(ids), logprobs=[] if logprobs else None))
         rows[0].lookup = self._lookup(options, read)
         cancel = cancel or Cancel()
-        return Batch(self, rows, _stop_strings(stop), cancel, lease or self._lease(read, cancel))
+        return Batch(self, rows, self._stops(stop), cancel, lease or self._lease(read, cancel))
+
+    def _stops(self, stop: str | Sequence[str] | None) -> list[str]:
+        """What to end at: the caller's, or what the bundle recommends."""
+        given = self.manifest.generation.get("stop_strings", ()) if stop is None else stop
+        return _stop_strings(given)
 
     def _lookup(self, options: Options, read: Sequence[list[int]]) -> Lookup | None:
         """For a single text, where it was asked for or surely changes nothing."""
@@ -137,12 +143,12 @@ class TextModel(TaskModel):
         self,
         prompts: Sequence[Any],
         max_new_tokens: int | EllipsisType | None,
-        stop: str | Sequence[str],
+        stop: str | Sequence[str] | None,
         options: Options,
         cancel: Cancel,
     ) -> list[list[Generation]]:
         """What beams find for each prompt, the best first."""
-        if _stop_strings(stop):
+        if stop and _stop_strings(stop):
             raise UsageError(f"stop does not go with num_beams = {options.num_beams}")
         if options.num_beams > self.manifest.vocab_size:
             raise UsageError(

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from satchel.runtime.errors import BundleError, UsageError, shown
+from satchel.runtime.errors import BundleError, UsageError, install, shown
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -218,7 +218,7 @@ def _pillow() -> Any:
     try:
         from PIL import Image
     except ImportError as error:
-        raise UsageError("reading images needs Pillow: pip install 'satchel[image]'") from error
+        raise UsageError(f"reading images needs Pillow: {install('image')}") from error
     return Image
 
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from types import EllipsisType
 from typing import Any
 
 import numpy as np
@@ -59,16 +60,15 @@ class DecoderModel(TextModel):
         self,
         messages: Sequence[Mapping[str, str]],
         *,
-        max_new_tokens: int | None = None,
-        stop: str | Sequence[str] = (),
+        max_new_tokens: int | EllipsisType | None = ...,
+        stop: str | Sequence[str] | None = None,
         **options: Any,
     ) -> Stream:
         """Answer a conversation piece by piece; as `chat`."""
-        bound = ... if max_new_tokens is None and "max_length" in options else max_new_tokens
-        checked = self._streamable(options, bound)
+        checked = self._streamable(options, max_new_tokens)
         ids, cancel = self.encode_chat(messages), Cancel()
         lease = self._kept_run(cancel)
-        return Stream(self._batch([ids], bound, stop, checked, False, cancel, lease))
+        return Stream(self._batch([ids], max_new_tokens, stop, checked, False, cancel, lease))
 
     def encode_chat(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
         """Ids of a conversation up to where the answer begins."""

@@ -26,14 +26,21 @@ class Preparation:
         self.limit = self.settings.max_length
         self.path: Path = bundle.path(TOKENIZER)
         self.tokenizer = load_tokenizer(self.path)
-        self._cutters: dict[tuple[int, str], Tokenizer] = {}
+        self._cutters: dict[tuple[int, str, bool], Tokenizer] = {}
+
+    def behind(self, prompt: str | None, text: str) -> str:
+        """A text behind a prompt: the one of that name, or the default one."""
+        if not isinstance(text, str):
+            raise UsageError(f"expected a text, got {type(text).__name__}")
+        return self._prompt(prompt) + text
 
     def encode(self, text: str, pair: str | None = None) -> Encoding:
         """Ids of a text or pair; what exceeds the model's length is cut, with a warning."""
         other = "" if pair is None else pair
         with tokenizing(text, MOST_TOKENS), tokenizing(other, MOST_TOKENS):
             second = self._beginning(pair) if pair is not None else None
-            encoding = self._cutter(0).encode(self._beginning(text), second)
+            cutter = self._cutter(0, left=self.settings.cut_left)
+            encoding = cutter.encode(self._beginning(text), second)
         if encoding.overflowing:
             warnings.warn(
                 f"a text of more than {self.limit} tokens is cut", UserWarning, stacklevel=4
@@ -65,9 +72,7 @@ class Preparation:
         self, text: str, prompt: str | None = None, window: int | None = None
     ) -> list[list[int]]:
         """The ids to embed for a text: one row, or with `window` overlapping rows where it is long."""
-        if not isinstance(text, str):
-            raise UsageError(f"expected a text, got {type(text).__name__}")
-        text = self._prompt(prompt) + text
+        text = self.behind(prompt, text)
         if window is None:
             return [self._padded(self.encode(text).ids)]
         return [self._padded(piece.ids) for piece in self.pieces(text, window)]
@@ -94,19 +99,23 @@ class Preparation:
         return ids if pad is None else ids + [pad] * (self.context - len(ids))
 
     def _beginning(self, text: str) -> str:
-        """As much of a long text as decides its first tokens, so that its end costs no time.
+        """As much of a long text as decides its first tokens, so that its end costs no time; all of it
+        where its end is what is kept.
 
         Two lengths' worth: where the text is cut, its last tokens may be other than in the whole.
         """
         text, size = self._cased(text), FIRST_LOOK * self.limit
+        if self.settings.cut_left:
+            return text
         while size < len(text) and len(self._cutter(0).encode(text[:size]).overflowing) < 2:
             size *= 2
         return text[:size]
 
-    def _cutter(self, overlap: int, side: str = "longest_first") -> Tokenizer:
+    def _cutter(self, overlap: int, side: str = "longest_first", left: bool = False) -> Tokenizer:
         """A tokenizer that cuts, kept; how it cuts is a setting that threads cannot share."""
-        if (overlap, side) not in self._cutters:
+        if (overlap, side, left) not in self._cutters:
             cutter = load_tokenizer(self.path)
-            cutter.enable_truncation(self.limit, stride=overlap, strategy=side)
-            self._cutters[overlap, side] = cutter
-        return self._cutters[overlap, side]
+            direction = "left" if left else "right"
+            cutter.enable_truncation(self.limit, stride=overlap, strategy=side, direction=direction)
+            self._cutters[overlap, side, left] = cutter
+        return self._cutters[overlap, side, left]

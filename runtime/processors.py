@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,30 +20,42 @@ from satchel.runtime.options import Options
 Scores = NDArray[np.float32]
 Ids = NDArray[np.int64]
 Processor = Callable[[Scores, Ids, int], None]
+Checked = Callable[[str, Iterable[int] | int], Ids]  # the name of an option, and its ids
 
 
 @dataclass(frozen=True)
 class Bias:
-    """Adds to the scores of some ids."""
+    """Adds to the scores of some ids, and of ids that would end one of some sequences."""
 
     ids: Ids
     values: Scores
+    sequences: Sequence[tuple[Sequence[int], float]] = ()
 
     def __call__(self, scores: Scores, text: Ids, new: int) -> None:
-        scores[self.ids] += self.values
+        if not self.sequences:
+            scores[self.ids] += self.values
+            return
+        whole = np.zeros_like(scores)  # added up first, which rounds as transformers does
+        whole[self.ids] = self.values
+        for (*before, last), value in self.sequences:
+            if text[-len(before) :].tolist() == before:
+                whole[last] += np.float32(value)
+        scores += whole
 
 
 @dataclass(frozen=True)
 class RepetitionPenalty:
-    """Divides positive and multiplies negative scores of ids that occurred, once per id.
+    """Divides positive and multiplies negative scores of ids that occurred, or that `source` holds,
+    once per id.
 
     Keskar et al., 2019.
     """
 
     penalty: float
+    source: Ids | None = None
 
     def __call__(self, scores: Scores, text: Ids, new: int) -> None:
-        seen = np.unique(text)
+        seen = np.unique(text if self.source is None else self.source)
         found = scores[seen]
         scores[seen] = np.where(found < 0, found * self.penalty, found / self.penalty)
 
@@ -104,6 +117,27 @@ class Force:
             scores[self.ids] = 0
 
 
+@dataclass(frozen=True)
+class Decay:
+    """Raises the scores of `ends` by a part of their size that grows with each id beyond `start`."""
+
+    ends: Ids
+    start: int
+    factor: float
+
+    def __call__(self, scores: Scores, text: Ids, new: int) -> None:
+        if new > self.start:
+            ends = self.ends[np.isfinite(scores[self.ends])]
+            scores[ends] += np.abs(scores[ends]) * np.float32(self.factor ** (new - self.start) - 1)
+
+
+def renormalize(scores: Scores, text: Ids, new: int) -> None:
+    """Makes log-probabilities of scores, which only a beam search tells from what they were."""
+    best = scores.max()
+    if np.isfinite(best):
+        scores -= best + np.log(np.exp(scores - best).sum())
+
+
 # These do to scores what they do to scores that are all higher by one number: in a beam search, the
 # logits serve.
 RELATIVE = (Bias, NoRepeatNgram, BadWords, Suppress)
@@ -125,27 +159,39 @@ def processors(
     not have, and where a first id is forced that would not be the first.
     """
 
-    def ids(name: str, values: Iterable[int] | int) -> Ids:
-        listed = list(values) if isinstance(values, Iterable) else [values]
-        outside = [token for token in listed if not token < vocab_size]
-        if outside:
-            raise UsageError(f"{name}: id {outside[0]} is outside 0..{vocab_size - 1}", "TOKEN_ID")
-        return np.array(listed, np.int64)
-
+    ids = partial(_ids, vocab_size)
+    read = np.asarray(source, np.int64)
     found: list[Processor] = []
-    if options.logit_bias:
-        values = np.array(list(options.logit_bias.values()), np.float32)
-        found.append(Bias(ids("logit_bias", options.logit_bias), values))
+    if options.logit_bias or options.sequence_bias:
+        found.append(_bias(options, ids))
+    if options.encoder_repetition_penalty is not None and len(read):
+        found.append(RepetitionPenalty(1 / options.encoder_repetition_penalty, read))
     if options.repetition_penalty is not None:
         found.append(RepetitionPenalty(options.repetition_penalty))
     if options.no_repeat_ngram_size is not None:
         found.append(NoRepeatNgram(options.no_repeat_ngram_size))
     if options.encoder_no_repeat_ngram_size is not None:
-        read = np.asarray(source, np.int64)
         found.append(NoRepeatNgram(options.encoder_no_repeat_ngram_size, read))
     if options.bad_words_ids is not None:
         words = [ids("bad_words_ids", word).tolist() for word in options.bad_words_ids]
         found.append(BadWords([word for word in words if word not in [[end] for end in eos]]))
+    found += _ends(options, ids, eos, start, limit)
+    if options.suppress_tokens is not None:
+        found.append(Suppress(ids("suppress_tokens", options.suppress_tokens)))
+    if options.begin_suppress_tokens is not None:
+        place = 1 if start == 1 and options.forced_bos_token_id is not None else 0
+        begin = ids("begin_suppress_tokens", options.begin_suppress_tokens)
+        found.append(Suppress(begin, first=place, last=place))
+    if options.renormalize_logits:
+        found.append(renormalize)
+    return found
+
+
+def _ends(
+    options: Options, ids: Checked, eos: Sequence[int], start: int, limit: int
+) -> list[Processor]:
+    """What says how a text begins and ends, and how long it is at least."""
+    found: list[Processor] = []
     least = max((options.min_length or 0) - start, options.min_new_tokens or 0)
     if least > 0 and eos:
         found.append(Suppress(np.array(eos, np.int64), last=least - 1))
@@ -157,10 +203,28 @@ def processors(
         found.append(Force(ids("forced_bos_token_id", first), at=0))
     if (last := options.forced_eos_token_id) is not None:
         found.append(Force(ids("forced_eos_token_id", last), at=limit - 1))
-    if options.suppress_tokens is not None:
-        found.append(Suppress(ids("suppress_tokens", options.suppress_tokens)))
-    if options.begin_suppress_tokens is not None:
-        place = 1 if start == 1 and options.forced_bos_token_id is not None else 0
-        begin = ids("begin_suppress_tokens", options.begin_suppress_tokens)
-        found.append(Suppress(begin, first=place, last=place))
+    if options.exponential_decay_length_penalty is not None and eos:
+        found.append(Decay(np.array(eos, np.int64), *options.exponential_decay_length_penalty))
     return found
+
+
+def _ids(vocab_size: int, name: str, values: Iterable[int] | int) -> Ids:
+    """The ids of an option. Raises UsageError for one that the model does not have."""
+    listed = list(values) if isinstance(values, Iterable) else [values]
+    outside = [token for token in listed if not token < vocab_size]
+    if outside:
+        raise UsageError(f"{name}: id {outside[0]} is outside 0..{vocab_size - 1}", "TOKEN_ID")
+    return np.array(listed, np.int64)
+
+
+def _bias(options: Options, ids: Checked) -> Bias:
+    """What `logit_bias` and `sequence_bias` add; of a sequence that is named twice, the last counts."""
+    alone = {int(token): value for token, value in (options.logit_bias or {}).items()}
+    ids("logit_bias", list(alone))
+    pairs = [(ids("sequence_bias", word).tolist(), v) for word, v in options.sequence_bias or ()]
+    named = {tuple(word): value for word, value in pairs}
+    for word, value in named.items():
+        if len(word) == 1:
+            alone[word[0]] = alone.get(word[0], 0.0) + value
+    longer = [(word, value) for word, value in named.items() if len(word) > 1]
+    return Bias(np.array(list(alone), np.int64), np.array(list(alone.values()), np.float32), longer)

@@ -1,7 +1,8 @@
 """Pick the next id from a row of logits. Knows no text and no graph.
 
-The order is that of transformers: the processors, temperature, top-k, top-p (Holtzman et al., 2020),
-min-p (Nguyen et al., 2024).
+The order is that of transformers: the processors, temperature, top-h (Potraghloo et al., 2025), top-k,
+top-p (Holtzman et al., 2020), min-p (Nguyen et al., 2024), typical-p (Meister et al., 2022), and the
+cut-offs epsilon and eta (Hewitt et al., 2022).
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from numpy.typing import NDArray
 from satchel.runtime.errors import SatchelError
 from satchel.runtime.options import Options
 from satchel.runtime.processors import Processor, Scores
+
+Chances = NDArray[np.float64]
+HUNDRED = 100  # ids that top-h looks at
 
 
 class Sampler:
@@ -73,13 +77,59 @@ def _scaled(
         return (logits - best) / np.float32(max(temperature, 1e-30))
 
 
-def candidates(
-    logits: NDArray[np.float32], options: Options
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The ids that top-k, top-p and min-p leave, likeliest first, and their probabilities.
+def candidates(logits: NDArray[np.float32], options: Options) -> tuple[NDArray[np.int64], Chances]:
+    """The ids that the options leave and their probabilities; where none is on, all in their order."""
+    places = None if options.top_h is None else _within_entropy(logits, options.top_h)
+    ids, chances = _likeliest(logits if places is None else logits[places], options)
+    ids = ids if places is None else places[ids]
+    for limit, keep in (
+        (options.typical_p, _typical),
+        (options.epsilon_cutoff, _above),
+        (options.eta_cutoff, _above_eta),
+    ):
+        if limit is not None:
+            kept = keep(chances, limit)
+            ids, chances = ids[kept], chances[kept] / chances[kept].sum()
+    return ids, chances
 
-    Where none of them is on, all ids in their own order.
-    """
+
+def _within_entropy(logits: NDArray[np.float32], part: float) -> NDArray[np.int64]:
+    """Of the best hundred ids, those whose terms add up to a `part` of the entropy; the best always."""
+    ids = _top(logits, HUNDRED)
+    logarithms = (logits[ids] - logits[ids[0]]).astype(np.float64)
+    logarithms -= np.log(np.exp(logarithms).sum())
+    terms = _terms(np.exp(logarithms)).cumsum()
+    kept: NDArray[np.int64] = ids[: max(1, int((terms <= terms[-1] * part).sum()))]
+    return kept
+
+
+def _typical(chances: Chances, mass: float) -> NDArray[np.bool_]:
+    """The ids that surprise most nearly as much as is to be expected, until they hold the mass."""
+    with np.errstate(divide="ignore"):
+        away = np.abs(-np.log(chances) - _terms(chances).sum())
+    order = np.argsort(away, kind="stable")
+    last = int((chances[order].cumsum() < mass).sum())
+    kept: NDArray[np.bool_] = away <= away[order[min(last, len(order) - 1)]]
+    return kept
+
+
+def _above(chances: Chances, least: float) -> NDArray[np.bool_]:
+    """The ids of at least that probability; the likeliest always."""
+    return chances >= min(least, chances.max())
+
+
+def _above_eta(chances: Chances, epsilon: float) -> NDArray[np.bool_]:
+    """As `_above`, with a bound that falls with the entropy."""
+    return _above(chances, min(epsilon, epsilon**0.5 * float(np.exp(-_terms(chances).sum()))))
+
+
+def _terms(chances: Chances) -> Chances:
+    """What each id adds to the entropy."""
+    return -chances * np.log(np.where(chances > 0, chances, 1))
+
+
+def _likeliest(logits: NDArray[np.float32], options: Options) -> tuple[NDArray[np.int64], Chances]:
+    """The ids that top-k, top-p and min-p leave, likeliest first, and their probabilities."""
     if options.top_k is None and options.top_p is None and options.min_p is None:
         weights = np.exp((logits - logits.max()).astype(np.float64))
         return np.arange(len(logits)), weights / weights.sum()

@@ -101,13 +101,15 @@ def _words(
     for (start, end), word, row in zip(offsets, words, scores, strict=True):
         start, end = _trimmed(text, start, end)
         if word is None or start == end:
-            continue
+            continue  # special, or nothing but white space
         # Byte-level tokenizers split words before and after an accent that is a character.
         accent = start > 0 and any(map(_is_mark, text[start - 1 : start + 1]))
         if found and (word == last or accent) and _goes_on(text, start, found[-1][1]):
             found[-1] = (found[-1][0], max(end, found[-1][1]), found[-1][2])
         else:
-            found.append((start, end, row))
+            start, end = _trimmed(text, max(start, found[-1][1] if found else 0), end)
+            if start < end:
+                found.append((start, end, row))
         last = word
     return found
 
@@ -141,10 +143,13 @@ def _is_unspaced(letter: str) -> bool:
 
 
 def _trimmed(text: str, start: int, end: int) -> Offset:
-    """Without the spaces that some tokenizers count to a token, with the accents they drop."""
+    """Without the spaces that some tokenizers count to a token, with the accents they drop; empty where
+    nothing is left."""
     piece = text[start:end]
+    if not piece.strip():
+        return start, start
     first = start + len(piece) - len(piece.lstrip())
-    last = max(start, end - len(piece) + len(piece.rstrip()))
+    last = end - len(piece) + len(piece.rstrip())
     while first < last < len(text) and _is_mark(text[last]):
         last += 1
     return first, last
@@ -177,8 +182,9 @@ def best_answers(
         joint = start[: len(start) - length] + end[length:]
         best = np.argpartition(-joint, most - 1)[:most] if len(joint) > most else range(len(joint))
         for index in map(int, best):
-            place = places[index][0], places[index + length][1]
-            found.append((float(joint[index]), place))
+            first, last = places[index][0], places[index + length][1]
+            if first < last:
+                found.append((float(joint[index]), (first, last)))
     answers: dict[Offset, Answer] = {}
     for chance, (first, last) in sorted(found, key=lambda item: (-item[0], item[1])):
         if chance == -np.inf or len(answers) == top:

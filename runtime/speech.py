@@ -26,13 +26,19 @@ from satchel.runtime.processors import processors
 from satchel.runtime.sample import Sampler
 from satchel.runtime.session import open_session
 from satchel.runtime.source import Sources, SpeechEncoder
+from satchel.runtime.spoken import code_of, near
 from satchel.runtime.task import TaskModel
 from satchel.runtime.text import load_tokenizer
 from satchel.runtime.timestamps import Cut, Timestamps
 from satchel.runtime.waveform import Samples, read_waveform
 
 HEARD = "auto"  # the language that means: listen which it is
-UNFIT = ("max_length", "n_best", "encoder_no_repeat_ngram_size")  # options of texts alone
+UNFIT = (  # options of texts alone
+    "max_length",
+    "n_best",
+    "encoder_no_repeat_ngram_size",
+    "encoder_repetition_penalty",
+)
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,8 @@ class Transcription:
     ) -> None:
         self.model, self.samples, self.cancel = model, samples, cancel
         self.language, self.task = language, task
-        self.options = Options.from_options(options, model.manifest.generation)
+        advice = {k: v for k, v in model.manifest.generation.items() if k not in UNFIT}
+        self.options = Options.from_options(options, advice)
         self.timestamps = model.timestamps if timestamps else None
         self.max_new_tokens = max_new_tokens
         self.segments: list[Segment] = []
@@ -213,8 +220,9 @@ class SpeechModel(TaskModel):
         """The segments of a sound, one after the other.
 
         `sound` is the path or the bytes of a file, or float32 [samples] with their `sample_rate`.
-        `language` is a code as "en", "auto" to hear which it is; by default the one the checkpoint
-        names, or else heard. `task` "translate" writes English whatever is said. A sound that is
+        `language` is a code or a name, as "de" or "German", or "auto" to hear which it is; by default
+        the one the checkpoint names, or else heard. `task` "translate" writes English whatever is said. A
+        sound that is
         longer than a window always has timestamps, which say where the next window begins; a shorter
         one is one segment unless `timestamps` are asked for. `max_new_tokens` are those of a window;
         `options` are the fields of Options.
@@ -281,19 +289,22 @@ class SpeechModel(TaskModel):
         return [self.manifest.seq2seq.start]
 
     def _language(self, asked: str | None) -> str | None:
-        """The code of a language, None where it has to be heard or there is but one."""
+        """The code of a language that is asked for, None where it has to be heard or there is but one."""
         known = self.speech.languages
         if asked is None:
             return self.speech.language
+        if not isinstance(asked, str):
+            raise UsageError(f"language = {shown(asked)}; expected a text")
         if not known:
             raise UsageError(f"language = {shown(asked)}; this model knows one language")
         if asked.lower() == HEARD:
             return None
-        if asked.lower() not in known:
+        code = code_of(asked, known)
+        if code is None:
             raise UsageError(
-                f"language = {shown(asked)}; known: {HEARD}, {', '.join(sorted(known))}"
+                f"language = {shown(asked, 40)} is unknown; {near(asked, [HEARD, *known])}"
             )
-        return asked.lower()
+        return code
 
     def _task(self, asked: str | None) -> str:
         known = self.speech.tasks

@@ -8,15 +8,18 @@ import typing
 from typing import Any
 
 from satchel.runtime.errors import BundleError, shown
-
-MANIFEST = "manifest.json"
+from satchel.runtime.manifest import MANIFEST
 
 
 def strict_json(text: str) -> Any:
     """The value of a JSON text; BundleError where a key occurs twice or something is not JSON."""
     try:
         raw = json.loads(
-            text, object_pairs_hook=_unique, parse_constant=_refuse, parse_int=_integer
+            text,
+            object_pairs_hook=_unique,
+            parse_constant=_refuse,
+            parse_int=_integer,
+            parse_float=_finite,
         )
         json.dumps(raw, ensure_ascii=False).encode("utf-8")  # refuses lone surrogates
     except (ValueError, RecursionError) as error:
@@ -25,7 +28,7 @@ def strict_json(text: str) -> Any:
 
 
 def typed(kind: Any, value: Any, where: str) -> Any:
-    """`value` from JSON as the annotated type `kind`; unknown keys of objects are left out."""
+    """`value` from JSON as the annotated type `kind`; a key that is no field of it is refused."""
     if kind is Any:
         return value
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
@@ -38,7 +41,10 @@ def typed(kind: Any, value: Any, where: str) -> Any:
             )
             if required and entry.name not in value:
                 raise BundleError(f"{MANIFEST}: {where} lacks {entry.name}")
-        known = {name: typed(hints[name], value[name], name) for name in hints if name in value}
+        for name in value:
+            if name not in hints:
+                raise BundleError(f"{MANIFEST}: {where} has {shown(name)}, which is unknown here")
+        known = {name: typed(hints[name], value[name], name) for name in value}
         return typing.cast(Any, kind)(**known)
     if origin is dict and isinstance(value, dict):
         kind = arguments[1]
@@ -76,3 +82,10 @@ def _integer(digits: str) -> int:
     if len(digits) > 24:
         raise ValueError(f"a number has {len(digits)} digits")
     return int(digits)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if abs(number) == float("inf"):
+        raise ValueError(f"{digits} is too large")
+    return number

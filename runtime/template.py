@@ -14,10 +14,10 @@ from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
-from satchel.runtime.errors import UsageError
+from satchel.runtime.errors import UsageError, install
 
 OLDEST_SAFE_JINJA = (3, 1, 6)  # before it the sandbox has known escapes
-MISSING = "this bundle's chat template needs Jinja: pip install 'satchel[chat]'"
+MISSING = f"this bundle's chat template needs Jinja: {install('chat')}"
 
 Message = Mapping[str, str]
 Clock = Callable[[], datetime]

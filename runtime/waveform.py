@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from satchel.runtime.errors import LimitError, UsageError, shown
+from satchel.runtime.errors import LimitError, UsageError, install, shown
 
 Samples = NDArray[np.float32]
 
@@ -157,4 +157,4 @@ def _library(name: str) -> Any:
         return soxr
     except (ImportError, OSError) as error:  # OSError: libsndfile itself is not there
         what = "sound files" if name == "soundfile" else "sound at another rate"
-        raise UsageError(f"reading {what} needs {name}: pip install 'satchel[audio]'") from error
+        raise UsageError(f"reading {what} needs {name}: {install('audio')}") from error

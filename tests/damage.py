@@ -77,7 +77,9 @@ def longrope(**parameters: Any) -> Damage:
         "short_factor": [1.0] * 8,
         "long_factor": [2.0] * 8,
     }
-    return rope("phi3", **{"rope_type": "longrope", "rope_theta": 1e4, **good, **parameters})
+    merged = {"rope_type": "longrope", "rope_theta": 1e4, **good, **parameters}
+    # Phi-3 says the original positions in both places, and the outer one counts.
+    return of_type("phi3", rope_parameters=merged, original_max_position_embeddings=64)
 
 
 def tensors(**changes: Callable[[torch.Tensor], torch.Tensor | None]) -> Damage:

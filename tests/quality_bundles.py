@@ -15,8 +15,9 @@ import pytest
 
 import satchel
 from satchel.cli import main
+from satchel.runtime import sealed
 from satchel.runtime.bundle import sha256_of
-from satchel.runtime.manifest import MANIFEST, File, Manifest
+from satchel.runtime.manifest import MANIFEST, File
 from tests.test_encoder_images import PROCESSOR
 from tests.test_images import CASES, save
 from tests.tiny import save_checkpoint
@@ -93,7 +94,7 @@ def text_file(tmp_path: Path, content: str = TEXT) -> Path:
 def altered(folder: Path, out: Path, weight: str, factor: float) -> Path:
     """A copy of a float32 bundle with one matrix multiplied."""
     shutil.copytree(folder, out)
-    manifest = Manifest.from_json((out / MANIFEST).read_text("utf-8"))
+    manifest = sealed.read((out / MANIFEST).read_text("utf-8"))
     for graph in manifest.graphs.values():
         model = onnx.load(str(out / graph.file), load_external_data=False)
         for tensor in model.graph.initializer:
@@ -104,5 +105,5 @@ def altered(folder: Path, out: Path, weight: str, factor: float) -> Path:
                 np.memmap(path, np.float32, "r+", offset, size)[:] *= factor
     files = {name: File(file.size, sha256_of(out / name)) for name, file in manifest.files.items()}
     assert files != manifest.files
-    (out / MANIFEST).write_text(replace(manifest, files=files).to_json(), "utf-8")
+    (out / MANIFEST).write_bytes(sealed.written(replace(manifest, files=files)).encode("utf-8"))
     return out

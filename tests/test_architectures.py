@@ -12,7 +12,7 @@ import torch
 import satchel
 from satchel import models
 from satchel.models.folder import load_folder
-from tests.tiny import SIZES, VOCAB, save_checkpoint
+from tests.tiny import VOCAB, save_checkpoint
 
 GEMMA = {"head_dim": 32, "query_pre_attn_scalar": 24, "num_hidden_layers": 4, "sliding_window": 8}
 GPT2 = {"num_key_value_heads": 4}
@@ -105,7 +105,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def bundle(case: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     name, folder, _ = case
     out = tmp_path_factory.mktemp("bundles") / name
-    satchel.pack(folder, out, profile="fp32", context=64 if "longrope" in name else None)
+    satchel.pack(folder, out, profile="fp32")
     return satchel.load(out)
 
 
@@ -119,8 +119,8 @@ def some_ids(length: int, seed: int = 0) -> list[int]:
 
 
 def test_reference_model_equals_transformers(case: Any) -> None:
-    name, folder, theirs = case
-    ours, _ = models.build(load_folder(folder), 64 if "longrope" in name else None)
+    _, folder, theirs = case
+    ours, _ = models.build(load_folder(folder))
     ids = some_ids(50)
     with torch.inference_mode():
         found = ours(torch.tensor([ids]))[0].numpy()
@@ -173,11 +173,23 @@ def test_half_precision_weights_are_read_exactly(dtype: torch.dtype, tmp_path: P
     np.testing.assert_allclose(found, expected_logits(theirs, ids), atol=1e-3)
 
 
-def test_longrope_beyond_the_original_positions(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("asked", "context", "length"), [(None, 64, 40), (256, 256, 100)])
+def test_longrope_has_the_factors_of_its_context(
+    asked: int | None, context: int, length: int, tmp_path: Path
+) -> None:
     theirs = save_checkpoint(tmp_path, "phi3", **CASES["phi3-longrope"][1])
-    ours, context = models.build(load_folder(tmp_path))
-    assert context == SIZES["max_position_embeddings"]
-    ids = some_ids(100)
+    ours, found = models.build(load_folder(tmp_path), asked)
+    assert found == context
+    ids = some_ids(length)
     with torch.inference_mode():
-        found = ours(torch.tensor([ids]))[0].numpy()
-    np.testing.assert_allclose(found, expected_logits(theirs, ids), atol=1e-3)
+        logits = ours(torch.tensor([ids]))[0].numpy()
+    np.testing.assert_allclose(logits, expected_logits(theirs, ids), atol=1e-3)
+
+
+def test_export_says_which_factors_of_longrope_a_bundle_has(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "in", "phi3", **CASES["phi3-longrope"][1])
+    for context, words in ((None, "the short factors"), (128, "the long factors for every text")):
+        made = satchel.pack(
+            tmp_path / "in", tmp_path / f"out{context}", profile="fp32", context=context
+        )
+        assert words in " ".join(made.notes)

@@ -178,8 +178,6 @@ UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
     ({"dither": 0.01}, "dither"),
     ({"padding_value": 0.5}, "padding_value"),
     ({"padding_side": "left"}, "padding_side"),
-    ({"do_normalize": True}, "do_normalize"),
-    ({"auto_map": {"AutoFeatureExtractor": "mine.Extractor"}}, "auto_map"),
     ({"feature_size": "many"}, "mels"),
     ({"chunk_length": 2.5}, "seconds"),
     ({"sampling_rate": 8000}, "sampling_rate"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import onnx
 import pytest
 
 from satchel.runtime.bundle import sha256_of
+from tests.manifests import MISSING, edit, said
 from tests.outcome import refused
 
 pytest_plugins = "tests.places"
@@ -27,25 +27,6 @@ MANIFEST, GRAPH, DATA, TOKENIZER = (
     "tokenizer.json",
 )
 FILES = (GRAPH, DATA, TOKENIZER)
-MISSING: Any = ...
-
-
-def said(*path: str | int, value: Any) -> Damage:
-    """Change one value of the manifest; `MISSING` removes it."""
-
-    def damage(folder: Path) -> None:
-        content = json.loads((folder / MANIFEST).read_text())
-        *parents, last = path
-        place = content
-        for key in parents:
-            place = place[key]
-        if value is MISSING:
-            del place[last]
-        else:
-            place[last] = value
-        (folder / MANIFEST).write_text(json.dumps(content))
-
-    return damage
 
 
 def wrote(name: str, content: str | bytes) -> Damage:
@@ -58,11 +39,13 @@ def resealed(damage: Damage) -> Damage:
 
     def whole(folder: Path) -> None:
         damage(folder)
-        content = json.loads((folder / MANIFEST).read_text())
-        for name in content["files"]:
-            path = folder / name
-            content["files"][name] = {"size": path.stat().st_size, "sha256": sha256_of(path)}
-        (folder / MANIFEST).write_text(json.dumps(content))
+
+        def fit(content: dict[str, Any]) -> None:
+            for name in content["files"]:
+                path = folder / name
+                content["files"][name] = {"size": path.stat().st_size, "sha256": sha256_of(path)}
+
+        edit(folder, fit)
 
     return whole
 
@@ -70,12 +53,10 @@ def resealed(damage: Damage) -> Damage:
 def renamed(old: str, new: str) -> Damage:
     """An entry of `files`, and the file where the name allows one."""
 
-    def damage(folder: Path) -> None:
-        content = json.loads((folder / MANIFEST).read_text())
+    def change(content: dict[str, Any]) -> None:
         content["files"] = {new if n == old else n: e for n, e in content["files"].items()}
-        (folder / MANIFEST).write_text(json.dumps(content))
 
-    return damage
+    return lambda folder: edit(folder, change)
 
 
 def replaced(name: str, make: Callable[[Path], Any]) -> Damage:
@@ -146,9 +127,9 @@ READING: dict[str, Case] = {
     "b7_text": (said("format_version", value="1"), "BUNDLE_VERSION", "'1'"),
     "b7_bool": (said("format_version", value=True), "BUNDLE_VERSION", "'True'"),
     "b7_newer": (
-        said("format_version", value=2),
+        said("format_version", value=3),
         "BUNDLE_VERSION",
-        "version 2, this satchel reads",
+        "version 3, this satchel reads",
     ),
     "b7_huge": (said("format_version", value=10**20), "BUNDLE_VERSION", "update satchel"),
     "b8_feature": (said("required_features", value=["mmap"]), "BUNDLE_VERSION", "mmap"),
@@ -313,9 +294,7 @@ def _edited(path: Path, change: Callable[[bytes], bytes]) -> None:
 
 
 def _role(folder: Path) -> None:
-    content = json.loads((folder / MANIFEST).read_text())
-    content["graphs"] = {"encoder": content["graphs"]["decoder"]}
-    (folder / MANIFEST).write_text(json.dumps(content))
+    edit(folder, lambda content: content.update(graphs={"encoder": content["graphs"]["decoder"]}))
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import satchel
 from satchel.runtime.decoder import Cancel
 from satchel.runtime.errors import BundleError, LimitError, UsageError
 from tests import damage as d
+from tests.manifests import edit
 from tests.outcome import refuse, refused
 from tests.tiny import VOCAB, edit_config
 from tests.tiny_seq2seq import COMMON, SIZES, pair, save_seq2seq
@@ -53,13 +54,13 @@ CHECKPOINTS: dict[str, d.Case] = {
     "layers_0": (d.config(num_decoder_layers=0), C, "num_decoder_layers = 0"),
     "layers_other": (d.config(num_layers=2), W, "missing"),
     "no_seq2seq": (d.config(is_encoder_decoder=False), U, "is_encoder_decoder = False"),
-    "activation": (d.config(feed_forward_proj="gated-mist"), U, "'mist'"),
+    "activation": (d.config(dense_act_fn="mist"), U, "'mist'"),
     "buckets_odd": (d.config(relative_attention_num_buckets=31), C, "= 31"),
     "buckets_2": (d.config(relative_attention_num_buckets=2), C, "= 2"),
     "buckets_other": (d.config(relative_attention_num_buckets=16), W, "distance_bias"),
     "distance": (d.config(relative_attention_max_distance=16), C, "= 16"),
     "distance_huge": (d.config(relative_attention_max_distance=1 << 40), C, "1..65536"),
-    "unknown_key": (d.config(sparse_attention=True), U, "'sparse_attention'"),
+    "unknown_key": (d.config(is_causal=False), U, "'is_causal'"),
     "start_absent": (NO_START, C, "decoder_start_token_id"),
     "start_beyond": (generation(decoder_start_token_id=VOCAB), C, "outside 0..319"),
     "start_text": (generation(decoder_start_token_id="0"), C, "decoder_start_token_id"),
@@ -106,7 +107,7 @@ CHECKPOINTS |= {
     "bart_heads": (of_type("bart", decoder_attention_heads=5), C, "decoder_attention_heads = 5"),
     "bart_source_heads": (of_type("bart", encoder_attention_heads=3), C, "heads = 3"),
     "bart_layers": (of_type("bart", encoder_layers=0), C, "encoder_layers = 0"),
-    "bart_layers_twice": (of_type("bart", num_hidden_layers=7), C, "num_hidden_layers = 7"),
+    "bart_layers_twice": (of_type("bart", num_hidden_layers=7), C, "num_hidden_layers = '7'"),
     "bart_norms": (of_type("bart", normalize_before=True), U, "normalize_before = True"),
     "mbart_norms": (of_type("mbart", add_final_layer_norm=False), U, "it is True"),
     "bart_positions": (of_type("bart", max_position_embeddings=32), U, "for 32 tokens"),
@@ -122,7 +123,7 @@ CHECKPOINTS |= {
     "two_vocabularies": (two(vocab_size=300), U, "vocab_size = 320 of the encoder and 300"),
     "two_uncrossed": (two(add_cross_attention=False), U, "add_cross_attention = 'False'"),
     "two_kinds": (two(model_type="gpt2"), U, "'gpt2'; known here: bert, roberta"),
-    "two_keys": (two(sparse=True), U, "'sparse'"),
+    "two_keys": (two(is_causal=False), U, "'is_causal'"),
     "two_absent": (of_type("encoder-decoder", encoder=..., decoder=...), C, "lacks"),
     "two_text": (of_type("encoder-decoder", encoder="bert", decoder="bert"), C, "not a dict"),
 }
@@ -148,13 +149,7 @@ def test_export_options(options: list[str], code: str, words: str, place: Path, 
 
 
 def manifest(change: Callable[[dict[str, Any]], Any]) -> d.Damage:
-    def damage(folder: Path) -> None:
-        path = folder / "manifest.json"
-        content = json.loads(path.read_text())
-        change(content)
-        path.write_text(json.dumps(content))
-
-    return damage
+    return lambda folder: edit(folder, change)
 
 
 def ports(role: str, kind: str, name: str, **changes: Any) -> d.Damage:
@@ -177,9 +172,17 @@ BUNDLES: dict[str, d.Case] = {
         "BUNDLE",
         "wrong type",
     ),
-    "no_encoder": (manifest(lambda c: c["graphs"].pop("encoder")), "BUNDLE", "no encoder graph"),
-    "no_decoder": (manifest(lambda c: c["graphs"].pop("decoder")), "BUNDLE", "no decoder graph"),
-    "no_cache": (manifest(lambda c: c.update(cache=None)), "BUNDLE", "needs a cache"),
+    "no_encoder": (
+        manifest(lambda c: c["graphs"].pop("encoder")),
+        "BUNDLE",
+        "expected decoder, encoder",
+    ),
+    "no_decoder": (
+        manifest(lambda c: c["graphs"].pop("decoder")),
+        "BUNDLE",
+        "expected decoder, encoder",
+    ),
+    "no_cache": (manifest(lambda c: c.update(cache=None)), "BUNDLE", "lacks cache"),
     "layers": (manifest(lambda c: c["cache"].update(layers=2)), "BUNDLE_IO", ".1.key"),
     "cross_absent": (ports("encoder", "outputs", "cross.0.value"), "BUNDLE_IO", "cross.0.value"),
     "cross_size": (

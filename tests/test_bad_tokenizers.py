@@ -92,14 +92,13 @@ BAD: dict[str, d.Case] = {
         T,
         "6 tokens beyond the model's 250 embeddings",
     ),
-    "a24_eos": (d.config(eos_token_id=320), C, "eos_token_id '320' is outside 0..319"),
-    "a24_eos_list": (d.config(eos_token_id=[1, 999]), C, "eos_token_id '999'"),
-    "a24_eos_negative": (d.config(eos_token_id=-1), C, "eos_token_id '-1'"),
+    "a24_eos_digits": (d.config(eos_token_id="2"), C, "eos_token_id '2' is not an id"),
+    "a24_eos_list": (d.config(eos_token_id=[1, "999"]), C, "eos_token_id '999'"),
     "a24_eos_text": (d.config(eos_token_id="</s>"), C, "eos_token_id '</s>'"),
     "a24_eos_bool": (d.config(eos_token_id=True), C, "eos_token_id 'True'"),
     "a24_eos_float": (d.config(eos_token_id=1.5), C, "eos_token_id '1.5'"),
-    "a24_eos_generation": (sampling(eos_token_id=[2, 4000]), C, "eos_token_id '4000'"),
-    "a24_bos": (d.config(bos_token_id=320), C, "bos_token_id '320'"),
+    "a24_eos_generation": (sampling(eos_token_id=[2, "4000"]), C, "eos_token_id '4000'"),
+    "a24_bos": (d.config(bos_token_id=[True]), C, "bos_token_id 'True'"),
     "generation_cut": (
         d.wrote("generation_config.json", "{"),
         "CHECKPOINT",
@@ -148,14 +147,15 @@ def test_damage_is_refused(name: str, place: Path, capfd: Any) -> None:
 def test_what_is_harmless_is_read(name: str, place: Path) -> None:
     from tokenizers import Tokenizer
 
-    from satchel.export.tokenizer import bundle_tokenizer, generation_defaults, special_tokens
+    from satchel.export.generation import recommended
+    from satchel.export.tokenizer import bundle_tokenizer, special_tokens
 
     SOUND[name](place / "checkpoint")
     checkpoint = load_folder(place / "checkpoint")
     tokenizer = bundle_tokenizer(checkpoint, 320)
     assert len(Tokenizer.from_buffer(tokenizer).encode("two words").ids) == 9
     special_tokens(checkpoint, tokenizer, 320)
-    assert generation_defaults(checkpoint).keys() <= {"temperature", "repetition_penalty"}
+    assert not recommended(checkpoint, 320)[0]
     assert checkpoint.chat_template is None or "im_start" in checkpoint.chat_template
 
 
@@ -188,6 +188,18 @@ def test_eos_of_all_files_ends_a_text(place: Path) -> None:
     tokens = special_tokens(checkpoint, json.dumps(checkpoint.tokenizer).encode(), 320)
     exclamation = checkpoint.tokenizer["model"]["vocab"]["!"]
     assert (tokens.bos, tokens.eos, tokens.pad) == (3, [9, 7, exclamation], 0)
+
+
+def test_an_id_outside_the_vocabulary_names_no_token(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    folder = place / "checkpoint"
+    d.config(pad_token_id=-1, eos_token_id=[7, 320], bos_token_id=10**30)(folder)
+    d.wrote("generation_config.json", '{"eos_token_id": -1, "pad_token_id": 400}')(folder)
+    packed = satchel.pack(folder, place / "new", profile="fp32")
+    tokens = packed.manifest.tokens
+    assert (tokens.bos, tokens.eos, tokens.pad) == (None, [7], None)
 
 
 def test_optional_files_may_be_absent(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,10 +17,12 @@ import pytest
 import satchel
 from satchel.cli import main
 from satchel.export import check
-from satchel.runtime import session
+from satchel.runtime import sealed, session
+from satchel.runtime.bundle import open_bundle
 from satchel.runtime.errors import SatchelError
+from tests.manifests import content_of, said
 from tests.outcome import one_line, opened_files, refused, snapshot
-from tests.test_bad_bundles import DATA, FILES, GRAPH, MANIFEST, resealed, said, wrote
+from tests.test_bad_bundles import DATA, FILES, GRAPH, MANIFEST, resealed, wrote
 from tests.tiny import save_checkpoint
 
 pytest_plugins = "tests.places"
@@ -63,18 +65,48 @@ def test_r3_every_flipped_bit_is_found(name: str, bundle: Path, capfd: Any) -> N
         refused(capfd, ["inspect", bundle], "BUNDLE_HASH", name, within=bundle)
 
 
-def test_a_flipped_bit_of_the_manifest_is_an_error_or_nothing(bundle: Path) -> None:
-    """The manifest has no hash of its own: a flip may pass, but raises nothing foreign."""
+def test_every_flipped_bit_of_the_manifest_is_found(bundle: Path, capfd: Any) -> None:
     path, numbers = bundle / MANIFEST, random.Random(0)
     good = path.read_bytes()
     for _ in range(5 * FLIPS):
         data = bytearray(good)
         data[numbers.randrange(len(good))] ^= 1 << numbers.randrange(8)
         path.write_bytes(data)
-        try:
-            satchel.load(bundle).generate([1, 2, 3], max_new_tokens=2)
-        except SatchelError as error:
-            one_line(f"error[{error.code}]: {error}", error.code)
+        with pytest.raises(SatchelError) as error:
+            open_bundle(bundle)
+        one_line(f"error[{error.value.code}]: {error.value}", error.value.code)
+
+
+def test_a_manifest_without_its_digest_is_refused(bundle: Path, capfd: Any) -> None:
+    text = (bundle / MANIFEST).read_text("utf-8")
+    for changed in (text.rstrip() + " \n", sealed.unsealed(text), text.replace("\n", "\r\n")):
+        (bundle / MANIFEST).write_text(changed, "utf-8", newline="")
+        refused(capfd, ["inspect", bundle], "BUNDLE_HASH", "satchel seal", within=bundle)
+
+
+def test_a_bundle_of_the_format_before_digests_is_read(bundle: Path, capfd: Any) -> None:
+    content = content_of(bundle)
+    del content["digest"], content["extra"]
+    content["format_version"] = 1
+    (bundle / MANIFEST).write_text(json.dumps(content), "utf-8")
+    assert satchel.load(bundle).generate([1], max_new_tokens=1).tokens
+    (bundle / MANIFEST).write_text(json.dumps(content | {"digest": "0" * 64}), "utf-8")
+    refused(capfd, ["inspect", bundle], "BUNDLE", "'digest'", within=bundle)
+
+
+def test_seal(bundle: Path, capfd: Any) -> None:
+    good = (bundle / MANIFEST).read_bytes()
+    assert main(["seal", str(bundle)]) == 0
+    assert "nothing to do" in capfd.readouterr().out
+    assert (bundle / MANIFEST).read_bytes() == good
+    content = content_of(bundle) | {"generation": {"temperature": 0.5}}
+    (bundle / MANIFEST).write_text(json.dumps(content), "utf-8")
+    refused(capfd, ["inspect", bundle], "BUNDLE_HASH", "satchel seal", within=bundle)
+    assert main(["seal", str(bundle)]) == 0
+    assert satchel.load(bundle).manifest.generation == {"temperature": 0.5}
+    assert sorted(path.name for path in bundle.iterdir()) == sorted([MANIFEST, *FILES])
+    (bundle / MANIFEST).write_text(json.dumps(content | {"task": "embed"}), "utf-8")
+    refused(capfd, ["seal", bundle], "BUNDLE", "task = 'embed'", within=bundle)
 
 
 def test_b16_files_of_another_bundle(
@@ -113,9 +145,14 @@ def test_b2_hard_links_and_links_inside(bundle: Path, tmp_path: Path) -> None:
     assert satchel.load(tmp_path / "link").generate([1], max_new_tokens=1).tokens
 
 
-def test_b8_unknown_keys_are_left_out(bundle: Path) -> None:
-    for path in (("future",), ("graphs", "decoder", "future"), ("cache", "future")):
-        said(*path, value={"x": [1]})(bundle)
+@pytest.mark.parametrize("path", [(), ("graphs", "decoder"), ("cache",), ("source",)], ids=str)
+def test_b8_unknown_keys_are_refused(path: tuple[str, ...], bundle: Path, capfd: Any) -> None:
+    said(*path, "future", value={"x": [1]})(bundle)
+    refused(capfd, ["inspect", bundle], "BUNDLE", "'future', which is unknown", within=bundle)
+
+
+def test_an_app_may_keep_what_it_likes_under_extra(bundle: Path) -> None:
+    said("extra", value={"future": {"x": [1]}})(bundle)
     assert satchel.load(bundle).generate([1], max_new_tokens=1).tokens
 
 

@@ -13,6 +13,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from satchel.export.canonical import canonical
 from satchel.export.tokenizer import bundle_tokenizer
 from satchel.models.checkpoint import Checkpoint
+from tests.tiny_sentencepiece import read as read_folder
+from tests.tiny_sentencepiece import write_folder
 
 TEXTS = {  # as written -> what SigLIP reads
     "A Photo, of a CAT!": "a photo of a cat",
@@ -103,7 +105,13 @@ def test_equals_the_class_of_transformers(tmp_path: Path) -> None:
     pieces = [(model.id_to_piece(i), model.get_score(i)) for i in range(len(model))]
     made = bundle_tokenizer(checkpoint(plain_tokenizer(pieces)), 300)
     ours = Tokenizer.from_buffer(made)
+    theirs.save_pretrained(tmp_path / "saved")  # which writes spiece.model and no tokenizer.json
+    write_folder(
+        tmp_path / "saved", "Siglip", (tmp_path / "spiece.model").read_bytes(), "siglip", 300
+    )
+    from_model = Tokenizer.from_buffer(bundle_tokenizer(read_folder(tmp_path / "saved"), 300))
     # In a row of equal digits several cuts are equally likely.
     lines = [one for one in corpus.splitlines() if not re.search(r"\d", one)]
     for text in [*TEXTS, *lines]:
         assert ours.encode(text).ids == theirs(text).input_ids, text
+        assert from_model.encode(text).ids == theirs(text).input_ids, text

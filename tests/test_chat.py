@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerFast
 
 from satchel.export.chat import compile_template
 from satchel.runtime.chat import ROLES, ChatFormat, checked_messages, encode_chat
-from satchel.runtime.errors import BundleError, UnsupportedError, UsageError
+from satchel.runtime.errors import BundleError, UnsupportedError, UsageError, install
 
 SPECIAL = {"bos_token": "<s>", "eos_token": "</s>"}
 MARKS = (
@@ -336,4 +336,4 @@ def test_the_runtime_names_the_extra_when_jinja_is_missing() -> None:
         "except ValueError as error: print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip().endswith("needs Jinja: pip install 'satchel[chat]'")
+    assert done.stdout.strip().endswith(f"needs Jinja: {install('chat')}")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,7 +17,7 @@ from typing import Any
 import pytest
 
 import satchel
-from satchel.cli import main
+from satchel.cli import _parser, main
 from tests.outcome import one_line, refused
 
 pytest_plugins = "tests.places"
@@ -192,17 +194,70 @@ def test_help(capfd: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [[], ["fly"], ["--fly"], ["generate"], ["generate", "b"], ["generate", "b", "x", "--fly"],
-     ["generate", "b", "x", "--top-k", "many"], ["bench", "b", "--threads", "1.5"],
-     ["export", "a"], ["export", "a", "b", "--context", "x"], ["inspect", "a", "b"]],
+    ("arguments", "words"),
+    [
+        ([], "required: COMMAND; see satchel --help"),
+        (["fly"], "command 'fly' is unknown; known: export, generate"),
+        (["exprt", "a", "b"], "did you mean export?"),
+        (["--fly"], "required: COMMAND"),
+        (["generate"], "required: bundle, prompt; see satchel generate --help"),
+        (["generate", "b"], "required: prompt"),
+        (["generate", "b", "x", "--fly"], "'--fly' is no option of satchel generate; see"),
+        (["generate", "b", "x", "--temprature", "1"], "did you mean --temperature?"),
+        (["generate", "b", "x", "--temprature=1"], "'--temprature' is no option"),
+        (["generate", "b", "x", "--top-k", "many"], "invalid int value: 'many'"),
+        (["bench", "b", "--threads", "1.5"], "--threads: invalid int value"),
+        (["export", "a"], "required: out"),
+        (["export", "a", "b", "--context", "x"], "--context: invalid int value"),
+        (["export", "a", "b", "--profile", "int9"], "did you mean int8?"),
+        (["export", "a", "b", "--task", "embd"], "did you mean embed?"),
+        (["export", "a", "b", "--cache", "int4"], "--cache 'int4' is unknown; known: float32, int8"),
+        (["inspect", "a", "b"], "'b' is an argument too many; see satchel inspect --help"),
+        (["transcribe", "b", "x.wav", "--task", "sing"], "known: transcribe, translate"),
+    ],
 )  # fmt: skip
-def test_unknown_options(arguments: list[str], capfd: Any) -> None:
-    with pytest.raises(SystemExit) as end:
-        main(arguments)
-    assert end.value.code == 2
+def test_what_cannot_be_read_is_one_line(
+    arguments: list[str], words: str, tmp_path: Path, capfd: Any
+) -> None:
+    assert main(arguments) == 2
     output, errors = capfd.readouterr()
-    assert output == "" and errors.startswith("usage: satchel") and "error: " in errors
+    assert output == ""
+    one_line(errors, "USAGE", words)
+
+
+def test_every_option_has_a_help_and_every_example_can_be_read() -> None:
+    parser = _parser()
+    verbs = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction)).choices
+    assert len(verbs) > 12
+    examples = 0
+    for name, command in verbs.items():
+        for action in command._actions:
+            assert action.help, f"{name} {action.dest}"
+        for line in (command.epilog or "").splitlines()[1:]:
+            words = shlex.split(line.partition(" < ")[0])
+            assert words[:2] == ["satchel", name]
+            assert parser.parse_args(words[1:]).run is not None
+            examples += 1
+        assert command.epilog, name
+    assert examples >= len(verbs)
+
+
+def test_a_source_that_is_not_there_is_refused_before_pytorch_is_loaded(tmp_path: Path) -> None:
+    code = (
+        "import sys; from satchel.cli import main; status = main(); "
+        "assert 'torch' not in sys.modules; sys.exit(status)"
+    )
+    for source in ("no", "no.gguf", "a/b/c"):
+        command = [sys.executable, "-c", code, "export", source, "new"]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 3
+        one_line(done.stderr, "CHECKPOINT", f"'{source}' does not exist")
+    done = subprocess.run(
+        [sys.executable, "-c", code, "export", ".", "new", "--revision", "main"],
+        capture_output=True, text=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 2
+    one_line(done.stderr, "USAGE", "--revision applies to hub ids")
 
 
 @pytest.mark.parametrize(

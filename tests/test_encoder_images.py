@@ -34,6 +34,19 @@ PICTURES = [np.ascontiguousarray(picture) for picture in sample_images((50, 70),
 Made = tuple[Any, Any, Path]
 
 
+def save_pictured(folder: Path, name: str) -> transformers.PreTrainedModel:
+    """Write the checkpoint of a case with its tokenizer and preprocessing; returns the model."""
+    case = CASES[name]
+    if "text_config" in case.config:
+        text = case.config["text_config"] | {"vocab_size": WORDS, "pad_token_id": 0}
+        text |= {"eos_token_id": 3, "bos_token_id": 2}  # [SEP] and [CLS]
+        case = type(case)(case.model, case.config | {"text_config": text}, case.task)
+    model = save(folder, case)
+    save_tokenizer(folder, 0, 16, False)
+    (folder / "preprocessor_config.json").write_text(json.dumps(PROCESSOR))
+    return model
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Made]:
     """Name of a case -> (a loaded bundle, transformers' model, its folder), made once."""
@@ -41,14 +54,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Made]:
 
     def get(name: str, profile: str = "fp32") -> Made:
         if (name, profile) not in known:
-            folder, case = tmp_path_factory.mktemp(name), CASES[name]
-            if "text_config" in case.config:
-                text = case.config["text_config"] | {"vocab_size": WORDS, "pad_token_id": 0}
-                text |= {"eos_token_id": 3, "bos_token_id": 2}  # [SEP] and [CLS]
-                case = type(case)(case.model, case.config | {"text_config": text}, case.task)
-            theirs = save(folder / "checkpoint", case)
-            save_tokenizer(folder / "checkpoint", 0, 16, False)
-            (folder / "checkpoint" / "preprocessor_config.json").write_text(json.dumps(PROCESSOR))
+            folder = tmp_path_factory.mktemp(name)
+            theirs, case = save_pictured(folder / "checkpoint", name), CASES[name]
             satchel.pack(
                 folder / "checkpoint",
                 folder / "out",

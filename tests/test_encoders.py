@@ -140,7 +140,9 @@ def test_pretraining_checkpoints(tmp_path: Path) -> None:
     assert build(tmp_path / "bert").task == "fill-mask"
     save_encoder(tmp_path / "electra", "electra")
     edit_config(tmp_path / "electra", architectures=["ElectraForPreTraining"])
-    assert build(tmp_path / "electra").task == "embed"
+    with pytest.raises(UnsupportedError, match="--task embed exports its states"):
+        build(tmp_path / "electra")
+    assert build(tmp_path / "electra", "embed").task == "embed"
 
 
 def test_names_of_older_checkpoints(tmp_path: Path) -> None:
@@ -175,7 +177,7 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], str | None, type[SatchelError
         UnsupportedError,
         "relative_key",
     ),
-    "key": ("bert", "embed", {"layer_drop": 0.5}, None, UnsupportedError, "layer_drop"),
+    "key": ("bert", "embed", {"pruned_heads": {"0": [1]}}, None, UnsupportedError, "pruned_heads"),
     "act": ("bert", "embed", {"hidden_act": "mish"}, None, UnsupportedError, "mish"),
     "heads": (
         "bert",
@@ -276,7 +278,9 @@ SIGMOID = "torch.nn.modules.activation.Sigmoid"
 @pytest.mark.parametrize(
     ("changes", "scores"),
     [
-        ({}, "identity"),
+        ({}, "sigmoid"),
+        ({"problem_type": "regression"}, "identity"),
+        ({"problem_type": "single_label_classification"}, "sigmoid"),
         ({"sentence_transformers": {"activation_fn": SIGMOID}}, "sigmoid"),
         ({"sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity"}, "identity"),
         ({"problem_type": "multi_label_classification"}, "sigmoid"),

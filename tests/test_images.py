@@ -284,7 +284,7 @@ def test_counters_in_older_checkpoints_are_left_out(tmp_path: Path) -> None:
 
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
-    ("vit", {"new_trick": 1}, "new_trick"),
+    ("vit", {"per_layer_config": {"0": {}}}, "per_layer_config"),
     ("vit", {"num_channels": 1}, "num_channels"),
     ("vit", {"hidden_act": "mish"}, "mish"),
     ("vit", {"num_attention_heads": 5}, "num_attention_heads"),
@@ -299,17 +299,14 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("vit", {"intermediate_size": 64}, "misshapen"),
     ("vit-classify", {"id2label": {"1": "cat"}}, "id2label"),
     ("vit-classify", {"problem_type": "guessing"}, "problem_type"),
-    ("dinov2", {"intermediate_size": 64}, "intermediate_size"),
     ("dinov2", {"use_swiglu_ffn": True}, "gate_up_proj"),
     ("dinov2", {"image_size": 64}, "positions"),
     ("clip", {"text_config": 7}, "text_config"),
     ("clip", {"text_config_dict": 7}, "text_config"),
-    ("clip", {"text": {}}, "text"),
-    ("clip", {"text_config": TEXT | {"new_trick": 1}}, "new_trick"),
+    ("clip", {"text_config": TEXT | {"is_causal": 1.5}}, "is_causal"),
     ("clip", {"text_config": TEXT | {"eos_token_id": [1, 2]}}, "eos_token_id"),
-    ("clip", {"vision_config": WIDE | IMAGE | {"new_trick": 1}}, "new_trick"),
+    ("clip", {"vision_config": WIDE | IMAGE | {"per_layer_config": {"0": {}}}}, "per_layer_config"),
     ("clip", {"projection_dim": 32}, "misshapen"),
-    ("siglip", {"text_config_dict": {}}, "text_config_dict"),
     ("siglip", {"vision_config": WIDE | IMAGE | {"vision_use_head": False}}, "vision_use_head"),
 ]
 

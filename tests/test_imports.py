@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("models", "export", "quantize", "runtime")
 CONTRACT = {"satchel.runtime.errors", "satchel.runtime.bundle", "satchel.runtime.manifest"}
 CHAT = {"satchel.runtime.chat", "satchel.runtime.template"}
-FORMATS = {"satchel.runtime.image", "satchel.runtime.audio"}
+FORMATS = {"satchel.runtime.image", "satchel.runtime.audio", "satchel.runtime.spoken"}
 MAY_IMPORT = {  # room -> rooms, and single modules of the runtime
     "models": {"satchel.models"} | CONTRACT,
     "export": {"satchel.models", "satchel.export"} | CONTRACT | CHAT | FORMATS,

@@ -181,19 +181,20 @@ def test_declared_tokens(tmp_path: Path) -> None:
         "1": {"content": "</s>", "special": True},
         "2": {"content": "<unk>", "special": True},
         "900": {"content": "<ent>", "special": False, "lstrip": True},
+        "901": {"content": "<tag>", "special": True},
     }
-    files = {
-        "added_tokens.json": {"<tag>": 901},
-        "special_tokens_map.json": {"sep_token": {"content": "<sep>"}},
+    files = {  # older ones, which are not looked at beside that list
+        "added_tokens.json": {"<old>": 950},
+        "special_tokens_map.json": {"sep_token": {"content": "<other>"}},
     }
-    write_folder(
-        tmp_path, "T5", trained(**T5), "t5", SIZE, files, added_tokens_decoder=declared
-    )  # fmt: skip
+    said = {"added_tokens_decoder": declared, "sep_token": "<sep>"}
+    write_folder(tmp_path, "T5", trained(**T5), "t5", SIZE, files, **said)
     tokenizer = Tokenizer.from_buffer(bundle_tokenizer(read(tmp_path), SIZE))
     ids = tokenizer.encode("one  <ent><tag> <sep>two <extra_id_0>", add_special_tokens=False).ids
     one, two = (tokenizer.encode(text, add_special_tokens=False).ids for text in ("one", "two"))
     assert ids == [*one, 900, 901, 902, *two, 799]
     assert tokenizer.decode([900, 901]) == "<ent>"
+    assert tokenizer.token_to_id("<old>") is None and tokenizer.token_to_id("<other>") is None
 
 
 def test_tokenizer_json_wins(tmp_path: Path) -> None:

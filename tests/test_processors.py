@@ -34,6 +34,9 @@ CASES: dict[str, dict[str, Any]] = {
     "suppressed_first": {"begin_suppress_tokens": list(range(200))},
     "forced_end": {"forced_eos_token_id": 9},
     "bad_words": {"bad_words_ids": [[60], [77, 18], [3, 3], [5], [18, 3, 77]]},
+    "encoder_repetition": {"encoder_repetition_penalty": 1.4},
+    "decay": {"exponential_decay_length_penalty": [3, 1.2]},
+    "renormalized": {"renormalize_logits": True, "repetition_penalty": 1.2},
     "all": {
         "no_repeat_ngram_size": 2,
         "repetition_penalty": 1.1,
@@ -153,6 +156,10 @@ INVALID: list[dict[str, Any]] = [
     *({"forced_eos_token_id": value} for value in (-1, [], [True], "1", [-1])),
     *({"suppress_tokens": value} for value in (5, [], "ab", [-1], [1.5], {1: 2})),
     *({"begin_suppress_tokens": value} for value in (5, [None])),
+    *({"sequence_bias": value} for value in ([], [[5, 1.0]], [[[5], "1"]], [[[], 1.0]], "ab")),
+    *({"encoder_repetition_penalty": value} for value in (0, -1, "1", True)),
+    *({"exponential_decay_length_penalty": value} for value in ([3], [-1, 2], [3, 0], [1.5, 2], 5)),
+    *({"renormalize_logits": value} for value in (1, "yes")),
     *({"bad_words_ids": value} for value in ([], [[]], [1, 2], "ab", [[1], [-1]], [["a"]])),
 ]
 

@@ -22,6 +22,7 @@ from satchel.models.folder import load_folder
 from satchel.recipe import Wishes
 from satchel.runtime.bundle import open_bundle
 from tests.faulty_disk import Died, Disk
+from tests.manifests import said
 from tests.outcome import one_line, refused, snapshot
 
 pytest_plugins = "tests.places"
@@ -161,7 +162,7 @@ def test_f8_no_permission(place: Path, capfd: Any) -> None:
 def test_f7_through_a_link_and_into_an_empty_folder(place: Path, quick: Any) -> None:
     (place / "empty").mkdir()
     (place / "link").symlink_to("bundle")
-    (place / "bundle/manifest.json").write_text(_renamed(place / "bundle/manifest.json"))
+    _rename(place / "bundle")
     assert main(export(place, "empty")) == 0
     assert main(export(place, "link", "--overwrite")) == 0
     assert (place / "link").is_symlink()
@@ -169,11 +170,9 @@ def test_f7_through_a_link_and_into_an_empty_folder(place: Path, quick: Any) -> 
     assert not _temporary(place)
 
 
-def _renamed(manifest: Path) -> str:
-    """The manifest of a bundle that can be told from what an export makes."""
-    content = json.loads(manifest.read_text())
-    content["source"]["name"] = "old"
-    return json.dumps(content)
+def _rename(bundle: Path) -> None:
+    """Give a bundle a manifest that can be told from what an export makes."""
+    said("source", "name", value="old")(bundle)
 
 
 def _temporary(place: Path) -> list[str]:
@@ -210,7 +209,7 @@ def test_f1_f3_the_nth_call_fails(
 ) -> None:
     """Enumerated over all calls, but of equal ones in a row the first and the last stand for all."""
     overwrite, bundle = way != "new", place / "bundle"
-    (bundle / "manifest.json").write_text(_renamed(bundle / "manifest.json"))
+    _rename(bundle)
     old = snapshot(bundle)
     target = bundle if overwrite else place / "new"
     command = export(place, target.name, "--overwrite")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 import satchel
 from satchel.quantize.quality import sentences, shipped_text
 from satchel.runtime.image import sample_images
+from tests.manifests import said
 from tests.quality_bundles import TEXT, both, report_of, text_file
 from tests.test_imports import run_watched
 
@@ -110,11 +110,9 @@ def test_targets_end_where_the_reference_ends(
     end = max(set(target), key=target.index)  # the one that comes last for the first time
     for name in ("int8", "fp32"):
         shutil.copytree(folder / name, place / name)
-        path = place / name / "manifest.json"
-        manifest = json.loads(path.read_text("utf-8"))
-        manifest["tokens"]["eos"] = [end]
-        manifest["quality"] = {"mean_kl": "high", "tokens": 1.5, "other": None}
-        path.write_text(json.dumps(manifest), "utf-8")
+        said("tokens", "eos", value=[end])(place / name)
+        figures = {"mean_kl": "high", "tokens": 1.5, "other": None}
+        said("quality", value=figures)(place / name)
     arguments = ["--reference", place / "fp32", "--text", text_file(tmp_path, source)]
     report, output = report_of(capsys, tmp_path, place / "int8", *arguments)
     assert "'high'" in output and "'None'" in output

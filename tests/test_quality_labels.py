@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +14,7 @@ import satchel
 from satchel.error_rate import distance, nearest
 from satchel.labelled import answer, differences, read_cases
 from satchel.quantize.quality import sentences
+from tests.manifests import said
 from tests.outcome import refused
 from tests.quality_bundles import TEXT, altered, both, report_of, text_file
 
@@ -185,10 +185,7 @@ def test_shared_weights_are_layers_of_their_own(
 def test_layers_in_another_basis_are_refused(rounded: Any, capfd: Any, tmp_path: Path) -> None:
     folder = tmp_path / "turned"
     shutil.copytree(rounded("t5") / "int8", folder)
-    text = (folder / "manifest.json").read_text("utf-8")
-    manifest = json.loads(text)
-    manifest["quantization"]["rotated"] = True
-    (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    said("quantization", "rotated", value=True)(folder)
     arguments = ["quality", folder, "--reference", rounded("t5") / "fp32", "--layers"]
     refused(capfd, arguments, "USAGE", "turned", "--keep-fp32 '*'", within=tmp_path)
 

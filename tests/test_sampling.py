@@ -35,6 +35,13 @@ FILTERS: list[dict[str, Any]] = [
     {"top_k": 50, "top_p": 0.8},
     {"top_p": 0.9, "min_p": 0.02},
     {"top_k": 300, "top_p": 0.99, "min_p": 0.001},
+    {"top_h": 0.4},
+    {"top_h": 0.7, "top_k": 20},
+    {"typical_p": 0.2},
+    {"typical_p": 0.9},
+    {"epsilon_cutoff": 3e-4},
+    {"eta_cutoff": 2e-3},
+    {"top_k": 50, "top_p": 0.9, "typical_p": 0.8, "epsilon_cutoff": 0.02, "eta_cutoff": 0.1},
 ]
 RNG = np.random.default_rng(0)
 SHAPES = {
@@ -74,12 +81,20 @@ def scaled(logits: np.ndarray, temperature: float) -> np.ndarray:
 def probabilities_of_transformers(scores: np.ndarray, **options: Any) -> np.ndarray:
     """After the warpers in the order of `generate`, in double precision."""
     steps: list[Any] = []
+    if "top_h" in options:
+        steps.append(logits_process.TopHLogitsWarper(options["top_h"]))
     if "top_k" in options:
         steps.append(logits_process.TopKLogitsWarper(options["top_k"]))
     if options.get("top_p", 1.0) < 1.0:
         steps.append(logits_process.TopPLogitsWarper(options["top_p"]))
     if "min_p" in options:
         steps.append(logits_process.MinPLogitsWarper(options["min_p"]))
+    if "typical_p" in options:
+        steps.append(logits_process.TypicalLogitsWarper(options["typical_p"]))
+    if "epsilon_cutoff" in options:
+        steps.append(logits_process.EpsilonLogitsWarper(options["epsilon_cutoff"]))
+    if "eta_cutoff" in options:
+        steps.append(logits_process.EtaLogitsWarper(options["eta_cutoff"]))
     rows = torch.tensor(scores.astype(np.float64))[None]
     for step in steps:
         rows = step(torch.zeros((1, 1), dtype=torch.long), rows)

@@ -15,8 +15,10 @@ import soundfile
 
 import satchel
 from satchel.cli import main
+from satchel.runtime import sealed
+from satchel.runtime.bundle import open_bundle
 from satchel.runtime.errors import BundleError, SatchelError, UsageError
-from satchel.runtime.manifest import Manifest
+from tests.manifests import said
 from tests.outcome import refused
 from tests.tiny import edit_config
 from tests.tiny_speech import RATE, VOCAB, save_speech, some_sound
@@ -195,7 +197,7 @@ MANIFESTS: dict[str, tuple[str, Any, str]] = {
     "no tasks": ("tasks", {}, "task"),
     "unknown task": ("task", "sing", "sing"),
     "unknown language": ("language", "xx", "xx"),
-    "late timestamps": ("no_timestamps", VOCAB - 1, "vocabulary"),
+    "late timestamps": ("no_timestamps", VOCAB - 1, "outside"),
     "wrong type": ("no_timestamps", "265", "no_timestamps"),
 }
 
@@ -203,18 +205,18 @@ MANIFESTS: dict[str, tuple[str, Any, str]] = {
 @pytest.mark.parametrize("name", MANIFESTS)
 def test_broken_manifests_are_refused(name: str, place: Path) -> None:
     field, value, word = MANIFESTS[name]
-    raw = json.loads((place / "bundle/manifest.json").read_text())
-    raw["speech"][field] = value
+    manifest = open_bundle(place / "bundle").manifest
+    assert manifest.speech is not None
+    speech = dataclasses.replace(manifest.speech, **{field: value})
     with pytest.raises(BundleError, match=word):
-        Manifest.from_json(json.dumps(raw))
+        sealed.read(sealed.written(dataclasses.replace(manifest, speech=speech)))
 
 
 @pytest.mark.parametrize("audio", [None, {}, {"seconds": 2}, "other"])
 def test_a_manifest_must_say_what_sound_is(audio: Any, place: Path, tmp_path: Path) -> None:
     shutil.copytree(place / "bundle", tmp_path / "bundle")
-    path = tmp_path / "bundle/manifest.json"
-    raw = json.loads(path.read_text())
-    raw["audio"] = raw["audio"] | {"seconds": 3} if audio == "other" else audio
-    path.write_text(json.dumps(raw))
+    whole = open_bundle(tmp_path / "bundle").manifest.audio
+    assert whole is not None
+    said("audio", value=whole | {"seconds": 3} if audio == "other" else audio)(tmp_path / "bundle")
     with pytest.raises(BundleError, match="audio"):
         satchel.load(tmp_path / "bundle")

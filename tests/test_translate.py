@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import sys
@@ -16,6 +17,7 @@ import transformers
 import satchel
 from satchel.cli import main
 from satchel.quantize.quality import sentences
+from satchel.runtime import sealed
 from satchel.runtime.errors import BundleError, UsageError
 from tests.test_made_tokenizers import BPE, NLLB, m2m_files, marian_files
 from tests.tiny_sentencepiece import FAIRSEQ, trained
@@ -194,7 +196,7 @@ def test_a_bundle_without_languages(
     ],
 )
 def test_a_manifest_that_contradicts_itself(kind: Any, change: dict[str, Any]) -> None:
-    raw = json.loads(kind[3].manifest.to_json())
-    raw["translation"] |= change
+    manifest = kind[3].manifest
+    told = dataclasses.replace(manifest.translation, **change)
     with pytest.raises(BundleError, match="translation"):
-        type(kind[3].manifest).from_json(json.dumps(raw))
+        sealed.read(sealed.written(dataclasses.replace(manifest, translation=told)))

@@ -19,6 +19,7 @@ from satchel.quantize.quality import shipped_text
 FAIRSEQ = {"unk_id": 0, "bos_id": 1, "eos_id": 2, "pad_id": -1}
 T5 = {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}
 FILES = {
+    "Siglip": "spiece.model",
     "T5": "spiece.model",
     "Pegasus": "spiece.model",
     "Albert": "spiece.model",

@@ -126,7 +126,7 @@ def rank(options: Options) -> None:
     if options.file:
         measure(Path(options.file))
         passages = list(read_lines(Path(options.file)))
-    found = load(options).rank(options.query, passages)
+    found = load(options).rank(options.query, passages, prompt=options.prompt)
     rows: Rows = [(str(one.index), f"{one.score:.4f}", passages[one.index]) for one in found]
     _print(options, found, rows)
 
@@ -161,21 +161,35 @@ VERBS: dict[str, tuple[Verb, tuple[tuple[str, dict[str, Any]], ...]]] = {
     "embed": (
         embed,
         (
-            ("text", {"nargs": "*"}),
+            ("text", {"nargs": "*", "help": "texts"}),
             ("--file", {**FILE, "help": "a text file, one text per line"}),
-            ("--image", {**FILE, "nargs": "+"}),
+            ("--image", {**FILE, "nargs": "+", "help": "image files"}),
             ("--out", {**FILE, "help": "a .npy file; a killed run of --file goes on"}),
             ("--overwrite", {"action": "store_true", "help": "replace what is at --out"}),
-            ("--prompt", {"help": "a prompt of the bundle to put before each text"}),
-            ("--window", {"type": int, "help": "split long texts; tokens that overlap"}),
+            (
+                "--prompt",
+                {"metavar": "NAME", "help": "a prompt of the bundle to put before each text"},
+            ),
+            (
+                "--window",
+                {"type": int, "metavar": "N", "help": "split long texts; tokens that overlap"},
+            ),
         ),
     ),
     "classify": (
         classify,
         (
-            ("text", {"nargs": "*"}),
-            ("--pair", {"nargs": 2, "action": "append", "metavar": ("TEXT", "TEXT")}),
-            ("--image", {**FILE, "nargs": "+"}),
+            ("text", {"nargs": "*", "help": "texts"}),
+            (
+                "--pair",
+                {
+                    "nargs": 2,
+                    "action": "append",
+                    "metavar": ("TEXT", "TEXT"),
+                    "help": "two texts that are judged together",
+                },
+            ),
+            ("--image", {**FILE, "nargs": "+", "help": "image files"}),
             ("--file", {**FILE, "help": "a text file, one text per line"}),
             ("--pair-file", {**FILE, "help": "two texts per line, a tab between them"}),
         ),
@@ -183,46 +197,68 @@ VERBS: dict[str, tuple[Verb, tuple[tuple[str, dict[str, Any]], ...]]] = {
     "tokens": (
         tokens,
         (
-            ("text", {"nargs": "?"}),
+            ("text", {"nargs": "?", "help": "one text"}),
             ("--file", {**FILE, "help": "a text file, one text per line"}),
-            ("--window", {"type": int, "help": "split long texts; tokens that overlap"}),
+            (
+                "--window",
+                {"type": int, "metavar": "N", "help": "split long texts; tokens that overlap"},
+            ),
         ),
     ),
     "answer": (
         answer,
         (
-            ("--question", {}),
+            ("--question", {"metavar": "TEXT", "help": "what is asked"}),
             ("--file", {**FILE, "help": "questions, one per line"}),
             ("--context", {**FILE, "required": True, "help": "a text file"}),
             (
                 "--top",
-                {"type": int, "help": "the likeliest so many, among them that there is none"},
+                {"type": int, "metavar": "N", "help": "the N likeliest, among them none"},
             ),
         ),
     ),
     "fill-mask": (
         fill_mask,
         (
-            ("text", {"nargs": "?"}),
+            ("text", {"nargs": "?", "help": "one text"}),
             ("--file", {**FILE, "help": "a text file, one text per line"}),
-            ("--top", {"type": int, "default": 5, "help": "words (5)"}),
+            ("--top", {"type": int, "default": 5, "metavar": "N", "help": "words (5)"}),
         ),
     ),
     "rank": (
         rank,
         (
-            ("--query", {"required": True}),
-            ("passage", {"nargs": "*"}),
+            ("--query", {"required": True, "metavar": "TEXT", "help": "what is looked for"}),
+            ("passage", {"nargs": "*", "help": "the texts to order"}),
             ("--file", {**FILE, "help": "passages, one per line"}),
+            ("--prompt", {"help": "a prompt of the bundle to put before the query"}),
         ),
     ),
+}
+
+
+EXAMPLES = {
+    "embed": """
+satchel embed my-bundle "a text" "another"
+satchel embed my-bundle --file corpus.txt --out vectors.npy
+satchel embed my-bundle --image photo.jpg
+""",
+    "classify": """
+satchel classify my-bundle "I liked it."
+satchel classify my-bundle --pair "A man sleeps." "Nobody is awake." --json
+satchel classify my-bundle --image photo.jpg
+""",
+    "tokens": 'satchel tokens my-bundle "Ada Lovelace was born in London."',
+    "answer": 'satchel answer my-bundle --question "Who wrote it?" --context page.txt --top 3',
+    "fill-mask": 'satchel fill-mask my-bundle "Paris is the [MASK] of France."',
+    "rank": 'satchel rank my-bundle --query "what is ONNX" --file passages.txt',
 }
 
 
 def add_verbs(verbs: Any) -> None:
     """Every verb of the table with its options."""
     for name, (run, arguments) in VERBS.items():
-        command = on_bundle(verbs, name, run)
+        command = on_bundle(verbs, name, run, EXAMPLES[name])
         for flag, settings in arguments:
             command.add_argument(flag, **settings)
         if run is not embed:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import satchel
-from satchel.command import check_json, load, on_bundle
+from satchel.command import check_json, load, on_bundle, size
 from satchel.progress import bars
 from satchel.report import plain
-from satchel.runtime.errors import UsageError, shown
+from satchel.runtime.errors import UsageError, install, shown
 
 # By the last part of its name: what a figure is called, how it is printed, and what it says.
 FIGURES = {
@@ -32,6 +32,11 @@ FIGURES = {
     "tokens": ("tokens", ",.0f", "that were predicted"),
     "texts": ("texts", ",.0f", "or images that were read"),
 }
+EXAMPLES = """
+satchel quality int8-bundle --reference fp32-bundle
+satchel quality int8-bundle --text my-text.txt
+satchel quality int8-bundle --reference fp32-bundle --labels cases.tsv --layers
+"""
 LAYERS = """\
   error: how far what the layer gives is from what it gives in the reference, in parts of that
   one's length; it holds the errors of all layers before. own: the same where the layer reads what the
@@ -79,7 +84,7 @@ def _check(options: argparse.Namespace) -> None:
     if options.layers and not options.reference:
         raise UsageError("--layers needs --reference, a bundle whose layers are right")
     if options.layers and find_spec("onnx") is None:
-        raise UsageError("--layers needs onnx: pip install 'satchel[export]'")
+        raise UsageError(f"--layers needs onnx: {install('export')}")
 
 
 def _check_outside(file: Path, *bundles: str | None) -> None:
@@ -127,8 +132,7 @@ def _print_facts(report: dict[str, Any], manifest: Any) -> None:
     """The bundles, and the figures of the export."""
     for name in ("bundle", "reference"):
         if one := report.get(name):
-            size = f"{one['bytes'] / 1e6:.0f} MB"
-            facts = (one["architecture"], one["task"], one["profile"], size)
+            facts = (one["architecture"], one["task"], one["profile"], size(one["bytes"]))
             print(plain(f"{name:<9}  {one['folder']}: {', '.join(map(str, facts))}"))
     if report["export"]:
         on = _read_at_export(manifest)
@@ -243,7 +247,7 @@ def _section(title: str, figures: dict[str, Any]) -> None:
 
 def add_verb(verbs: Any) -> None:
     """`quality` with its options."""
-    command = on_bundle(verbs, "quality", quality)
+    command = on_bundle(verbs, "quality", quality, EXAMPLES)
     for flag, value, text in (
         ("reference", "BUNDLE", "a bundle of the same checkpoint, as float32"),
         ("text", "FILE", "a text of your own; default: the shipped one"),

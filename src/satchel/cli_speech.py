@@ -11,6 +11,12 @@ from typing import Any
 from satchel.command import load, on_bundle
 from satchel.progress import bars
 
+EXAMPLES = """
+satchel transcribe my-bundle speech.wav
+satchel transcribe my-bundle speech.mp3 --language de --timestamps
+satchel transcribe my-bundle speech.wav --task translate --json
+"""
+
 
 def transcribe(options: argparse.Namespace) -> None:
     """the text of a sound file"""
@@ -38,10 +44,16 @@ def transcribe(options: argparse.Namespace) -> None:
 
 def add_verb(verbs: Any) -> None:
     """`transcribe` with its options."""
-    command = on_bundle(verbs, "transcribe", transcribe)
+    command = on_bundle(verbs, "transcribe", transcribe, EXAMPLES)
     command.add_argument("sound", help="a WAV, FLAC, OGG or MP3 file")
-    command.add_argument("--language", metavar="CODE", help='as "en"; default: what is heard')
-    command.add_argument("--task", help="transcribe (default), or translate to English")
+    command.add_argument(
+        "--language", metavar="NAME", help='as "en" or "english"; default: what is heard'
+    )
+    command.add_argument(
+        "--task",
+        choices=("transcribe", "translate"),
+        help="transcribe (default), or translate to English",
+    )
     command.add_argument("--timestamps", action="store_true", help="a line per segment")
     command.add_argument("--num-beams", type=int, metavar="N", help="1 is greedy")
     command.add_argument("--json", action="store_true", help="print the result as JSON")

@@ -1,49 +1,95 @@
-"""What the verbs of the command line share: their options for a bundle, and loading it."""
+"""What the verbs of the command line share: how options are read and refused, and loading a bundle."""
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
+import textwrap
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import satchel
 from satchel.progress import bars
-from satchel.runtime.errors import StorageError, shown
+from satchel.runtime.errors import StorageError, UsageError, shown
 
 Verb = Callable[[argparse.Namespace], None]
 
 
 class VerbParser(argparse.ArgumentParser):
     """Takes options anywhere between arguments: plain argparse refuses the text of
-    ``embed OUT --window 3 TEXT``, since it has already given the texts nothing."""
+    ``embed OUT --window 3 TEXT``, since it has already given the texts nothing.
+
+    What cannot be read is a UsageError of one line, with the name that may have been meant.
+    """
 
     _again = False
 
+    def __init__(self, *arguments: Any, examples: str = "", **settings: Any) -> None:
+        if examples:
+            settings["epilog"] = "examples:\n" + textwrap.indent(examples.strip(), "  ")
+        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(*arguments, **settings)
+
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        if self._again:  # by the method below
+        if self._again or self._subparsers is not None:
             return super().parse_known_args(args, namespace)
         self._again = True
         try:
-            return self.parse_known_intermixed_args(args, namespace)
+            found, unknown = self.parse_known_intermixed_args(args, namespace)
         finally:
             self._again = False
+        if unknown:
+            self._refuse(unknown[0])
+        return found, unknown
+
+    def _refuse(self, argument: str) -> NoReturn:
+        """One argument too many, or an option that this verb does not have."""
+        if not argument.startswith("-"):
+            self.error(f"{shown(argument)} is an argument too many")
+        name = argument.partition("=")[0]
+        problem = f"{shown(name)} is no option of {self.prog}"
+        if not (meant := _meant(name, self._option_string_actions)):
+            self.error(problem)
+        raise UsageError(problem + meant)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            label = "/".join(action.option_strings) or "command"
+            known = list(map(str, action.choices))
+            raise UsageError(
+                f"{label} {shown(value)} is unknown; known: {', '.join(known)}"
+                f"{_meant(str(value), known)}"
+            )
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError in place of printing the usage and leaving."""
+        raise UsageError(f"{message}; see {self.prog} --help")
 
 
-def on_bundle(verbs: Any, name: str, run: Verb) -> argparse.ArgumentParser:
+def _meant(name: str, known: Iterable[str]) -> str:
+    """The known name that a mistyped one is nearest to, as a question."""
+    near = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def on_bundle(verbs: Any, name: str, run: Verb, examples: str = "") -> argparse.ArgumentParser:
     """A verb whose first argument is a bundle; its help is the docstring of `run`."""
-    command: argparse.ArgumentParser = verbs.add_parser(name, help=run.__doc__)
-    command.set_defaults(run=run)
+    command = add_verb(verbs, name, run, examples)
     command.add_argument("bundle", help="a folder made by satchel export")
-    command.add_argument("--threads", type=int, help="default: the physical cores")
-    debug(command)
+    command.add_argument("--threads", type=int, metavar="N", help="default: the physical cores")
     return command
 
 
-def debug(command: argparse.ArgumentParser) -> None:
-    """The option that every verb has."""
+def add_verb(verbs: Any, name: str, run: Verb, examples: str = "") -> argparse.ArgumentParser:
+    """A verb that calls `run`, whose docstring is its help; `examples` stand below the options."""
+    command: argparse.ArgumentParser = verbs.add_parser(
+        name, help=run.__doc__, description=run.__doc__, examples=examples
+    )
+    command.set_defaults(run=run)
     command.add_argument("--debug", action="store_true", help="show tracebacks")
+    return command
 
 
 def load(options: argparse.Namespace) -> Any:
@@ -57,3 +103,10 @@ def check_json(path: Path) -> None:
         raise StorageError(f"--json {shown(path)}: not a file in an existing folder")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise StorageError(f"--json {shown(path)} cannot be written: permission denied")
+
+
+def size(count: int) -> str:
+    """Bytes as people read them: 63 KB, 4.1 MB, 145 MB."""
+    if count < 1e6:
+        return f"{max(1, round(count / 1e3))} KB"
+    return f"{count / 1e6:.1f} MB" if count < 1e7 else f"{count / 1e6:.0f} MB"

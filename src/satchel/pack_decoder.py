@@ -18,11 +18,10 @@ from satchel import models
 from satchel.export import check, signature
 from satchel.export.chat import compile_template
 from satchel.export.check import Check
-from satchel.export.generation import search_defaults
+from satchel.export.generation import recommended
 from satchel.export.graph import DecoderGraph
 from satchel.export.tokenizer import (
     bundle_tokenizer,
-    generation_defaults,
     special_token_texts,
     special_tokens,
 )
@@ -46,18 +45,13 @@ CONVERSATIONS, TURNS = 4, 5
 # How many texts and special tokens are read as the first of a text, and its length.
 BEGINNINGS, SPECIAL_TOKENS, BEHIND = 48, 64, 24
 CALIBRATION_WINDOWS = 8  # spread over the text; more change little
-# What may stand in generation_config.json and is done unasked; beams, which cannot be streamed, and
-# lengths, which mean the whole context, are left to the caller.
-UNASKED = (
-    "no_repeat_ngram_size",
-    "encoder_no_repeat_ngram_size",
-    "min_length",
-    "min_new_tokens",
-    "forced_eos_token_id",
-    "suppress_tokens",
-    "begin_suppress_tokens",
-    "bad_words_ids",
-)
+# Recommendations that are not done unasked: beams, which cannot be streamed; lengths of the whole
+# context, which mean nothing for one prompt; and the first id behind a prompt of one id.
+ASKED = {
+    "num_beams": "ask for it when generating",
+    "max_length": "it counts the prompt; ask for it when generating",
+    "forced_bos_token_id": "it is for encoder-decoder models",
+}
 MAX_MEAN_KL, MIN_TOP1, MAX_PERPLEXITY_RATIO = 0.05, 0.85, 1.03
 
 
@@ -99,6 +93,7 @@ class DecoderRecipe:
         limit = reference.config.max_position_embeddings
         if wishes.context is None and positions < limit:
             notes.append(f"context is {positions} of the model's {limit}; --context N for more")
+        notes.extend(_on_factors(reference.config.short_positions, positions))
         tokenizer = bundle_tokenizer(checkpoint, reference.config.vocab_size)
         notes += wishes.remarks(tokenizer)
         ids = Tokenizer.from_buffer(tokenizer).encode(wishes.judged).ids
@@ -106,19 +101,13 @@ class DecoderRecipe:
             raise UnsupportedError("the tokenizer makes almost no tokens of the text to measure on")
         chat = None
         if checkpoint.chat_template is not None:
-            texts = special_token_texts(checkpoint)
+            texts = special_token_texts(checkpoint, usual=True)
             compiled, reason = compile_template(checkpoint.chat_template, texts)
             chat = compiled.to_dict()
             if reason:
                 notes.append(f"the chat template stays Jinja, for Python only: {reason}")
-        advice = search_defaults(checkpoint, reference.config.vocab_size)
-        generation = generation_defaults(checkpoint)
-        generation |= {name: advice[name] for name in UNASKED if name in advice}
-        if "num_beams" in advice:
-            beams = advice["num_beams"]
-            notes.append(
-                f"the checkpoint recommends num_beams = {beams}: ask for it when generating"
-            )
+        generation, remarks = recommended(checkpoint, reference.config.vocab_size, ASKED)
+        notes += remarks
         return cls(
             checkpoint,
             reference,
@@ -259,6 +248,18 @@ class DecoderRecipe:
             )
             for ids in self._conversation
         ]
+
+
+def _on_factors(short: int | None, context: int) -> list[str]:
+    """What to know of a model with other rotary factors for texts of more than `short` tokens."""
+    if short is None:
+        return []
+    if context <= short:
+        return [f"longrope: the short factors; --context beyond {short} takes the long ones"]
+    return [
+        f"longrope: the long factors for every text; for those of up to {short} tokens "
+        f"transformers takes the short ones, as a bundle of --context {short} does"
+    ]
 
 
 def _open(bundle: Bundle) -> GraphDecoder:

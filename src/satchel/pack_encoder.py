@@ -15,8 +15,9 @@ from torch import nn
 from satchel import models
 from satchel.export import signature
 from satchel.export.check import Check, tolerance
+from satchel.export.class_tokenizer import cuts_left, tells_pairs_apart
 from satchel.export.image import image_format
-from satchel.export.tokenizer import bundle_tokenizer, special_tokens
+from satchel.export.tokenizer import bundle_tokenizer, padding_id, special_tokens
 from satchel.models.checkpoint import Checkpoint
 from satchel.models.encoder import EncoderModel
 from satchel.pack_decoder import MAX_MEAN_KL, MIN_TOP1
@@ -79,6 +80,8 @@ class EncoderRecipe:
                 samples[role], calibration[role] = pictures[:IMAGES], pictures[IMAGES:]
             else:
                 tokenizer = bundle_tokenizer(checkpoint, model.vocab_size)
+                if (pad := padding_id(checkpoint, tokenizer)) is not None:
+                    model.facts["pad_token_id"] = pad  # the tokenizer fills up, not the model
                 names = tower.input_names
                 samples[role] = _texts(wishes.sentences(SENTENCES), tokenizer, model, names)
                 calibration[role] = _texts(wishes.texts, tokenizer, model, names)
@@ -215,6 +218,8 @@ class EncoderRecipe:
             model.prompts,
             model.default_prompt,
             _padding(model),
+            cuts_left(self.checkpoint),
+            tells_pairs_apart(self.checkpoint),
         )
 
     def _open(self, bundle: Bundle, role: str) -> Encoder:

@@ -16,10 +16,10 @@ from torch import nn
 from satchel import models
 from satchel.export import check, signature
 from satchel.export.check import Check, Reference
-from satchel.export.generation import search_defaults, target_start
+from satchel.export.generation import recommended, target_start
 from satchel.export.graph import SourceGraph, TargetGraph
 from satchel.export.languages import translation
-from satchel.export.tokenizer import bundle_tokenizer, generation_defaults, special_tokens
+from satchel.export.tokenizer import bundle_tokenizer, special_tokens
 from satchel.models.checkpoint import Checkpoint
 from satchel.models.seq2seq import Context, Seq2seq
 from satchel.models.seq2seq_config import Seq2seqConfig
@@ -84,9 +84,8 @@ class Seq2seqRecipe:
                 f"positions set no limit; targets may have {positions}: --context N for more"
             )
         start = target_start(checkpoint, config.vocab_size)
-        generation = generation_defaults(checkpoint) | search_defaults(
-            checkpoint, config.vocab_size
-        )
+        generation, remarks = recommended(checkpoint, config.vocab_size)
+        notes += remarks
         tokenizer = bundle_tokenizer(checkpoint, config.vocab_size)
         notes += cls.remarks(tokenizer, wishes)
         sources = cls.some_sources(checkpoint, config, tokenizer, wishes)

@@ -24,7 +24,6 @@ from satchel.export.check import Check, distance, tolerance
 from satchel.export.graph import trace
 from satchel.export.writer import Stored, write_graph
 from satchel.models.checkpoint import Checkpoint
-from satchel.models.source import open_source
 from satchel.own_texts import read_texts
 from satchel.pack_decoder import DecoderRecipe
 from satchel.pack_encoder import EncoderRecipe
@@ -39,9 +38,11 @@ from satchel.quantize.rotate import obstacle, rotate
 from satchel.quantize.smooth import smooth
 from satchel.quantize.tune import tune as tuned
 from satchel.recipe import Recipe, Wishes
+from satchel.runtime import sealed
 from satchel.runtime.bundle import TOKENIZER, Bundle, open_bundle, sha256_of
 from satchel.runtime.errors import FidelityError, UsageError, shown
 from satchel.runtime.manifest import MANIFEST, File, Graph, Manifest, Source
+from satchel.source import open_source
 
 FREE = 0.004  # mean divergence that an int8 cache may cost, unless it was asked for
 SMALL = 1 << 28  # bytes that are worth no second reading of the calibration
@@ -60,11 +61,6 @@ class Made:
     files: dict[str, File]
     checks: list[Check]
     figures: dict[str, Any]
-
-    @property
-    def size(self) -> int:
-        """Bytes of all files."""
-        return sum(file.size for file in self.files.values())
 
     @property
     def short(self) -> tuple[bool, bool]:
@@ -131,11 +127,10 @@ def pack(
             proof, figures = recipe.prove(Bundle(folder, form), profile.name == "fp32", stage)
             return Made(form, files, proof, figures)
 
-        bundle = made(chosen)
-        if chosen.name == "int8" and tune is None and not force:
-            bundle = _improved(recipe, chosen, statistics, made, bundle, stage)
+        default = chosen.name == "int8" and tune is None and not force
+        bundle = _improved(recipe, chosen, statistics, made, stage) if default else made(chosen)
         checks += bundle.checks
-        failed = [item.name for item in checks if not item.passed]
+        failed = [item.words() for item in checks if not item.passed]
         if failed and not force:
             remarks = "".join(f" ({note})" for note in recipe.notes if "--quality-text" in note)
             raise FidelityError(
@@ -146,7 +141,7 @@ def pack(
         manifest = dataclasses.replace(
             bundle.draft, files=bundle.files, parity=parity, verified=not failed, **bundle.figures
         )
-        (folder / MANIFEST).write_text(manifest.to_json(), "utf-8")
+        (folder / MANIFEST).write_bytes(sealed.written(manifest).encode("utf-8"))
         open_bundle(folder, stage("reading back"))
     return Packed(out, manifest, checks, recipe.notes)
 
@@ -155,6 +150,7 @@ def _recipe(checkpoint: Checkpoint, wishes: Wishes, stage: Stage) -> Recipe:
     hears = models.takes_sound(checkpoint)
     kind = SpeechRecipe if hears else RECIPES[models.family(checkpoint)]
     recipe: Recipe = kind.of(checkpoint, wishes, stage)
+    recipe.notes.extend(checkpoint.notes)
     return recipe
 
 
@@ -242,25 +238,24 @@ def _improved(
     chosen: Profile,
     statistics: dict[str, Statistics],
     made: Callable[[Profile], Made],
-    bundle: Made,
     stage: Stage,
 ) -> Made:
-    """The bundle, with as few better schemes as it takes where it is short of checks or aims."""
+    """The bundle of a profile, with as few better schemes as it takes to pass the checks and to reach
+    the aims; for aims alone no more than a part of the layers change."""
+    bundle = made(chosen)
     failed, missed = bundle.short
     if not statistics or not (failed or missed):
         return bundle
-    began, remark, last = time.monotonic(), "", bundle
-    for profile, remark in improve.better(recipe, chosen, statistics, stage):
-        last = made(profile)
-        if not any(last.short):
-            recipe.notes.append(f"{remark} (found in {time.monotonic() - began:.0f} s)")
-            return last
-        if not failed and last.size > improve.GROWTH * bundle.size:
+    began = time.monotonic()
+    for profile, share, remark in improve.better(recipe, chosen, statistics, stage):
+        if share > improve.PART and not failed:
             break
-    if failed:
-        recipe.notes.extend([remark] if remark else [])
-        return last
-    return made(chosen)  # an aim that costs too much; the files of `bundle` were written over
+        bundle = made(profile)
+        fails, misses = bundle.short
+        if not fails and (not misses or share >= improve.PART):
+            recipe.notes.append(f"{remark} ({time.monotonic() - began:.0f} s)")
+            return bundle
+    return bundle if failed else made(chosen)  # the aims would cost more than they are worth
 
 
 def _check_kept(keep_fp32: Collection[str], traced: dict[str, ir.Model]) -> None:

@@ -1,0 +1,183 @@
+"""How a sentence-transformers folder prepares texts: its first module's settings and its prompts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from satchel.models.files import inside, optional_json
+from satchel.models.sentence_steps import SCORES, TOKENS, VECTOR, check_keys
+from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
+
+MODEL = "config_sentence_transformers.json"
+TRANSFORMER_CONFIGS = [
+    f"sentence_{name}_config.json"
+    for name in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+]
+TRANSFORMER_KEYS = frozenset(
+    """backend config_args config_kwargs do_lower_case document_length max_seq_length modality_config
+    model_args model_kwargs module_output_name processing_kwargs processor_kwargs query_expansion
+    query_length tokenizer_args tokenizer_name_or_path transformer_task unpad_inputs""".split()  # noqa: SIM905
+)
+OUTPUTS = {  # transformer_task -> (field of the model's output, the feature's name)
+    "feature-extraction": ("last_hidden_state", TOKENS),
+    "sequence-classification": ("logits", SCORES),
+    "fill-mask": ("logits", TOKENS),
+}
+OF_IMAGES = ("get_text_features", "get_image_features")  # methods that give a vector at once
+HARMLESS = {  # arguments that change no answer
+    "model": (
+        "attn_implementation",
+        "dtype",
+        "torch_dtype",
+        "trust_remote_code",
+        "use_safetensors",
+    ),
+    "processor": ("model_max_length", "trust_remote_code", "use_fast"),
+    "config": ("attn_implementation", "dtype", "torch_dtype", "trust_remote_code"),
+}
+CALL = {  # arguments of a tokenizer's call -> the values that change no answer
+    "padding": (True, False, "longest", "max_length", "do_not_pad"),
+    "pad_to_multiple_of": None,  # any
+    "return_tensors": None,
+    "verbose": None,
+    "logits_to_keep": None,
+    "truncation": (True, "longest_first"),
+    "add_special_tokens": (True,),
+    "return_attention_mask": (True, None),
+}
+UNLIMITED = 1 << 30
+SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
+
+
+@dataclass(frozen=True)
+class Transformer:
+    """The first module: what it is asked for (a transformer_task), the feature that it writes, and the
+    tokens that a text is cut to (None: what the tokenizer's own files say)."""
+
+    task: str = "feature-extraction"
+    output: str = TOKENS
+    max_length: int | None = None
+    lower_case: bool = False
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What config_sentence_transformers.json says; `kind` is the class that wrote the folder."""
+
+    kind: str = "SentenceTransformer"
+    prompts: dict[str, str] = field(default_factory=dict)
+    default_prompt: str | None = None
+    similarity: str = "cosine"
+    truncate: int | None = None  # numbers of a vector that are kept
+    activation: str | None = None
+
+
+def read_transformer(folder: Path, place: str, kind: str) -> Transformer:
+    """The settings of a Transformer module in `place`; what cannot be followed is refused by name."""
+    found = ((name, optional_json(folder, inside(place, name))) for name in TRANSFORMER_CONFIGS)
+    name, config = next(((n, c) for n, c in found if c), (TRANSFORMER_CONFIGS[0], {}))
+    check_keys(config, TRANSFORMER_KEYS, name)
+    for key in ("query_expansion", "query_length", "document_length", "tokenizer_name_or_path"):
+        if config.get(key) is not None:
+            raise UnsupportedError(f"{name}: {key} = {shown(config[key])} is not supported")
+    task = config.get("transformer_task", "fill-mask" if kind == "MLMTransformer" else None)
+    task = task or "feature-extraction"
+    if task not in OUTPUTS:
+        raise UnsupportedError(
+            f"{name}: transformer_task {shown(task)} is not supported; known: {', '.join(OUTPUTS)}"
+        )
+    return Transformer(
+        task=task,
+        output=_output(config, task, name),
+        max_length=_max_length(config, name),
+        lower_case=config.get("do_lower_case") is True,
+    )
+
+
+def read_settings(folder: Path) -> Settings:
+    """What config_sentence_transformers.json says; all defaults where there is none."""
+    config = optional_json(folder, MODEL)
+    kind = config.get("model_type") or "SentenceTransformer"
+    prompts, default = config.get("prompts") or {}, config.get("default_prompt_name")
+    if not isinstance(prompts, dict) or not all(isinstance(p or "", str) for p in prompts.values()):
+        raise CheckpointError(f"{MODEL}: prompts are not texts by name")
+    prompts = {name: text or "" for name, text in prompts.items()}
+    if kind != "CrossEncoder":
+        prompts = {"query": "", "document": ""} | prompts  # the library has these two in any case
+    if default is not None and default not in prompts:
+        raise CheckpointError(
+            f"{MODEL}: default_prompt_name {shown(default)} is not the name of a prompt"
+        )
+    if config.get("max_active_dims") is not None:
+        raise UnsupportedError(
+            f"{MODEL}: max_active_dims = {shown(config['max_active_dims'])} is not supported"
+        )
+    similarity, activation = config.get("similarity_fn_name"), config.get("activation_fn")
+    return Settings(
+        kind=str(kind),
+        prompts=prompts,
+        default_prompt=default,
+        similarity=similarity if similarity in SIMILARITIES else "cosine",
+        truncate=_count(config.get("truncate_dim"), f"{MODEL}: truncate_dim"),
+        activation=activation if isinstance(activation, str) else None,
+    )
+
+
+def _output(config: dict[str, Any], task: str, where: str) -> str:
+    """The name of the feature that the module writes; it must come from where its task's does."""
+    expected, name = OUTPUTS[task]
+    modalities = config.get("modality_config")
+    if modalities is None:
+        return name
+    if not isinstance(modalities, dict) or "message" in modalities:
+        raise UnsupportedError(
+            f"{where}: modality_config {shown(modalities)} writes texts as messages of a chat, "
+            "which is not supported"
+        )
+    text = modalities.get("text")
+    text = text if isinstance(text, dict) else {}
+    method, output = text.get("method"), text.get("method_output_name")
+    name = config.get("module_output_name") or name
+    if method in OF_IMAGES and name == VECTOR:
+        return VECTOR
+    if method != "forward" or output not in (expected, [expected]):
+        raise UnsupportedError(
+            f"{where}: modality_config takes {shown(output)} of {shown(method)} for texts; "
+            f"supported is {expected} of forward"
+        )
+    return str(name)
+
+
+def _max_length(config: dict[str, Any], where: str) -> int | None:
+    """The tokens that a text is cut to. A call's argument outdoes the loader's, that the old key."""
+    said = _count(config.get("max_seq_length"), f"{where}: max_seq_length")
+    for part, harmless in HARMLESS.items():
+        for key in (f"{part}_kwargs", f"{part if part != 'processor' else 'tokenizer'}_args"):
+            arguments = config.get(key) or {}
+            check_keys(arguments, harmless, f"{where}: {key}")
+            found = _count(arguments.get("model_max_length"), f"{where}: model_max_length")
+            said = found or said
+    processing = config.get("processing_kwargs") or {}
+    for part in ("text", "common"):  # the second outdoes the first
+        arguments = processing.get(part) or {}
+        for key, value in arguments.items():
+            same = CALL.get(key, ())
+            if key == "max_length":
+                said = _count(value, f"{where}: max_length") or said
+            elif key == "truncation" and value in (False, "do_not_truncate"):
+                return UNLIMITED
+            elif same is not None and value not in same:
+                raise UnsupportedError(
+                    f"{where}: processing_kwargs: {key} = {shown(value)} is not supported"
+                )
+    return said
+
+
+def _count(value: Any, where: str) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 1:
+        raise CheckpointError(f"{where} = {shown(value)}; expected a count of at least 1")
+    return int(min(value, UNLIMITED))

@@ -1,0 +1,284 @@
+"""What a manifest must say as a whole: fields that go with its task, and sizes that agree.
+
+Types alone are `strict.py`'s. With these rules a manifest that was edited by hand is refused by the field
+that no longer fits, before a session is made. Knows no files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from satchel.runtime.errors import BundleError, shown
+from satchel.runtime.manifest import (
+    CACHE_DTYPES,
+    MANIFEST,
+    PARTS,
+    SOURCE,
+    TARGET,
+    Graph,
+    Labels,
+    Manifest,
+    Speech,
+    TextInput,
+    Translation,
+)
+
+SIZE_LIMIT = 1 << 31
+SCORES = ("softmax", "sigmoid", "identity")
+SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
+VERSION = re.compile(r"\d+\.\d+(\.\d+)?")
+ABOUT_TASKS = frozenset(
+    ("cache", "seq2seq", "translation", "text", "labels", "image", "speech", "audio", "chat")
+)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What bundles made for a task hold: the roles of their graphs, the fields of the manifest that they
+    need, and those that they may have."""
+
+    family: str
+    roles: frozenset[str]
+    needs: frozenset[str]
+    may: frozenset[str] = frozenset()
+
+
+def _task(family: str, roles: str, needs: str, may: str = "") -> Task:
+    return Task(family, *(frozenset(names.split()) for names in (roles, needs, may)))
+
+
+TASKS = {
+    "generate": _task("decoder", "decoder", "cache", "chat"),
+    "text-to-text": _task("encoder-decoder", "encoder decoder", "cache seq2seq", "translation"),
+    "transcribe": _task("encoder-decoder", "encoder decoder", "cache seq2seq speech audio"),
+    "embed": _task("encoder", "encoder", "text"),
+    "classify": _task("encoder", "encoder", "text labels"),
+    "tokens": _task("encoder", "encoder", "text labels"),
+    "answer": _task("encoder", "encoder", "text"),
+    "fill-mask": _task("encoder", "encoder", "text"),
+    "image-embed": _task("encoder", "image", "image"),
+    "image-classify": _task("encoder", "image", "image labels"),
+    "text-image-embed": _task("encoder", "text image", "text image"),
+}
+
+
+def check(manifest: Manifest) -> None:
+    """Raise BundleError, naming the field, where a manifest contradicts itself."""
+    _check_task(manifest)
+    _check_sizes(manifest)
+    if not VERSION.fullmatch(manifest.onnxruntime):
+        raise _wrong("onnxruntime", manifest.onnxruntime, "a version, such as 1.30")
+    _check_tokens(manifest)
+    if manifest.text is not None:
+        _check_text(manifest.text, manifest)
+    if manifest.labels is not None:
+        _check_labels(manifest.labels)
+    if manifest.seq2seq is not None:
+        _check_seq2seq(manifest)
+    for role, graph in manifest.graphs.items():
+        if manifest.family == "encoder":
+            _check_tower(role, graph, manifest)
+    if manifest.cache is not None:
+        _check_cache(manifest)
+
+
+def _wrong(name: str, value: object, expected: str) -> BundleError:
+    return BundleError(f"{MANIFEST}: {name} = {shown(value)}; expected {expected}")
+
+
+def _check_task(manifest: Manifest) -> None:
+    """Task, family, roles of graphs and the fields that depend on the task go together."""
+    families = {task.family for task in TASKS.values()}
+    if manifest.family not in families:
+        raise BundleError(f"{MANIFEST}: family {shown(manifest.family)} is unknown to this satchel")
+    task = TASKS.get(manifest.task)
+    if task is None or task.family != manifest.family:
+        known = [name for name, one in TASKS.items() if one.family == manifest.family]
+        raise _wrong("task", manifest.task, f"of the family {manifest.family}: {', '.join(known)}")
+    if manifest.graphs.keys() != task.roles:
+        found = ", ".join(manifest.graphs) or "none"
+        raise _wrong("graphs", found, f"{', '.join(sorted(task.roles))} for {manifest.task}")
+    for name in sorted(ABOUT_TASKS):
+        given = getattr(manifest, name) is not None
+        if given and name not in task.needs | task.may:
+            raise BundleError(
+                f"{MANIFEST}: {name} has no place in a bundle made for {manifest.task}"
+            )
+        if not given and name in task.needs:
+            raise BundleError(f"{MANIFEST}: a bundle made for {manifest.task} lacks {name}")
+
+
+def _check_sizes(manifest: Manifest) -> None:
+    """Sizes are possible."""
+    cache, sizes = manifest.cache, {}
+    if manifest.reads_text:
+        sizes = {"context": manifest.context, "vocab_size": manifest.vocab_size}
+    if cache is not None:
+        sizes |= {"layers": cache.layers, "kv_heads": cache.kv_heads, "head_dim": cache.head_dim}
+    if manifest.seq2seq is not None:
+        sizes["source_context"] = manifest.seq2seq.source_context
+    for name, size in sizes.items():
+        if not 0 < size < SIZE_LIMIT:
+            raise _wrong(name, size, f"1..{SIZE_LIMIT - 1}")
+    if cache is not None and cache.spare not in (0, 1):
+        raise _wrong("spare", cache.spare, "0 or 1")
+
+
+def _check_tokens(manifest: Manifest) -> None:
+    tokens = manifest.tokens
+    named: list[tuple[str, list[int | None]]] = [
+        ("bos", [tokens.bos]),
+        ("eos", [*tokens.eos]),
+        ("pad", [tokens.pad]),
+        ("mask", [tokens.mask]),
+    ]
+    for name, ids in named:
+        _check_ids(f"tokens: {name}", ids, manifest.vocab_size)
+
+
+def _check_ids(name: str, ids: Iterable[int | None], vocab_size: int) -> None:
+    for index in ids:
+        if index is not None and not 0 <= index < vocab_size:
+            raise BundleError(
+                f"{MANIFEST}: {name}: id {shown(index)} is outside 0..{vocab_size - 1}"
+            )
+
+
+def _check_text(text: TextInput, manifest: Manifest) -> None:
+    if not 1 <= text.max_length <= manifest.context:
+        raise _wrong("max_length", text.max_length, f"1..{manifest.context}")
+    if text.similarity not in SIMILARITIES:
+        raise _wrong("similarity", text.similarity, ", ".join(SIMILARITIES))
+    if text.default_prompt is not None and text.default_prompt not in text.prompts:
+        raise _wrong("default_prompt", text.default_prompt, "the name of one of the prompts")
+    _check_ids("pad_to_context", [text.pad_to_context], manifest.vocab_size)
+
+
+def _check_labels(labels: Labels) -> None:
+    if labels.scores not in SCORES:
+        raise _wrong("scores", labels.scores, ", ".join(SCORES))
+    if not labels.names:
+        raise _wrong("labels", labels.names, "names")
+
+
+def _check_tower(role: str, graph: Graph, manifest: Manifest) -> None:
+    """An encoder's graph takes what the manifest prepares, and answers what the task asks."""
+    sizes = {port.name: port.axes for port in [*graph.inputs, *graph.outputs]}
+    if role == "image":
+        assert manifest.image is not None
+        height, width = _pair(manifest.image.get("size"))
+        _check_axes(sizes, "pixel_values", [None, 3, height, width])
+    else:
+        _check_axes(sizes, "input_ids", [None, None])
+    _check_axes(sizes, "last_hidden_state", [None, ... if role == "image" else None, ...])
+    count = len(manifest.labels.names) if manifest.labels is not None else 0
+    answers: dict[str, tuple[str, list[Any]]] = {
+        "classify": ("logits", [None, count]),
+        "image-classify": ("logits", [None, count]),
+        "tokens": ("logits", [None, None, count]),
+        "answer": ("logits", [None, None, 2]),
+        "fill-mask": ("logits", [None, None, manifest.vocab_size]),
+    }
+    name, axes = answers.get(manifest.task, ("embedding", [None, ...]))
+    if manifest.task.endswith("embed") and name not in sizes:
+        return  # an image's vector may be one of its states
+    _check_axes(sizes, name, axes)
+    if graph.outputs[-1].name != name:
+        raise BundleError(f"{MANIFEST}: the last output of {role} is not {name}", "BUNDLE_IO")
+
+
+def _pair(size: Any) -> tuple[Any, Any]:
+    return (size[0], size[1]) if isinstance(size, list) and len(size) == 2 else (0, 0)
+
+
+def _check_axes(sizes: dict[str, list[int | str]], name: str, expected: list[Any]) -> None:
+    """Axes of an input or output: a size, any name (None), or any size (...)."""
+    axes = sizes.get(name)
+    fits = axes is not None and len(axes) == len(expected)
+    for axis, wanted in zip(axes or [], expected, strict=False):
+        named = isinstance(axis, str)
+        fits &= named if wanted is None else not named if wanted is ... else axis == wanted
+    if not fits:
+        raise BundleError(
+            f"{MANIFEST}: {shown(name)} has axes {shown(axes)}, which do not go with the rest",
+            "BUNDLE_IO",
+        )
+
+
+def _check_seq2seq(manifest: Manifest) -> None:
+    assert manifest.seq2seq is not None
+    if not 0 <= manifest.seq2seq.start < manifest.vocab_size:
+        raise BundleError(
+            f"{MANIFEST}: seq2seq = {shown(manifest.seq2seq)} has no first id of targets"
+        )
+    if manifest.translation is not None:
+        _check_translation(manifest.translation, manifest.vocab_size)
+    if manifest.speech is not None:
+        _check_speech(manifest.speech, manifest)
+
+
+def _check_translation(told: Translation, vocab_size: int) -> None:
+    ids = [*told.languages.values(), *told.prefix, *told.suffix, told.unknown or 0]
+    names = {told.source_lang, told.target_lang} - {None}
+    if (
+        any(index not in range(vocab_size) for index in ids if index not in (SOURCE, TARGET))
+        or told.target not in ("forced", "start", SOURCE)
+        or not names <= told.languages.keys()
+    ):
+        raise BundleError(f"{MANIFEST}: translation = {shown(told)} contradicts itself")
+
+
+def _check_speech(found: Speech, manifest: Manifest) -> None:
+    ids = [*found.languages.values(), *found.tasks.values()]
+    assert manifest.seq2seq is not None
+    positions = manifest.seq2seq.source_context
+    if found.no_timestamps is not None:
+        ids += [found.no_timestamps, found.no_timestamps + 1 + positions]
+    _check_ids("speech", ids, manifest.vocab_size)
+    if bool(found.languages) != bool(found.tasks) or (
+        found.tasks and found.task not in found.tasks
+    ):
+        raise BundleError(f"{MANIFEST}: speech: task = {shown(found.task)} has no id")
+    if found.language is not None and found.language not in found.languages:
+        raise BundleError(f"{MANIFEST}: speech: language = {shown(found.language)} has no id")
+    if found.latest_start is not None and not 0 <= found.latest_start < SIZE_LIMIT:
+        raise _wrong("latest_start", found.latest_start, "a count of steps")
+
+
+def _check_cache(manifest: Manifest) -> None:
+    """The decoder's graph, and an encoder's beside it, have the tensors that `cache` promises."""
+    cache = manifest.cache
+    assert cache is not None
+    if cache.dtype not in CACHE_DTYPES:
+        known = " or ".join(CACHE_DTYPES)
+        raise BundleError(f"{MANIFEST}: a decoder needs a cache of {known}, not {shown(cache)}")
+    sizes = [cache.kv_heads, cache.head_dim]
+    crossing = ["cross.{}."] if manifest.family == "encoder-decoder" else []
+    own = {"decoder": ["past_key_values.{}.", "present.{}.", *crossing], "encoder": crossing}
+    for role, graph in manifest.graphs.items():
+        axes = {port.name: port.axes for port in [*graph.inputs, *graph.outputs]}
+        dtypes = {port.name: port.dtype for port in [*graph.inputs, *graph.outputs]}
+        promised = {"logits": [manifest.vocab_size]} if role == "decoder" else {}
+        for layer in range(cache.layers):
+            here = {f"{p.format(layer)}{part}": sizes for p in own[role] for part in PARTS}
+            promised |= here
+            if not here.keys() <= axes.keys():
+                break
+        for name, expected in promised.items():
+            if axes.get(name, [])[1::2] != expected:
+                raise BundleError(
+                    f"{MANIFEST}: {shown(name)} has axes {shown(axes.get(name))}, whereas "
+                    f"vocab_size and cache ask for {expected}",
+                    "BUNDLE_IO",
+                )
+            if not name.startswith(("logits", "cross")) and dtypes[name] != cache.dtype:
+                raise BundleError(
+                    f"{MANIFEST}: {shown(name)} is {shown(dtypes[name])}, cache {cache.dtype}",
+                    "BUNDLE_IO",
+                )
+        kept = sum(name.startswith("past_key_values.") for name in axes)
+        if role == "decoder" and kept != len(PARTS) * cache.layers:
+            raise _wrong("layers", cache.layers, f"{kept // len(PARTS)}, as the graph has")

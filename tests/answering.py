@@ -1,0 +1,231 @@
+"""Tiny checkpoints of every architecture and what transformers and what we answer on each."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from torch import Tensor
+
+from satchel import models
+from satchel.models.folder import load_folder
+from satchel.models.seq2seq import Context
+from tests import tiny, tiny_encoders, tiny_seq2seq, tiny_speech
+
+LENGTH = 90
+BATCH = 3
+Answer = Callable[[Path], Tensor | None]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A checkpoint and how it answers: by transformers, None where that fails, and by us."""
+
+    save: Callable[[Path], Any]
+    theirs: Answer
+    ours: Answer
+
+
+def ids(length: int = LENGTH) -> Tensor:
+    return torch.randint(4, 250, (2, length), generator=torch.Generator().manual_seed(length))
+
+
+def loaded(kind: Any, folder: Path) -> Any:
+    """The model of transformers, or None where it cannot be or was not read whole."""
+    try:
+        model, report = kind.from_pretrained(
+            folder, dtype=torch.float32, output_loading_info=True, attn_implementation="eager"
+        )
+    except Exception:
+        return None
+    whole = not (report["missing_keys"] or report["mismatched_keys"])
+    return model.eval() if whole else None
+
+
+def decoder(model_type: str, **overrides: Any) -> Subject:
+    def theirs(folder: Path) -> Tensor | None:
+        model = loaded(transformers.AutoModelForCausalLM, folder)
+        return None if model is None else model(ids()).logits
+
+    def ours(folder: Path) -> Tensor:
+        logits: Tensor = models.build(load_folder(folder))[0](ids())
+        return logits
+
+    return Subject(
+        lambda folder: tiny.save_checkpoint(folder, model_type, **overrides), theirs, ours
+    )
+
+
+def encoder(model_type: str, task: str, **overrides: Any) -> Subject:
+    def theirs(folder: Path) -> Tensor | None:
+        model = loaded(tiny_encoders.HEADS[task], folder)
+        return None if model is None else model(ids()).logits
+
+    def ours(folder: Path) -> Tensor:
+        tower = models.build_encoder(load_folder(folder)).towers["encoder"]
+        inputs = [ids()]
+        if "token_type_ids" in tower.input_names:
+            inputs.append(torch.zeros_like(ids()))
+        return tower(*inputs)[1]
+
+    return Subject(
+        lambda folder: tiny_encoders.save_encoder(folder, model_type, task, **overrides),
+        theirs,
+        ours,
+    )
+
+
+def seq2seq(model_type: str, **overrides: Any) -> Subject:
+    def theirs(folder: Path) -> Tensor | None:
+        model = loaded(transformers.AutoModelForSeq2SeqLM, folder)
+        return None if model is None else model(ids(), decoder_input_ids=ids(70)).logits
+
+    def ours(folder: Path) -> Tensor:
+        reference, _ = models.build_seq2seq(load_folder(folder))
+        lengths = torch.tensor([LENGTH, LENGTH], dtype=torch.int32)
+        cross = reference.read(ids(), lengths)
+        return reference(ids(70), Context(lengths=lengths, cross=cross))
+
+    return Subject(
+        lambda folder: tiny_seq2seq.save_seq2seq(folder, model_type, **overrides), theirs, ours
+    )
+
+
+def sound() -> Tensor:
+    shape = (2, tiny_speech.MELS, 2 * tiny_speech.POSITIONS)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0))
+
+
+def speech() -> Subject:
+    def theirs(folder: Path) -> Tensor | None:
+        model = loaded(transformers.WhisperForConditionalGeneration, folder)
+        return None if model is None else model(sound(), decoder_input_ids=ids(70)).logits
+
+    def ours(folder: Path) -> Tensor:
+        reference, _ = models.build_seq2seq(load_folder(folder))
+        return reference(ids(70), Context(cross=reference.hear(sound())))
+
+    return Subject(tiny_speech.save_speech, theirs, ours)
+
+
+WIDE = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 48,
+}
+IMAGE = {"image_size": 32, "patch_size": 16}
+TEXT = WIDE | {"vocab_size": 300, "max_position_embeddings": 16, "eos_token_id": 299}
+PAIR = {"text_config": TEXT, "vision_config": WIDE | IMAGE}
+
+
+def images(kind: str, task: str, **settings: Any) -> Subject:
+    pixels = torch.randn((BATCH, 3, 32, 32), generator=torch.Generator().manual_seed(0))
+    text = torch.full((BATCH, 16), 299)
+    text[:, :9] = ids(9)[0]
+
+    def save(folder: Path) -> None:
+        torch.manual_seed(0)
+        made = getattr(transformers, kind)
+        model = made._from_config(made.config_class(**settings))
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter += torch.randn_like(parameter) * 0.2
+        model.save_pretrained(folder)
+
+    def theirs(folder: Path) -> Tensor | None:
+        model = loaded(getattr(transformers, kind), folder)
+        if model is None:
+            return None
+        if task == "text-image-embed":
+            out = model(pixel_values=pixels, input_ids=text)
+            return torch.cat([out.text_embeds, out.image_embeds])
+        out = model(pixels)
+        return out.logits if task == "image-classify" else out.last_hidden_state[:, 0]
+
+    def ours(folder: Path) -> Tensor:
+        towers = models.build_encoder(load_folder(folder), task).towers
+        answers = [
+            towers[name](x)[1] for name, x in (("text", text), ("image", pixels)) if name in towers
+        ]
+        return torch.cat(answers)
+
+    return Subject(save, theirs, ours)
+
+
+def older(subject: Subject, **edits: Any) -> Subject:
+    """`subject` with its config.json in the keys of an older release; `...` removes one."""
+
+    def save(folder: Path) -> None:
+        subject.save(folder)
+        tiny.edit_config(folder, **edits)
+
+    return dataclasses.replace(subject, save=save)
+
+
+WINDOWED = {"use_sliding_window": True, "sliding_window": 20, "max_window_layers": 1}
+SCALED = {"rope_scaling": {"type": "linear", "factor": 2.0}, "rope_parameters": ...}
+SUBJECTS: dict[str, Subject] = {
+    "llama-older": older(decoder("llama"), rope_theta=5000.0, **SCALED),
+    "qwen2-older": older(decoder("qwen2", **WINDOWED), layer_types=..., rope_parameters=...),
+    "gemma3_text-older": older(
+        decoder("gemma3_text", sliding_window=20),
+        layer_types=...,
+        sliding_window_pattern=2,
+        rope_theta=4000.0,
+        rope_local_base_freq=500.0,
+        rope_parameters=...,
+        rope_scaling={"rope_type": "linear", "factor": 2.0},
+    ),
+    "smollm3-older": older(
+        decoder("smollm3", use_sliding_window=True, sliding_window=20),
+        layer_types=...,
+        no_rope_layers=...,
+        no_rope_layer_interval=2,
+    ),
+    "gpt_neox-older": older(
+        decoder("gpt_neox", num_attention_heads=1, rotary_pct=0.25),
+        rope_parameters=...,
+        rotary_pct=0.25,
+        partial_rotary_factor=0.25,
+        rotary_emb_base=10000,
+        rope_theta=10000,
+    ),
+    "gpt2-scaled": decoder("gpt2", scale_attn_by_inverse_layer_idx=True),
+    "t5-older": older(
+        seq2seq("t5", feed_forward_proj="gated-gelu"),
+        dense_act_fn=...,
+        is_gated_act=...,
+        scale_decoder_outputs=...,
+    ),
+    "modernbert-older": older(
+        encoder("modernbert", "classify"),
+        layer_types=...,
+        rope_parameters=...,
+        global_rope_theta=4000.0,
+        local_rope_theta=500.0,
+        global_attn_every_n_layers=2,
+    ),
+    **{name: decoder(name) for name in ("llama", "mistral", "qwen2", "gemma2", "gemma3_text")},
+    "qwen3": decoder("qwen3", head_dim=16),
+    "smollm3": decoder("smollm3"),
+    "phi3": decoder("phi3"),
+    "gpt2": decoder("gpt2"),
+    "gpt_neox": decoder("gpt_neox", rotary_pct=1.0),
+    **{
+        f"{name}-{task}": encoder(name, task)
+        for name in models.ENCODERS
+        for task in ("classify", "fill-mask")
+    },
+    **{name: seq2seq(name) for name in tiny_seq2seq.SIZES},
+    "whisper": speech(),
+    "vit": images("ViTForImageClassification", "image-classify", **WIDE, **IMAGE),
+    "dinov2": images("Dinov2ForImageClassification", "image-classify", **WIDE, **IMAGE),
+    "clip": images("CLIPModel", "text-image-embed", **PAIR, projection_dim=24),
+    "siglip": images("SiglipModel", "text-image-embed", **PAIR),
+}

@@ -1,0 +1,73 @@
+"""The table of config.json's keys in docs/checkpoints.md, made from what the code does with them.
+
+python -m tests.config_table     # writes it anew
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+from satchel.models import ARCHITECTURES, ENCODERS, IMAGES, SEQ2SEQ
+from satchel.models.config import ModelConfig
+from satchel.models.config_keys import CONTENT, keys_read
+
+PAGE = Path(__file__).parents[1] / "docs" / "checkpoints.md"
+BEGIN, END = "<!-- made by tests/config_table.py -->\n", "<!-- end -->\n"
+MODULES = ARCHITECTURES | ENCODERS | SEQ2SEQ | IMAGES
+
+
+def configuration(model_type: str) -> type[ModelConfig]:
+    """Our class for a model type, those of the parts of a pair among them."""
+    outer = next((name for name in IMAGES if model_type.startswith(f"{name}_")), model_type)
+    module = importlib.import_module(f"satchel.models.{MODULES[outer]}")
+    part = model_type.removeprefix(f"{outer}_")
+    return getattr(
+        module, {"text_model": "TextConfig", "vision_model": "VisionConfig"}.get(part, "Config")
+    )
+
+
+def classified(model_type: str) -> dict[str, set[str]]:
+    """Every key that is read for a model type, by what becomes of it."""
+    kind, read = configuration(model_type), keys_read(model_type)
+    honoured = (kind.keys().keys() | kind.parts) & read
+    nothing = (kind.cosmetic & read) - honoured
+    one = (kind.neutral.keys() & read) - honoured - nothing
+    return {
+        "honoured": honoured,
+        "nothing": set(nothing),
+        "one value": one,
+        "refused": set(read - honoured - nothing - one),
+    }
+
+
+def table() -> str:
+    """The table in Markdown: what is so for all model types first, then what each has of its own."""
+    types = list(CONTENT["model_types"])
+    found = {name: classified(name) for name in types}
+    columns = ("honoured", "nothing", "one value", "refused")
+    common = {
+        column: set.intersection(*(found[name][column] for name in types)) for column in columns
+    }
+    lines = ["| model_type | " + " | ".join(columns) + " |", "|---" * 5 + "|"]
+    for name, entry in {"all": common, **found}.items():
+        cells = [entry[column] - (common[column] if name != "all" else set()) for column in columns]
+        cells[2] = {f"{key} = {_values(key)}" for key in cells[2]}
+        lines.append(f"| {name} | " + " | ".join(", ".join(sorted(cell)) for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _values(key: str) -> str:
+    from satchel.models.config_keys import NEUTRAL
+
+    return " or ".join(map(str, NEUTRAL[key]))
+
+
+def main() -> None:
+    """Put the table between its marks."""
+    before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
+    PAGE.write_text(before + BEGIN + table() + END + rest.partition(END)[2], "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""sentence-transformers folders of every generation: vectors and scores as the library has them."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import sentence_transformers
+
+from tests.saved.compare import PAIR, TEXTS, export, near
+from tests.saved.environments import python_of, save_all
+from tests.saved.rows import ROWS
+from tests.saved.save_sentences import save
+from tests.saved.save_with import save as save_checkpoint
+from tests.saved.sentence_rows import CROSS_ENCODERS, SENTENCES
+
+pytest_plugins = "tests.saved.fixtures"
+
+NAMED = {row["name"]: row for row in [*SENTENCES, *CROSS_ENCODERS]}
+QUICK = ["mean", "dense", "prompts", "cross-one", "cross-three-identity"]
+VERSIONS = {  # of sentence-transformers and of the transformers of its time
+    "3.4.1": ("transformers==4.46.3", ("modernbert", "qwen3")),
+    "5.1.2": ("transformers==4.57.6", ()),
+}
+PASSAGES = [PAIR[1], TEXTS[0], TEXTS[1], "x", "the dog " * 40]
+TRIED = [
+    (version, name)
+    for version, (_, later) in VERSIONS.items()
+    for name, row in NAMED.items()
+    if not row["of"].startswith(later)
+]
+
+
+def judge(folder: Path, out: Path) -> None:
+    """Export a folder and compare with the library of this environment."""
+    ours = export(folder, out)
+    if folder.name.startswith("cross"):
+        compare_scores(ours, sentence_transformers.CrossEncoder(str(folder), device="cpu"))
+        return
+    theirs = sentence_transformers.SentenceTransformer(str(folder), device="cpu")
+    texts = [*TEXTS, "the dog " * 40]
+    near(ours.embed(texts), theirs.encode(texts), "vectors")
+    for name in theirs.prompts:
+        expected = theirs.encode(TEXTS, prompt_name=name)
+        near(ours.embed(TEXTS, prompt=name), expected, f"vectors with the prompt {name}")
+
+
+def compare_scores(ours: Any, theirs: Any) -> None:
+    pairs = [(PAIR[0], passage) for passage in PASSAGES]
+    expected = theirs.predict(pairs)
+    if expected.ndim == 2:
+        found = np.array([list(row.scores.values()) for row in ours.classify(pairs)])
+        near(found, expected, "scores")
+        return
+    ranked = ours.rank(PAIR[0], PASSAGES)
+    found = np.array([row.score for row in sorted(ranked, key=lambda row: row.index)])
+    near(found, expected, "scores")
+    order = [row["corpus_id"] for row in theirs.rank(PAIR[0], PASSAGES)]
+    assert [row.index for row in ranked] == order
+
+
+def checkpoints_of(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of the models that sentence encoders are made of."""
+    return [ROWS[name] for name in dict.fromkeys(row["of"] for row in rows)]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in NAMED],
+)
+def test_folders_of_this_version(name: str, vocabularies: Path, tmp_path: Path) -> None:
+    row = NAMED[name]
+    for source in checkpoints_of([row]):
+        save_checkpoint(source, vocabularies, tmp_path / source["name"])
+    save(row, tmp_path, tmp_path / "made" / name)
+    judge(tmp_path / "made" / name, tmp_path / "bundle")
+
+
+@functools.cache
+def _folders(version: str, vocabularies: Path, place: Path) -> Path:
+    rows = [NAMED[name] for other, name in TRIED if other == version]
+    python = python_of(f"sentence-transformers=={version}", VERSIONS[version][0])
+    made = save_all(
+        python, "save_with.py", checkpoints_of(rows), vocabularies, place / f"of-{version}"
+    )
+    return save_all(python, "save_sentences.py", rows, made, place / f"sentences-{version}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("version", "name"), TRIED)
+def test_folders_of_older_versions(
+    version: str,
+    name: str,
+    vocabularies: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path: Path,
+) -> None:
+    judge(_folders(version, vocabularies, tmp_path_factory.getbasetemp()) / name, tmp_path / "b")
