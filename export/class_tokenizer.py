@@ -42,6 +42,8 @@ def class_tokenizer(checkpoint: Checkpoint, vocab_size: int) -> dict[str, Any] |
     if layout is not None and (given is not None or layout.plain):
         found = vocabulary_files(checkpoint, layout.model)
     declared = declared_tokens(checkpoint)
+    if found is not None and layout is not None and _is_of_another(checkpoint, layout, found[0]):
+        found = None
     if layout is not None and found is not None:
         usual = layout.tokens
         names = usual | {role: _like(usual.get(role), it) for role, it in declared.names.items()}
@@ -58,6 +60,14 @@ def class_tokenizer(checkpoint: Checkpoint, vocab_size: int) -> dict[str, Any] |
     names = _padding(given) | declared.names
     _add(whole, Declared(names, declared.extra, declared.added), vocab_size)
     return given | {"added_tokens": json.loads(whole.to_str())["added_tokens"]}
+
+
+def _is_of_another(checkpoint: Checkpoint, layout: Layout, vocab: Any) -> bool:
+    """Whether a class that no file names, but the architecture, is not that of tokenizer.json."""
+    if checkpoint.tokenizer is None or checkpoint.tokenizer_config.get("tokenizer_class"):
+        return False
+    unknown = layout.tokens.get("unk_token")
+    return isinstance(vocab, dict) and unknown is not None and text_of(unknown) not in vocab
 
 
 def _like(usual: Token | None, token: Token | None) -> Token | None:

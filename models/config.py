@@ -242,11 +242,15 @@ class RopeConfig(DecoderConfig):
             raise both_styles()
         return RopeParameters.from_dict(new or old or {}, theta, partial)
 
+    def ropes(self) -> dict[str, RopeParameters]:
+        """The rotary parameters in use, by a name of our own."""
+        return {"all": self.rope()}
+
     @property
     def short_positions(self) -> int | None:
-        rope = self.rope()
-        original = rope.original_max_position_embeddings or 0
-        return original if rope.rope_type == "longrope" and original >= LEAST_CONTEXT else None
+        longropes = (rope for rope in self.ropes().values() if rope.rope_type == "longrope")
+        original = [rope.original_max_position_embeddings or 0 for rope in longropes]
+        return original[0] if original and original[0] >= LEAST_CONTEXT else None
 
 
 def both_styles() -> CheckpointError:

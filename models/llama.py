@@ -15,7 +15,7 @@ from satchel.models.config import RopeConfig
 from satchel.models.decoder import Decoder
 from satchel.models.layers import Attention, Block, GatedMLP, RMSNorm, Rope
 from satchel.models.ops import Heads
-from satchel.models.rope import RopeParameters, rope_tables
+from satchel.models.rope import rope_tables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,10 +28,6 @@ class Config(RopeConfig):
     def windows(self) -> list[int | None]:
         """Sliding window per layer."""
         return [None] * self.num_hidden_layers
-
-    def ropes(self) -> dict[str, RopeParameters]:
-        """The rotary parameters in use, by a name of our own."""
-        return {"all": self.rope()}
 
     def layer_ropes(self) -> list[str | None]:
         """Per layer the name of its rotary parameters, or None for a layer without positions."""

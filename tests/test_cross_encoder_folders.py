@@ -59,7 +59,7 @@ def test_older_folders(name: str, labels: int, tmp_path: Path) -> None:
     assert_same(packed(tmp_path), theirs)
 
 
-@pytest.mark.parametrize("problem", [None, "regression", "single_label_classification"])
+@pytest.mark.parametrize("problem", [None, "regression"])
 def test_one_label_as_the_pipeline_reads_it(problem: str | None, tmp_path: Path) -> None:
     save_encoder(tmp_path / "made", "bert", "classify", num_labels=1, problem_type=problem)
     reader = transformers.pipeline("text-classification", str(tmp_path / "made"))

@@ -1,0 +1,269 @@
+"""Checkpoints as each class of transformers saves them: what AutoModelFor... reads of a folder is ours."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from satchel import models
+from satchel.models.folder import load_folder
+from satchel.models.seq2seq import Context
+from satchel.runtime.errors import CheckpointError, UnsupportedError
+from tests.tiny import VOCAB, edit_config, save_checkpoint
+from tests.tiny_encoders import HEADS, save_encoder
+from tests.tiny_seq2seq import save_seq2seq
+from tests.tiny_speech import save_speech
+
+IDS = torch.randint(4, VOCAB - 70, (2, 9), generator=torch.Generator().manual_seed(1))
+FILE = "model.safetensors"
+ROPE = {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 1.0}
+DECODERS: dict[str, dict[str, Any]] = {
+    **{model_type: {} for model_type in models.ARCHITECTURES},
+    "gemma2": {"head_dim": 32},
+    "gemma3_text": {"head_dim": 32},
+    "gpt2": {"num_key_value_heads": 4},
+    "gpt_neox": {"rope_parameters": ROPE},
+}
+BASED = [name for name in models.SEQ2SEQ if name not in ("t5", "mt5", "encoder-decoder", "whisper")]
+
+
+def rewritten(folder: Path, change: Callable[[dict[str, Tensor]], dict[str, Tensor]]) -> None:
+    """Change the tensors of a checkpoint."""
+    tensors = change(load_file(folder / FILE))
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / FILE)
+
+
+def close(found: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-4 * expected.abs().max().item())
+
+
+def decodes_alike(folder: Path) -> None:
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    ours, _ = models.build(load_folder(folder))
+    with torch.inference_mode():
+        close(ours(IDS), theirs(IDS).logits)
+
+
+def translates_alike(folder: Path) -> None:
+    kind = transformers.AutoModelForSeq2SeqLM
+    theirs = kind.from_pretrained(folder, dtype=torch.float32).eval()
+    ours, _ = models.build_seq2seq(load_folder(folder))
+    lengths = torch.full((2,), IDS.shape[1], dtype=torch.int32)
+    with torch.inference_mode():
+        found = ours(IDS, Context(cross=ours.read(IDS, lengths), lengths=lengths))
+        close(found, theirs(input_ids=IDS, decoder_input_ids=IDS).logits)
+
+
+@pytest.mark.parametrize("model_type", DECODERS)
+def test_decoders_of_the_base_class(model_type: str, tmp_path: Path) -> None:
+    for tied in (True, False):
+        folder = tmp_path / str(tied)
+        overrides = DECODERS[model_type] | {"tie_word_embeddings": tied}
+        base = save_checkpoint(folder, model_type, **overrides).base_model
+        base.save_pretrained(folder)
+        if tied:
+            decodes_alike(folder)
+        else:
+            with pytest.raises(CheckpointError, match=f"{type(base).__name__}' has no head"):
+                models.build(load_folder(folder))
+
+
+@pytest.mark.parametrize("model_type", ["llama", "gpt2", "gpt_neox"])
+@pytest.mark.parametrize("wrap", ["module.", "_orig_mod.", "module._orig_mod."])
+def test_names_that_training_wrapped(model_type: str, wrap: str, tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, model_type, **DECODERS[model_type])
+    plain, _ = models.build(load_folder(tmp_path))
+    rewritten(tmp_path, lambda tensors: {wrap + name: tensors[name] for name in tensors})
+    found, _ = models.build(load_folder(tmp_path))
+    assert torch.equal(found(IDS), plain(IDS))
+
+
+@pytest.mark.parametrize("model_type", ["llama", "gpt2"])
+def test_a_tied_table_under_the_name_of_the_head_alone(model_type: str, tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, model_type, tie_word_embeddings=True, **DECODERS[model_type])
+    table = "transformer.wte.weight" if model_type == "gpt2" else "model.embed_tokens.weight"
+    rewritten(tmp_path, lambda t: {"lm_head.weight" if n == table else n: t[n] for n in t})
+    decodes_alike(tmp_path)
+
+
+def test_a_second_head_of_gpt2_is_left_out(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, "gpt2", **DECODERS["gpt2"])
+    config = transformers.AutoConfig.from_pretrained(tmp_path, num_labels=1)
+    transformers.GPT2DoubleHeadsModel(config).save_pretrained(tmp_path)
+    decodes_alike(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["LlamaForSequenceClassification", "LlamaForTokenClassification", "LlamaForQuestionAnswering"],
+)
+def test_decoders_with_another_head_are_refused_by_class(kind: str, tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, "llama")
+    config = transformers.AutoConfig.from_pretrained(tmp_path)
+    getattr(transformers, kind)(config).save_pretrained(tmp_path)
+    with pytest.raises(UnsupportedError, match=f"'{kind}' does not generate"):
+        models.build(load_folder(tmp_path))
+
+
+def test_sentence_models_around_a_decoder_are_refused(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, "qwen3", tie_word_embeddings=True).base_model.save_pretrained(
+        tmp_path
+    )
+    kinds = {"models.Transformer": "", "models.Pooling": "1_Pooling"}
+    entries = [
+        {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.{kind}"}
+        for i, (kind, path) in enumerate(kinds.items())
+    ]
+    (tmp_path / "modules.json").write_text(json.dumps(entries))
+    (tmp_path / "1_Pooling").mkdir()
+    (tmp_path / "1_Pooling" / "config.json").write_text('{"pooling_mode": "lasttoken"}')
+    with pytest.raises(UnsupportedError, match="around 'qwen3'; satchel embeds with bert"):
+        models.build(load_folder(tmp_path))
+
+
+@pytest.mark.parametrize("task", HEADS)
+@pytest.mark.parametrize("model_type", models.ENCODERS)
+def test_encoders_of_the_base_class(model_type: str, task: str, tmp_path: Path) -> None:
+    save_encoder(tmp_path, model_type, task).base_model.save_pretrained(tmp_path)
+    theirs = transformers.AutoModel.from_pretrained(tmp_path, dtype=torch.float32).eval()
+    ours = models.build_encoder(load_folder(tmp_path))
+    assert ours.task == "embed"
+    with torch.inference_mode():
+        close(ours.towers["encoder"](IDS)[0], theirs(IDS).last_hidden_state)
+    if task != "embed":
+        with pytest.raises(UnsupportedError, match=f"has no head for {task}: it lacks"):
+            models.build_encoder(load_folder(tmp_path), task)
+
+
+WORD_HEADS = {  # model_type -> the last layer of the masked-word head, the other name of its bias
+    "bert": ("cls.predictions.decoder", "cls.predictions.bias"),
+    "roberta": ("lm_head.decoder", "lm_head.bias"),
+    "xlm-roberta": ("lm_head.decoder", "lm_head.bias"),
+    "mpnet": ("lm_head.decoder", "lm_head.bias"),
+    "albert": ("predictions.decoder", "predictions.bias"),
+    "distilbert": ("vocab_projector", None),
+    "electra": ("generator_lm_head", None),
+    "modernbert": ("decoder", None),
+}
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("model_type", WORD_HEADS)
+def test_biases_of_masked_word_heads(model_type: str, tied: bool, tmp_path: Path) -> None:
+    """A tied head reads its bias under either name, an untied one under its own; else it has none."""
+    save_encoder(tmp_path, model_type, "fill-mask", tie_word_embeddings=tied)
+    whole = load_file(tmp_path / FILE)
+    out, other = WORD_HEADS[model_type]
+    names = [f"{out}.bias", *([other] if other else [])]
+    table = next(
+        n for n in whole if n.endswith(("word_embeddings.weight", "tok_embeddings.weight"))
+    )
+    rest = {name: tensor for name, tensor in whole.items() if name not in names}
+    rest.setdefault(f"{out}.weight", whole[table].clone())  # which older files repeat
+    for held in ([], *[[name] for name in names], names):
+        biases = {name: torch.arange(VOCAB) / 50 + i for i, name in enumerate(held)}
+        save_file(rest | biases, tmp_path / FILE)
+        kind = transformers.AutoModelForMaskedLM
+        theirs = kind.from_pretrained(tmp_path, dtype=torch.float32).eval()
+        ours = models.build_encoder(load_folder(tmp_path))
+        with torch.inference_mode():
+            close(ours.towers["encoder"](IDS)[1], theirs(IDS).logits)
+        used = set(held) & set(names if tied else names[:1])
+        assert any("get no bias" in note for note in ours.notes) == (not used)
+
+
+@pytest.mark.parametrize("model_type", BASED)
+def test_encoder_decoders_of_the_base_class(model_type: str, tmp_path: Path) -> None:
+    for tied in (True, False):
+        folder = tmp_path / str(tied)
+        base = save_seq2seq(folder, model_type, tie_word_embeddings=tied).base_model
+        base.save_pretrained(folder)
+        if tied:
+            translates_alike(folder)
+        else:
+            with pytest.raises(CheckpointError, match=f"{type(base).__name__}' has no head"):
+                models.build_seq2seq(load_folder(folder))
+
+
+@pytest.mark.parametrize(("model_type", "base"), [("t5", "T5Model"), ("mt5", "MT5Model")])
+def test_t5_of_the_base_class(model_type: str, base: str, tmp_path: Path) -> None:
+    save_seq2seq(tmp_path, model_type)
+    getattr(transformers, base).from_pretrained(tmp_path).save_pretrained(tmp_path)
+    translates_alike(tmp_path)
+
+
+def test_whisper_of_the_base_class(tmp_path: Path) -> None:
+    theirs = save_speech(tmp_path)
+    whole, _ = models.build_seq2seq(load_folder(tmp_path))
+    theirs.base_model.save_pretrained(tmp_path)
+    base, _ = models.build_seq2seq(load_folder(tmp_path))
+    expected = dict(whole.named_parameters())
+    for name, parameter in base.named_parameters():
+        assert torch.equal(parameter, expected[name])
+
+
+@pytest.mark.parametrize(
+    ("model_type", "kind"),
+    [("t5", "T5EncoderModel"), ("bart", "BartForSequenceClassification")],
+)
+def test_parts_and_other_heads_of_encoder_decoders(
+    model_type: str, kind: str, tmp_path: Path
+) -> None:
+    save_seq2seq(tmp_path, model_type)
+    config = transformers.AutoConfig.from_pretrained(tmp_path)
+    getattr(transformers, kind)(config).save_pretrained(tmp_path)
+    with pytest.raises(UnsupportedError, match=f"'{kind}' does not generate"):
+        models.build_seq2seq(load_folder(tmp_path))
+
+
+@pytest.mark.parametrize("kind", ["CLIPText", "CLIPVision", "SiglipText", "SiglipVision"])
+def test_one_tower_of_two_is_refused_by_name(kind: str, tmp_path: Path) -> None:
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = getattr(transformers, f"{kind}Config")(**sizes, intermediate_size=48)
+    getattr(transformers, f"{kind}Model")(config).save_pretrained(tmp_path)
+    with pytest.raises(UnsupportedError, match="is one tower of two"):
+        models.build_encoder(load_folder(tmp_path))
+
+
+def test_adapters_and_variants_are_refused_by_name(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, "llama")
+    (tmp_path / FILE).rename(tmp_path / "model.fp16.safetensors")
+    with pytest.raises(UnsupportedError, match=r"rename it to model\.safetensors"):
+        load_folder(tmp_path)
+    (tmp_path / "model.fp16.safetensors").rename(tmp_path / "adapter_model.safetensors")
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(UnsupportedError, match="an adapter"):
+        load_folder(tmp_path)
+
+
+def test_weights_beside_older_pickles(tmp_path: Path) -> None:
+    theirs = save_checkpoint(tmp_path, "llama", torch.bfloat16)
+    (tmp_path / "pytorch_model.bin").write_bytes(b"\x80\x02")
+    decodes_alike(tmp_path)
+    (tmp_path / FILE).unlink()
+    with pytest.raises(UnsupportedError, match="save_pretrained"):
+        load_folder(tmp_path)
+    theirs.save_pretrained(tmp_path)
+    rewritten(
+        tmp_path, lambda t: {n: t[n].to(torch.float64 if "mlp" in n else t[n].dtype) for n in t}
+    )
+    edit_config(tmp_path, dtype="float32")
+    decodes_alike(tmp_path)
+
+
+def test_an_index_of_one_shard(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, "llama")
+    shard = "model-00001-of-00001.safetensors"
+    names = list(load_file(tmp_path / FILE))
+    (tmp_path / FILE).rename(tmp_path / shard)
+    index = {"metadata": {"total_size": 1}, "weight_map": dict.fromkeys(names, shard)}
+    (tmp_path / f"{FILE}.index.json").write_text(json.dumps(index))
+    decodes_alike(tmp_path)
