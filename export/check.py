@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from satchel.runtime.errors import beyond
+
 if TYPE_CHECKING:
     from satchel.runtime.decoder import Decoder
 
@@ -39,7 +41,7 @@ class Check:
 
     def words(self) -> str:
         """The figure beside its limit, for an error."""
-        return f"{self.name} {self.value:.4g}, limit {'>=' if self.at_least else '<='} {self.limit:.4g}"
+        return beyond(self.name, self.value, self.limit, self.at_least)
 
     def to_dict(self) -> dict[str, Any]:
         """For the manifest."""

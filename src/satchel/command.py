@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import satchel
 from satchel.progress import bars
 from satchel.runtime.errors import StorageError, UsageError, shown
+from satchel.runtime.task import TaskError, either
 
 Verb = Callable[[argparse.Namespace], None]
 
@@ -92,6 +93,29 @@ def add_verb(verbs: Any, name: str, run: Verb, examples: str = "") -> argparse.A
     return command
 
 
+VERBS = {  # method -> the command that calls it
+    "generate": "generate",
+    "chat": "chat",
+    "translate": "translate",
+    "transcribe": "transcribe",
+    "embed": "embed",
+    "embed_images": "embed --image",
+    "classify": "classify",
+    "classify_images": "classify --image",
+    "rank": "rank",
+    "tokens": "tokens",
+    "answer": "answer",
+    "fill_mask": "fill-mask",
+}
+
+
+def by_verbs(error: TaskError) -> str:
+    """What a TaskError says, in the names of the command line."""
+    fitting = [f"satchel {VERBS[method]}" for method in error.fitting if method in VERBS]
+    wrong = VERBS.get(error.method, error.method)
+    return f"{wrong} does not fit a bundle made for {shown(error.task)}; use {either(fitting)}"
+
+
 def load(options: argparse.Namespace) -> Any:
     """The model of the verb's bundle."""
     return satchel.load(options.bundle, threads=options.threads, progress=bars("checking files"))
@@ -101,7 +125,9 @@ def check_json(path: Path) -> None:
     """Raise StorageError, before the work, unless the file of --json can be written."""
     if not path.parent.is_dir() or path.is_dir():
         raise StorageError(f"--json {shown(path)}: not a file in an existing folder")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
+    places = [path.resolve().parent] if path.is_file() or not path.exists() else []
+    places += [path] if path.exists() else []  # a new file takes the place of the old one
+    if not all(os.access(place, os.W_OK) for place in places):
         raise StorageError(f"--json {shown(path)} cannot be written: permission denied")
 
 

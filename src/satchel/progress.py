@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -26,7 +28,19 @@ def bars(name: str) -> Progress:
         return iter
 
     def wrap(items: Iterable[Any]) -> Iterable[Any]:
-        bar: Iterable[Any] = tqdm(items, desc=f"{name:<26}", leave=True, dynamic_ncols=True)
+        bar: Iterable[Any] = tqdm(items, desc=f"{name:<26}", leave=True, **_shape())
         return bar
 
     return wrap
+
+
+def _shape() -> dict[str, Any]:
+    """tqdm's options for the terminal; of one that does not tell its size it would make blank lines."""
+    try:
+        told = all(os.get_terminal_size(sys.stderr.fileno()))
+    except (OSError, ValueError):
+        told = False
+    if told:
+        return {"dynamic_ncols": True}
+    columns, rows = shutil.get_terminal_size((79, 24))
+    return {"ncols": columns, "nrows": rows}
