@@ -51,6 +51,10 @@ class Stream:
         self._pieces = (piece for _, piece in self._source)
         self._reading = RLock()  # a generator runs in one thread at a time
 
+    def __repr__(self) -> str:
+        row = self._batch.rows[0]
+        return f"<Stream, {len(row.tokens)} tokens, {row.finish_reason or 'not ended'}>"
+
     def __iter__(self) -> Iterator[str]:
         return self
 

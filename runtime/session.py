@@ -22,6 +22,7 @@ from satchel.runtime.errors import BundleError, LimitError, SatchelError, UsageE
 from satchel.runtime.manifest import Graph
 
 WEIGHTS = "session.model_external_initializers_file_folder_path"
+PER_CORE = 4  # threads at most for each logical core
 ORT_TYPES = {
     "tensor(float)": "float32",
     "tensor(int64)": "int64",
@@ -81,8 +82,7 @@ def create_session(
 
     `threads` and `profile` are those of `open_session`; `waits` keeps threads busy after a run.
     """
-    if threads is not None and threads < 1:
-        raise UsageError(f"threads = {threads}; expected at least 1")
+    _check_threads(threads)
     options = ort.SessionOptions()
     if profile is not None:
         options.enable_profiling = True
@@ -104,6 +104,18 @@ def create_session(
             providers=["CPUExecutionProvider"],
             enable_fallback=0,
             read_config_from_model=0,
+        )
+
+
+def _check_threads(threads: Any) -> None:
+    """Threads wait busily: far more of them than cores stop the machine."""
+    if threads is None:
+        return
+    most = PER_CORE * (os.cpu_count() or 1)
+    if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= most:
+        raise UsageError(
+            f"threads = {shown(threads)[1:-1]}; expected 1 to {most}, {PER_CORE} for each logical "
+            "core of this machine"
         )
 
 
