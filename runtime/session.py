@@ -22,7 +22,7 @@ from satchel.runtime.errors import BundleError, LimitError, SatchelError, UsageE
 from satchel.runtime.manifest import Graph
 
 WEIGHTS = "session.model_external_initializers_file_folder_path"
-PER_CORE = 4  # threads at most for each logical core
+MOST_THREADS, PER_CORE = 16, 4  # threads at most: in all, or for each logical core if that is more
 ORT_TYPES = {
     "tensor(float)": "float32",
     "tensor(int64)": "int64",
@@ -111,11 +111,10 @@ def _check_threads(threads: Any) -> None:
     """Threads wait busily: far more of them than cores stop the machine."""
     if threads is None:
         return
-    most = PER_CORE * (os.cpu_count() or 1)
+    most = max(MOST_THREADS, PER_CORE * (os.cpu_count() or 1))
     if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= most:
         raise UsageError(
-            f"threads = {shown(threads)[1:-1]}; expected 1 to {most}, {PER_CORE} for each logical "
-            "core of this machine"
+            f"threads = {shown(threads)[1:-1]}; expected 1 to {most} on this machine"
         )
 
 

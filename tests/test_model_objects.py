@@ -46,9 +46,9 @@ def test_the_command_line_names_commands(
     capfd.readouterr()
     for arguments, words in (
         (["fill-mask", embedder, "x"], "fill-mask does not fit a bundle made for 'embed'"),
-        (["tokens", embedder, "x"], "'embed'; use satchel embed"),
+        (["tokens", embedder, "x"], "'embed'; use embed"),
         (["classify", embedder, "--image", "x"], "classify --image does not fit"),
-        (["embed", decoder, "x"], "use satchel generate or satchel chat"),
+        (["embed", decoder, "x"], "use generate or chat"),
     ):  # fmt: skip
         assert main(arguments) == 2
         line = one_line(capfd.readouterr().err, "WRONG_TASK", words)
@@ -78,9 +78,9 @@ def test_a_model_is_not_copied(original: Path) -> None:
 
 
 def test_threads_have_a_limit(original: Path) -> None:
-    most = 4 * (os.cpu_count() or 1)
+    most = max(16, 4 * (os.cpu_count() or 1))
     for threads in (most + 1, 10**30, 0, -1, True, 1.5, "2"):
-        with pytest.raises(UsageError, match=f"expected 1 to {most}, 4 for each logical core"):
+        with pytest.raises(UsageError, match=f"expected 1 to {most} on this machine"):
             satchel.load(original / "bundle", threads=threads)  # type: ignore[arg-type]
 
 

@@ -111,7 +111,7 @@ VERBS = {  # method -> the command that calls it
 
 def by_verbs(error: TaskError) -> str:
     """What a TaskError says, in the names of the command line."""
-    fitting = [f"satchel {VERBS[method]}" for method in error.fitting if method in VERBS]
+    fitting = [VERBS[method] for method in error.fitting if method in VERBS]
     wrong = VERBS.get(error.method, error.method)
     return f"{wrong} does not fit a bundle made for {shown(error.task)}; use {either(fitting)}"
 
