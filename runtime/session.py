@@ -113,9 +113,7 @@ def _check_threads(threads: Any) -> None:
         return
     most = max(MOST_THREADS, PER_CORE * (os.cpu_count() or 1))
     if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= most:
-        raise UsageError(
-            f"threads = {shown(threads)[1:-1]}; expected 1 to {most} on this machine"
-        )
+        raise UsageError(f"threads = {shown(threads)[1:-1]}; expected 1 to {most} on this machine")
 
 
 def _adds_in_16_bits() -> bool:
