@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from satchel.runtime.errors import beyond
-
 if TYPE_CHECKING:
     from satchel.runtime.decoder import Decoder
 
@@ -41,7 +39,7 @@ class Check:
 
     def words(self) -> str:
         """The figure beside its limit, for an error."""
-        return beyond(self.name, self.value, self.limit, self.at_least)
+        return f"{self.name} {self.value:.4g}, limit {'>=' if self.at_least else '<='} {self.limit:.4g}"
 
     def to_dict(self) -> dict[str, Any]:
         """For the manifest."""

@@ -51,16 +51,16 @@ class Stream:
         self._pieces = (piece for _, piece in self._source)
         self._reading = RLock()  # a generator runs in one thread at a time
 
-    def __repr__(self) -> str:
-        row = self._batch.rows[0]
-        return f"<Stream, {len(row.tokens)} tokens, {row.finish_reason or 'not ended'}>"
-
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
         with self._reading:
             return next(self._pieces)
+
+    def __repr__(self) -> str:
+        state = self._batch.rows[0].finish_reason or "unfinished"
+        return f"<Stream {len(self._batch.rows[0].tokens)} tokens, {state}>"
 
     def cancel(self) -> None:
         """End the generation within a step; `result.finish_reason` is then "cancelled"."""

@@ -79,6 +79,7 @@ class EncoderModel(TaskModel):
         model takes is cut with a warning; with `window`, it is split into pieces that overlap by
         that many tokens, and their vectors are averaged by length.
         """
+        self.require("embed")
         texts = _listed("texts", texts)
         pieces = [self._text().rows(text, prompt, window) for text in texts]
         rows = [(owner, ids) for owner, parts in enumerate(pieces) for ids in parts]
@@ -104,6 +105,7 @@ class EncoderModel(TaskModel):
 
         `prompt` names one of the bundle's prompts to put before each text, or the first of a pair.
         """
+        self.require("classify")
         single = isinstance(texts, str | tuple)
         items = [texts] if single else _listed("texts", texts)
         results = [self._classification(row) for row in self._text_logits(items, prompt)]
@@ -116,6 +118,7 @@ class EncoderModel(TaskModel):
 
         `prompt` names one of the bundle's prompts to put before the query.
         """
+        self.require("rank")
         labels = self._labels()
         if len(labels.names) != 1:
             raise UsageError(f"ranking needs a bundle with one label; it has {len(labels.names)}")
@@ -134,6 +137,7 @@ class EncoderModel(TaskModel):
         The labels of BIO and its relatives are merged. A text longer than the model takes is cut
         with a warning; with `window`, it is read in pieces that overlap by that many tokens.
         """
+        self.require("tokens")
         single, items = isinstance(texts, str), _listed("texts", texts)
         prepare = self._text()
         pieces = [
@@ -154,12 +158,14 @@ class EncoderModel(TaskModel):
 
         A context of any length is read in overlapping pieces.
         """
+        self.require("answer")
         return self.answers(question, context, top=1, longest=longest)[0]
 
     def answers(
         self, question: str, context: str, *, top: int = 5, longest: int = 30
     ) -> list[Answer]:
         """The `top` likeliest answers, likeliest first; one with empty text says there is none."""
+        self.require("answers")
         _check_count("top", top)
         _check_count("longest", longest)
         parts, overlap = self._text().question(question, context)
@@ -171,6 +177,7 @@ class EncoderModel(TaskModel):
 
     def fill_mask(self, text: str, *, top: int = 5) -> list[Filled]:
         """The `top` likeliest tokens for the one mask in `text`, likeliest first."""
+        self.require("fill_mask")
         _check_count("top", top)
         tokenizer, mask = self._text().tokenizer, self.manifest.tokens.mask
         if mask is None:
@@ -190,6 +197,7 @@ class EncoderModel(TaskModel):
 
     def hidden_states(self, text: str | Sequence[int]) -> Array:
         """float32 [length, hidden]: the last layer's states of a text or ids, special tokens included."""
+        self.require("hidden_states")
         ids = self._text().rows(text)[0] if isinstance(text, str) else _one_row(text)
         if len(ids) > self.manifest.context:
             raise LimitError(f"{len(ids)} ids; the model takes {self.manifest.context}")
@@ -198,6 +206,7 @@ class EncoderModel(TaskModel):
 
     def image_hidden_states(self, image: Any) -> Array:
         """float32 [length, hidden]: the last layer's states of an image, class token first if any."""
+        self.require("image_hidden_states")
         assert self.image_format is not None
         pixels = self.image_format.pixels(image)[None]
         states: Array = self.encoders["image"]({"pixel_values": pixels}, STATES)[0]
@@ -205,17 +214,13 @@ class EncoderModel(TaskModel):
 
     def embed_images(self, images: Any) -> Array:
         """float32 [n, dim] of images: paths, bytes, PIL images or uint8 arrays [height, width, 3]."""
+        self.require("embed_images")
         return self._image_answers(images)
 
     def classify_images(self, images: Any) -> list[Classification]:
         """A Classification per image."""
+        self.require("classify_images")
         return [self._classification(row) for row in self._image_answers(images)]
-
-    def _facts(self) -> list[str]:
-        if self.manifest.labels is not None:
-            return [f"{len(self.manifest.labels.names)} labels"]
-        embeds = self.manifest.task.endswith("embed")
-        return [f"{max(e.answer_size for e in self.encoders.values())} numbers"] if embeds else []
 
     def _text(self) -> Preparation:
         assert self.preparation is not None

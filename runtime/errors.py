@@ -73,11 +73,6 @@ def shown(name: object, limit: int = 120) -> str:
     return text if len(text) <= limit else text[: limit - 4] + "...'"
 
 
-def beyond(name: str, value: float, limit: float, at_least: bool = False) -> str:
-    """A check that failed: its figure beside its limit."""
-    return f"{name} {value:.4g}, limit {'>=' if at_least else '<='} {limit:.4g}"
-
-
 def install(extra: str) -> str:
     """How to get the packages of an extra, for an error that misses one."""
     return f"pip install 'satchel[{extra}]' (from a clone: pip install '.[{extra}]')"

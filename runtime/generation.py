@@ -175,9 +175,10 @@ class TextModel(TaskModel):
     def _options(
         self, options: Mapping[str, Any], max_new_tokens: int | EllipsisType | None
     ) -> Options:
-        _check_new_tokens(max_new_tokens)
         checked = Options.from_options(options, self.manifest.generation)
         if isinstance(max_new_tokens, int | np.integer):
+            if max_new_tokens < 0:
+                raise UsageError(f"max_new_tokens = {max_new_tokens}; expected 0 or more")
             if options.get("max_length") is not None:
                 raise UsageError("max_length and max_new_tokens say the same: give one")
             least = options.get("min_new_tokens") or 0
@@ -238,19 +239,13 @@ class TextModel(TaskModel):
                 raise UsageError(
                     f"max_length = {options.max_length}; the prompt has {prompt_tokens} tokens"
                 )
-        if isinstance(max_new_tokens, EllipsisType):
-            advice = self.manifest.generation.get("max_new_tokens", MAX_NEW_TOKENS)
-            return room if advice is None else int(min(room, advice))
-        return room if max_new_tokens is None else int(min(room, max_new_tokens))
-
-
-def _check_new_tokens(value: Any) -> None:
-    if value is None or value is ...:
-        return
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise UsageError(f"max_new_tokens = {value!r}; expected a whole number")
-    if value < 0:
-        raise UsageError(f"max_new_tokens = {value}; expected 0 or more")
+        if max_new_tokens is ...:
+            max_new_tokens = self.manifest.generation.get("max_new_tokens", MAX_NEW_TOKENS)
+        if max_new_tokens is None:
+            return room
+        if isinstance(max_new_tokens, bool) or not isinstance(max_new_tokens, int | np.integer):
+            raise UsageError(f"max_new_tokens = {max_new_tokens!r}; expected a whole number")
+        return int(min(room, max_new_tokens))
 
 
 def _is_many(prompt: Any) -> bool:

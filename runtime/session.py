@@ -22,7 +22,7 @@ from satchel.runtime.errors import BundleError, LimitError, SatchelError, UsageE
 from satchel.runtime.manifest import Graph
 
 WEIGHTS = "session.model_external_initializers_file_folder_path"
-MOST_THREADS, PER_CORE = 16, 4  # threads at most: in all, or for each logical core if that is more
+FEWEST_ALLOWED = 32  # threads, on a machine of few cores: each of them waits busily
 ORT_TYPES = {
     "tensor(float)": "float32",
     "tensor(int64)": "int64",
@@ -82,7 +82,10 @@ def create_session(
 
     `threads` and `profile` are those of `open_session`; `waits` keeps threads busy after a run.
     """
-    _check_threads(threads)
+    most = max(FEWEST_ALLOWED, 4 * (os.cpu_count() or 1))
+    whole = isinstance(threads, int) and not isinstance(threads, bool)
+    if threads is not None and not (whole and 1 <= threads <= most):
+        raise UsageError(f"threads = {threads!r}; expected 1 to {most} on this machine")
     options = ort.SessionOptions()
     if profile is not None:
         options.enable_profiling = True
@@ -105,15 +108,6 @@ def create_session(
             enable_fallback=0,
             read_config_from_model=0,
         )
-
-
-def _check_threads(threads: Any) -> None:
-    """Threads wait busily: far more of them than cores stop the machine."""
-    if threads is None:
-        return
-    most = max(MOST_THREADS, PER_CORE * (os.cpu_count() or 1))
-    if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= most:
-        raise UsageError(f"threads = {shown(threads)[1:-1]}; expected 1 to {most} on this machine")
 
 
 def _adds_in_16_bits() -> bool:

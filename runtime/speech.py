@@ -190,9 +190,6 @@ class SpeechModel(TaskModel):
         self.encoder = SpeechEncoder(open_session(bundle, "encoder", threads), manifest)
         self.decoder = Decoder(open_session(bundle, "decoder", threads), manifest)
 
-    def _facts(self) -> list[str]:
-        return [f"{len(self.speech.languages) or 1} languages"]
-
     @property
     def timestamps(self) -> Timestamps | None:
         """The rules of this model's timestamps; None where it has none."""
@@ -230,6 +227,7 @@ class SpeechModel(TaskModel):
         one is one segment unless `timestamps` are asked for. `max_new_tokens` are those of a window;
         `options` are the fields of Options.
         """
+        self.require("transcribe_stream")
         samples = read_waveform(sound, self.audio.sampling_rate, sample_rate)
         if timestamps and self.timestamps is None:
             raise UsageError("this model writes no timestamps")

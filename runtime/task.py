@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from satchel.runtime.bundle import Bundle
@@ -25,20 +24,20 @@ ALL_METHODS = frozenset(name for names in METHODS.values() for name in names)
 
 
 class TaskError(UsageError, AttributeError):
-    """A method that does not fit the bundle's task; to `hasattr` it is simply not there.
-
-    `method` and `fitting`, the methods that fit, are for those who know them by other names.
-    """
+    """A method that does not fit the bundle's task; to `hasattr` it is simply not there."""
 
     default_code = "WRONG_TASK"
-    method: str = ""
-    task: str = ""
-    fitting: tuple[str, ...] = ()
+
+    def __init__(self, method: str, task: str) -> None:
+        fitting = METHODS.get(task, ())
+        super().__init__(
+            f"{method} does not fit a bundle made for {shown(task)}; use {_either(fitting)}"
+        )
+        self.task = task
 
 
 class TaskModel:
-    """A loaded bundle. A method of another task is not there: asking for it raises TaskError, which names
-    those that fit."""
+    """A loaded bundle: a method of another task raises TaskError, which names those that fit."""
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
@@ -46,45 +45,30 @@ class TaskModel:
 
     def __getattribute__(self, name: str) -> Any:
         if name in ALL_METHODS:
-            object.__getattribute__(self, "require")(name)
-        return object.__getattribute__(self, name)
+            self.require(name)
+        return super().__getattribute__(name)
 
     def __dir__(self) -> list[str]:
         others = ALL_METHODS - set(METHODS.get(self.manifest.task, ()))
-        return sorted(set(super().__dir__()) - others)
+        return [name for name in super().__dir__() if name not in others]
 
     def __repr__(self) -> str:
         manifest = self.manifest
-        facts = [manifest.architecture, manifest.task, *self._facts()]
-        facts += [
-            str(manifest.quantization.get("name")),
-            f".../{self.bundle.folder.resolve().name}",
-        ]
-        return f"<{type(self).__name__} {shown(', '.join(facts), 160)[1:-1]}>"
+        profile = manifest.quantization.get("name", "unknown profile")
+        facts = f"{manifest.architecture}, {manifest.task}, {profile}"
+        return f"<{type(self).__name__} {facts}, {self.bundle.folder}>"
 
-    def _facts(self) -> list[str]:
-        """What else tells models of this kind apart."""
-        return [f"context {self.manifest.context}"]
-
-    def __reduce_ex__(self, protocol: Any) -> Any:  # what pickle, copy and deepcopy ask
+    def __reduce_ex__(self, protocol: Any) -> Any:
         raise UsageError(
-            f"a loaded model cannot be pickled or copied: threads share it, and another process loads "
-            f"{shown(self.bundle.folder)} itself"
+            "a loaded model cannot be pickled or copied: load its bundle where it is needed"
         )
 
     def require(self, method: str) -> None:
         """Raise TaskError unless `method` fits the bundle's task."""
-        task = self.manifest.task
-        fitting = METHODS.get(task, ())
-        if method not in fitting:
-            error = TaskError(
-                f"{method} does not fit a bundle made for {shown(task)}; use {either(fitting)}"
-            )
-            error.method, error.task, error.fitting = method, task, fitting
-            raise error
+        if method not in METHODS.get(self.manifest.task, ()):
+            raise TaskError(method, self.manifest.task)
 
 
-def either(names: Sequence[str]) -> str:
-    """Names as a choice: a, b or c."""
+def _either(names: tuple[str, ...]) -> str:
     *most, last = names or ("a newer satchel",)
     return f"{', '.join(most)} or {last}" if most else last

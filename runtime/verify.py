@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from satchel.runtime.audio import sample_sounds
-from satchel.runtime.errors import BundleError, beyond
+from satchel.runtime.errors import BundleError
 from satchel.runtime.image import sample_images
 from satchel.runtime.manifest import MANIFEST, Manifest
 
@@ -37,8 +37,8 @@ class Row:
         return bool(self.value <= self.limit)
 
     def words(self) -> str:
-        """The figure and its limit, for an error."""
-        return beyond(self.name, self.value, self.limit)
+        """The figure beside its limit, for an error."""
+        return f"{self.name} {self.value:.3g}, limit {self.limit:.3g}"
 
     def cells(self) -> tuple[str, str, str, str]:
         """For a table."""

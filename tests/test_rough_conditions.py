@@ -1,209 +1,205 @@
-"""Closed streams, full disks, broken libraries: one line, the right status, nothing half-written."""
+"""What a program may meet beside its files: closed streams, full disks, threads, odd terminals."""
 
 from __future__ import annotations
 
-import json
-import resource
+import copy
+import errno
+import os
+import pickle
+import pty
+import select
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 
-from satchel import cli_speech, cli_text, conversation, vectors, writing
+import satchel
+from satchel import cli, progress, terminal
 from satchel.cli import main
-from satchel.runtime import bundle as bundles
-from satchel.runtime.errors import StorageError
-from satchel.runtime.speech import Segment, Transcript
-from satchel.runtime.verify import Row
-from tests.outcome import one_line
+from satchel.runtime.errors import SatchelError, StorageError, UsageError
+from satchel.runtime.task import TaskError
+from tests.outcome import one_line, refused
 
 pytest_plugins = "tests.places"
 
-SENT = ["a\x1b[2J", "b\x9b\t", "\r\x07é"]
-SHOWN = "a\\u001b[2Jb\\u009b\t\\u000d\\u0007é"
+SCRIPT = [sys.executable, "-m", "satchel"]
 
 
-def shell(command: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run satchel in a shell that says what becomes of its streams."""
-    line = ["sh", "-c", f'exec "$0" -m satchel {command}', sys.executable, *map(str, arguments)]
-    return subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
+@pytest.fixture
+def bundle(original: Path, tmp_path: Path) -> Path:
+    shutil.copytree(original / "bundle", tmp_path / "bundle")
+    return tmp_path / "bundle"
 
 
-def test_closed_streams_lose_nothing(original: Path) -> None:
-    bundle = original / "bundle"
-    whole = shell('inspect "$1"', bundle)
-    assert (whole.returncode, whole.stderr) == (0, "") and "llama" in whole.stdout
-    silent = shell('inspect "$1" 2>&-', bundle)
-    assert (silent.returncode, silent.stdout) == (0, whole.stdout)
-    failed = shell('inspect "$1" 2>&-', original / "nowhere")
-    assert (failed.returncode, failed.stdout) == (4, ""), "an error does not go to the output"
-    nothing = shell('inspect "$1" >&-', bundle)
-    assert (nothing.returncode, nothing.stdout, nothing.stderr) == (0, "", "")
-    refused = shell('inspect "$1" >&- <&-', original / "nowhere")
-    assert refused.returncode == 4
-    one_line(refused.stderr, "BUNDLE", "nowhere")
+@pytest.fixture(scope="module")
+def model(original: Path) -> Any:
+    return satchel.load(original / "bundle", threads=1)
+
+
+def test_methods_of_other_tasks_are_not_there(model: Any) -> None:
+    for name in ("embed", "classify", "transcribe", "translate"):
+        assert not hasattr(model, name) and name not in dir(model)
+    for name in ("generate", "chat", "score"):
+        assert hasattr(model, name) and name in dir(model)
+    with pytest.raises(TaskError, match="embed does not fit a bundle made for 'generate'; use gen"):
+        model.embed(["x"])
+
+
+def test_the_command_line_names_verbs(bundle: Path, capfd: Any) -> None:
+    words = ("the bundle was made for 'generate'", "use satchel generate or satchel chat")
+    for arguments in (["embed", bundle, "x"], ["transcribe", bundle, "x.wav"]):
+        refused(capfd, arguments, "WRONG_TASK", *words, within=bundle)
+
+
+def test_reprs(model: Any) -> None:
+    assert repr(model).startswith("<DecoderModel llama, generate, fp32, ")
+    stream = model.stream([1, 2], max_new_tokens=2)
+    assert repr(stream) == "<Stream 0 tokens, unfinished>"
+    list(stream)
+    assert repr(stream).startswith("<Stream 2 tokens, ")
+
+
+def test_a_model_is_neither_pickled_nor_copied(model: Any) -> None:
+    for way in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(UsageError, match="load its bundle"):
+            way(model)
+
+
+def test_threads_have_a_limit(bundle: Path, capfd: Any) -> None:
+    most = max(32, 4 * (os.cpu_count() or 1))
+    words = f"threads = 10000; expected 1 to {most}"
+    refused(capfd, ["generate", bundle, "x", "--threads", 10000], "USAGE", words, within=bundle)
+
+
+@pytest.mark.parametrize("value", [-1, -7])
+def test_a_negative_bound_is_named(value: int, model: Any) -> None:
+    with pytest.raises(UsageError, match=f"max_new_tokens = {value}; expected 0 or more"):
+        model.generate([1], max_new_tokens=value)
+
+
+def test_a_full_disk_names_the_file(tmp_path: Path, monkeypatch: Any) -> None:
+    kept = tmp_path / "figures.json"
+    kept.write_text("before")
+
+    def full(*arguments: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StorageError, match=r"figures\.json': No space left"):
+        terminal.write_whole(kept, "after")
+    assert kept.read_text() == "before" and list(tmp_path.iterdir()) == [kept]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+def test_a_full_standard_output_is_named(bundle: Path) -> None:
+    with open("/dev/full", "w") as full:
+        command = [*SCRIPT, "inspect", str(bundle), "--json"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode not in (0, 1)
+    one_line(done.stderr, "STORAGE", "standard output", "No space left")
+
+
+def test_a_library_that_does_not_load(bundle: Path, monkeypatch: Any, capfd: Any) -> None:
+    def short(*arguments: Any) -> None:
+        raise ImportError("libx.so: failed to map segment from shared object", name="onnxruntime")
+
+    monkeypatch.setattr(cli, "open_closed_streams", lambda: None)
+    monkeypatch.setattr("satchel.runtime.bundle.open_bundle", short)
+    words = ("cannot load 'onnxruntime'", "failed to map segment")
+    refused(capfd, ["inspect", bundle], "STORAGE", *words, within=bundle)
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", "2>&- >&-"])
+def test_closed_streams(closed: str, bundle: Path) -> None:
+    for verb, status in ((f"generate {bundle} hi --max-new-tokens 2", 0), (f"embed {bundle} x", 2)):
+        command = f"{sys.executable} -m satchel {verb} {closed}"
+        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+        assert done.returncode == status, done.stderr
+        assert "Traceback" not in done.stderr
+        if "2>&-" in closed and status:
+            assert done.stdout == ""
+
+
+def on_terminal(code: str) -> str:
+    """What a Python program writes to a terminal of unknown size."""
+    reading, writing = pty.openpty()
+    command = [sys.executable, "-c", code]
+    process = subprocess.Popen(command, stdout=writing, stderr=writing, stdin=writing)
+    os.close(writing)
+    found = b""
+    while select.select([reading], [], [], 60)[0]:
+        try:
+            found += os.read(reading, 65536)
+        except OSError:  # the other end is closed
+            break
+    process.wait()
+    os.close(reading)
+    return found.decode()
+
+
+def test_bars_of_a_terminal_of_unknown_width() -> None:
+    code = "from satchel.progress import bars\nfor _ in bars('reading')(range(3)): pass"
+    found = on_terminal(code)
+    assert "reading" in found and "3/3" in found
+    assert progress.USUAL_WIDTH == 80 and max(map(len, found.split("\r"))) <= 81
+
+
+def test_controls_do_not_reach_a_terminal() -> None:
+    text = "a\x1b]0;title\x07b\u202ec\n\tü世🎒 \u200dd"
+    code = f"from satchel.terminal import readable\nprint(readable({text!r}))"
+    assert on_terminal(code).replace("\r\n", "\n") == (
+        "a\\x1b]0;title\\x07b\\u202ec\n\tü世🎒 \u200dd\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == text + "\n"  # a pipe gets it as it is
+
+
+def test_the_package_lists_what_it_has() -> None:
+    assert {"load", "pack", "Cancel", "SatchelError"} <= set(dir(satchel))
+
+
+def test_a_failed_check_says_its_figures(
+    original: Path, tmp_path: Path, capfd: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("satchel.export.check.tolerance", lambda logits: 0.0)
+    with pytest.raises(SatchelError, match=r"graph against reference [\d.e-]+, limit <= 0"):
+        satchel.pack(original / "checkpoint", tmp_path / "new", profile="fp32")
+    assert main(["verify", str(original / "bundle")]) == 0
+
+
+def test_links_and_pipes_stay_what_they_are(tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_text("old")
+    link.symlink_to(target)
+    terminal.write_whole(link, "new")
+    assert link.is_symlink() and target.read_text() == "new"
+    os.mkfifo(tmp_path / "pipe")
+    reading = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    terminal.write_whole(tmp_path / "pipe", "sent")
+    assert os.read(reading, 9) == b"sent" and (tmp_path / "pipe").is_fifo()
+    os.close(reading)
 
 
 def test_no_file_takes_the_number_of_a_closed_stream(tmp_path: Path) -> None:
-    code = "from satchel import streams; streams.prepare(); assert open('x', 'w').fileno() > 2"
+    code = "from satchel.terminal import open_closed_streams as prepare; prepare(); "
+    code += "assert open('x', 'w').fileno() > 2"
     line = ["sh", "-c", 'exec "$0" -c "$1" <&- >&- 2>&-', sys.executable, code]
     assert subprocess.run(line, cwd=tmp_path, check=False).returncode == 0
-    assert (tmp_path / "x").exists()
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux only")
-def test_a_full_output_is_named(original: Path) -> None:
-    for command in ('inspect "$1" > /dev/full', 'inspect "$1" --json > /dev/full'):
-        found = shell(command, original / "bundle")
-        assert found.returncode == 7
-        one_line(found.stderr, "STORAGE", "standard output: No space left on device")
+@pytest.mark.parametrize("threads", [True, 1.5, "2", 10**30])
+def test_threads_are_a_whole_number(threads: Any, bundle: Path) -> None:
+    with pytest.raises(UsageError, match="expected 1 to"):
+        satchel.load(bundle, threads=threads)
 
 
-def test_a_reader_that_has_enough_is_no_error(original: Path) -> None:
-    found = shell('inspect "$1" --json | head -c 1; exit 0', original / "bundle")
-    assert (found.stdout, found.stderr) == ("{", "")
-
-
-@contextmanager
-def room(size: int) -> Iterator[None]:
-    """No file may grow beyond `size` bytes meanwhile: writing fails as it does on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-def test_a_full_disk_names_the_file_and_leaves_what_was_there(tmp_path: Path) -> None:
-    old, new, rows = tmp_path / "old.npy", tmp_path / "new.npy", np.ones((64, 64), np.float32)
-    vectors.save(old, rows)
-    assert np.array_equal(np.load(old), rows) and np.load(old).dtype == np.float32
-    for path in (old, new):
-        with (
-            room(1024),
-            pytest.raises(StorageError, match=f"cannot write '.*{path.name}': File too"),
-        ):
-            vectors.save(path, rows * 2, overwrite=True)
-        with room(1024), pytest.raises(StorageError, match=path.name):
-            writing.write_text(path, "x" * 4096)
-    assert [path.name for path in tmp_path.iterdir()] == ["old.npy"]
-    assert np.array_equal(np.load(old), rows)
-
-
-def test_a_corpus_on_a_full_disk_goes_on_later(tmp_path: Path) -> None:
-    source, out = tmp_path / "in.txt", tmp_path / "out.npy"
-    source.write_text("line\n" * 1200)
-
-    def embed(texts: Any) -> Any:
-        return np.arange(len(texts), dtype=np.float32)[:, None]
-
-    with room(3000), pytest.raises(StorageError, match=r"cannot write '.*out\.npy\.part'"):
-        vectors.embed_file(source, out, 1, embed, {})
-    assert not out.exists()
-    assert vectors.embed_file(source, out, 1, embed, {}) == (1200, 512)
-    assert np.load(out)[:, 0].tolist() == [*range(512), *range(512), *range(176)]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.txt", "out.npy"]
-
-
-def test_links_and_devices_stay_what_they_are(tmp_path: Path) -> None:
-    target, link = tmp_path / "target.json", tmp_path / "link.json"
-    target.write_text("old")
-    link.symlink_to(target)
-    writing.write_text(link, "new")
-    assert link.is_symlink() and target.read_text() == "new"
-    writing.write_text(Path("/dev/null"), "gone")
-    assert Path("/dev/null").is_char_device()
-
-
-def test_a_library_that_does_not_load(
-    original: Path, tmp_path: Path, monkeypatch: Any, capfd: Any
-) -> None:
-    (tmp_path / "broken_library.so").write_bytes(b"")
-    monkeypatch.syspath_prepend(tmp_path)
-
+def test_a_library_loaded_by_its_path(bundle: Path, monkeypatch: Any, capfd: Any) -> None:
     def broken(*arguments: Any) -> None:
-        import broken_library  # type: ignore[import-not-found]  # noqa: F401
+        raise OSError("libx.so: failed to map segment from shared object")
 
-    def raising(error: Exception) -> Any:
-        def call(*arguments: Any) -> None:
-            raise error
-
-        return call
-
-    segment = "libx.so: failed to map segment from shared object"
-    for call, code, status, words in (
-        (broken, "STORAGE", 7, "a library does not load: "),
-        (raising(ImportError(segment)), "OUT_OF_MEMORY", 6, "not enough memory to load a library"),
-        (raising(OSError(segment)), "OUT_OF_MEMORY", 6, "failed to map segment"),
-        (raising(ModuleNotFoundError("no", name="onnx")), "USAGE", 2, "onnx is not installed"),
-    ):
-        monkeypatch.setattr(bundles, "open_bundle", call)
-        assert main(["inspect", str(original / "bundle")]) == status
-        one_line(capfd.readouterr().err, code, words)
-
-
-class Speaker:
-    """A model that says what a terminal would obey."""
-
-    manifest = SimpleNamespace(generation={})
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(SENT)
-
-    def require(self, method: str) -> None: ...
-
-    def stream(self, *arguments: Any, **options: Any) -> Speaker:
-        return self
-
-    def chat_stream(self, *arguments: Any, **options: Any) -> Speaker:
-        return self
-
-    def transcribe_stream(self, *arguments: Any, **options: Any) -> Any:
-        segment = Segment(0.0, 1.0, "".join(SENT), [1])
-
-        class Heard(list[Segment]):
-            result = Transcript(segment.text, None, 1.0, [segment])
-
-        return Heard([segment])
-
-    def cancel(self) -> None: ...
-
-    @property
-    def result(self) -> Any:
-        return SimpleNamespace(tokens=[1], finish_reason="eos")
-
-
-@pytest.mark.parametrize("terminal", [True, False])
-def test_generated_control_characters(monkeypatch: Any, capsys: Any, terminal: bool) -> None:
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
-    expected = SHOWN if terminal else "".join(SENT)
-    for module in (cli_text, cli_speech):
-        monkeypatch.setattr(module, "load", lambda options: Speaker())
-    assert main(["generate", "x", "y"]) == 0
-    assert capsys.readouterr().out == expected + "\n"
-    conversation._answer(Speaker(), [], {})
-    assert capsys.readouterr().out.startswith(expected + "\n")
-    for extra in ([], ["--timestamps"]):
-        assert main(["transcribe", "x", "y", *extra]) == 0
-        assert capsys.readouterr().out.endswith(expected + "\n")
-    assert main(["transcribe", "x", "y", "--json"]) == 0
-    printed = capsys.readouterr().out
-    assert json.loads(printed)["text"] == "".join(SENT)
-    assert ("\x9b" in printed) is not terminal
-
-
-def test_a_failed_check_says_its_figures(original: Path, monkeypatch: Any, capfd: Any) -> None:
-    from satchel.runtime import verify
-
-    rows = [Row("good", 0, 1), Row("logits", 0.21, 0.05)]
-    monkeypatch.setattr(verify, "verify", lambda model: rows)
-    assert main(["verify", str(original / "bundle")]) == 5
-    errors = capfd.readouterr().err
-    one_line(errors, "FIDELITY", "1 of 2 checks failed: logits 0.21, limit <= 0.05")
+    monkeypatch.setattr("satchel.runtime.bundle.open_bundle", broken)
+    assert main(["inspect", str(bundle)]) == 7
+    assert "cannot load a library: libx.so: failed to map" in capfd.readouterr().err

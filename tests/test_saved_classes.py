@@ -1,4 +1,4 @@
-"""Checkpoints as each class of transformers saves them: what AutoModelFor... reads of a folder is ours."""
+"""Checkpoints as each class of transformers saves them, against what it reads of the folder."""
 
 from __future__ import annotations
 

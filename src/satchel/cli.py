@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import errno
+import io
 import json
 import signal
 import sys
@@ -14,52 +13,48 @@ from pathlib import Path
 from typing import Any
 
 import satchel
-from satchel import cli_export, cli_quality, cli_speech, cli_text, streams
+from satchel import cli_export, cli_quality, cli_speech, cli_text
 from satchel.cli_encoders import add_verbs
-from satchel.command import VerbParser, add_verb, by_verbs, check_json, load, on_bundle
+from satchel.command import VerbParser, add_verb, check_json, load, on_bundle, wrong_verb
 from satchel.progress import bars
-from satchel.runtime.errors import (
-    LimitError,
-    SatchelError,
-    StorageError,
-    UsageError,
-    install,
-    shown,
-)
+from satchel.runtime.errors import SatchelError, StorageError, UsageError, install, shown
 from satchel.runtime.task import TaskError
-from satchel.streams import visible
-from satchel.writing import write_text
-
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # without a name, of printing: files tell theirs
-NO_ROOM = ("failed to map segment", "cannot allocate memory")  # of a library that finds no memory
+from satchel.terminal import open_closed_streams, write_whole
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status. Errors are one line on stderr."""
-    streams.prepare()
+    open_closed_streams()
     try:
         options = _parser().parse_args(arguments)
     except UsageError as error:
         return _fail(error, debug=False)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal may not know every character
+            stream.reconfigure(errors="replace")
     signal.signal(signal.SIGTERM, _terminate)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _warn  # type: ignore[assignment]
             options.run(options)
-            streams.flush()
-    except TaskError as error:
-        return _fail(UsageError(by_verbs(error), error.code), options.debug)
     except SatchelError as error:
         return _fail(error, options.debug)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader of a pipe has had enough
-        streams.drop()
+        sys.stderr.close()
         return 0
-    except OSError as error:
-        return _fail(_of_system(error), options.debug)
-    except ImportError as error:
-        return _fail(_of_import(error), options.debug)
+    except OSError as error:  # files are named by who writes them
+        name = shown(error.filename) if error.filename else "standard output"
+        if error.errno is None:  # not of a file: a library that another loads by its path
+            name = "cannot load a library"
+        return _fail(StorageError(f"{name}: {error.strerror or error}"), options.debug)
+    except ModuleNotFoundError as error:
+        hint = f"{error.name} is not installed; exporting needs: {install('export')}"
+        return _fail(UsageError(hint), options.debug)
+    except ImportError as error:  # a library that cannot be mapped, as where memory is short
+        problem = f"cannot load {shown(error.name or 'a library')}: {shown(error)}"
+        return _fail(StorageError(problem), options.debug)
     except MemoryError:
         print("error[OUT_OF_MEMORY]: not enough memory", file=sys.stderr)
         return 6
@@ -69,31 +64,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _fail(error: SatchelError, debug: bool) -> int:
     if debug:
         traceback.print_exc()
-    with contextlib.suppress(StorageError, BrokenPipeError):  # the first error is told
-        streams.flush()
-    print(f"error[{error.code}]: {error}", file=sys.stderr)
+    problem = wrong_verb(error) if isinstance(error, TaskError) else error
+    print(f"error[{error.code}]: {problem}", file=sys.stderr)
     return error.exit_status
-
-
-def _of_system(error: OSError) -> SatchelError:
-    """An error of the system as ours, with the name of what could not be read or written."""
-    if error.errno is None:  # of a library that does not load
-        return _of_import(error)
-    if error.filename:
-        return StorageError(f"{shown(error.filename)}: {error.strerror}")
-    if error.errno in FULL:
-        streams.drop()
-        return StorageError(f"standard output: {error.strerror}")
-    return StorageError(f"reading or writing failed: {error.strerror or error}")
-
-
-def _of_import(error: ImportError | OSError) -> SatchelError:
-    """A package that is missing, or a library that does not load, as an error of ours."""
-    if isinstance(error, ModuleNotFoundError):
-        return UsageError(f"{error.name} is not installed; exporting needs: {install('export')}")
-    if any(words in str(error).lower() for words in NO_ROOM):
-        return LimitError(f"not enough memory to load a library: {shown(error)}", "OUT_OF_MEMORY")
-    return StorageError(f"a library does not load: {shown(error, 240)}")
 
 
 def _warn(message: Warning | str, *where: Any) -> None:
@@ -111,7 +84,7 @@ def inspect(options: argparse.Namespace) -> None:
 
     bundle = open_bundle(options.bundle, bars("checking files"))
     if options.json:
-        print(visible(manifest_text(bundle.folder)), end="")
+        print(manifest_text(bundle.folder), end="")
     else:
         print(describe(bundle))
 
@@ -159,7 +132,7 @@ def bench(options: argparse.Namespace) -> None:
         for heading, found in tables(figures["nodes"]):
             print(f"\n{heading}\n{table(found)}")
     if options.json:
-        write_text(Path(options.json), json.dumps(figures, indent=1) + "\n")
+        write_whole(Path(options.json), json.dumps(figures, indent=1) + "\n")
 
 
 def _parser() -> argparse.ArgumentParser:

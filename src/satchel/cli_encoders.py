@@ -19,7 +19,6 @@ from satchel.report import plain, table
 from satchel.runtime.bundle import sha256_of
 from satchel.runtime.errors import StorageError, UsageError, shown
 from satchel.runtime.manifest import MANIFEST
-from satchel.streams import visible
 
 Options = argparse.Namespace
 Rows = list[tuple[str, ...]]  # of a table
@@ -269,7 +268,7 @@ def add_verbs(verbs: Any) -> None:
 def _print(options: Options, found: Any, rows: Rows) -> None:
     """A table whose last column is text, or the result as JSON."""
     if options.json:
-        print(visible(_json(found)))
+        print(_json(found))
     elif rows:
         for line, row in zip(table([row[:-1] for row in rows]).splitlines(), rows, strict=True):
             print(f"{line}  {_one_line(row[-1])}".rstrip())
@@ -300,7 +299,7 @@ def _by_lines(
             raise UsageError(f"{shown(source)}: {where}: {error}", error.code) from error
         for number, (item, found) in enumerate(zip(chunk, results, strict=True), start + 1):
             if options.json:
-                print(visible(_json(found)))
+                print(_json(found))
                 continue
             for row in rows(found, item):
                 print("\t".join((str(number), *map(_one_line, row))))

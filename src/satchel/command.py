@@ -13,8 +13,21 @@ from typing import Any, NoReturn
 import satchel
 from satchel.progress import bars
 from satchel.runtime.errors import StorageError, UsageError, shown
-from satchel.runtime.task import TaskError, either
+from satchel.runtime.task import TaskError
 
+VERBS_OF = {  # task of a bundle -> the verbs that run it
+    "generate": ("generate", "chat"),
+    "text-to-text": ("generate", "translate"),
+    "transcribe": ("transcribe",),
+    "embed": ("embed",),
+    "classify": ("classify", "rank"),
+    "tokens": ("tokens",),
+    "answer": ("answer",),
+    "fill-mask": ("fill-mask",),
+    "image-embed": ("embed",),
+    "image-classify": ("classify",),
+    "text-image-embed": ("embed",),
+}
 Verb = Callable[[argparse.Namespace], None]
 
 
@@ -93,27 +106,10 @@ def add_verb(verbs: Any, name: str, run: Verb, examples: str = "") -> argparse.A
     return command
 
 
-VERBS = {  # method -> the command that calls it
-    "generate": "generate",
-    "chat": "chat",
-    "translate": "translate",
-    "transcribe": "transcribe",
-    "embed": "embed",
-    "embed_images": "embed --image",
-    "classify": "classify",
-    "classify_images": "classify --image",
-    "rank": "rank",
-    "tokens": "tokens",
-    "answer": "answer",
-    "fill_mask": "fill-mask",
-}
-
-
-def by_verbs(error: TaskError) -> str:
-    """What a TaskError says, in the names of the command line."""
-    fitting = [VERBS[method] for method in error.fitting if method in VERBS]
-    wrong = VERBS.get(error.method, error.method)
-    return f"{wrong} does not fit a bundle made for {shown(error.task)}; use {either(fitting)}"
+def wrong_verb(error: TaskError) -> str:
+    """A TaskError in the words of the command line."""
+    verbs = " or ".join(f"satchel {verb}" for verb in VERBS_OF.get(error.task, ("inspect",)))
+    return f"the bundle was made for {shown(error.task)}; use {verbs}"
 
 
 def load(options: argparse.Namespace) -> Any:
@@ -125,9 +121,7 @@ def check_json(path: Path) -> None:
     """Raise StorageError, before the work, unless the file of --json can be written."""
     if not path.parent.is_dir() or path.is_dir():
         raise StorageError(f"--json {shown(path)}: not a file in an existing folder")
-    places = [path.resolve().parent] if path.is_file() or not path.exists() else []
-    places += [path] if path.exists() else []  # a new file takes the place of the old one
-    if not all(os.access(place, os.W_OK) for place in places):
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise StorageError(f"--json {shown(path)} cannot be written: permission denied")
 
 

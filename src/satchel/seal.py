@@ -7,7 +7,7 @@ from pathlib import Path
 from satchel.runtime import sealed
 from satchel.runtime.bundle import manifest_text
 from satchel.runtime.manifest import MANIFEST
-from satchel.writing import write_text
+from satchel.terminal import write_whole
 
 
 def seal(folder: Path) -> bool:
@@ -20,5 +20,5 @@ def seal(folder: Path) -> bool:
     sealed.read(text)
     if text == before:
         return False
-    write_text(folder / MANIFEST, text)
+    write_whole(folder / MANIFEST, text)
     return True

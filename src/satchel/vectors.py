@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from satchel.lines import measure, read_lines
 from satchel.progress import Stage, quiet
 from satchel.runtime.errors import StorageError, UsageError, shown
-from satchel.writing import naming, whole, write_bytes, write_text
+from satchel.terminal import write_whole, writing
 
 CHUNK = 512  # lines embedded at once; a run goes on at a multiple of it
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -55,34 +55,34 @@ def embed_file(
             f"{shown(part)} is from another run (another file, bundle or option); --overwrite begins anew"
         )
     else:
-        write_text(journal, made_of)  # first, so that no part is without
+        write_whole(journal, made_of)  # first, so that no part is without
     if done == 0:
-        write_bytes(part, header)
-    texts = itertools.islice(read_lines(source), done, None)
-    os.truncate(part, len(header) + done * dim * 4)
-    for _ in stage("embedding")(range(done, count, CHUNK)):
-        rows = embed(list(itertools.islice(texts, CHUNK)))
-        _append(part, np.ascontiguousarray(rows, "<f4").tobytes())
-    with naming(out):
-        os.replace(part, out)
+        with writing(part):
+            part.write_bytes(header)
+    with writing(part), part.open("r+b") as file:
+        file.truncate(len(header) + done * dim * 4)
+        file.seek(0, os.SEEK_END)
+        texts = itertools.islice(read_lines(source), done, None)
+        for _ in stage("embedding")(range(done, count, CHUNK)):
+            rows = embed(list(itertools.islice(texts, CHUNK)))
+            file.write(np.ascontiguousarray(rows, "<f4").tobytes())
+            file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, out)
     journal.unlink()
     return count, done
-
-
-def _append(part: Path, data: bytes) -> None:
-    """Write behind what is there, down to the disk: what a later run goes on from."""
-    with naming(part), part.open("ab") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def save(out: Path, vectors: NDArray[np.float32], overwrite: bool = False) -> None:
     """Write `out` at once: whole or not at all."""
     check_target(out, overwrite)
-    with whole(out) as file:
-        file.write(_header(*vectors.shape))
-        file.write(np.ascontiguousarray(vectors, "<f4").tobytes())
+    new = Path(f"{out}.new")
+    try:
+        with writing(out), new.open("wb") as file:
+            np.save(file, vectors)
+        os.replace(new, out)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def check_target(out: Path, overwrite: bool = False) -> None:
