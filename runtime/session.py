@@ -83,8 +83,9 @@ def create_session(
     `threads` and `profile` are those of `open_session`; `waits` keeps threads busy after a run.
     """
     most = max(FEWEST_ALLOWED, 4 * (os.cpu_count() or 1))
-    if threads is not None and not 1 <= threads <= most:
-        raise UsageError(f"threads = {threads}; expected 1 to {most} on this machine")
+    whole = isinstance(threads, int) and not isinstance(threads, bool)
+    if threads is not None and not (whole and 1 <= threads <= most):
+        raise UsageError(f"threads = {threads!r}; expected 1 to {most} on this machine")
     options = ort.SessionOptions()
     if profile is not None:
         options.enable_profiling = True

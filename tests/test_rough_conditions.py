@@ -168,3 +168,38 @@ def test_a_failed_check_says_its_figures(
     with pytest.raises(SatchelError, match=r"graph against reference [\d.e-]+, limit <= 0"):
         satchel.pack(original / "checkpoint", tmp_path / "new", profile="fp32")
     assert main(["verify", str(original / "bundle")]) == 0
+
+
+def test_links_and_pipes_stay_what_they_are(tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_text("old")
+    link.symlink_to(target)
+    terminal.write_whole(link, "new")
+    assert link.is_symlink() and target.read_text() == "new"
+    os.mkfifo(tmp_path / "pipe")
+    reading = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    terminal.write_whole(tmp_path / "pipe", "sent")
+    assert os.read(reading, 9) == b"sent" and (tmp_path / "pipe").is_fifo()
+    os.close(reading)
+
+
+def test_no_file_takes_the_number_of_a_closed_stream(tmp_path: Path) -> None:
+    code = "from satchel.terminal import open_closed_streams as prepare; prepare(); "
+    code += "assert open('x', 'w').fileno() > 2"
+    line = ["sh", "-c", 'exec "$0" -c "$1" <&- >&- 2>&-', sys.executable, code]
+    assert subprocess.run(line, cwd=tmp_path, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("threads", [True, 1.5, "2", 10**30])
+def test_threads_are_a_whole_number(threads: Any, bundle: Path) -> None:
+    with pytest.raises(UsageError, match="expected 1 to"):
+        satchel.load(bundle, threads=threads)
+
+
+def test_a_library_loaded_by_its_path(bundle: Path, monkeypatch: Any, capfd: Any) -> None:
+    def broken(*arguments: Any) -> None:
+        raise OSError("libx.so: failed to map segment from shared object")
+
+    monkeypatch.setattr("satchel.runtime.bundle.open_bundle", broken)
+    assert main(["inspect", str(bundle)]) == 7
+    assert "cannot load a library: libx.so: failed to map" in capfd.readouterr().err

@@ -46,6 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     except OSError as error:  # files are named by who writes them
         name = shown(error.filename) if error.filename else "standard output"
+        if error.errno is None:  # not of a file: a library that another loads by its path
+            name = "cannot load a library"
         return _fail(StorageError(f"{name}: {error.strerror or error}"), options.debug)
     except ModuleNotFoundError as error:
         hint = f"{error.name} is not installed; exporting needs: {install('export')}"

@@ -32,9 +32,13 @@ def open_closed_streams() -> None:
 
     Otherwise the next files that are opened take their numbers, and messages end in them.
     """
-    for name in ("stdout", "stderr"):
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - open until the end
+            nowhere = os.open(os.devnull, os.O_RDWR)  # the least that is free, if no other is open
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
 @contextlib.contextmanager
@@ -48,11 +52,18 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file of text whole or not at all: beside it first, then in its place."""
-    new = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    """Write a file of text whole or not at all: beside it first, then in its place.
+
+    A link stays one; a pipe or a device is written to, not replaced.
+    """
+    target = path.resolve()
+    new = target.with_name(f".{target.name}.tmp-{os.getpid()}")
     with writing(path):
+        if target.exists() and not target.is_file():
+            target.write_bytes(text.encode("utf-8"))
+            return
         try:
             new.write_bytes(text.encode("utf-8"))
-            new.replace(path)
+            new.replace(target)
         finally:
             new.unlink(missing_ok=True)
