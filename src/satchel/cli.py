@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import json
 import signal
@@ -20,6 +21,8 @@ from satchel.progress import bars
 from satchel.runtime.errors import SatchelError, StorageError, UsageError, install, shown
 from satchel.runtime.task import TaskError
 from satchel.terminal import open_closed_streams, write_whole
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,7 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except OSError as error:  # files are named by who writes them
-        name = shown(error.filename) if error.filename else "standard output"
+        nameless = "standard output" if error.errno in FULL else "reading or writing"
+        name = shown(error.filename) if error.filename else nameless
         if error.errno is None:  # not of a file: a library that another loads by its path
             name = "cannot load a library"
         return _fail(StorageError(f"{name}: {error.strerror or error}"), options.debug)

@@ -121,7 +121,8 @@ def check_json(path: Path) -> None:
     """Raise StorageError, before the work, unless the file of --json can be written."""
     if not path.parent.is_dir() or path.is_dir():
         raise StorageError(f"--json {shown(path)}: not a file in an existing folder")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
+    beside = path if path.exists() and not path.is_file() else path.parent  # a pipe, or a new file
+    if not os.access(beside, os.W_OK):
         raise StorageError(f"--json {shown(path)} cannot be written: permission denied")
 
 
