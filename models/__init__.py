@@ -169,7 +169,7 @@ def _sanitized(module: ModuleType, checkpoint: Checkpoint, config: Any) -> weigh
 
 def _architecture(checkpoint: Checkpoint, table: dict[str, str]) -> ModuleType:
     model_type = checkpoint.config.get("model_type")
-    if model_type in ONE_TOWER:
+    if isinstance(model_type, str) and model_type in ONE_TOWER:
         raise UnsupportedError(
             f"model_type {shown(model_type)} is one tower of two; satchel exports them from the "
             f"checkpoint of both, of model_type {ONE_TOWER[model_type]}"

@@ -53,10 +53,12 @@ def load_folder(folder: Path) -> Checkpoint:
     sentence = read_sentence(folder)
     if sentence is not None and sentence.static:
         return _static(folder, sentence)
-    refuse_adapters(folder)
-    config_path = regular(folder, "config.json")
+    place = sentence.place if sentence is not None else ""
+    config_path = regular(folder, inside(place, "config.json"))
+    home = folder / place  # old folders of sentence-transformers keep the model in 0_Transformer
+    refuse_adapters(home)
     if config_path is None:
-        raise CheckpointError(f"{shown(folder)} has no config.json")
+        raise CheckpointError(f"{shown(folder)} has no {inside(place, 'config.json')}")
     config = read_json(config_path)
     if config.get("auto_map") and not is_known(config.get("model_type")):
         raise UnsupportedError(
@@ -68,20 +70,20 @@ def load_folder(folder: Path) -> Checkpoint:
         raise UnsupportedError(
             "config.json has a quantization_config: export from the checkpoint before quantisation"
         )
-    shards = _shards(folder)
-    tokenizer_config = optional_json(folder, "tokenizer_config.json", TOKENIZER_CONFIG_LIMIT)
-    preprocessor_config, preprocessor_file = _preprocessor_config(folder)
+    shards = _shards(home)
+    tokenizer_config = optional_json(home, "tokenizer_config.json", TOKENIZER_CONFIG_LIMIT)
+    preprocessor_config, preprocessor_file = _preprocessor_config(home)
     return Checkpoint(
         source=folder.name,
         config=config,
         tensors=read_tensors(shards),
-        tokenizer=optional_json(folder, "tokenizer.json", TOKENIZER_LIMIT) or None,
-        tokenizer_files=_tokenizer_files(folder),
+        tokenizer=optional_json(home, "tokenizer.json", TOKENIZER_LIMIT) or None,
+        tokenizer_files=_tokenizer_files(home),
         tokenizer_config=tokenizer_config,
-        generation_config=optional_json(folder, "generation_config.json"),
+        generation_config=optional_json(home, "generation_config.json"),
         preprocessor_config=preprocessor_config,
         preprocessor_file=preprocessor_file,
-        chat_template=_chat_template(folder, tokenizer_config),
+        chat_template=_chat_template(home, tokenizer_config),
         licence=_licence(folder),
         sha256=_digest([*shards, *(sentence.files if sentence else ())]),
         sentence=sentence,

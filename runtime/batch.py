@@ -58,6 +58,10 @@ class Stream:
         with self._reading:
             return next(self._pieces)
 
+    def __repr__(self) -> str:
+        state = self._batch.rows[0].finish_reason or "unfinished"
+        return f"<Stream {len(self._batch.rows[0].tokens)} tokens, {state}>"
+
     def cancel(self) -> None:
         """End the generation within a step; `result.finish_reason` is then "cancelled"."""
         self._batch.cancel.cancel()

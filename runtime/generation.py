@@ -177,6 +177,8 @@ class TextModel(TaskModel):
     ) -> Options:
         checked = Options.from_options(options, self.manifest.generation)
         if isinstance(max_new_tokens, int | np.integer):
+            if max_new_tokens < 0:
+                raise UsageError(f"max_new_tokens = {max_new_tokens}; expected 0 or more")
             if options.get("max_length") is not None:
                 raise UsageError("max_length and max_new_tokens say the same: give one")
             least = options.get("min_new_tokens") or 0
@@ -243,8 +245,6 @@ class TextModel(TaskModel):
             return room
         if isinstance(max_new_tokens, bool) or not isinstance(max_new_tokens, int | np.integer):
             raise UsageError(f"max_new_tokens = {max_new_tokens!r}; expected a whole number")
-        if max_new_tokens < 0:
-            raise UsageError(f"max_new_tokens = {max_new_tokens}; expected 0 or more")
         return int(min(room, max_new_tokens))
 
 

@@ -22,6 +22,7 @@ from satchel.runtime.errors import BundleError, LimitError, SatchelError, UsageE
 from satchel.runtime.manifest import Graph
 
 WEIGHTS = "session.model_external_initializers_file_folder_path"
+FEWEST_ALLOWED = 32  # threads, on a machine of few cores: each of them waits busily
 ORT_TYPES = {
     "tensor(float)": "float32",
     "tensor(int64)": "int64",
@@ -81,8 +82,9 @@ def create_session(
 
     `threads` and `profile` are those of `open_session`; `waits` keeps threads busy after a run.
     """
-    if threads is not None and threads < 1:
-        raise UsageError(f"threads = {threads}; expected at least 1")
+    most = max(FEWEST_ALLOWED, 4 * (os.cpu_count() or 1))
+    if threads is not None and not 1 <= threads <= most:
+        raise UsageError(f"threads = {threads}; expected 1 to {most} on this machine")
     options = ort.SessionOptions()
     if profile is not None:
         options.enable_profiling = True

@@ -28,6 +28,13 @@ class TaskError(UsageError, AttributeError):
 
     default_code = "WRONG_TASK"
 
+    def __init__(self, method: str, task: str) -> None:
+        fitting = METHODS.get(task, ())
+        super().__init__(
+            f"{method} does not fit a bundle made for {shown(task)}; use {_either(fitting)}"
+        )
+        self.task = task
+
 
 class TaskModel:
     """A loaded bundle: a method of another task raises TaskError, which names those that fit."""
@@ -36,19 +43,30 @@ class TaskModel:
         self.bundle = bundle
         self.manifest = bundle.manifest
 
-    def __getattr__(self, name: str) -> Any:  # of what the class does not have
+    def __getattribute__(self, name: str) -> Any:
         if name in ALL_METHODS:
             self.require(name)
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        return super().__getattribute__(name)
+
+    def __dir__(self) -> list[str]:
+        others = ALL_METHODS - set(METHODS.get(self.manifest.task, ()))
+        return [name for name in super().__dir__() if name not in others]
+
+    def __repr__(self) -> str:
+        manifest = self.manifest
+        profile = manifest.quantization.get("name", "unknown profile")
+        facts = f"{manifest.architecture}, {manifest.task}, {profile}"
+        return f"<{type(self).__name__} {facts}, {self.bundle.folder}>"
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise UsageError(
+            "a loaded model cannot be pickled or copied: load its bundle where it is needed"
+        )
 
     def require(self, method: str) -> None:
         """Raise TaskError unless `method` fits the bundle's task."""
-        task = self.manifest.task
-        fitting = METHODS.get(task, ())
-        if method not in fitting:
-            raise TaskError(
-                f"{method} does not fit a bundle made for {shown(task)}; use {_either(fitting)}"
-            )
+        if method not in METHODS.get(self.manifest.task, ()):
+            raise TaskError(method, self.manifest.task)
 
 
 def _either(names: tuple[str, ...]) -> str:

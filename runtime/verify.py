@@ -36,6 +36,10 @@ class Row:
     def passed(self) -> bool:
         return bool(self.value <= self.limit)
 
+    def words(self) -> str:
+        """The figure beside its limit, for an error."""
+        return f"{self.name} {self.value:.3g}, limit {self.limit:.3g}"
+
     def cells(self) -> tuple[str, str, str, str]:
         """For a table."""
         return (

@@ -161,7 +161,7 @@ def test_other_heads(task: str, rounded: Any, capsys: Capture, tmp_path: Path) -
         own, right = (_logits(one, line) for one in both(folder))
         if task == "answer":
             own, right = own.T, right.T
-        rate = softmax if task != "rank" else np.asarray  # a score is what it is
+        rate = softmax if task != "rank" else sigmoid  # a lone score is a probability
         best = right.argmax(-1)[..., None]
         same += (own.argmax(-1) == best[..., 0]).reshape(-1).tolist()
         apart = np.take_along_axis(rate(own), best, -1) - np.take_along_axis(rate(right), best, -1)
@@ -169,6 +169,10 @@ def test_other_heads(task: str, rounded: Any, capsys: Capture, tmp_path: Path) -
     figures = report["measured"][0]["figures"]
     assert figures["encoder.score_difference"] == pytest.approx(np.mean(differences), **EXACT)
     assert figures.get("encoder.agreement") == (None if task == "rank" else np.mean(same))
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-logits))
 
 
 def _logits(model: Any, line: str) -> np.ndarray:

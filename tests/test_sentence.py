@@ -119,6 +119,28 @@ def test_older_folders(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+def test_a_transformer_in_a_sub_folder(tmp_path: Path) -> None:
+    """As releases before 2 laid folders out."""
+    theirs = save_sentence(tmp_path, "mean", ["normalize"])
+    expected, folder = theirs.encode(TEXTS), tmp_path / "made"
+    (folder / "0_Transformer").mkdir()
+    own = ("modules.json", "config_sentence_transformers.json", "README.md")
+    for path in list(folder.iterdir()):
+        if path.is_file() and path.name not in own:
+            path.rename(folder / "0_Transformer" / path.name)
+    entries = json.loads((folder / "modules.json").read_text())
+    entries[0]["path"] = "0_Transformer"
+    (folder / "modules.json").write_text(json.dumps(entries))
+    np.testing.assert_allclose(
+        library.SentenceTransformer(str(folder), device="cpu").encode(TEXTS), expected, atol=1e-6
+    )
+    found = vectors(build(folder), theirs.tokenizer, TEXTS)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    (folder / "0_Transformer" / "config.json").unlink()
+    with pytest.raises(CheckpointError, match=r"has no 0_Transformer/config\.json"):
+        build(folder)
+
+
 def test_cross_encoder_folder(tmp_path: Path) -> None:
     save_encoder(tmp_path / "bare", "bert", "classify", num_labels=1)
     theirs = library.CrossEncoder(str(tmp_path / "bare"), device="cpu")

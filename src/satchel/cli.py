@@ -15,13 +15,16 @@ from typing import Any
 import satchel
 from satchel import cli_export, cli_quality, cli_speech, cli_text
 from satchel.cli_encoders import add_verbs
-from satchel.command import VerbParser, add_verb, check_json, load, on_bundle
+from satchel.command import VerbParser, add_verb, check_json, load, on_bundle, wrong_verb
 from satchel.progress import bars
 from satchel.runtime.errors import SatchelError, StorageError, UsageError, install, shown
+from satchel.runtime.task import TaskError
+from satchel.terminal import open_closed_streams, write_whole
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status. Errors are one line on stderr."""
+    open_closed_streams()
     try:
         options = _parser().parse_args(arguments)
     except UsageError as error:
@@ -41,12 +44,15 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe has had enough
         sys.stderr.close()
         return 0
-    except OSError as error:
-        name = shown(error.filename) if error.filename else "a file"
+    except OSError as error:  # files are named by who writes them
+        name = shown(error.filename) if error.filename else "standard output"
         return _fail(StorageError(f"{name}: {error.strerror or error}"), options.debug)
     except ModuleNotFoundError as error:
         hint = f"{error.name} is not installed; exporting needs: {install('export')}"
         return _fail(UsageError(hint), options.debug)
+    except ImportError as error:  # a library that cannot be mapped, as where memory is short
+        problem = f"cannot load {shown(error.name or 'a library')}: {shown(error)}"
+        return _fail(StorageError(problem), options.debug)
     except MemoryError:
         print("error[OUT_OF_MEMORY]: not enough memory", file=sys.stderr)
         return 6
@@ -56,7 +62,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _fail(error: SatchelError, debug: bool) -> int:
     if debug:
         traceback.print_exc()
-    print(f"error[{error.code}]: {error}", file=sys.stderr)
+    problem = wrong_verb(error) if isinstance(error, TaskError) else error
+    print(f"error[{error.code}]: {problem}", file=sys.stderr)
     return error.exit_status
 
 
@@ -98,7 +105,7 @@ def verify(options: argparse.Namespace) -> None:
     model = load(options)
     rows = run(model)
     print(table([("check", "value", "limit", "")] + [row.cells() for row in rows]))
-    failed = [row.name for row in rows if not row.passed]
+    failed = [row.words() for row in rows if not row.passed]
     if failed:
         from satchel.runtime.errors import FidelityError
 
@@ -123,7 +130,7 @@ def bench(options: argparse.Namespace) -> None:
         for heading, found in tables(figures["nodes"]):
             print(f"\n{heading}\n{table(found)}")
     if options.json:
-        Path(options.json).write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+        write_whole(Path(options.json), json.dumps(figures, indent=1) + "\n")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -15,6 +15,7 @@ from satchel.command import check_json, load, on_bundle, size
 from satchel.progress import bars
 from satchel.report import plain
 from satchel.runtime.errors import UsageError, install, shown
+from satchel.terminal import write_whole
 
 # By the last part of its name: what a figure is called, how it is printed, and what it says.
 FIGURES = {
@@ -71,7 +72,7 @@ def quality(options: argparse.Namespace) -> None:
         ]
     if options.json:
         content = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
-        Path(options.json).write_text(content, "utf-8")
+        write_whole(Path(options.json), content)
 
 
 def _check(options: argparse.Namespace) -> None:

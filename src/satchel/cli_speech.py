@@ -10,6 +10,7 @@ from typing import Any
 
 from satchel.command import load, on_bundle
 from satchel.progress import bars
+from satchel.terminal import readable
 
 EXAMPLES = """
 satchel transcribe my-bundle speech.wav
@@ -31,13 +32,14 @@ def transcribe(options: argparse.Namespace) -> None:
     )
     if options.timestamps and not options.json:
         for segment in heard:
-            print(f"[{_clock(segment.start)} - {_clock(segment.end)}] {segment.text}", flush=True)
+            times = f"[{_clock(segment.start)} - {_clock(segment.end)}]"
+            print(times, readable(segment.text), flush=True)
     else:
         for _ in bars("transcribing")(heard):
             pass
         result = heard.result
         shown = json.dumps(dataclasses.asdict(result), ensure_ascii=False)
-        print(shown if options.json else result.text)
+        print(shown if options.json else readable(result.text))
     if not heard.result.segments:
         print("note: nothing is said", file=sys.stderr)
 

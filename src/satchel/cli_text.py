@@ -13,6 +13,7 @@ from satchel.command import load, on_bundle
 from satchel.lines import piped_lines
 from satchel.progress import bars
 from satchel.runtime.errors import UsageError
+from satchel.terminal import readable
 
 CHOICE = ("temperature", "top_k", "top_p", "min_p", "seed")
 OTHERS = ("repetition_penalty", "no_repeat_ngram_size", "min_new_tokens", "lookup")
@@ -55,7 +56,7 @@ def generate(options: argparse.Namespace) -> None:
     began, first = time.perf_counter(), 0.0
     for piece in stream:
         first = first or time.perf_counter() - began
-        print(piece, end="", flush=True)
+        print(readable(piece), end="", flush=True)
     print()
     if options.stats:
         count, seconds = len(stream.result.tokens), time.perf_counter() - began
@@ -76,7 +77,11 @@ def _print_found(model: Any, options: argparse.Namespace, settings: dict[str, An
     prompt = model.encode_chat(_as_user(options.prompt)) if options.chat else options.prompt
     found = model.generate(prompt, **settings)
     for row in found if isinstance(found, list) else [found]:
-        print(json.dumps(dataclasses.asdict(row), ensure_ascii=False) if options.json else row.text)
+        print(
+            json.dumps(dataclasses.asdict(row), ensure_ascii=False)
+            if options.json
+            else readable(row.text)
+        )
 
 
 def translate(options: argparse.Namespace) -> None:
@@ -92,7 +97,7 @@ def translate(options: argparse.Namespace) -> None:
         model, lines, options.source_lang, options.target_lang, bars, **settings
     )
     for line in found:
-        sys.stdout.buffer.write(line.encode("utf-8") + b"\n")
+        sys.stdout.buffer.write(readable(line).encode("utf-8") + b"\n")
         sys.stdout.buffer.flush()
 
 

@@ -13,7 +13,21 @@ from typing import Any, NoReturn
 import satchel
 from satchel.progress import bars
 from satchel.runtime.errors import StorageError, UsageError, shown
+from satchel.runtime.task import TaskError
 
+VERBS_OF = {  # task of a bundle -> the verbs that run it
+    "generate": ("generate", "chat"),
+    "text-to-text": ("generate", "translate"),
+    "transcribe": ("transcribe",),
+    "embed": ("embed",),
+    "classify": ("classify", "rank"),
+    "tokens": ("tokens",),
+    "answer": ("answer",),
+    "fill-mask": ("fill-mask",),
+    "image-embed": ("embed",),
+    "image-classify": ("classify",),
+    "text-image-embed": ("embed",),
+}
 Verb = Callable[[argparse.Namespace], None]
 
 
@@ -90,6 +104,12 @@ def add_verb(verbs: Any, name: str, run: Verb, examples: str = "") -> argparse.A
     command.set_defaults(run=run)
     command.add_argument("--debug", action="store_true", help="show tracebacks")
     return command
+
+
+def wrong_verb(error: TaskError) -> str:
+    """A TaskError in the words of the command line."""
+    verbs = " or ".join(f"satchel {verb}" for verb in VERBS_OF.get(error.task, ("inspect",)))
+    return f"the bundle was made for {shown(error.task)}; use {verbs}"
 
 
 def load(options: argparse.Namespace) -> Any:

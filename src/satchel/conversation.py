@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from satchel.runtime.errors import SatchelError, UsageError
+from satchel.terminal import readable
 
 COMMANDS = "Ctrl-C stops an answer, /reset starts over, /quit or Ctrl-D leaves."
 
@@ -57,7 +58,7 @@ def _answer(model: Any, messages: list[dict[str, str]], settings: dict[str, Any]
     with _interrupting(stream.cancel):
         for piece in stream:
             text += piece
-            print(piece, end="", flush=True)
+            print(readable(piece), end="", flush=True)
     result = stream.result
     print()
     if sys.stdout.isatty():

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from satchel.runtime import sealed
 from satchel.runtime.bundle import manifest_text
-from satchel.runtime.errors import StorageError, shown
 from satchel.runtime.manifest import MANIFEST
+from satchel.terminal import write_whole
 
 
 def seal(folder: Path) -> bool:
@@ -21,12 +20,5 @@ def seal(folder: Path) -> bool:
     sealed.read(text)
     if text == before:
         return False
-    new = folder / f".{MANIFEST}.tmp-{os.getpid()}"
-    try:
-        new.write_bytes(text.encode("utf-8"))
-        new.replace(folder / MANIFEST)
-    except OSError as error:
-        raise StorageError(f"cannot write {shown(folder / MANIFEST)}: {error.strerror}") from error
-    finally:
-        new.unlink(missing_ok=True)
+    write_whole(folder / MANIFEST, text)
     return True

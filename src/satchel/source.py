@@ -40,7 +40,9 @@ WANTED = [
     "sentence_*_config.json",
     "[0-9]*_*/config.json",  # of the modules of sentence-transformers
     "[0-9]*_*/sentence_*_config.json",
-    "[0-9]*_*/tokenizer*.json",
+    "[0-9]*_*/*token*.json",
+    "[0-9]*_*/vocab*",
+    "[0-9]*_*/*.model",
 ]
 
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from satchel.lines import measure, read_lines
 from satchel.progress import Stage, quiet
 from satchel.runtime.errors import StorageError, UsageError, shown
+from satchel.terminal import write_whole, writing
 
 CHUNK = 512  # lines embedded at once; a run goes on at a multiple of it
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -54,10 +55,11 @@ def embed_file(
             f"{shown(part)} is from another run (another file, bundle or option); --overwrite begins anew"
         )
     else:
-        journal.write_text(made_of, "utf-8")  # first, so that no part is without
+        write_whole(journal, made_of)  # first, so that no part is without
     if done == 0:
-        part.write_bytes(header)
-    with part.open("r+b") as file:
+        with writing(part):
+            part.write_bytes(header)
+    with writing(part), part.open("r+b") as file:
         file.truncate(len(header) + done * dim * 4)
         file.seek(0, os.SEEK_END)
         texts = itertools.islice(read_lines(source), done, None)
@@ -76,7 +78,7 @@ def save(out: Path, vectors: NDArray[np.float32], overwrite: bool = False) -> No
     check_target(out, overwrite)
     new = Path(f"{out}.new")
     try:
-        with new.open("wb") as file:
+        with writing(out), new.open("wb") as file:
             np.save(file, vectors)
         os.replace(new, out)
     finally:
