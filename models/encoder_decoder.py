@@ -152,12 +152,13 @@ class Model(Seq2seq):
         for name, tensor in tensors.items():
             part, _, inner = name.partition(".")
             parts.get(part, rest)[inner if part in parts else name] = tensor
-        written, shape = parts["decoder"], INNER[config.decoder["model_type"]].Model.heads
-        tied = config.target.tie_word_embeddings
-        for ours, theirs in shape(config.target)["fill-mask"].sources(tied).items():
+        written, tied = parts["decoder"], config.target.tie_word_embeddings
+        shape = INNER[config.decoder["model_type"]].Model.heads(config.target)["fill-mask"]
+        for ours, theirs in shape.sources(tied).items():
             found = [written.pop(name) for name in theirs if name in written]
             if found:
                 rest[ours.replace("head.", "prediction.")] = found[0]
+        written.pop(str(shape.out_bias), None)  # read where the head is tied alone
         rest |= _trunk(parts["encoder"], "encoder", config.source)
         rest |= _trunk(written, "decoder", config.target)
         if "decoder.embeddings.words.weight" in rest:
