@@ -15,18 +15,18 @@ from satchel.progress import bars
 from satchel.runtime.errors import StorageError, UsageError, shown
 from satchel.runtime.task import TaskError
 
-VERBS_OF = {  # task of a bundle -> the verbs that run it
+VERBS_OF = {  # task of a bundle -> how the command line runs it
     "generate": ("generate", "chat"),
     "text-to-text": ("generate", "translate"),
     "transcribe": ("transcribe",),
-    "embed": ("embed",),
-    "classify": ("classify", "rank"),
+    "embed": ("embed TEXT",),
+    "classify": ("classify TEXT", "rank"),
     "tokens": ("tokens",),
     "answer": ("answer",),
     "fill-mask": ("fill-mask",),
-    "image-embed": ("embed",),
-    "image-classify": ("classify",),
-    "text-image-embed": ("embed",),
+    "image-embed": ("embed --image FILE",),
+    "image-classify": ("classify --image FILE",),
+    "text-image-embed": ("embed TEXT", "embed --image FILE"),
 }
 Verb = Callable[[argparse.Namespace], None]
 

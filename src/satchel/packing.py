@@ -252,7 +252,7 @@ def _improved(
             break
         bundle = made(profile)
         fails, misses = bundle.short
-        if not fails and (not misses or share >= improve.PART):
+        if not fails and (not misses or (failed and share >= improve.PART)):
             recipe.notes.append(f"{remark} ({time.monotonic() - began:.0f} s)")
             return bundle
     return bundle if failed else made(chosen)  # the aims would cost more than they are worth
