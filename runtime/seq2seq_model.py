@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -79,9 +78,9 @@ class Seq2seqModel(TextModel):
         if forced is not None:
             options = {"forced_bos_token_id": forced, **options}
         start = self.languages.start(target_lang)
-        if start is not None:  # a copy that shares all but this
-            model = copy.copy(self)
-            model._start = [start]
+        if start is not None:  # another model, which shares all but this
+            model = object.__new__(type(self))
+            model.__dict__ |= self.__dict__ | {"_start": [start]}
         found: list[Generation] = model.generate(list(sources), **options)
         return found
 

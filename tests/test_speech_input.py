@@ -106,7 +106,7 @@ def test_commands_for_other_bundles_are_refused(place: Path, capfd: Any) -> None
     for verb, argument in (("generate", "hello"), ("embed", "hello"), ("chat", None)):
         arguments = [verb, place / "bundle", *([argument] if argument else [])]
         line = refused(capfd, arguments, "WRONG_TASK", "'transcribe'", within=place)
-        assert "transcribe, transcribe_stream or detect_language" in line
+        assert "use satchel transcribe" in line
 
 
 def test_arrays_and_options_that_make_no_sense(place: Path) -> None:
@@ -153,7 +153,7 @@ CHECKPOINTS: dict[str, tuple[str, dict[str, Any], str]] = {
     "heads": ("config", {"encoder_attention_heads": 5}, "encoder_attention_heads"),
     "positions": ("config", {"max_source_positions": 120}, "positions"),
     "words": ("config", {"vocab_size": 999}, "words"),
-    "unknown key": ("config", {"new_trick": 1}, "new_trick"),
+    "unknown key": ("config", {"use_weighted_layer_sum": True}, "use_weighted_layer_sum"),
     "languages": ("generation_config", {"lang_to_id": {"<|en|>": 9999}}, "9999"),
     "a language": ("generation_config", {"lang_to_id": ["en"]}, "lang_to_id"),
     "tasks": ("generation_config", {"task_to_id": {"transcribe": True}}, "True"),
