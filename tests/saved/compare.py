@@ -120,7 +120,7 @@ def compare_texts(ours: Any, folder: Path) -> None:
         if task == "embed":
             near(ours.hidden_states(item[0]), output.last_hidden_state[0], "states")
             continue
-        [(_, logits)] = ours.encoders["encoder"].texts([encoding.ids], [encoding.type_ids])
+        [logits] = ours._logits([encoding])  # as classify and answer do
         if task == "answer":
             expected = torch.stack([output.start_logits, output.end_logits], -1)[0]
         else:
