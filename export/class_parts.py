@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from satchel.export.declared_tokens import whole_number
-from satchel.models.checkpoint import Checkpoint, read_json
-from satchel.runtime.errors import CheckpointError, StorageError, shown
+from satchel.models.checkpoint import Checkpoint, read_json, read_limited
+from satchel.runtime.errors import CheckpointError, shown
 
 LIMIT = 64 << 20
 Merges = list[tuple[str, str]]
@@ -91,14 +91,7 @@ def _merge(merge: Any) -> tuple[str, str]:
 
 def _text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            data = file.read(LIMIT + 1)
-    except OSError as error:
-        raise StorageError(f"cannot read {shown(path)}: {error.strerror}") from error
-    if len(data) > LIMIT:
-        raise CheckpointError(f"{path.name} is too large: at most {LIMIT} bytes are read")
-    try:
-        return data.decode("utf-8")
+        return read_limited(path, LIMIT).decode("utf-8")
     except UnicodeDecodeError as error:
         raise CheckpointError(f"{path.name} is not UTF-8", "TOKENIZER_INVALID") from error
 

@@ -17,9 +17,9 @@ from satchel.export.probes import PROBES
 from satchel.export.sentencepiece import Model, Vocabulary, build, names_of, read_model
 from satchel.export.tokenizer_files import said_of
 from satchel.export.vocabulary import vocabulary_of
-from satchel.models.checkpoint import Checkpoint
+from satchel.models.checkpoint import Checkpoint, read_limited
 from satchel.models.gguf_tokenizer import CONTROL, SPACE, UNKNOWN, USER_DEFINED
-from satchel.runtime.errors import CheckpointError, FidelityError, SatchelError, StorageError, shown
+from satchel.runtime.errors import CheckpointError, FidelityError, SatchelError, shown
 
 MODELS = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model", "source.spm")
 MODEL_LIMIT = 64 << 20
@@ -55,15 +55,7 @@ def made_tokenizer(checkpoint: Checkpoint, vocab_size: int) -> dict[str, Any] | 
 
 
 def _read(checkpoint: Checkpoint, name: str, adjust: Any = None) -> Model:
-    path = checkpoint.tokenizer_files[name]
-    try:
-        with path.open("rb") as file:
-            data = file.read(MODEL_LIMIT + 1)
-    except OSError as error:
-        raise StorageError(f"cannot read {shown(path)}: {error.strerror}") from error
-    if len(data) > MODEL_LIMIT:
-        raise CheckpointError(f"{name} is too large: at most {MODEL_LIMIT} bytes are read")
-    return read_model(data, name, adjust)
+    return read_model(read_limited(checkpoint.tokenizer_files[name], MODEL_LIMIT), name, adjust)
 
 
 def _without_numbers_and_commas(piece: str, score: float) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from satchel.runtime.errors import CheckpointError, shown
+from satchel.runtime.errors import CheckpointError, StorageError, shown
 
 if TYPE_CHECKING:
     import torch
@@ -111,6 +111,18 @@ def read_json_list(path: Path, limit: int = 1 << 20) -> list[Any]:
     if not isinstance(value, list):
         raise CheckpointError(f"{path.name} holds a {type(value).__name__}; expected a list")
     return value
+
+
+def read_limited(path: Path, limit: int) -> bytes:
+    """All bytes of a file of a checkpoint; CheckpointError where there are more than `limit`."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise StorageError(f"cannot read {shown(path)}: {error.strerror}") from error
+    if len(data) > limit:
+        raise CheckpointError(f"{path.name} is too large: at most {limit} bytes are read")
+    return data
 
 
 def some(names: Sequence[str], count: int = 5, limit: int = 56) -> str:
