@@ -89,7 +89,7 @@ class DecoderRecipe:
             wishes.ignored_keys,
             stage("loading weights"),
         )
-        notes: list[str] = []
+        notes = list(reference.notes)
         limit = reference.config.max_position_embeddings
         if wishes.context is None and positions < limit:
             notes.append(f"context is {positions} of the model's {limit}; --context N for more")

@@ -78,7 +78,7 @@ class Seq2seqRecipe:
             checkpoint, wishes.context, wishes.ignored_keys, stage("loading weights")
         )
         config = reference.config
-        notes: list[str] = []
+        notes = list(reference.notes)
         if config.target_positions is None:
             notes.append(
                 f"positions set no limit; targets may have {positions}: --context N for more"
