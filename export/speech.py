@@ -26,7 +26,7 @@ def speech_rules(
     Files older than generation_config.json's keys for them name none: then the tokenizer's special
     tokens say. Raises CheckpointError for ids that the model lacks.
     """
-    config = checkpoint.generation_config or checkpoint.config
+    config = checkpoint.generation
     vocabulary = Tokenizer.from_buffer(tokenizer).get_vocab()
     languages = _ids(config, "lang_to_id", LANGUAGE, vocabulary, vocab_size)
     tasks = _ids(config, "task_to_id", TOKEN, vocabulary, vocab_size)

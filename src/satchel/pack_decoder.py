@@ -22,6 +22,7 @@ from satchel.export.generation import recommended
 from satchel.export.graph import DecoderGraph
 from satchel.export.tokenizer import (
     bundle_tokenizer,
+    more_ends,
     special_token_texts,
     special_tokens,
 )
@@ -108,6 +109,9 @@ class DecoderRecipe:
                 notes.append(f"the chat template stays Jinja, for Python only: {reason}")
         generation, remarks = recommended(checkpoint, reference.config.vocab_size, ASKED)
         notes += remarks
+        notes += more_ends(
+            checkpoint, special_tokens(checkpoint, tokenizer, reference.config.vocab_size)
+        )
         return cls(
             checkpoint,
             reference,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -37,6 +37,7 @@ class SpeechRecipe(Seq2seqRecipe):
     """A source is a log-mel spectrogram, float32 [mels, frames]; all are equally long."""
 
     task: ClassVar[str] = "transcribe"
+    asked: ClassVar[Mapping[str, str]] = {"stop_strings": "a window is read to its end"}
 
     reference: Model
 
