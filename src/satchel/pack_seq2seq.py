@@ -89,7 +89,7 @@ class Seq2seqRecipe:
         notes += remarks
         tokenizer = bundle_tokenizer(checkpoint, config.vocab_size)
         notes += more_ends(checkpoint, special_tokens(checkpoint, tokenizer, config.vocab_size))
-        notes += cls.remarks(tokenizer, wishes)
+        notes += cls.remarks(checkpoint, tokenizer, wishes)
         sources = cls.some_sources(checkpoint, config, tokenizer, wishes)
         encode = _encoding(checkpoint, config, tokenizer)
         target = [start, *encode(wishes.judged, False)[: TARGET_TOKENS - 1]]
@@ -109,7 +109,7 @@ class Seq2seqRecipe:
         )
 
     @staticmethod
-    def remarks(tokenizer: bytes, wishes: Wishes) -> list[str]:
+    def remarks(checkpoint: Checkpoint, tokenizer: bytes, wishes: Wishes) -> list[str]:
         """What to say of the texts that the bundle is judged on."""
         return wishes.remarks(tokenizer)
 

@@ -14,7 +14,7 @@ from torch import nn
 from satchel.export import signature
 from satchel.export.audio import audio_format
 from satchel.export.graph import SpeechGraph
-from satchel.export.speech import speech_rules
+from satchel.export.speech import speech_remarks, speech_rules
 from satchel.models.checkpoint import Checkpoint
 from satchel.models.seq2seq import Context
 from satchel.models.seq2seq_config import Seq2seqConfig
@@ -42,8 +42,8 @@ class SpeechRecipe(Seq2seqRecipe):
     reference: Model
 
     @staticmethod
-    def remarks(tokenizer: bytes, wishes: Wishes) -> list[str]:
-        return []  # it is judged on sounds
+    def remarks(checkpoint: Checkpoint, tokenizer: bytes, wishes: Wishes) -> list[str]:
+        return speech_remarks(checkpoint)  # it is judged on sounds
 
     @staticmethod
     def some_sources(
