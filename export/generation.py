@@ -57,16 +57,17 @@ NOT_FOLLOWED: dict[str, tuple[Callable[[dict[str, Any], Any], bool], str]] = {
 
 def source_of(checkpoint: Checkpoint) -> dict[str, Any]:
     """Where the recommendations stand: as in transformers, config.json where there is no other file."""
-    config = checkpoint.generation_config or checkpoint.config
-    if checkpoint.generation_config or not config.get("force_bos_token_to_be_generated"):
+    config = checkpoint.generation
+    given = checkpoint.generation_config is not None
+    if given or not config.get("force_bos_token_to_be_generated"):
         return config
     return config | {"forced_bos_token_id": config.get("bos_token_id")}
 
 
 def target_start(checkpoint: Checkpoint, vocab_size: int) -> int:
     """The id that targets begin with. Raises CheckpointError where no file says one."""
-    for name in ("decoder_start_token_id", "bos_token_id"):
-        for config in (checkpoint.generation_config, checkpoint.config):
+    for config in (checkpoint.generation, checkpoint.config):
+        for name in ("decoder_start_token_id", "bos_token_id"):
             value = config.get(name)
             if value is not None:
                 if not (_is_whole(value) and 0 <= value < vocab_size):

@@ -82,9 +82,9 @@ def read_format(raw: dict[str, Any], model_type: str, file: str = FILE) -> Image
     what makes no sense.
     """
     options = _options(raw, model_type, file)
-    resize, shortest_edge = None, None
+    resize, shortest_edge, longest_edge = None, None, None
     if options["do_resize"]:
-        resize, shortest_edge = _resize(options, file)
+        resize, shortest_edge, longest_edge = _resize(options, file)
     if options["do_center_crop"]:
         size: list[int] | None = _side_lengths("crop_size", options["crop_size"], file)
     else:
@@ -106,6 +106,7 @@ def read_format(raw: dict[str, Any], model_type: str, file: str = FILE) -> Image
         rescale=_floats(options["rescale_factor"]) if options["do_rescale"] else 1.0,
         mean=_per_channel(options["image_mean"]) if normalize else [0.0, 0.0, 0.0],
         std=_per_channel(options["image_std"]) if normalize else [1.0, 1.0, 1.0],
+        longest_edge=longest_edge,
     )
     if problem := result.problem():
         raise CheckpointError(f"{file}: {problem}", "CKPT_CONFIG")
@@ -154,14 +155,16 @@ def _per_channel(value: Any) -> Any:
     return _floats([value] * CHANNELS if isinstance(value, int | float) else value)
 
 
-def _resize(options: dict[str, Any], file: str) -> tuple[list[int] | None, int | None]:
-    """[height, width] or the length of the shortest edge."""
+def _resize(options: dict[str, Any], file: str) -> tuple[list[int] | None, int | None, int | None]:
+    """[height, width], or the length of the shortest edge and the most of the longest."""
     size = options["size"]
     if type(size) is int and not options["default_to_square"]:
         size = {"shortest_edge": size}
-    if isinstance(size, dict) and set(size) == {"shortest_edge"}:
-        return None, size["shortest_edge"]
-    return _side_lengths("size", size, file), None
+    if isinstance(size, dict):
+        size = {edge: length for edge, length in size.items() if length is not None}
+        if "shortest_edge" in size and set(size) <= {"shortest_edge", "longest_edge"}:
+            return None, size["shortest_edge"], size.get("longest_edge")
+    return _side_lengths("size", size, file), None, None
 
 
 def _side_lengths(key: str, value: Any, file: str) -> list[int]:

@@ -132,7 +132,7 @@ def _advised(checkpoint: Checkpoint, languages: dict[str, int]) -> str | None:
     """The one language that the checkpoint's targets begin with."""
     names = {index: name for name, index in languages.items()}
     for key in ("forced_bos_token_id", "decoder_start_token_id"):
-        for config in (checkpoint.generation_config, checkpoint.config):
+        for config in (checkpoint.generation, checkpoint.config):
             index = config.get(key)
             if isinstance(index, int) and index in names:
                 return names[index]

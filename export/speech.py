@@ -12,6 +12,15 @@ from satchel.runtime.errors import CheckpointError, shown
 from satchel.runtime.manifest import Speech
 from satchel.runtime.spoken import TOKEN, code_of, near
 
+FILE = "generation_config.json"
+NOT_FOLLOWED = {
+    **dict.fromkeys(
+        ("compression_ratio_threshold", "logprob_threshold", "no_speech_threshold"),
+        "a window is read once",
+    ),
+    "condition_on_prev_tokens": "a window is read for itself",
+    "return_token_timestamps": "segments have times, and words none",
+}
 TASKS = ("transcribe", "translate")
 LANGUAGE = re.compile(r"<\|([a-z]{2,3})\|>")
 NO_TIMESTAMPS = "<|notimestamps|>"
@@ -26,7 +35,7 @@ def speech_rules(
     Files older than generation_config.json's keys for them name none: then the tokenizer's special
     tokens say. Raises CheckpointError for ids that the model lacks.
     """
-    config = checkpoint.generation_config or checkpoint.config
+    config = checkpoint.generation
     vocabulary = Tokenizer.from_buffer(tokenizer).get_vocab()
     languages = _ids(config, "lang_to_id", LANGUAGE, vocabulary, vocab_size)
     tasks = _ids(config, "task_to_id", TOKEN, vocabulary, vocab_size)
@@ -44,7 +53,20 @@ def speech_rules(
     if latest is not None and not (type(latest) is int and latest >= 0):
         raise _refusal("max_initial_timestamp_index", latest)
     language, task = _defaults(config, forced, languages, tasks)
-    return Speech(languages, tasks, language, task, no_timestamps, latest)
+    timed = config.get("return_timestamps") or False
+    if not isinstance(timed, bool) or (timed and no_timestamps is None):
+        raise _refusal("return_timestamps", timed)
+    return Speech(languages, tasks, language, task, no_timestamps, latest, timed)
+
+
+def speech_remarks(checkpoint: Checkpoint) -> list[str]:
+    """Notes on what a file asks for and a transcript does without."""
+    config = checkpoint.generation
+    return [
+        f"{FILE}: {name} = {shown(config[name])} is not followed: {reason}"
+        for name, reason in NOT_FOLLOWED.items()
+        if config.get(name) not in (None, False)
+    ]
 
 
 def _ids(
@@ -91,7 +113,7 @@ def _defaults(
         code = code_of(language, languages) if isinstance(language, str) else None
         if code is None:
             raise CheckpointError(
-                f"generation_config.json: language = {shown(language, 40)} is unknown; "
+                f"{FILE}: language = {shown(language, 40)} is unknown; "
                 f"{near(str(language), languages)}",
                 "CKPT_CONFIG",
             )
@@ -109,13 +131,13 @@ def _name(token: str) -> str:
 def _check_id(name: str, value: Any, vocab_size: int) -> None:
     if type(value) is not int or not 0 <= value < vocab_size:
         raise CheckpointError(
-            f"generation_config.json: {name} {shown(value)} is outside 0..{vocab_size - 1}",
+            f"{FILE}: {name} {shown(value)} is outside 0..{vocab_size - 1}",
             "CKPT_CONFIG",
         )
 
 
 def _refusal(name: str, value: Any) -> CheckpointError:
     return CheckpointError(
-        f"generation_config.json: {name} = {shown(value)} makes no sense for this model",
+        f"{FILE}: {name} = {shown(value)} makes no sense for this model",
         "CKPT_CONFIG",
     )

@@ -158,7 +158,7 @@ def special_tokens(checkpoint: Checkpoint, tokenizer: bytes, vocab_size: int) ->
 
     def ids(name: str) -> list[int]:
         found: list[int] = []
-        for source in (checkpoint.generation_config, checkpoint.config):
+        for source in (checkpoint.generation, checkpoint.config):
             value = source.get(f"{name}_token_id")
             values = value if isinstance(value, list) else [value]
             found += [item for item in values if item is not None and item not in found]
@@ -176,3 +176,17 @@ def special_tokens(checkpoint: Checkpoint, tokenizer: bytes, vocab_size: int) ->
         return found[0] if found else None
 
     return Tokens(first("bos"), ids("eos"), first("pad"), first("mask"))
+
+
+def more_ends(checkpoint: Checkpoint, tokens: Tokens) -> list[str]:
+    """A note on ids that end a text here and not in transformers, which knows one file alone."""
+    named = checkpoint.generation.get("eos_token_id")
+    known = named if isinstance(named, list) else [named]
+    more = [index for index in tokens.eos if index not in known]
+    if not more:
+        return []
+    file = "config.json" if checkpoint.generation_config is None else "generation_config.json"
+    return [
+        f"a text ends at id {', '.join(map(str, more))} too, which another file calls an end and "
+        f"{file} does not: transformers writes on"
+    ]

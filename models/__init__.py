@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Collection, Iterable
 from types import ModuleType
 from typing import Any
@@ -15,8 +16,11 @@ from satchel.models.decoder import Decoder
 from satchel.models.encoder import EncoderModel
 from satchel.models.labels import check_generates, saved_by
 from satchel.models.seq2seq import Seq2seq
+from satchel.models.tables import HEAD, WORDS
 from satchel.models.text import assemble
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
+
+EMBEDDING = "model.embed_tokens.weight"
 
 
 def build(
@@ -36,11 +40,16 @@ def build(
     _check_purpose(checkpoint)
     config = module.Config.from_dict(checkpoint.config, ignored_keys)
     positions = config.context(context, default_context)
+    tensors, notes = _sanitized(module, checkpoint, config), ()
+    if config.tie_word_embeddings:
+        tensors = weights.tied(tensors, EMBEDDING, HEAD)
+        if HEAD in tensors:
+            notes = (weights.untied(HEAD, EMBEDDING),)
+            config = dataclasses.replace(config, tie_word_embeddings=False)
     with torch.device("meta"):
         model: Decoder = module.Model(config, positions)
-    tensors = _sanitized(module, checkpoint, config)
-    tied_to = "model.embed_tokens.weight" if config.tie_word_embeddings else None
-    weights.assign(model, tensors, tied_to, progress, saved_by(checkpoint.config))
+    model.notes = notes
+    weights.assign(model, tensors, progress, saved_by(checkpoint.config))
     return model.eval(), positions
 
 
@@ -83,8 +92,10 @@ def build_seq2seq(
     tensors = _sanitized(module, checkpoint, config)
     with torch.device("meta"):
         model: Seq2seq = module.Model(config, tensors.keys())
-    tied_to = "words.weight" if model.tied else None
-    weights.assign(model, tensors, tied_to, progress, saved_by(checkpoint.config))
+    weights.assign(model, tensors, progress, saved_by(checkpoint.config))
+    if config.tied:
+        apart = (name for name in model.ties if name in tensors)
+        model.notes = tuple(weights.untied(name, WORDS) for name in apart)
     return model.eval(), positions
 
 

@@ -27,14 +27,10 @@ from satchel.models.seq2seq import (
     TargetAttention,
 )
 from satchel.models.seq2seq_config import Seq2seqConfig, divided
+from satchel.models.tables import HEAD, SOURCE_WORDS, WORDS, tables
 from satchel.runtime.errors import UnsupportedError
 
-HEAD, BIAS = "lm_head.weight", "logits_bias"
-WORDS, SOURCE_WORDS = "words.weight", "encoder.embeddings.words.weight"
-TABLES = {  # where a file has them: ours -> theirs
-    WORDS: "decoder.embed_tokens.weight",
-    SOURCE_WORDS: "encoder.embed_tokens.weight",
-}
+BIAS = "logits_bias"
 POSITIONS = "{}.embeddings.position_embeddings.weight"
 EPS = 1e-5  # of every norm; config.json does not say it
 RENAMED = (
@@ -142,7 +138,7 @@ class Model(Seq2seq):
             words,
             self._stack(config, own, config.encoder_layers, crossing=False),
             self._stack(config, words, config.decoder_layers, crossing=True),
-            own_head=not config.tie_word_embeddings,
+            own_head=HEAD in names or not config.tied,
             bias=True,
             logits_bias=BIAS in names,
         )
@@ -162,7 +158,8 @@ class Model(Seq2seq):
 
     @staticmethod
     def sanitize(tensors: Mapping[str, LazyTensor], config: Config) -> dict[str, LazyTensor]:
-        named = _tables(weights.rename(tensors, RENAMED), config)
+        named = weights.rename(tensors, RENAMED)
+        named = tables(named, config.tied, (HEAD, WORDS, SOURCE_WORDS))
         named = weights.fuse(named, ("q_proj", "k_proj", "v_proj"), "qkv_proj")
         named = weights.fuse(named, ("k_proj", "v_proj"), "kv_proj")
         named = weights.transform(named, rf"^{BIAS}$", lambda bias: bias.squeeze(0))
@@ -195,15 +192,3 @@ def blocks(config: Config, depth: int, crossing: bool) -> list[Block]:
         return Block(parts, norm, config.post_norm)
 
     return [block(layer) for layer in range(depth)]
-
-
-def _tables(named: weights.Tensors, config: Config) -> weights.Tensors:
-    """The embeddings under the names of ours; files hold one table under any of its names, and often
-    under several. Where config.json ties nothing, sources may have a table of their own."""
-    if config.tie_word_embeddings:
-        return weights.unified(named, (WORDS, *TABLES.values(), HEAD))
-    shared = named.pop(WORDS, None)
-    own = {ours: named.pop(theirs, shared) for ours, theirs in TABLES.items()}
-    if own[SOURCE_WORDS] is None or weights.equal(own[SOURCE_WORDS], own[WORDS]):
-        del own[SOURCE_WORDS]
-    return named | {name: table for name, table in own.items() if table is not None}

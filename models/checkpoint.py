@@ -42,7 +42,7 @@ class Checkpoint:
     tokenizer_files: Mapping[str, Path] = field(default_factory=dict)  # from which one is made
     tokenizer_is_whole: bool = False  # no other file says how it reads texts
     tokenizer_config: dict[str, Any] = field(default_factory=dict)
-    generation_config: dict[str, Any] = field(default_factory=dict)
+    generation_config: dict[str, Any] | None = None  # None where there is no such file
     preprocessor_config: dict[str, Any] = field(default_factory=dict)  # of images or sounds
     preprocessor_file: str = "preprocessor_config.json"  # where that stands
     chat_template: str | None = None
@@ -50,6 +50,16 @@ class Checkpoint:
     sha256: str = ""
     sentence: SentenceModules | None = None  # of a sentence-transformers folder
     notes: tuple[str, ...] = ()  # what a user should hear of the files
+
+    @property
+    def generation(self) -> dict[str, Any]:
+        """How texts are meant to be generated: generation_config.json and nothing else, however little it
+        says. As in transformers, where there is none, config.json and that of its decoder."""
+        if self.generation_config is not None:
+            return self.generation_config
+        inner = self.config.get("decoder")
+        outer = {key: value for key, value in self.config.items() if value is not None}
+        return {**inner, **outer} if isinstance(inner, dict) else self.config
 
 
 def parse_json(data: bytes, name: str, limit: int, max_depth: int = 64) -> dict[str, Any]:

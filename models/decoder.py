@@ -31,6 +31,7 @@ class Decoder(nn.Module):
     """A decoder-only model. Architectures subclass it, build the blocks and may override `embed`."""
 
     family = "decoder"
+    notes: tuple[str, ...] = ()  # what a user should hear of the weights
     prefix = "model."  # before the names of all weights but the head's; the base class saves none
 
     def __init__(self, config: DecoderConfig, blocks: Sequence[nn.Module], norm: RMSNorm) -> None:

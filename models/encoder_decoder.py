@@ -26,10 +26,11 @@ from satchel.models.seq2seq import (
     TargetAttention,
 )
 from satchel.models.seq2seq_config import Seq2seqConfig
+from satchel.models.tables import WORDS
 from satchel.runtime.errors import UnsupportedError, shown
 
+PREDICTION = "prediction.out.weight"
 INNER: dict[str, ModuleType] = {"bert": bert, "roberta": roberta, "xlm-roberta": roberta}
-WORDS, OUT = "words.weight", "prediction.out.weight"
 CROSSING = (  # what BERT's own rules would take for something else
     (r"^\w+\.encoder\.layer\.(\d+)\.crossattention\.self\.key\.", r"cross.\1.k_proj."),
     (r"^\w+\.encoder\.layer\.(\d+)\.crossattention\.self\.value\.", r"cross.\1.v_proj."),
@@ -83,6 +84,10 @@ class Config(Seq2seqConfig):
         return _inner("decoder", self.decoder)
 
     @property
+    def tied(self) -> bool:
+        return self.target.tie_word_embeddings
+
+    @property
     def heads(self) -> Heads:
         count = self.target.num_attention_heads
         size = self.target.hidden_size // count
@@ -125,6 +130,8 @@ def _inner(name: str, raw: dict[str, Any]) -> EncoderConfig:
 class Model(Seq2seq):
     """Two trunks and the decoder's masked-language head, which here predicts the next token."""
 
+    ties = (PREDICTION,)
+
     def __init__(self, config: Config, names: Collection[str]) -> None:
         source, target = config.source, config.target
         table = Embedding(source.vocab_size, source.hidden_size)
@@ -138,7 +145,7 @@ class Model(Seq2seq):
             target.hidden_size,
             target.vocab_size,
             target.eps,
-            words if target.tie_word_embeddings else None,
+            words if config.tied and PREDICTION not in names else None,
         )
 
     def head(self, hidden: Tensor) -> Tensor:
@@ -152,7 +159,7 @@ class Model(Seq2seq):
         for name, tensor in tensors.items():
             part, _, inner = name.partition(".")
             parts.get(part, rest)[inner if part in parts else name] = tensor
-        written, tied = parts["decoder"], config.target.tie_word_embeddings
+        written, tied = parts["decoder"], config.tied
         shape = INNER[config.decoder["model_type"]].Model.heads(config.target)["fill-mask"]
         for ours, theirs in shape.sources(tied).items():
             found = [written.pop(name) for name in theirs if name in written]
@@ -164,7 +171,7 @@ class Model(Seq2seq):
         if "decoder.embeddings.words.weight" in rest:
             rest[WORDS] = rest.pop("decoder.embeddings.words.weight")
         if tied:
-            rest = weights.unified(rest, (WORDS, OUT))
+            rest = weights.tied(rest, WORDS, PREDICTION)
         return weights.fuse(rest, ("k_proj", "v_proj"), "kv_proj")
 
 

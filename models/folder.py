@@ -70,7 +70,7 @@ def load_folder(folder: Path) -> Checkpoint:
         raise UnsupportedError(
             "config.json has a quantization_config: export from the checkpoint before quantisation"
         )
-    shards = _shards(home)
+    shards, notes = _shards(home)
     tokenizer_config = optional_json(home, "tokenizer_config.json", TOKENIZER_CONFIG_LIMIT)
     preprocessor_config, preprocessor_file = _preprocessor_config(home)
     return Checkpoint(
@@ -80,14 +80,14 @@ def load_folder(folder: Path) -> Checkpoint:
         tokenizer=optional_json(home, "tokenizer.json", TOKENIZER_LIMIT) or None,
         tokenizer_files=_tokenizer_files(home),
         tokenizer_config=tokenizer_config,
-        generation_config=optional_json(home, "generation_config.json"),
+        generation_config=_generation_config(home),
         preprocessor_config=preprocessor_config,
         preprocessor_file=preprocessor_file,
         chat_template=_chat_template(home, tokenizer_config),
         licence=_licence(folder),
         sha256=_digest([*shards, *(sentence.files if sentence else ())]),
         sentence=sentence,
-        notes=remarks(config),
+        notes=remarks(config) + notes,
     )
 
 
@@ -115,11 +115,11 @@ def _static(folder: Path, sentence: SentenceModules) -> Checkpoint:
     )
 
 
-def _shards(folder: Path) -> list[Path]:
-    """The safetensors files, in a fixed order."""
+def _shards(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
+    """The safetensors files, in a fixed order, and what to say of their index."""
     single = regular(folder, "model.safetensors")
     if single is not None:
-        return [single]
+        return [single], ()
     index_path = regular(folder, "model.safetensors.index.json")
     if index_path is None:
         refuse_variants(folder)
@@ -145,20 +145,25 @@ def _shards(folder: Path) -> list[Path]:
             "CKPT_INDEX",
         )
     shards = [path for _, path in paths if path is not None]
-    _check_index(weight_map, shards)
-    return shards
+    return shards, _on_index(weight_map, shards)
 
 
-def _check_index(weight_map: dict[str, Any], shards: list[Path]) -> None:
+def _on_index(weight_map: dict[str, Any], shards: list[Path]) -> tuple[str, ...]:
+    """A note where an index is stale: as in transformers, its files count, with all that they hold."""
     found = {name: shard.name for shard in shards for name in header(shard)}
     wrong = [name for name, shard in weight_map.items() if found.get(name) != shard]
     surplus = [name for name in found if name not in weight_map]
-    if wrong or surplus:
-        raise CheckpointError(
-            f"model.safetensors.index.json and the weight files disagree on "
-            f"{len(wrong) + len(surplus)} tensors: {some(wrong + surplus)}",
-            "CKPT_INDEX",
-        )
+    if not wrong and not surplus:
+        return ()
+    return (
+        f"model.safetensors.index.json and the weight files disagree on {len(wrong) + len(surplus)} "
+        f"tensors: {some(wrong + surplus)}; what the files hold is read",
+    )
+
+
+def _generation_config(folder: Path) -> dict[str, Any] | None:
+    path = regular(folder, "generation_config.json")
+    return None if path is None else read_json(path)
 
 
 def _tokenizer_files(folder: Path) -> dict[str, Path]:

@@ -72,7 +72,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         tokenizer=tokenizer,
         tokenizer_is_whole=True,
         tokenizer_config=tokenizer_config(metadata) if tokenizer else {},
-        generation_config=generation_config(metadata) if tokenizer else {},
+        generation_config=generation_config(metadata) if tokenizer else None,
         chat_template=optional(metadata, "tokenizer.chat_template", str),
         licence=optional(metadata, "general.license", str),
         sha256=sha256,

@@ -36,7 +36,7 @@ def assemble(
         towers = module.towers(config, task, image_size)
     named = weights.unwrapped(checkpoint.tensors)
     tensors = module.sanitize(named, config, task, image_size)
-    weights.assign(nn.ModuleDict(towers), tensors, None, progress)
+    weights.assign(nn.ModuleDict(towers), tensors, progress)
     pair = isinstance(config, PairConfig)
     text = config.text if "text" in towers else None
     context = text.max_position_embeddings if text else 0

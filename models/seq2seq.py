@@ -18,6 +18,7 @@ from satchel.models.layers import Attention, Embedding, Linear, RMSNorm, SelfAtt
 from satchel.models.ops import Cache, Folding, Heads
 from satchel.models.relative import DistanceBias
 from satchel.models.seq2seq_config import Seq2seqConfig
+from satchel.models.tables import HEAD, SOURCE_WORDS
 
 Pair = tuple[Tensor, Tensor]  # key and value of a layer, each [sources, heads, source, head_dim]
 
@@ -209,6 +210,8 @@ class Seq2seq(nn.Module):
     """
 
     family = "encoder-decoder"
+    notes: tuple[str, ...] = ()  # what a user should hear of the weights
+    ties: tuple[str, ...] = (SOURCE_WORDS, HEAD)  # what is the decoder's table, where it is tied
 
     def __init__(
         self,

@@ -39,6 +39,11 @@ class Seq2seqConfig(ModelConfig):
             )
 
     @property
+    def tied(self) -> bool:
+        """Whether the head has the weight of the decoder's words, unless the file has two that differ."""
+        return self.tie_word_embeddings
+
+    @property
     def heads(self) -> Heads:
         """The geometry of a decoder layer's attention, to itself and to the source."""
         raise NotImplementedError

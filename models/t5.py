@@ -28,10 +28,9 @@ from satchel.models.seq2seq import (
     TargetAttention,
 )
 from satchel.models.seq2seq_config import Seq2seqConfig
+from satchel.models.tables import HEAD, SOURCE_WORDS, WORDS, tables
 from satchel.runtime.errors import CheckpointError
 
-WORDS = ("words.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight")
-HEAD = "lm_head.weight"
 RENAMED = (
     (r"^shared\.", "words."),
     (r"block\.0\.layer\.0\.SelfAttention\.relative_attention_bias\.", "distance_bias."),
@@ -141,7 +140,8 @@ class Model(Seq2seq):
 
     def __init__(self, config: Config, names: Collection[str]) -> None:
         words = Embedding(config.vocab_size, config.hidden_size)
-        encoder = self._stack(config, words, config.num_hidden_layers, crossing=False)
+        own = Embedding(config.vocab_size, config.hidden_size) if SOURCE_WORDS in names else words
+        encoder = self._stack(config, own, config.num_hidden_layers, crossing=False)
         decoder = self._stack(config, words, config.decoder_depth, crossing=True)
         # Files say tie_word_embeddings of either kind; what the head is, their weights decide.
         super().__init__(config, words, encoder, decoder, own_head=HEAD in names, bias=False)
@@ -171,10 +171,8 @@ class Model(Seq2seq):
 
     @staticmethod
     def sanitize(tensors: Mapping[str, LazyTensor], config: Config) -> dict[str, LazyTensor]:
-        named = weights.unified(weights.rename(tensors, RENAMED), WORDS)
-        if HEAD in named and weights.equal(named[HEAD], named.get(WORDS[0])):
-            del named[HEAD]
-        named = weights.fuse_llama(named)
+        named = weights.rename(tensors, RENAMED)
+        named = weights.fuse_llama(tables(named, True, (SOURCE_WORDS, WORDS, HEAD)))
         named = weights.fuse(named, ("k_proj", "v_proj"), "kv_proj")
         buckets, scale = config.relative_attention_num_buckets, config.head_scale
         reach = config.relative_attention_max_distance

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import ModuleType
@@ -51,6 +52,7 @@ class Plan:
     shapes: dict[str, HeadShape]  # by task
     labels: Labels | None
     sentence: SentenceModules
+    apart: bool = False  # whether the file has a head beside the table that config.json ties it to
 
     @property
     def head(self) -> str | None:
@@ -69,6 +71,16 @@ class Plan:
     @property
     def tied(self) -> bool:
         """Whether the head's last layer has the weight of the word embeddings."""
+        return self.head is not None and is_tied(self.config, self.head) and not self.apart
+
+    @property
+    def out(self) -> str:
+        """The weight of the last layer of the head that scores words, as a checkpoint names it."""
+        return f"{self.shapes['fill-mask'].out}.weight"
+
+    @property
+    def bias_tied(self) -> bool:
+        """Whether the bias of the head's last layer may have another name."""
         return self.head is not None and is_tied(self.config, self.head)
 
 
@@ -91,6 +103,9 @@ def assemble(
     task = _task(checkpoint, task, config, shapes, tensors)
     sentence, notes = _sentence(checkpoint, task)
     plan = Plan(config, task, shapes, _labels(checkpoint, task), sentence)
+    if plan.tied:
+        tensors = weights.tied(tensors, WORDS, plan.out)
+        plan = dataclasses.replace(plan, apart=plan.out in tensors)
     return EncoderModel(
         architecture=str(checkpoint.config["model_type"]),
         task=task,
@@ -105,7 +120,7 @@ def assemble(
         lower_case=sentence.first.lower_case,
         prompts=sentence.settings.prompts,
         default_prompt=sentence.settings.default_prompt,
-        notes=notes + _without_bias(plan, tensors),
+        notes=notes + _apart(plan) + _without_bias(plan, tensors),
     )
 
 
@@ -130,8 +145,13 @@ def _tower(
     rest = _without(tensors, [*heads, *model.unused])
     if config.token_types and not plan.typed:
         rest = _fold_types(rest, config)
-    weights.assign(tower, rest | head.tensors, WORDS if plan.tied else None, progress)
+    weights.assign(tower, rest | head.tensors, progress)
     return tower.eval()
+
+
+def _apart(plan: Plan) -> tuple[str, ...]:
+    """A note where the file has a head of its own and config.json ties it."""
+    return (weights.untied(plan.out, WORDS.removeprefix("trunk.")),) if plan.apart else ()
 
 
 def _without_bias(plan: Plan, tensors: Tensors) -> tuple[str, ...]:
@@ -139,7 +159,7 @@ def _without_bias(plan: Plan, tensors: Tensors) -> tuple[str, ...]:
     shape = plan.shapes.get(plan.task)
     if plan.task != "fill-mask" or shape is None or not shape.has_bias:
         return ()
-    names = shape.sources(plan.tied)[BIAS]
+    names = shape.sources(plan.bias_tied)[BIAS]
     if any(name in tensors for name in names):
         return ()
     return (
@@ -239,7 +259,7 @@ def _score_head(plan: Plan, tensors: Tensors, words: Embedding) -> Head:
     rows = len(plan.labels.names) if plan.labels is not None else rows
     found = {
         name: tensors[source]
-        for name, sources in shape.sources(plan.tied).items()
+        for name, sources in shape.sources(plan.bias_tied).items()
         for source in reversed(sources)
         if source in tensors
     }

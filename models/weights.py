@@ -6,7 +6,7 @@ All steps work on LazyTensors, so that only one layer's source tensors are in me
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -21,7 +21,7 @@ IGNORED = re.compile(  # counters, masks and frequencies that older files hold
     r"|embeddings\.token_type_ids)$|^multiple_choice_head\."  # and a second head of GPT-2
 )
 WRAPPED = ("module.", "_orig_mod.")  # what parallel training and compilation put before every name
-TIED = ("lm_head.weight", "embed_out.weight", "head.out.weight")
+HEADS = ("lm_head.weight", "embed_out.weight")
 
 
 def rename(tensors: Mapping[str, LazyTensor], rules: Iterable[tuple[str, str]]) -> Tensors:
@@ -46,7 +46,7 @@ def prefixed(tensors: Mapping[str, LazyTensor], prefix: str) -> Tensors:
     """`tensors` as a class with a head names them: those of the base class lack the `prefix`."""
     if any(name.startswith(prefix) for name in tensors):
         return dict(tensors)
-    return {name if name in TIED else prefix + name: tensor for name, tensor in tensors.items()}
+    return {name if name in HEADS else prefix + name: tensor for name, tensor in tensors.items()}
 
 
 def fuse(tensors: Tensors, parts: tuple[str, ...], whole: str) -> Tensors:
@@ -74,21 +74,24 @@ def fuse_llama(tensors: Mapping[str, LazyTensor]) -> Tensors:
     return fuse(fused, ("gate_proj", "up_proj"), "gate_up_proj")
 
 
-def unified(tensors: Mapping[str, LazyTensor], names: Sequence[str]) -> Tensors:
-    """One tensor under the first of `names`, which all are names of it; those present must be equal."""
+def tied(tensors: Mapping[str, LazyTensor], table: str, head: str) -> Tensors:
+    """`tensors` of a model whose `head` has the weight of its `table`: one, under the table's name.
+
+    Where a file has both and they differ, both stay: as transformers 5 has it, they are not tied then.
+    """
     result = dict(tensors)
-    found = {name: result.pop(name) for name in names if name in tensors}
-    if found:
-        (first, kept), *others = found.items()
-        for name, tensor in others:
-            if not equal(kept, tensor):
-                raise CheckpointError(
-                    f"weights {shown(first, 60)} and {shown(name, 60)} differ, whereas the model "
-                    "has one table for both",
-                    "CKPT_WEIGHTS",
-                )
-        result[names[0]] = kept
+    if head in result and (table not in result or equal(result[head], result[table])):
+        result.setdefault(table, result[head])
+        del result[head]
     return result
+
+
+def untied(head: str, table: str) -> str:
+    """The note of a head that config.json ties and the file does not."""
+    return (
+        f"config.json ties {head} to {table}, but the checkpoint has two that differ: "
+        "they stay apart, as in transformers 5"
+    )
 
 
 def equal(a: LazyTensor | None, b: LazyTensor | None) -> bool:
@@ -124,21 +127,15 @@ def transform(
 def assign(
     model: nn.Module,
     tensors: Mapping[str, LazyTensor],
-    tied_to: str | None,
     progress: Callable[[Iterable[Any]], Iterable[Any]],
     saved_by: str = "",
 ) -> None:
     """Load every parameter of `model` (built on the meta device), strictly.
 
-    Raises one CheckpointError with all missing, surplus and misshapen names. `tied_to` names the
-    embedding that a tied head must equal, when the checkpoint carries both; one alone is for both.
-    `saved_by` is the class that wrote the checkpoint, to be named where all but the head is there.
+    Raises one CheckpointError with all missing, surplus and misshapen names. `saved_by` is the class that
+    wrote the checkpoint, to be named where all but the head is there.
     """
     tensors = {name: tensor for name, tensor in tensors.items() if not IGNORED.search(name)}
-    if tied_to is not None:
-        _check_tied(tensors, tied_to)
-        heads = [tensors.pop(name) for name in TIED if name in tensors]
-        tensors = {tied_to: heads[0]} | tensors if heads else tensors
     expected = {name: tuple(value.shape) for name, value in model.named_parameters()}
     _check_fit(expected, {name: tensor.shape for name, tensor in tensors.items()}, saved_by)
     for name in progress(list(expected)):
@@ -168,20 +165,9 @@ def _check_fit(
     listed = [f"{len(names)} {kind}: {some(names, count)}" for kind, names in kinds.items()]
     for name in problems["misshapen"][:1]:
         listed[-1] += f" ({list(found[name])}, config.json says {list(expected[name])})"
-    if list(kinds) == ["missing"] and set(problems["missing"]) <= set(TIED):
+    if list(kinds) == ["missing"] and set(problems["missing"]) <= set(HEADS):
         listed.append(
             f"{shown(saved_by or 'the base class')} has no head and config.json ties none to the "
             "embeddings; save the model from the class that generates"
         )
     raise CheckpointError(f"weights do not fit the model: {'; '.join(listed)}", "CKPT_WEIGHTS")
-
-
-def _check_tied(tensors: Mapping[str, LazyTensor], tied_to: str) -> None:
-    for name in TIED:
-        if name in tensors and tied_to in tensors:
-            head, embedding = tensors[name], tensors[tied_to]
-            if not equal(head, embedding):
-                raise CheckpointError(
-                    f"config.json ties the embeddings but {name} differs from {tied_to}",
-                    "CKPT_WEIGHTS",
-                )

@@ -16,6 +16,7 @@ from satchel.models.bart import EPS, blocks
 from satchel.models.checkpoint import LazyTensor
 from satchel.models.layers import Embedding, LayerNorm
 from satchel.models.seq2seq import Context, Embeddings, Pair, Seq2seq, Stack
+from satchel.models.tables import HEAD, WORDS
 
 STRIDE = 2  # frames of a spectrogram per position of the encoder
 RENAMED = (
@@ -108,7 +109,7 @@ class Model(Seq2seq):
             words,
             Listener(Stem(config), listening, LayerNorm(size, EPS)),
             Stack(written, writing, LayerNorm(size, EPS)),
-            own_head=not config.tie_word_embeddings,
+            own_head=HEAD in names or not config.tied,
             bias=True,
         )
 
@@ -120,6 +121,8 @@ class Model(Seq2seq):
     @staticmethod
     def sanitize(tensors: Mapping[str, LazyTensor], config: Config) -> dict[str, LazyTensor]:
         named = _with_key_biases(weights.rename(tensors, RENAMED))
+        if config.tied:
+            named = weights.tied(named, WORDS, HEAD)
         named = weights.fuse(named, ("q_proj", "k_proj", "v_proj"), "qkv_proj")
         return weights.fuse(named, ("k_proj", "v_proj"), "kv_proj")
 

@@ -41,8 +41,9 @@ class ImageFormat:
     """Preprocessing of images: RGB, resize, crop, then ``(value * rescale - mean) / std``.
 
     `size` is the [height, width] that comes out. The resize is to `resize` [height, width], or brings
-    the shorter side to `shortest_edge`; with neither there is none. Of what is larger than `size` then
-    the center is taken; what is smaller is padded with zeros.
+    the shorter side to `shortest_edge`, or less where the longer would be above `longest_edge`; with
+    neither there is none. Of what is larger than `size` then the center is taken; what is smaller is
+    padded with zeros.
     """
 
     size: list[int]
@@ -52,12 +53,13 @@ class ImageFormat:
     rescale: float
     mean: list[float]
     std: list[float]
+    longest_edge: int | None = None  # older bundles do not say it
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> Self:
         """Read what `to_dict` wrote; BundleError says what is wrong with it."""
         names = {field.name for field in dataclasses.fields(cls)}
-        if set(raw) != names:
+        if set(raw) | {"longest_edge"} != names:
             raise BundleError(f"manifest.json: image has {shown(sorted(raw))}, not {sorted(names)}")
         result = cls(**raw)
         if problem := result.problem():
@@ -70,11 +72,12 @@ class ImageFormat:
 
     def problem(self) -> str | None:
         """What makes no sense about the values, if anything."""
-        shortest = self.shortest_edge
+        shortest, longest = self.shortest_edge, self.longest_edge
         checks = {
             "size": _is_size(self.size),
             "resize": self.resize is None or _is_size(self.resize),
             "shortest_edge": shortest is None or (_is_side(shortest) and self.resize is None),
+            "longest_edge": longest is None or (_is_side(longest) and shortest is not None),
             "resample": type(self.resample) is int and self.resample in FILTERS,
             "rescale": _are_numbers([self.rescale], 1),
             "mean": _are_numbers(self.mean, CHANNELS),
@@ -110,8 +113,15 @@ class ImageFormat:
         if self.shortest_edge is None:
             return height, width
         edge, shorter, longer = self.shortest_edge, min(height, width), max(height, width)
-        long_edge = int(edge * longer / shorter)
-        if edge * long_edge > MOST_PIXELS:
+        exact: float = edge
+        if self.longest_edge is not None and longer / shorter * edge > self.longest_edge:
+            exact = self.longest_edge * shorter / longer
+            edge = round(exact)
+        if self.longest_edge is not None and edge == shorter:
+            return height, width
+        # The longer side follows from what the shorter would be before it is rounded.
+        long_edge = int(exact * longer / shorter)
+        if edge < 1 or edge * long_edge > MOST_PIXELS:
             raise UsageError(f"the image is too long and narrow: {width} x {height} pixels")
         return (long_edge, edge) if width <= height else (edge, long_edge)
 

@@ -133,6 +133,7 @@ class Speech:
 
     The ids after `no_timestamps` are timestamps, steps of one position of the encoder; the first that
     is written is at most `latest_start` steps. `language` is heard where it is None.
+    `timestamps` is whether they are wanted where nobody says.
     """
 
     languages: dict[str, int] = field(default_factory=dict)
@@ -141,6 +142,7 @@ class Speech:
     task: str = "transcribe"
     no_timestamps: int | None = None
     latest_start: int | None = None
+    timestamps: bool = False
 
 
 @dataclass(frozen=True)

@@ -242,6 +242,8 @@ def _check_speech(found: Speech, manifest: Manifest) -> None:
         found.tasks and found.task not in found.tasks
     ):
         raise BundleError(f"{MANIFEST}: speech: task = {shown(found.task)} has no id")
+    if found.timestamps and found.no_timestamps is None:
+        raise BundleError(f"{MANIFEST}: speech: timestamps are wanted of a model that has none")
     if found.language is not None and found.language not in found.languages:
         raise BundleError(f"{MANIFEST}: speech: language = {shown(found.language)} has no id")
     if found.latest_start is not None and not 0 <= found.latest_start < SIZE_LIMIT:

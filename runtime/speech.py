@@ -212,7 +212,7 @@ class SpeechModel(TaskModel):
         sample_rate: int | None = None,
         language: str | None = None,
         task: str | None = None,
-        timestamps: bool = False,
+        timestamps: bool | None = None,
         max_new_tokens: int | None = None,
         cancel: Cancel | None = None,
         **options: Any,
@@ -224,12 +224,14 @@ class SpeechModel(TaskModel):
         the one the checkpoint names, or else heard. `task` "translate" writes English whatever is said. A
         sound that is
         longer than a window always has timestamps, which say where the next window begins; a shorter
-        one is one segment unless `timestamps` are asked for. `max_new_tokens` are those of a window;
+        one is one segment unless `timestamps` are asked for, by the caller or, where that is None, by
+        the checkpoint. `max_new_tokens` are those of a window;
         `options` are the fields of Options.
         """
         self.require("transcribe_stream")
         samples = read_waveform(sound, self.audio.sampling_rate, sample_rate)
-        if timestamps and self.timestamps is None:
+        wanted = self.speech.timestamps if timestamps is None else timestamps
+        if wanted and self.timestamps is None:
             raise UsageError("this model writes no timestamps")
         for name in UNFIT:
             if options.get(name) is not None:
@@ -241,7 +243,7 @@ class SpeechModel(TaskModel):
             samples,
             self._language(language),
             self._task(task),
-            timestamps or len(samples) > self.audio.window_samples,
+            wanted or len(samples) > self.audio.window_samples,
             options,
             max_new_tokens,
             cancel or Cancel(),

@@ -59,21 +59,6 @@ FILES: dict[str, d.Case] = {
         "CKPT_INDEX",
         "1 of 2 weight files are missing: 'b.safetensors'",
     ),
-    "a3_unlisted": (
-        d.index(lambda _, names: names.pop("lm_head.weight")),
-        "CKPT_INDEX",
-        "disagree on 1 tensors: 'lm_head.weight'",
-    ),
-    "a3_in_no_shard": (
-        d.index(lambda _, names: names.update(ghost="a.safetensors")),
-        "CKPT_INDEX",
-        "disagree on 1 tensors: 'ghost'",
-    ),
-    "a3_in_the_other": (
-        d.index(lambda _, names: names.update({"lm_head.weight": "b.safetensors"})),
-        "CKPT_INDEX",
-        "'lm_head.weight'",
-    ),
     "a3_in_two": (
         d.index(lambda folder, _: _twice(folder)),
         "CKPT_INDEX",

@@ -124,6 +124,8 @@ def test_without_a_file_config_json_is_read() -> None:
     assert options == {"temperature": 1.0, "top_k": 5, "forced_bos_token_id": 3}
     options, _ = recommended(Checkpoint("x", config, {}, generation_config={"top_k": 4}), VOCAB)
     assert options == {}
+    # A file that says nothing is a file.
+    assert recommended(Checkpoint("x", config, {}, generation_config={}), VOCAB)[0] == {}
 
 
 def test_beams_leave_sampling_and_stop_strings_with_a_note() -> None:

@@ -101,6 +101,10 @@ def test_an_image_processor_is_a_part_of_a_processor(kind: str, tmp_path: Path) 
         ("clip", {"do_convert_rgb": False, "device": "cuda"}),
         ("clip", {"do_resize": False, "crop_size": {"height": 60, "width": 33}}),
         ("clip", {"use_square_size": True}),
+        ("clip", {"size": {"shortest_edge": 40, "longest_edge": 48}, "crop_size": 44}),
+        ("clip", {"size": {"shortest_edge": 31, "longest_edge": 90}, "crop_size": 30}),
+        ("clip", {"size": {"shortest_edge": 300, "longest_edge": 33}, "crop_size": 30}),
+        ("dinov2", {"size": {"shortest_edge": 50, "longest_edge": 70}}),
         ("siglip", {"do_normalize": False, "do_rescale": False, "size": [20, 30]}),
         ("siglip", {"do_center_crop": True, "crop_size": 12, "image_mean": 0.5}),
         ("vit", {"size": 28, "crop_pct": 0.875, "apply_eos": None}),
@@ -120,7 +124,6 @@ def test_options_of_images(kind: str, options: dict[str, Any], tmp_path: Path) -
 @pytest.mark.parametrize(
     "options",
     [
-        {"size": {"shortest_edge": 20, "longest_edge": 30}},
         {"size": {"longest_edge": 30}},
         {"size": {"max_height": 30, "max_width": 30}},
         {"do_pad": True, "pad_size": {"height": 300, "width": 300}},

@@ -27,7 +27,7 @@ def transcribe(options: argparse.Namespace) -> None:
         options.sound,
         language=options.language,
         task=options.task,
-        timestamps=options.timestamps,
+        timestamps=options.timestamps or None,  # else as the bundle recommends
         num_beams=options.num_beams,
     )
     if options.timestamps and not options.json:

@@ -22,6 +22,7 @@ from satchel.export.generation import recommended
 from satchel.export.graph import DecoderGraph
 from satchel.export.tokenizer import (
     bundle_tokenizer,
+    more_ends,
     special_token_texts,
     special_tokens,
 )
@@ -89,7 +90,7 @@ class DecoderRecipe:
             wishes.ignored_keys,
             stage("loading weights"),
         )
-        notes: list[str] = []
+        notes = list(reference.notes)
         limit = reference.config.max_position_embeddings
         if wishes.context is None and positions < limit:
             notes.append(f"context is {positions} of the model's {limit}; --context N for more")
@@ -108,6 +109,9 @@ class DecoderRecipe:
                 notes.append(f"the chat template stays Jinja, for Python only: {reason}")
         generation, remarks = recommended(checkpoint, reference.config.vocab_size, ASKED)
         notes += remarks
+        notes += more_ends(
+            checkpoint, special_tokens(checkpoint, tokenizer, reference.config.vocab_size)
+        )
         return cls(
             checkpoint,
             reference,

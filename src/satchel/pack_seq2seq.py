@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any, ClassVar, Self
@@ -19,7 +19,7 @@ from satchel.export.check import Check, Reference
 from satchel.export.generation import recommended, target_start
 from satchel.export.graph import SourceGraph, TargetGraph
 from satchel.export.languages import translation
-from satchel.export.tokenizer import bundle_tokenizer, special_tokens
+from satchel.export.tokenizer import bundle_tokenizer, more_ends, special_tokens
 from satchel.models.checkpoint import Checkpoint
 from satchel.models.seq2seq import Context, Seq2seq
 from satchel.models.seq2seq_config import Seq2seqConfig
@@ -50,6 +50,7 @@ class Seq2seqRecipe:
     """
 
     task: ClassVar[str] = "text-to-text"
+    asked: ClassVar[Mapping[str, str]] = {}  # recommendations that are not followed, and why
 
     checkpoint: Checkpoint
     reference: Seq2seq
@@ -78,16 +79,17 @@ class Seq2seqRecipe:
             checkpoint, wishes.context, wishes.ignored_keys, stage("loading weights")
         )
         config = reference.config
-        notes: list[str] = []
+        notes = list(reference.notes)
         if config.target_positions is None:
             notes.append(
                 f"positions set no limit; targets may have {positions}: --context N for more"
             )
         start = target_start(checkpoint, config.vocab_size)
-        generation, remarks = recommended(checkpoint, config.vocab_size)
+        generation, remarks = recommended(checkpoint, config.vocab_size, cls.asked)
         notes += remarks
         tokenizer = bundle_tokenizer(checkpoint, config.vocab_size)
-        notes += cls.remarks(tokenizer, wishes)
+        notes += more_ends(checkpoint, special_tokens(checkpoint, tokenizer, config.vocab_size))
+        notes += cls.remarks(checkpoint, tokenizer, wishes)
         sources = cls.some_sources(checkpoint, config, tokenizer, wishes)
         encode = _encoding(checkpoint, config, tokenizer)
         target = [start, *encode(wishes.judged, False)[: TARGET_TOKENS - 1]]
@@ -107,7 +109,7 @@ class Seq2seqRecipe:
         )
 
     @staticmethod
-    def remarks(tokenizer: bytes, wishes: Wishes) -> list[str]:
+    def remarks(checkpoint: Checkpoint, tokenizer: bytes, wishes: Wishes) -> list[str]:
         """What to say of the texts that the bundle is judged on."""
         return wishes.remarks(tokenizer)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -14,7 +14,7 @@ from torch import nn
 from satchel.export import signature
 from satchel.export.audio import audio_format
 from satchel.export.graph import SpeechGraph
-from satchel.export.speech import speech_rules
+from satchel.export.speech import speech_remarks, speech_rules
 from satchel.models.checkpoint import Checkpoint
 from satchel.models.seq2seq import Context
 from satchel.models.seq2seq_config import Seq2seqConfig
@@ -37,12 +37,13 @@ class SpeechRecipe(Seq2seqRecipe):
     """A source is a log-mel spectrogram, float32 [mels, frames]; all are equally long."""
 
     task: ClassVar[str] = "transcribe"
+    asked: ClassVar[Mapping[str, str]] = {"stop_strings": "a window is read to its end"}
 
     reference: Model
 
     @staticmethod
-    def remarks(tokenizer: bytes, wishes: Wishes) -> list[str]:
-        return []  # it is judged on sounds
+    def remarks(checkpoint: Checkpoint, tokenizer: bytes, wishes: Wishes) -> list[str]:
+        return speech_remarks(checkpoint)  # it is judged on sounds
 
     @staticmethod
     def some_sources(

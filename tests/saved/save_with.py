@@ -40,9 +40,9 @@ def save(row: dict[str, Any], vocabularies: Path, folder: Path) -> None:
             if parameter.requires_grad:  # sinusoids are not
                 # Large enough that attention is far from uniform and every term shows.
                 parameter += torch.randn_like(parameter) * (0.2 if parameter.ndim > 1 else 0.1)
-    if row["kind"] == "AutoModelForSpeechSeq2Seq":
-        model.generation_config.update(**whisper_rules(tokenizer))
-    for key, value in row.get("generation", {}).items():
+    hears = row["kind"] == "AutoModelForSpeechSeq2Seq"
+    rules = whisper_rules(tokenizer) if hears else {}  # `update` would leave out most of them
+    for key, value in (rules | row.get("generation", {})).items():
         setattr(model.generation_config, key, value)
     options = {"max_shard_size": row["shard"]} if row.get("shard") else {}
     model.to(getattr(torch, row.get("dtype", "float32"))).save_pretrained(folder, **options)
@@ -139,6 +139,7 @@ def whisper_rules(tokenizer: Any) -> dict[str, Any]:
     tasks = {task: number(f"<|{task}|>") for task in ("translate", "transcribe")}
     silent = ["<|startoflm|>", "<|startofprev|>", "<|nospeech|>"]
     return {
+        "_from_model_config": False,  # else transformers 5 leaves out what it has no field for
         "alignment_heads": [[0, 0], [1, 1]],
         "begin_suppress_tokens": [220, end],
         "bos_token_id": end,
