@@ -24,11 +24,10 @@ from satchel.quantize.nodes import (
     shape,
     weight_of,
 )
-from satchel.quantize.profile import FP32, Profile, Scheme
+from satchel.quantize.profile import FEW_OUTPUTS, FP32, Profile, Scheme
 from satchel.quantize.rounding import Array
 
 ABSTRACT = "satchel"
-FEW_OUTPUTS = 32  # a head of a few labels: quantising it saves nothing
 FEW_ROWS = 1024  # a `channel8` table of no more stays float32, and its head is a layer of its own
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from satchel.runtime.errors import UsageError, shown
 
+FEW_OUTPUTS = 32  # of a head of a few labels: `channel8` would save nothing, so it stays float32
 Kind = Literal["fp32", "blocks8", "blocks4", "channel8"]
 
 

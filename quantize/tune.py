@@ -19,7 +19,7 @@ from torch import nn
 from satchel.models.layers import Linear
 from satchel.quantize import blocks, channels
 from satchel.quantize.calibrate import Statistics
-from satchel.quantize.profile import BLOCKS8, FP32, Profile, Scheme
+from satchel.quantize.profile import BLOCKS8, FEW_OUTPUTS, FP32, Profile, Scheme
 from satchel.quantize.rounding import Array
 
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
@@ -68,12 +68,20 @@ def costs(
 ) -> dict[str, float]:
     """What each of the layers costs that have these `schemes` and could have better ones."""
     found = {}
-    for name in progress([name for name, scheme in schemes.items() if scheme.kind in BETTER]):
+    for name in progress([name for name in schemes if _rounds(model, name, schemes[name])]):
         scheme = schemes[name]
         moment = statistics.moment(name) if profile.compensates(scheme) else None
         with _rounded_inputs(model, name, scheme, statistics):
             found[name] = _cost(model, name, scheme, moment, loss)
     return found
+
+
+def _rounds(model: nn.Module, name: str, scheme: Scheme) -> bool:
+    """Whether a layer of that scheme is rounded at all."""
+    layer = model.get_submodule(name)
+    assert isinstance(layer, Linear)
+    few = scheme.kind == "channel8" and layer.out_features <= FEW_OUTPUTS
+    return scheme.kind in BETTER and not few
 
 
 @contextmanager
@@ -82,33 +90,40 @@ def _rounded_inputs(
 ) -> Iterator[None]:
     """Inside the context a `channel8` layer reads uint8: by fixed steps, or each token by its own."""
     layer = model.get_submodule(name)
-    if scheme.kind != "channel8" or name not in statistics.ranges:
+    assert isinstance(layer, Linear)
+    if scheme.kind != "channel8":
         yield
         return
-    assert isinstance(layer, Linear)
-    factors = channels.smoothing(layer.weight.detach().numpy(), statistics.largest(name))
-    least, most = statistics.ranges[name]
-    low, high = float((least / factors).min()), float((most / factors).max())
-    fixed = (max(high, 0.0) - min(low, 0.0)) / 255 or 1.0
-    scales = torch.from_numpy(factors)
-
-    def rounded(_: nn.Module, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        x = inputs[0]
-        if name.endswith(OPEN):
-            step = x.abs().amax(-1, keepdim=True).clamp(min=TRUE) / 127
-            return (x / step).round() * step
-        steps = (x / scales / fixed).round()
-        return (
-            steps.clamp(round(min(low, 0.0) / fixed), round(max(high, 0.0) / fixed))
-            * fixed
-            * scales
-        )
-
-    hook = layer.register_forward_pre_hook(rounded)
+    fixed = name in statistics.ranges and not name.endswith(OPEN)
+    rounded = _fixed_steps(layer, statistics, name) if fixed else _steps_of_tokens
+    hook = layer.register_forward_pre_hook(lambda _, inputs: rounded(inputs[0]))
     try:
         yield
     finally:
         hook.remove()
+
+
+def _steps_of_tokens(x: torch.Tensor) -> torch.Tensor:
+    """`x` [..., inputs] in 255 steps of each token's own."""
+    step = x.abs().amax(-1, keepdim=True).clamp(min=TRUE) / 127
+    return (x / step).round() * step
+
+
+def _fixed_steps(
+    layer: Linear, statistics: Statistics, name: str
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """What rounds the inputs of a layer to 256 steps from its calibration, smoothed before."""
+    factors = channels.smoothing(layer.weight.detach().numpy(), statistics.largest(name))
+    least, most = statistics.ranges[name]
+    low, high = min(float((least / factors).min()), 0.0), max(float((most / factors).max()), 0.0)
+    step = (high - low) / 255 or 1.0
+    scales = torch.from_numpy(factors)
+
+    def rounded(x: torch.Tensor) -> torch.Tensor:
+        steps = (x / scales / step).round().clamp(round(low / step), round(high / step))
+        return steps * step * scales
+
+    return rounded
 
 
 def _cost(

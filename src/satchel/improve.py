@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 
 from satchel.export.check import Check
+from satchel.models.layers import Linear
 from satchel.progress import Stage
 from satchel.quantize.calibrate import Statistics
 from satchel.quantize.profile import Profile, Scheme
@@ -47,9 +48,11 @@ def better(
         return recipe.loss(before, recipe.answer())
 
     found: dict[str, tuple[float, Scheme]] = {}
-    for role, part in recipe.parts.items():
+    roles = {part: role for role, part in recipe.parts.items()}  # two graphs may be of one model
+    for part, role in roles.items():
         progress = stage(f"measuring layers: {role}")
-        schemes = {name: chosen.scheme(name, role) for name in statistics[role].ranges}
+        names = [name for name, layer in part.named_modules() if isinstance(layer, Linear)]
+        schemes = {name: chosen.scheme(name, role) for name in names}
         for name, cost in costs(part, schemes, chosen, statistics[role], loss, progress).items():
             found[name] = max(
                 found.get(name, (0.0, schemes[name])), (cost, schemes[name]), key=_cost
