@@ -95,14 +95,14 @@ def invariance(
     return [steps, pieces_alike, *company]
 
 
-def log_softmax(logits: Logits) -> Logits:
-    """Log-probabilities of each row."""
-    shifted = logits - logits.max(-1, keepdims=True)
+def log_softmax(logits: NDArray[Any]) -> NDArray[Any]:
+    """Log-probabilities of each row, as precise as the logits are."""
+    shifted: NDArray[Any] = logits - logits.max(-1, keepdims=True)
     shifted -= np.log(np.exp(shifted).sum(-1, keepdims=True))
     return shifted
 
 
-def kl_divergence(expected: Logits, found: Logits) -> NDArray[np.float64]:
+def kl_divergence(expected: NDArray[Any], found: NDArray[Any]) -> NDArray[np.float64]:
     """Kullback-Leibler divergence per row, in nats, of log-probabilities from the expected ones.
 
     It is never negative: what rounding leaves below 0 is 0.

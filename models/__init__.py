@@ -40,7 +40,8 @@ def build(
     _check_purpose(checkpoint)
     config = module.Config.from_dict(checkpoint.config, ignored_keys)
     positions = config.context(context, default_context)
-    tensors, notes = _sanitized(module, checkpoint, config), ()
+    tensors = _sanitized(module, checkpoint, config)
+    notes: tuple[str, ...] = ()
     if config.tie_word_embeddings:
         tensors = weights.tied(tensors, EMBEDDING, HEAD)
         if HEAD in tensors:

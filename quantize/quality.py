@@ -116,6 +116,24 @@ def cosines(expected: Sequence[Array], found: Sequence[Array]) -> dict[str, floa
     }
 
 
+def loss(expected: Array, found: Array, scores: str | None) -> float:
+    """How far an answer [..., size] lies from another, the mean of its rows: 0 where they are the same.
+
+    Of vectors, where `scores` is None, it is one less the cosine. Of labels it is their divergence in
+    nats: of one distribution (softmax), of each label's own (sigmoid), or half the squared distance
+    (identity). In float64, because what one layer costs can be less than what float32 leaves of a 1.
+    """
+    a, b = expected.astype(np.float64), found.astype(np.float64)
+    if scores is None:
+        lengths = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
+        return float((1 - (a * b).sum(-1) / lengths).mean())
+    if scores == "identity":
+        return float(np.square(a - b).mean() / 2)
+    if scores == "sigmoid":  # of each label: no, or yes
+        a, b = (np.stack([np.zeros_like(logits), logits], -1) for logits in (a, b))
+    return float(kl_divergence(log_softmax(a), log_softmax(b)).mean())
+
+
 @dataclass(frozen=True)
 class Places:
     """What an answer [..., labels] beside another tells of each text, token or place."""

@@ -66,12 +66,19 @@ def costs(
 ) -> dict[str, float]:
     """What each of the layers costs that have these `schemes` and could have better ones."""
     found = {}
-    for name in progress([name for name, scheme in schemes.items() if scheme.better()]):
+    for name in progress([name for name in schemes if _rounds(model, name, schemes[name])]):
         scheme = schemes[name]
         moment = statistics.moment(name) if profile.compensates(scheme) else None
         with _rounded_inputs(model, name, scheme, statistics):
             found[name] = _cost(model, name, scheme, moment, loss)
     return found
+
+
+def _rounds(model: nn.Module, name: str, scheme: Scheme) -> bool:
+    """Whether a layer of that scheme is rounded at all."""
+    layer = model.get_submodule(name)
+    assert isinstance(layer, Linear)
+    return bool(scheme.better()) and scheme.fits_layer(layer.out_features, layer.in_features)
 
 
 @contextmanager
@@ -81,10 +88,8 @@ def _rounded_inputs(
     """Inside the context a layer reads what its scheme makes of its inputs."""
     layer = model.get_submodule(name)
     assert isinstance(layer, Linear)
-    rounded = None
-    if name in statistics.ranges:
-        matrix, seen = layer.weight.detach().numpy(), statistics.ranges[name]
-        rounded = scheme.rounding(matrix, seen, bounded=not name.endswith(OPEN))
+    seen = None if name.endswith(OPEN) else statistics.ranges.get(name)
+    rounded = scheme.rounding(layer.weight.detach().numpy(), seen)
     if rounded is None:
         yield
         return

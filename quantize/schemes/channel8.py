@@ -90,8 +90,8 @@ class Channel8(Scheme):
         found = channels.quantize(matrix, moment)
         return np.ascontiguousarray((found.values * found.scales).T)
 
-    def rounding(self, matrix: Array, seen: Range, bounded: bool) -> Callable[[Tensor], Tensor]:
-        return rounding(matrix, seen) if bounded else rounding_by_token
+    def rounding(self, matrix: Array, seen: Range | None) -> Callable[[Tensor], Tensor]:
+        return steps_of_tokens if seen is None else fixed_steps(matrix, seen)
 
     def linear(self, new: Replacement, weight: Weight, statistics: Statistics) -> None:
         x, _, bias = operands(new.source)
@@ -122,23 +122,23 @@ class Channel8(Scheme):
 CHANNEL8 = Channel8()
 
 
-def rounding(matrix: Array, seen: Range) -> Callable[[Tensor], Tensor]:
-    """Inputs smoothed and rounded to uint8 by fixed steps, which calibration has `seen` enough for."""
+def fixed_steps(matrix: Array, seen: Range) -> Callable[[Tensor], Tensor]:
+    """What rounds the inputs of a layer to 256 steps that calibration fixes, smoothed before."""
     least, most = seen
     factors = channels.smoothing(matrix, np.maximum(most, -least))
     low, high = min(float((least / factors).min()), 0.0), max(float((most / factors).max()), 0.0)
     step, scales = (high - low) / 255 or 1.0, torch.from_numpy(factors)
 
     def rounded(x: Tensor) -> Tensor:
-        steps = (x / scales / step).round()
-        return steps.clamp(round(low / step), round(high / step)) * step * scales
+        steps = (x / scales / step).round().clamp(round(low / step), round(high / step))
+        return steps * step * scales
 
     return rounded
 
 
-def rounding_by_token(x: Tensor) -> Tensor:
-    """Inputs rounded by a scale per token."""
-    step = x.abs().amax(-1, keepdim=True).clamp(min=1e-9) / 127
+def steps_of_tokens(x: Tensor) -> Tensor:
+    """`x` [..., inputs] in 255 steps of each token's own."""
+    step = x.abs().amax(-1, keepdim=True).clamp(min=SMALLEST) / 127
     return (x / step).round() * step
 
 

@@ -73,11 +73,9 @@ class Scheme(ABC):
     def restored(self, matrix: Array, moment: Array | None = None) -> Array:
         """The float32 [outputs, inputs] that `matrix` becomes."""
 
-    def rounding(
-        self, matrix: Array, seen: Range, bounded: bool
-    ) -> Callable[[Tensor], Tensor] | None:
-        """What a layer's inputs become in front of it, given what calibration has `seen` of them and
-        whether their scale is fixed by that; None where they stay."""
+    def rounding(self, matrix: Array, seen: Range | None) -> Callable[[Tensor], Tensor] | None:
+        """What a layer's inputs become in front of it, None where they stay. Their scale is fixed by
+        what calibration has `seen` of them, or each token's own where that is None."""
         return None
 
     @abstractmethod

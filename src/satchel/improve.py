@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 
 from satchel.export.check import Check
+from satchel.models.layers import Linear
 from satchel.progress import Stage
 from satchel.quantize.calibrate import Statistics
 from satchel.quantize.profile import Profile
@@ -48,25 +49,39 @@ def better(
         return recipe.loss(before, recipe.answer())
 
     found: dict[str, tuple[float, Scheme]] = {}
-    for role, part in recipe.parts.items():
+    growth: dict[str, int] = {}  # bytes that the next better scheme takes more
+    roles = {part: role for role, part in recipe.parts.items()}  # two graphs may be of one model
+    for part, role in roles.items():
         progress = stage(f"measuring layers: {role}")
-        schemes = {name: chosen.scheme(name, role) for name in statistics[role].ranges}
+        layers = {n: layer for n, layer in part.named_modules() if isinstance(layer, Linear)}
+        schemes = {name: chosen.scheme(name, role) for name in layers}
         for name, cost in costs(part, schemes, chosen, statistics[role], loss, progress).items():
             found[name] = max(
                 found.get(name, (0.0, schemes[name])), (cost, schemes[name]), key=_cost
             )
+            growth[name] = _growth(schemes[name], layers[name])
     worst = sorted(found, key=lambda name: -found[name][0])
     count = 1
     while worst and count < 2 * len(worst):
         count = min(count, len(worst))
         names = worst[:count]
-        layers = {name: better[0] for name in names if (better := found[name][1].better())}
+        changed = {name: better[0] for name in names if (better := found[name][1].better())}
+        more = sum(growth[name] for name in names) / 1e6
         listed = ", ".join(names[:NAMED]) + (", ..." if count > NAMED else "")
-        remark = f"{count} of {len(worst)} layers have better schemes, to answer closer: {listed}"
-        profile = dataclasses.replace(chosen, layers=layers | chosen.layers)
+        remark = (
+            f"{count} of {len(worst)} layers have better schemes, to answer closer, and take "
+            f"{more:.1f} MB more: {listed}"
+        )
+        profile = dataclasses.replace(chosen, layers=changed | chosen.layers)
         yield profile, count / len(worst), remark
         count *= 2
 
 
 def _cost(found: tuple[float, Scheme]) -> float:
     return found[0]
+
+
+def _growth(scheme: Scheme, layer: Linear) -> int:
+    """How many bytes the next better scheme of a layer takes more."""
+    shape, better = (layer.out_features, layer.in_features), scheme.better()
+    return better[0].bytes(*shape) - scheme.bytes(*shape) if better else 0

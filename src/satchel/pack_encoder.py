@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -128,22 +130,45 @@ class EncoderRecipe:
                 tower(*(torch.from_numpy(sample[name]) for name in tower.input_names))
 
     def answer(self) -> Array:
+        return np.concatenate([answer.reshape(-1) for answer in self._few_answers()])
+
+    def loss(self, expected: Array, found: Array) -> float:
+        """The mean loss of samples: see `quality.loss`."""
+        ends = np.cumsum([math.prod(shape) for shape in self._few_shapes])
+        losses = []
+        for end, shape in zip(ends, self._few_shapes, strict=True):
+            one = slice(end - math.prod(shape), end)
+            pair = expected[one].reshape(shape), found[one].reshape(shape)
+            losses.append(quality.loss(*pair, self._scores))
+        return float(np.mean(losses))
+
+    def _few_answers(self) -> list[Array]:
+        """What the reference model makes of some samples, as rows of labels or of vectors."""
         answers = [
             self._reference(role, sample)
             for role, samples in self.samples.items()
-            for sample in samples[:EXACT_SAMPLES]
+            for sample in _spread(samples)
         ]
-        return np.concatenate([answer.reshape(-1) for answer in answers])
+        return [answer.T for answer in answers] if self.model.task == "answer" else answers
 
-    def loss(self, expected: Array, found: Array) -> float:
-        """One less the cosine."""
-        return 1 - float(expected @ found / np.linalg.norm(expected) / np.linalg.norm(found))
+    @cached_property
+    def _few_shapes(self) -> list[tuple[int, ...]]:
+        return [answer.shape for answer in self._few_answers()]
+
+    @property
+    def _scores(self) -> str | None:
+        """How the labels of the answer read; None where it is a vector."""
+        if any("logits" not in tower.outputs for tower in self.model.towers.values()):
+            return None
+        labels = self.model.labels
+        if labels is None or self.model.task in ("answer", "tokens"):
+            return "softmax"
+        return labels.scores
 
     def exact_checks(self, bundle: Bundle) -> list[Check]:
         checks = []
         for role, samples in self.samples.items():
-            encoder = self._open(bundle, role)
-            spread = samples[:: max(1, len(samples) // EXACT_SAMPLES)]
+            encoder, spread = self._open(bundle, role), _spread(samples)
             for output in encoder.output_names:
                 expected = [self._reference(role, sample, output) for sample in spread]
                 found = [encoder(sample, output)[0] for sample in spread]
@@ -248,6 +273,11 @@ class EncoderRecipe:
             "reference": [round(float(x), 6) for x in expected],
             "difference": _distance(expected, found),
         }
+
+
+def _spread(samples: Sequence[Sample]) -> Sequence[Sample]:
+    """Some of the samples, from beginning to end."""
+    return samples[:: max(1, len(samples) // EXACT_SAMPLES)]
 
 
 def _padding(model: EncoderModel) -> int | None:
