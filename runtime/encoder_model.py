@@ -14,7 +14,7 @@ from satchel.runtime.bundle import Bundle
 from satchel.runtime.encoder import Encoder
 from satchel.runtime.errors import LimitError, UsageError, shown
 from satchel.runtime.image import ImageFormat
-from satchel.runtime.manifest import Labels
+from satchel.runtime.manifest import PROMPT_MASK, Labels
 from satchel.runtime.pieces import assembled
 from satchel.runtime.prepare import Preparation
 from satchel.runtime.session import open_session
@@ -86,7 +86,13 @@ class EncoderModel(TaskModel):
         lengths = [sum(map(len, parts)) for parts in pieces]
         encoder = self._text_encoder()
         result = np.zeros((len(texts), encoder.answer_size), np.float32)
-        for index, vector in encoder.texts([ids for _, ids in rows]):
+        prompts = None
+        if PROMPT_MASK in encoder.input_names:  # it stands before the first piece of each text
+            length = self._text().prompt_length(prompt)
+            prompts = [
+                length if place == 0 else 0 for parts in pieces for place in range(len(parts))
+            ]
+        for index, vector in encoder.texts([ids for _, ids in rows], prompts=prompts):
             owner, ids = rows[index]
             result[owner] += vector * np.float32(len(ids) / lengths[owner])
         if self._text().settings.normalized:

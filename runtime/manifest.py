@@ -12,6 +12,9 @@ MANIFEST = "manifest.json"
 FORMAT = "satchel-bundle"
 FORMAT_VERSION = 2
 PARTS = ("key", "value")
+PROMPT_MASK = (
+    "prompt_mask"  # input of a text encoder: 1 for tokens of a prompt that its vector leaves out
+)
 CACHE_DTYPES = {"float32": 4, "int8": 1}  # bytes of a number
 
 
