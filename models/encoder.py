@@ -95,7 +95,6 @@ class EncoderModel:
     labels: Labels | None = None
     normalized: bool = False
     similarity: str = "cosine"
-    lower_case: bool = False
     prompts: dict[str, str] = field(default_factory=dict)
     default_prompt: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)  # what compares texts with images

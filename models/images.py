@@ -66,7 +66,6 @@ def assemble(
         and sentence.normalize
         and not any(end.cut for end in ends.values()),
         similarity=settings.similarity,
-        lower_case=sentence is not None and sentence.first.lower_case,
         prompts=settings.prompts,
         default_prompt=settings.default_prompt,
         facts=facts,

@@ -130,12 +130,13 @@ def read_settings(folder: Path) -> Settings:
             f"{MODEL}: default_prompt_name {shown(default)} is not the name of a prompt"
         )
     active = config.get("max_active_dims") if kind == "SparseEncoder" else None
+    usual = "dot" if kind == "SparseEncoder" else "cosine"
     similarity, activation = config.get("similarity_fn_name"), config.get("activation_fn")
     return Settings(
         kind=str(kind),
         prompts=prompts,
         default_prompt=default,
-        similarity=similarity if similarity in SIMILARITIES else "cosine",
+        similarity=similarity if similarity in SIMILARITIES else usual,
         truncate=_count(config.get("truncate_dim"), f"{MODEL}: truncate_dim"),
         active=_count(active, f"{MODEL}: max_active_dims"),
         activation=activation if isinstance(activation, str) else None,

@@ -113,7 +113,6 @@ def assemble(
         labels=plan.labels,
         normalized=task == "embed" and end is not None and sentence.normalize and not end.cut,
         similarity=sentence.settings.similarity,
-        lower_case=sentence.first.lower_case,
         prompts=sentence.settings.prompts,
         default_prompt=sentence.settings.default_prompt,
         notes=notes + _without_bias(plan, tensors),

@@ -80,7 +80,7 @@ class TextInput:
     says whether the model is told which tokens are of the second text of a pair."""
 
     max_length: int
-    lower_case: bool = False
+    lower_case: bool = False  # once; now the tokenizer does it
     normalized: bool = False
     similarity: str = "cosine"
     prompts: dict[str, str] = field(default_factory=dict)
