@@ -139,6 +139,7 @@ def _module(entry: Any) -> tuple[str, str]:
         raise UnsupportedError(
             f"modules.json: module {shown(kind)} is not supported; known: {', '.join(known)}"
         )
+    place = place.removeprefix("./").rstrip("/")
     place = "" if place == "." else place
     if place and not SUB_FOLDER.fullmatch(place):
         raise CheckpointError(

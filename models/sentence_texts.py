@@ -34,17 +34,17 @@ CLIP = {  # modality_config of a CLIPModel, which older versions did not write
     part: {"method": f"get_{part}_features", "method_output_name": "pooler_output"}
     for part in PARTS
 }
-HARMLESS = {  # arguments that change no answer
+LOADING = (  # arguments of every loader that change no answer
+    "cache_dir", "force_download", "local_files_only", "revision", "token", "trust_remote_code",
+)  # fmt: skip
+NUMBERS = ("attn_implementation", "dtype", "torch_dtype")
+HARMLESS = {  # arguments of loaders that change no answer
     "model": (
-        "attn_implementation",
-        "dtype",
-        "torch_dtype",
-        "trust_remote_code",
-        "use_safetensors",
+        *LOADING, *NUMBERS, "add_pooling_layer", "device_map", "low_cpu_mem_usage", "use_safetensors",
     ),
-    "processor": ("model_max_length", "trust_remote_code", "use_fast"),
-    "config": ("attn_implementation", "dtype", "torch_dtype", "trust_remote_code"),
-}
+    "processor": (*LOADING, "model_max_length", "padding_side", "use_fast"),
+    "config": (*LOADING, *NUMBERS),
+}  # fmt: skip
 CALL = {  # arguments of a tokenizer's call -> the values that change no answer
     "padding": (True, False, "longest", "max_length", "do_not_pad"),
     "pad_to_multiple_of": None,  # any

@@ -27,7 +27,8 @@ STATES = "last_hidden_state"
 
 @dataclass(frozen=True)
 class Classification:
-    """The likeliest label of a text or image, its score, and the scores of all labels."""
+    """The likeliest label of a text or image, its score, and the scores of all labels; of several labels
+    with one name (ImageNet has two cranes) the greatest."""
 
     label: str
     score: float
@@ -263,7 +264,9 @@ class EncoderModel(TaskModel):
         labels = self._labels()
         scores = activated(logits, labels.scores)
         best = int(scores.argmax())
-        named = dict(zip(labels.names, map(float, scores), strict=True))
+        named: dict[str, float] = {}
+        for name, score in zip(labels.names, scores, strict=True):
+            named[name] = max(float(score), named.get(name, -np.inf))
         return Classification(labels.names[best], float(scores[best]), named)
 
     def _image_answers(self, images: Any) -> Array:

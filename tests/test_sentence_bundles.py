@@ -120,7 +120,11 @@ LENGTHS: dict[
     "tokenizer alone": {"model_max_length": 20},
     "tokenizer without limit": {"model_max_length": int(1e18)},
     "tokenizer silent": {"model_max_length": ...},
-    "argument of the loader": {"processor_kwargs": {"model_max_length": 30}, "max_seq_length": 20},
+    "argument of the loader": {
+        "processor_kwargs": {"model_max_length": 30, "padding_side": "left"},
+        "model_kwargs": {"add_pooling_layer": False},
+        "max_seq_length": 20,
+    },
     "older argument": {"tokenizer_args": {"model_max_length": 30}},
     "argument of the call": {
         "processing_kwargs": {"text": {"max_length": 12}},
@@ -204,7 +208,7 @@ def test_table_in_a_folder_of_its_own(tmp_path: Path) -> None:
     (folder / "0_StaticEmbedding").mkdir()
     for name in ("model.safetensors", "tokenizer.json"):
         (folder / name).rename(folder / "0_StaticEmbedding" / name)
-    entry = {"idx": 0, "name": "0", "path": "0_StaticEmbedding"}
+    entry = {"idx": 0, "name": "0", "path": "./0_StaticEmbedding/"}
     entry["type"] = "sentence_transformers.models.StaticEmbedding"
     (folder / "modules.json").write_text(json.dumps([entry]))
     cut = {"max_length": 7, "strategy": "LongestFirst", "stride": 0, "direction": "Right"}
