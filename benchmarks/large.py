@@ -23,7 +23,7 @@ from environment import OFFLINE, WORKERS, Home, say
 from interleave import Worker, WorkerError
 from report import Figure, Phase, cell
 
-from satchel.quantize.profile import PROFILES
+from satchel.quantize.profiles import NAMES
 from satchel.runtime.bundle import open_bundle
 
 LIMIT = 12e9  # bytes an export may have resident at once
@@ -37,7 +37,7 @@ FIGURES = (EXPORT, EXPORT_MEMORY, *SPEEDS, LOAD, START, MEMORY, SIZE)
 def main() -> None:
     """Make, export, measure, print."""
     parser = command.parser(__doc__, rounds="each speed", compares=False)
-    parser.add_argument("--profile", choices=PROFILES, default="int8", help="of the bundle (int8)")
+    parser.add_argument("--profile", choices=NAMES, default="int8", help="of the bundle (int8)")
     options = command.parsed(parser)
     if options.quick:
         options.rounds = 2

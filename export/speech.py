@@ -31,7 +31,9 @@ def speech_rules(
     languages = _ids(config, "lang_to_id", LANGUAGE, vocabulary, vocab_size)
     tasks = _ids(config, "task_to_id", TOKEN, vocabulary, vocab_size)
     tasks = {name: tasks[name] for name in TASKS if name in tasks}
-    if not config.get("is_multilingual", vocab_size >= MULTILINGUAL_VOCAB) or not tasks:
+    forced = _forced(config, checkpoint.config)
+    many = vocab_size >= MULTILINGUAL_VOCAB or not forced.isdisjoint(languages.values())
+    if not config.get("is_multilingual", many) or not tasks:
         languages, tasks = {}, {}
     no_timestamps = config.get("no_timestamps_token_id", vocabulary.get(NO_TIMESTAMPS))
     if no_timestamps is not None:
@@ -41,7 +43,7 @@ def speech_rules(
     latest = config.get("max_initial_timestamp_index")
     if latest is not None and not (type(latest) is int and latest >= 0):
         raise _refusal("max_initial_timestamp_index", latest)
-    language, task = _defaults(config, checkpoint.config, languages, tasks)
+    language, task = _defaults(config, forced, languages, tasks)
     return Speech(languages, tasks, language, task, no_timestamps, latest)
 
 
@@ -64,23 +66,27 @@ def _ids(
     return {_name(token): index for token, index in by_id}
 
 
+def _forced(config: dict[str, Any], older: dict[str, Any]) -> set[Any]:
+    """The ids that older files force to begin a text."""
+    forced = config.get("forced_decoder_ids", older.get("forced_decoder_ids")) or []
+    try:
+        return {token for _, token in forced}
+    except (TypeError, ValueError) as error:
+        raise _refusal("forced_decoder_ids", forced) from error
+
+
 def _defaults(
     config: dict[str, Any],
-    older: dict[str, Any],
+    forced: set[Any],
     languages: dict[str, int],
     tasks: dict[str, int],
 ) -> tuple[str | None, str]:
     """The language and the task that are asked for where nobody says: a name, or forced ids."""
-    forced = config.get("forced_decoder_ids", older.get("forced_decoder_ids")) or []
-    try:
-        ids = {token for _, token in forced}
-    except (TypeError, ValueError) as error:
-        raise _refusal("forced_decoder_ids", forced) from error
     language, task = config.get("language"), config.get("task")
     if language is None:
-        language = next((name for name, token in languages.items() if token in ids), None)
+        language = next((name for name, token in languages.items() if token in forced), None)
     if task is None:
-        task = next((name for name, token in tasks.items() if token in ids), TASKS[0])
+        task = next((name for name, token in tasks.items() if token in forced), TASKS[0])
     if language is not None and languages:
         code = code_of(language, languages) if isinstance(language, str) else None
         if code is None:

@@ -39,7 +39,14 @@ LIMITS = {  # a size above these is a mistake or an attack
     "relative_attention_num_buckets": 1 << 10,
     "relative_attention_max_distance": 1 << 16,
 }
-POSITIVE = ("rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "query_pre_attn_scalar")
+POSITIVE = (
+    "rms_norm_eps",
+    "layer_norm_eps",
+    "layer_norm_epsilon",
+    "query_pre_attn_scalar",
+    "attn_logit_softcapping",
+    "final_logit_softcapping",
+)
 WHOLE = 1 << 53  # a whole number beyond this is a mistake
 LEAST_CONTEXT = 64  # the checks of an export read a text of that length
 
@@ -123,10 +130,10 @@ class ModelConfig:
                     f"config.json: {name} = {value} is outside 1..{limit}", "CKPT_CONFIG"
                 )
         for name in POSITIVE:
-            if getattr(self, name, 1) <= 0:
+            value = getattr(self, name, None)
+            if value is not None and value <= 0:
                 raise CheckpointError(
-                    f"config.json: {name} = {getattr(self, name):g}; expected more than 0",
-                    "CKPT_CONFIG",
+                    f"config.json: {name} = {value:g}; expected more than 0", "CKPT_CONFIG"
                 )
 
     def check_same(self, key: str, value: Any, other: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from satchel.models import gemma2
 from satchel.models.config import both_styles, windows
 from satchel.models.config_keys import COSMETIC
-from satchel.models.rope import RopeParameters
+from satchel.models.rope import RopeParameters, whole_rotation
 from satchel.runtime.errors import CheckpointError, UnsupportedError
 
 Model = gemma2.Model
@@ -19,7 +19,12 @@ Model = gemma2.Model
 class Config(gemma2.Config):
     """config.json of model_type gemma3_text."""
 
-    cosmetic: ClassVar[frozenset[str]] = COSMETIC | {"_sliding_window_pattern"}
+    # A soft cap of scores stands in many files, and transformers does not use it.
+    KEYS: ClassVar[dict[str, tuple[str, ...]]] = gemma2.Config.KEYS | {"attn_logit_softcapping": ()}
+    cosmetic: ClassVar[frozenset[str]] = COSMETIC | {
+        "_sliding_window_pattern",
+        "attn_logit_softcapping",
+    }
 
     max_position_embeddings: int = 131072
     rope_theta: float = 1000000.0
@@ -47,7 +52,10 @@ class Config(gemma2.Config):
                 raise CheckpointError(
                     f"config.json: rope_parameters says nothing about {kind}", "CKPT_CONFIG"
                 )
-        return {kind: RopeParameters.from_dict(new[kind], base) for kind, base in bases.items()}
+        return {
+            kind: whole_rotation(RopeParameters.from_dict(new[kind], base))
+            for kind, base in bases.items()
+        }
 
     def layer_ropes(self) -> list[str | None]:
         return ["sliding_attention" if window else "full_attention" for window in self.windows()]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.onnx import is_in_onnx_export
 
 from satchel.models import ops
 from satchel.models.ops import Cache, Heads
@@ -76,7 +77,11 @@ class Rope(nn.Module):
 
 
 class Attention(nn.Module):
-    """Causal self-attention with one packed projection for query, key and value."""
+    """Causal self-attention with one packed projection for query, key and value.
+
+    What a cache keeps passes through `keep_key` and `keep_value`, [batch, length, kv_heads * head_dim],
+    where calibration watches and rounds it; a subclass that norms otherwise overrides `normed`.
+    """
 
     def __init__(
         self,
@@ -93,17 +98,36 @@ class Attention(nn.Module):
         self.rope = rope
         self.qkv_proj = Linear(hidden_size, sum(heads.widths), bias)
         self.o_proj = Linear(heads.widths[0], hidden_size, out_bias)
+        self.keep_key, self.keep_value = nn.Identity(), nn.Identity()
+        self.norms = qk_norm_eps is not None
         if qk_norm_eps is not None:
-            self.q_norm = RMSNorm(heads.head_dim, qk_norm_eps)
-            self.k_norm = RMSNorm(heads.head_dim, qk_norm_eps)
+            query, key = self.norm_sizes
+            self.q_norm, self.k_norm = RMSNorm(query, qk_norm_eps), RMSNorm(key, qk_norm_eps)
+
+    @property
+    def norm_sizes(self) -> tuple[int, int]:
+        """The widths of the norms of queries and keys."""
+        return self.heads.head_dim, self.heads.head_dim
+
+    @property
+    def value_rows(self) -> slice:
+        """The rows of `qkv_proj` that make values."""
+        return slice(sum(self.heads.widths[:2]), None)
 
     def forward(self, x: Tensor, cache: Cache | None, bias: Tensor | None = None) -> Tensor:
-        query, key, value = self.qkv_proj(x), None, None
-        if hasattr(self, "q_norm"):
-            query, key, value = query.split(self.heads.widths, dim=-1)
-            query, key = self._per_head(self.q_norm, query), self._per_head(self.k_norm, key)
+        packed = self.qkv_proj(x)
+        query, key, value = packed, None, None
+        if self.norms or not is_in_onnx_export():  # else the kernel takes them apart
+            query, key, value = packed.split(self.heads.widths, dim=-1)
+            if self.norms:
+                query, key = self.normed(query, key)
+            key, value = self.keep_key(key), self.keep_value(value)
         tables = self.rope.tables if self.rope is not None else None
         return self.o_proj(ops.causal_attention(query, key, value, self.heads, tables, cache, bias))
+
+    def normed(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
+        """Query and key [batch, length, heads * head_dim], each head through its norm."""
+        return self._per_head(self.q_norm, query), self._per_head(self.k_norm, key)
 
     def _per_head(self, norm: RMSNorm, x: Tensor) -> Tensor:
         return norm(x.unflatten(-1, (-1, self.heads.head_dim))).flatten(-2)

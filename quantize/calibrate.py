@@ -142,17 +142,11 @@ def cached(attention: Attention, see: Callable[[int, Tensor], Tensor]) -> list[A
 
     Keys (0) and values (1) come as [..., kv_heads * head_dim], keys before their positions turn them.
     """
-    norm: nn.Module | None = getattr(attention, "k_norm", None)
-
-    def projected(_: nn.Module, __: Any, output: Tensor) -> Tensor:
-        query, key, value = output.split(attention.heads.widths, dim=-1)
-        return torch.cat([query, key if norm else see(0, key), see(1, value)], dim=-1)
-
-    def normed(_: nn.Module, __: Any, output: Tensor) -> Tensor:
-        return see(0, output.flatten(-2)).view_as(output)
-
-    hooks = [attention.qkv_proj.register_forward_hook(projected)]
-    return hooks if norm is None else [*hooks, norm.register_forward_hook(normed)]
+    parts = (attention.keep_key, attention.keep_value)
+    return [
+        part.register_forward_hook(lambda _, __, output, place=place: see(place, output))
+        for place, part in enumerate(parts)
+    ]
 
 
 def _turning(key: Tensor, attention: Attention) -> Tensor:

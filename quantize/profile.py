@@ -2,48 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass, field, replace
+import tomllib
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any
 
+from satchel.quantize.profiles import NAMES, path_of
+from satchel.quantize.schemes import FP32, Scheme, scheme
 from satchel.runtime.errors import UsageError, shown
 
-Kind = Literal["fp32", "blocks8", "blocks4", "channel8"]
-
-
-@dataclass(frozen=True)
-class Scheme:
-    """How one layer's weights are stored and multiplied.
-
-    fp32      as they are
-    blocks8   8-bit weights, symmetric, one float32 scale per `block` inputs of each output; activations
-              int8 per row and block inside the kernel (MatMulNBits, accuracy_level 4). The better
-              kernel for one row, which only reads weights
-    blocks4   likewise with 4 bits, and a zero point of 4 bits for each block
-    channel8  8-bit weights, symmetric, one float32 scale per output; activations uint8 with a scale
-              from calibration or one per token (MatMulIntegerToFloat). The better kernel for many rows
-
-    With either, a row's result does not depend on its batch, on padding or on how the text was cut.
-    """
-
-    kind: Kind
-    block: int = 0
+CACHES = ("float32", "int8")
 
 
 @dataclass(frozen=True)
 class Profile:
     """A named set of schemes; the role of a layer is the last part of its name, as in down_proj.
 
-    `alone` holds what is different for a graph that is the only one of its bundle: a decoder reads all
-    weights for one new token, while beside an encoder it has the rows of beams and batches. `roles` is
-    what is different by role, `spread` the same where the stream was rotated: its numbers are all alike,
-    so that a fixed scale does for them, and prompts gain by it. `layers` is what is different for layers
-    by name or pattern, `tables` for embeddings and heads tied to one, which read the same bytes, and
-    `tables_beside` for those in a bundle of several graphs. `rotated` turns the reference model before it
-    is traced (`rotate.py`), `smoothed` says that its MLPs were changed too (`smooth.py`), `compensated`
-    rounds weights by what calibration reads (`rounding.py`), `cache` is what keys and values are kept as,
-    and with `paired` a step over a float32 cache gives what a prefill does (`steps.py`).
+    A layer has what `layers` says of its name or pattern, else `roles`, else `alone`, else `default`.
+    `alone` is for a graph that is the only one of its bundle: a decoder reads all weights for one new
+    token, while beside an encoder it has the rows of beams and batches. `rotated_roles` join `roles`
+    where the stream was rotated (`rotate.py`). `tables` is for embeddings and heads tied to one, which
+    read the same bytes, and `tables_beside` for those in a bundle of several graphs. `smoothed` says that
+    MLPs were changed too (`smooth.py`), `compensated` rounds weights by what calibration reads
+    (`rounding.py`), `cache` is what keys and values are kept as, and with `paired` a step over a float32
+    cache gives what a prefill does (`steps.py`).
     """
 
     name: str
@@ -51,14 +35,16 @@ class Profile:
     tables: Scheme
     alone: dict[str, Scheme] = field(default_factory=dict)
     roles: dict[str, Scheme] = field(default_factory=dict)
-    spread: dict[str, Scheme] = field(default_factory=dict)
+    rotated_roles: dict[str, Scheme] = field(default_factory=dict)
     layers: dict[str, Scheme] = field(default_factory=dict)
     tables_beside: Scheme | None = None
     rotated: bool = False
     smoothed: bool = False
     compensated: bool = False
-    cache: Literal["float32", "int8"] = "float32"
+    cache: str = "float32"
     paired: bool = False
+    # Patterns that some layer of the model must have, and who asked for it.
+    asked: dict[str, str] = field(default_factory=dict)
 
     def scheme(self, layer: str, graph: str) -> Scheme:
         """The scheme of the linear layer with this dotted name in that graph."""
@@ -74,21 +60,18 @@ class Profile:
         return found[0] if found else None
 
     def compensates(self, scheme: Scheme) -> bool:
-        """Whether weights of that scheme are rounded by what calibration reads.
-
-        Blocks of eight bits are not: they are near enough, and what is won in divergence is lost in
-        perplexity.
-        """
-        return self.compensated and scheme.kind in ("blocks4", "channel8")
+        """Whether weights of that scheme are rounded by what calibration reads."""
+        return self.compensated and scheme.by_moment
 
     def turned(self, changes: Collection[str]) -> Profile:
         """The same profile once the reference model was turned: `changes` as `rotate` names them."""
-        roles = self.roles | (self.spread if "stream" in changes else {})
+        roles = self.roles | (self.rotated_roles if "stream" in changes else {})
         return replace(self, rotated=bool(changes), roles=roles)
 
     def keeping(self, layers: Collection[str]) -> Profile:
         """The same profile with some layers in float32, by names as in `matches`."""
-        return replace(self, layers=dict.fromkeys(layers, FP32) | self.layers)
+        asked = self.asked | {name: f"--keep-fp32 {shown(name)}" for name in layers}
+        return replace(self, layers=dict.fromkeys(layers, FP32) | self.layers, asked=asked)
 
     def among(self, graphs: Collection[str]) -> Profile:
         """The same profile for a bundle of these graphs."""
@@ -98,27 +81,27 @@ class Profile:
 
     def caching(self, dtype: str | None) -> Profile:
         """The same profile with keys and values kept as float32 or int8; None changes nothing."""
-        match dtype:
-            case None:
-                return self
-            case "float32" | "int8":
-                return replace(self, cache=dtype)
-        raise UsageError(f"--cache {shown(dtype)} is unknown; known: float32, int8")
+        if dtype is None:
+            return self
+        if dtype not in CACHES:
+            raise UsageError(f"--cache {shown(dtype)} is unknown; known: {', '.join(CACHES)}")
+        return replace(self, cache=dtype)
 
     @property
     def calibrated(self) -> bool:
         """Whether it wants to know what the layers of a model are given."""
-        kinds = {scheme.kind for scheme in (self.default, *self.alone.values())}
-        return "channel8" in kinds or self.compensated or self.cache == "int8"
+        schemes = (self.default, *self.alone.values(), *self.roles.values(), *self.layers.values())
+        ranged = any(scheme.by_range for scheme in schemes)
+        return ranged or self.compensated or self.cache == "int8"
 
     def to_dict(self, graphs: Iterable[str]) -> dict[str, Any]:
         """For the manifest of a bundle with these graphs."""
         return {
             "name": self.name,
-            "graphs": {graph: asdict(self.alone.get(graph, self.default)) for graph in graphs},
-            "tables": asdict(self.tables),
-            "roles": {role: asdict(scheme) for role, scheme in self.roles.items()},
-            "layers": {name: asdict(scheme) for name, scheme in self.layers.items()},
+            "graphs": {graph: self.alone.get(graph, self.default).to_dict() for graph in graphs},
+            "tables": self.tables.to_dict(),
+            "roles": {role: scheme.to_dict() for role, scheme in self.roles.items()},
+            "layers": {name: scheme.to_dict() for name, scheme in self.layers.items()},
             "rotated": self.rotated,
             "smoothed": self.smoothed,
             "compensated": self.compensated,
@@ -135,57 +118,89 @@ def _role(layer: str) -> str:
     return layer.rpartition(".")[2]
 
 
-FP32, BLOCKS8, CHANNEL8 = Scheme("fp32"), Scheme("blocks8", 64), Scheme("channel8")
-SMALL = {
-    # Position tables are read a row at a time and added to the residual stream: nothing to gain.
-    "wpe": FP32,
-    "position_embeddings": FP32,
-    "token_type_embeddings": FP32,
-    "untied": FP32,
-}
-PROFILES = {
-    "fp32": Profile("fp32", FP32, FP32),
-    "int8": Profile(
-        "int8",
-        CHANNEL8,
-        BLOCKS8,
-        {"decoder": BLOCKS8},
-        SMALL,
-        tables_beside=CHANNEL8,
-        spread={"qkv_proj": CHANNEL8, "gate_up_proj": CHANNEL8},
-        rotated=True,
-        compensated=True,
-        cache="int8",
-        paired=True,
-    ),
-    # Integer products alone: the same to the last bit, and fast, on x86, Arm and WebAssembly.
-    "int8-portable": Profile(
-        "int8-portable",
-        CHANNEL8,
-        CHANNEL8,
-        {},
-        SMALL,
-        rotated=True,
-        compensated=True,
-        cache="int8",
-        paired=True,
-    ),
-    "int4": Profile(
-        "int4",
-        Scheme("blocks4", 32),
-        BLOCKS8,
-        {},
-        SMALL,
-        rotated=True,
-        compensated=True,
-        cache="int8",
-        paired=True,
-    ),
-}
+def named(profile: str | Path | Profile) -> Profile:
+    """A profile, the shipped one of that name, or what a TOML file says.
+
+    Raises UsageError where there is none such, or a file says what a profile has not.
+    """
+    if isinstance(profile, Profile):
+        return profile
+    if str(profile) in NAMES:
+        return _read(path_of(str(profile)), str(profile))
+    if not str(profile).endswith(".toml"):
+        known = f"{', '.join(NAMES)}, or a file that ends in .toml"
+        raise UsageError(f"--profile {shown(profile)} is unknown; known: {known}")
+    try:
+        return _read(Path(profile), f"--profile {shown(profile)}")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--profile {shown(profile)}: not a file that can be read") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"--profile {shown(profile)} is not TOML: {shown(error)}") from error
 
 
-def named(name: str) -> Profile:
-    """The profile of that name."""
-    if name not in PROFILES:
-        raise UsageError(f"--profile {shown(name)} is unknown; known: {', '.join(PROFILES)}")
-    return PROFILES[name]
+def _read(path: Path, where: str) -> Profile:
+    """The profile of a file, which begins as the one that it is `like`, if it names one."""
+    said = tomllib.loads(path.read_text("utf-8"))
+    name, like = said.pop("name", path.stem), said.pop("like", None)
+    own = path.parent == path_of(NAMES[0]).parent
+    if not isinstance(name, str) or (name in NAMES and not own):
+        raise UsageError(f"{where}: name = {shown(name)}; expected one that no shipped profile has")
+    if like is not None and like not in NAMES:
+        raise UsageError(f"{where}: like = {shown(like)} is unknown; known: {', '.join(NAMES)}")
+    begun = named(like) if like is not None else None
+    values: dict[str, Any] = {}
+    for key, value in said.items():
+        read = READERS.get(key)
+        if read is None:
+            known = ", ".join(("name", "like", *READERS))
+            raise UsageError(f"{where}: {shown(key)} is unknown; known: {known}")
+        try:
+            values[key] = read(value)
+        except (UsageError, TypeError) as error:
+            raise UsageError(f"{where}: {key}: {error}") from error
+    if begun is not None:
+        asked = dict.fromkeys([*values.get("roles", {}), *values.get("layers", {})], where)
+        values |= {key: getattr(begun, key) | values[key] for key in TABLES & values.keys()}
+        return replace(begun, name=name, asked={} if own else asked, **values)
+    for key in ("default", "tables"):
+        if key not in values:
+            raise UsageError(f"{where}: {key} is missing; name a scheme, or the profile it is like")
+    asked = dict.fromkeys([*values.get("roles", {}), *values.get("layers", {})], where)
+    return Profile(name, asked={} if own else asked, **values)
+
+
+def _scheme(value: Any) -> Scheme:
+    if not isinstance(value, str):
+        raise TypeError(f"{shown(value)}; expected the name of a scheme")
+    return scheme(value)
+
+
+def _schemes(value: Any) -> dict[str, Scheme]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{shown(value)}; expected a table of names and schemes")
+    return {name: _scheme(text) for name, text in value.items()}
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{shown(value)}; expected true or false")
+    return value
+
+
+def _cache(value: Any) -> str:
+    if value not in CACHES:
+        raise TypeError(f"{shown(value)}; expected {' or '.join(CACHES)}")
+    return str(value)
+
+
+TABLES = {"alone", "roles", "rotated_roles", "layers"}
+READERS: dict[str, Callable[[Any], Any]] = {  # what a file may say -> how it is read
+    "default": _scheme,
+    "tables": _scheme,
+    "tables_beside": _scheme,
+    **dict.fromkeys(sorted(TABLES), _schemes),
+    "rotated": _flag,
+    "compensated": _flag,
+    "cache": _cache,
+    "paired": _flag,
+}

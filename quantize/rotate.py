@@ -72,12 +72,13 @@ def rotate_values(attention: Attention) -> None:
     """Turn the values of each key-value head of `attention`, in place."""
     heads, project = attention.heads, attention.qkv_proj
     turned = rotation(heads.head_dim)
-    start = project.out_features - heads.widths[2]
     for weight in (project.weight, project.bias):
         if weight is not None:
-            rows = weight.data[start:].unflatten(0, (heads.num_kv_heads, heads.head_dim))
+            rows = weight.data[attention.value_rows].unflatten(
+                0, (heads.num_kv_heads, heads.head_dim)
+            )
             rows = torch.einsum("hd...,de->he...", rows.double(), turned)
-            weight.data[start:] = rows.flatten(0, 1).float()
+            weight.data[attention.value_rows] = rows.flatten(0, 1).float()
     columns = attention.o_proj.weight.data.unflatten(1, (heads.num_heads, heads.head_dim))
     attention.o_proj.weight.data = (columns.double() @ turned).flatten(1).float()
 

@@ -12,18 +12,16 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from satchel.models.layers import Linear
-from satchel.quantize import blocks, channels
 from satchel.quantize.calibrate import Statistics
-from satchel.quantize.profile import BLOCKS8, FP32, Profile, Scheme
+from satchel.quantize.profile import Profile
 from satchel.quantize.rounding import Array
+from satchel.quantize.schemes import Scheme
 
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
-BETTER = {"blocks4": BLOCKS8, "blocks8": FP32, "channel8": FP32}
 OPEN = "down_proj"  # behind an activation, whose numbers have no bound
 TRUE = 1e-9  # a loss below this is the noise of float32
 
@@ -44,17 +42,17 @@ def tune(
     """
     names = [name for name, part in model.named_modules() if isinstance(part, Linear)]
     schemes = {name: profile.scheme(name, role) for name in names}
-    schemes = {name: scheme for name, scheme in schemes.items() if scheme.kind in BETTER}
     found = costs(model, schemes, profile, statistics, loss, progress)
     chosen: dict[str, Scheme] = {}
     while found and sum(found.values()) > budget:
         worst = max(found, key=lambda name: found[name])
         if found[worst] < TRUE:
             break
-        chosen[worst] = BETTER[schemes[worst].kind]
-        schemes[worst] = chosen[worst]
-        # Eight more bits than four make an error 2 ** 8 times smaller in energy.
-        found[worst] = found[worst] / 256 if chosen[worst].kind in BETTER else 0.0
+        better = schemes[worst].better()
+        assert better is not None
+        schemes[worst], left = better
+        chosen[worst] = schemes[worst]
+        found[worst] *= left
     return replace(profile, layers=profile.layers | chosen)
 
 
@@ -68,7 +66,7 @@ def costs(
 ) -> dict[str, float]:
     """What each of the layers costs that have these `schemes` and could have better ones."""
     found = {}
-    for name in progress([name for name, scheme in schemes.items() if scheme.kind in BETTER]):
+    for name in progress([name for name, scheme in schemes.items() if scheme.better()]):
         scheme = schemes[name]
         moment = statistics.moment(name) if profile.compensates(scheme) else None
         with _rounded_inputs(model, name, scheme, statistics):
@@ -80,31 +78,17 @@ def costs(
 def _rounded_inputs(
     model: nn.Module, name: str, scheme: Scheme, statistics: Statistics
 ) -> Iterator[None]:
-    """Inside the context a `channel8` layer reads uint8: by fixed steps, or each token by its own."""
+    """Inside the context a layer reads what its scheme makes of its inputs."""
     layer = model.get_submodule(name)
-    if scheme.kind != "channel8" or name not in statistics.ranges:
+    assert isinstance(layer, Linear)
+    rounded = None
+    if name in statistics.ranges:
+        matrix, seen = layer.weight.detach().numpy(), statistics.ranges[name]
+        rounded = scheme.rounding(matrix, seen, bounded=not name.endswith(OPEN))
+    if rounded is None:
         yield
         return
-    assert isinstance(layer, Linear)
-    factors = channels.smoothing(layer.weight.detach().numpy(), statistics.largest(name))
-    least, most = statistics.ranges[name]
-    low, high = float((least / factors).min()), float((most / factors).max())
-    fixed = (max(high, 0.0) - min(low, 0.0)) / 255 or 1.0
-    scales = torch.from_numpy(factors)
-
-    def rounded(_: nn.Module, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        x = inputs[0]
-        if name.endswith(OPEN):
-            step = x.abs().amax(-1, keepdim=True).clamp(min=TRUE) / 127
-            return (x / step).round() * step
-        steps = (x / scales / fixed).round()
-        return (
-            steps.clamp(round(min(low, 0.0) / fixed), round(max(high, 0.0) / fixed))
-            * fixed
-            * scales
-        )
-
-    hook = layer.register_forward_pre_hook(rounded)
+    hook = layer.register_forward_pre_hook(lambda _, inputs: rounded(inputs[0]))
     try:
         yield
     finally:
@@ -118,19 +102,7 @@ def _cost(
     assert isinstance(layer, Linear)
     kept = layer.weight.data
     try:
-        layer.weight.data = torch.from_numpy(restored(kept.numpy(), scheme, moment))
+        layer.weight.data = torch.from_numpy(scheme.restored(kept.numpy(), moment))
         return max(0.0, loss())
     finally:
         layer.weight.data = kept
-
-
-def restored(weight: Array, scheme: Scheme, moment: Array | None = None) -> Array:
-    """The float32 [outputs, inputs] that `weight` becomes under a scheme."""
-    if scheme.kind == "fp32":
-        return weight
-    if scheme.kind == "channel8":
-        found = channels.quantize(weight, moment)
-        return np.ascontiguousarray((found.values * found.scales).T)
-    block = blocks.fitting(scheme.block, weight.shape[1]) or scheme.block
-    quantized = blocks.quantize(weight, block, blocks.BITS[scheme.kind], moment)
-    return blocks.dequantize(quantized, weight.shape[1])

@@ -68,7 +68,13 @@ class StorageError(SatchelError):
 
 
 def shown(name: object, limit: int = 120) -> str:
-    """A name that came from a file, safe to print: ASCII, escaped, cut at `limit` characters."""
+    """A name that came from a file, safe to print: ASCII, escaped, cut at `limit` characters.
+
+    Numbers, true, false and nothing stand without quotes.
+    """
+    if name is None or isinstance(name, int | float):
+        text = repr(name)
+        return text if len(text) <= limit else text[: limit - 3] + "..."
     text = ascii(str(name))
     return text if len(text) <= limit else text[: limit - 4] + "...'"
 

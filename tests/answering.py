@@ -13,6 +13,7 @@ import transformers
 from torch import Tensor
 
 from satchel import models
+from satchel.models.architectures import of_family
 from satchel.models.folder import load_folder
 from satchel.models.seq2seq import Context
 from tests import tiny, tiny_encoders, tiny_seq2seq, tiny_speech
@@ -149,7 +150,7 @@ def images(kind: str, task: str, **settings: Any) -> Subject:
         return out.logits if task == "image-classify" else out.last_hidden_state[:, 0]
 
     def ours(folder: Path) -> Tensor:
-        towers = models.build_encoder(load_folder(folder), task).towers
+        towers = models.build_encoder(load_folder(folder), task, (32, 32)).towers
         answers = [
             towers[name](x)[1] for name, x in (("text", text), ("image", pixels)) if name in towers
         ]
@@ -215,11 +216,13 @@ SUBJECTS: dict[str, Subject] = {
     "qwen3": decoder("qwen3", head_dim=16),
     "smollm3": decoder("smollm3"),
     "phi3": decoder("phi3"),
+    "olmo2": decoder("olmo2"),
     "gpt2": decoder("gpt2"),
     "gpt_neox": decoder("gpt_neox", rotary_pct=1.0),
     **{
         f"{name}-{task}": encoder(name, task)
-        for name in models.ENCODERS
+        for name in of_family("encoder", "text")
+        if name != "static-embedding"  # it has no heads
         for task in ("classify", "fill-mask")
     },
     **{name: seq2seq(name) for name in tiny_seq2seq.SIZES},

@@ -73,6 +73,7 @@ SOURCES = {  # model type -> folder and configuration class
     "gemma2": ("gemma2", "Gemma2Config"),
     "gemma3_text": ("gemma3", "Gemma3TextConfig"),
     "phi3": ("phi3", "Phi3Config"),
+    "olmo2": ("olmo2", "Olmo2Config"),
     "gpt2": ("gpt2", "GPT2Config"),
     "gpt_neox": ("gpt_neox", "GPTNeoXConfig"),
     "bert": ("bert", "BertConfig"),

@@ -5,22 +5,20 @@ python -m tests.config_table     # writes it anew
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 
-from satchel.models import ARCHITECTURES, ENCODERS, IMAGES, SEQ2SEQ
+from satchel.models.architectures import ARCHITECTURES, ONE_TOWER
 from satchel.models.config import ModelConfig
 from satchel.models.config_keys import CONTENT, keys_read
 
 PAGE = Path(__file__).parents[1] / "docs" / "checkpoints.md"
 BEGIN, END = "<!-- made by tests/config_table.py -->\n", "<!-- end -->\n"
-MODULES = ARCHITECTURES | ENCODERS | SEQ2SEQ | IMAGES
 
 
 def configuration(model_type: str) -> type[ModelConfig]:
     """Our class for a model type, those of the parts of a pair among them."""
-    outer = next((name for name in IMAGES if model_type.startswith(f"{name}_")), model_type)
-    module = importlib.import_module(f"satchel.models.{MODULES[outer]}")
+    outer = ONE_TOWER.get(model_type, model_type)
+    module = ARCHITECTURES[outer].load()
     part = model_type.removeprefix(f"{outer}_")
     return getattr(
         module, {"text_model": "TextConfig", "vision_model": "VisionConfig"}.get(part, "Config")

@@ -73,6 +73,9 @@ def changes(folder: Path) -> Iterator[dict[str, Any]]:
             yield from ({key: dict(value) | change} for change in nested(value))
         else:
             yield from ({key: other} for other in alternatives(key, value) if other != value)
+        if isinstance(value, Mapping) and key == "rope_parameters":  # by kind of layer, perhaps
+            kinds = [part for part in value if isinstance(value[part], Mapping)]
+            yield from ({key: dict(value) | {part: rope}} for part in kinds for rope in ROPE)
     for odd in ODD:
         yield {key: odd for key in sorted(nothing) if is_valid(config | {key: odd})}
 

@@ -68,6 +68,8 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
             "num_attention_heads": 2,
         },
     ),
+    "olmo2": ("olmo2", {}),
+    "olmo2-wide": ("olmo2", {"num_key_value_heads": 4, "attention_bias": True}),
     "gpt2": ("gpt2", GPT2),
     "gpt2-scaled": ("gpt2", GPT2 | {"scale_attn_by_inverse_layer_idx": True}),
     "gpt_neox": (

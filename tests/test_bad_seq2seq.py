@@ -107,7 +107,7 @@ CHECKPOINTS |= {
     "bart_heads": (of_type("bart", decoder_attention_heads=5), C, "decoder_attention_heads = 5"),
     "bart_source_heads": (of_type("bart", encoder_attention_heads=3), C, "heads = 3"),
     "bart_layers": (of_type("bart", encoder_layers=0), C, "encoder_layers = 0"),
-    "bart_layers_twice": (of_type("bart", num_hidden_layers=7), C, "num_hidden_layers = '7'"),
+    "bart_layers_twice": (of_type("bart", num_hidden_layers=7), C, "num_hidden_layers = 7"),
     "bart_norms": (of_type("bart", normalize_before=True), U, "normalize_before = True"),
     "mbart_norms": (of_type("mbart", add_final_layer_norm=False), U, "it is True"),
     "bart_positions": (of_type("bart", max_position_embeddings=32), U, "for 32 tokens"),
@@ -121,7 +121,7 @@ CHECKPOINTS |= {
     "marian_targets": (of_type("marian", decoder_vocab_size=319), U, "decoder_vocab_size = 319"),
     "two_widths": (two(hidden_size=128), U, "hidden_size = 64 of the encoder and 128"),
     "two_vocabularies": (two(vocab_size=300), U, "vocab_size = 320 of the encoder and 300"),
-    "two_uncrossed": (two(add_cross_attention=False), U, "add_cross_attention = 'False'"),
+    "two_uncrossed": (two(add_cross_attention=False), U, "add_cross_attention = False"),
     "two_kinds": (two(model_type="gpt2"), U, "'gpt2'; known here: bert, roberta"),
     "two_keys": (two(is_causal=False), U, "'is_causal'"),
     "two_absent": (of_type("encoder-decoder", encoder=..., decoder=...), C, "lacks"),
@@ -166,7 +166,7 @@ def ports(role: str, kind: str, name: str, **changes: Any) -> d.Damage:
 BUNDLES: dict[str, d.Case] = {
     "no_seq2seq": (manifest(lambda c: c.pop("seq2seq")), "BUNDLE", "seq2seq"),
     "start": (manifest(lambda c: c["seq2seq"].update(start=VOCAB)), "BUNDLE", "seq2seq"),
-    "source_0": (manifest(lambda c: c["seq2seq"].update(source_context=0)), "BUNDLE", "= '0'"),
+    "source_0": (manifest(lambda c: c["seq2seq"].update(source_context=0)), "BUNDLE", "= 0"),
     "source_text": (
         manifest(lambda c: c["seq2seq"].update(source_context="9")),
         "BUNDLE",

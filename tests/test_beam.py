@@ -216,7 +216,7 @@ def test_cancelling(model: DecoderModel, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"num_beams": 0}, "num_beams = '0'"),
+    ({"num_beams": 0}, "num_beams = 0"),
     ({"num_beams": 1.5}, "num_beams = "),
     ({"num_beams": True}, "num_beams = "),
     ({"num_beams": VOCAB + 1}, f"the vocabulary has {VOCAB}"),

@@ -93,7 +93,7 @@ FAULTS: dict[str, tuple[dict[str, Any], type[SatchelError], str]] = {
     "wrong type": ({"qwen3.block_count": 7.5}, CheckpointError, "expected int"),
     "zero": ({"qwen3.attention.head_count": 0}, CheckpointError, "expected a positive number"),
     "not finite": ({"qwen3.rope.freq_base": float("inf")}, CheckpointError, "expected float"),
-    "experts": ({"qwen3.expert_count": 8}, UnsupportedError, "qwen3.expert_count = '8', which"),
+    "experts": ({"qwen3.expert_count": 8}, UnsupportedError, "qwen3.expert_count = 8, which"),
     "unknown": ({"qwen3.attention.scale": 2.0}, UnsupportedError, "not understood"),
     "longrope": ({"qwen3.rope.scaling.type": "longrope"}, UnsupportedError, "'longrope'; known"),
     "rotation": ({"qwen3.rope.dimension_count": 16}, UnsupportedError, "but heads of 32"),

@@ -149,7 +149,7 @@ def test_byte_level(pre: str, text: str, tokens: list[str], tmp_path: Path) -> N
 FAULTS: dict[str, tuple[dict[str, Any], type[SatchelError], str]] = {
     "model": (SPM | {"model": "rwkv"}, UnsupportedError, "'rwkv'; known: gpt2, llama"),
     "cut": (BPE | {"pre": "viking"}, UnsupportedError, "'viking'; known: gpt-2, smollm"),
-    "no cut": (BPE | {"pre": None}, UnsupportedError, "has the pre-tokenizer 'None'"),
+    "no cut": (BPE | {"pre": None}, UnsupportedError, "has the pre-tokenizer None"),
     "no tokens": (SPM | {"tokens": None}, CheckpointError, "lacks .*tokens"),
     "scores": (SPM | {"scores": [0.5]}, CheckpointError, "274 tokens but 1 items in .*scores"),
     "kinds": (SPM | {"token_type": ["a"] * 274}, CheckpointError, "other items than int"),

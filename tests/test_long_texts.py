@@ -93,10 +93,10 @@ def test_no_answer_is_one_of_the_answers(made: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"top": 0}, "top = '0'"),
-        ({"top": True}, "top = 'True'"),
+        ({"top": 0}, "top = 0"),
+        ({"top": True}, "top = True"),
         ({"longest": "x"}, "longest = 'x'"),
-        ({"longest": 1.5}, "longest = '1.5'"),
+        ({"longest": 1.5}, "longest = 1.5"),
         ({"question": LONG}, "leave room"),
         ({"question": None}, "expected a text"),
         ({"context": b"x"}, "expected a text"),

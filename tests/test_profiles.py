@@ -207,7 +207,7 @@ def test_calibration_by_a_text_of_ones_own(tmp_path: Path) -> None:
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
-    "profile": ({"profile": "int2"}, "--profile 'int2' is unknown; known: fp32, int8"),
+    "profile": ({"profile": "int2"}, "--profile 'int2' is unknown; known: int8"),
     "cache": ({"cache": "int4"}, "--cache 'int4' is unknown; known: float32, int8"),
     "no layer": ({"keep_fp32": ["middle_proj"]}, "--keep-fp32 'middle_proj': no such layer"),
     "no budget": ({"tune": 0.0}, "--tune 0.0; expected a loss above 0"),

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from satchel.models import layers, ops
-from satchel.quantize import channels
 from satchel.quantize.calibrate import Moments, Statistics, watched
 from satchel.quantize.lower import lower
 from satchel.quantize.profile import named
+from satchel.quantize.schemes import channels
 
 INPUTS, HIDDEN, BATCH, LENGTH = 48, 64, 3, 7
 

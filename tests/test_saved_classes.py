@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from satchel import models
+from satchel.models.architectures import of_family
 from satchel.models.folder import load_folder
 from satchel.models.seq2seq import Context
 from satchel.runtime.errors import CheckpointError, UnsupportedError
@@ -26,13 +27,17 @@ IDS = torch.randint(4, VOCAB - 70, (2, 9), generator=torch.Generator().manual_se
 FILE = "model.safetensors"
 ROPE = {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 1.0}
 DECODERS: dict[str, dict[str, Any]] = {
-    **{model_type: {} for model_type in models.ARCHITECTURES},
+    **{model_type: {} for model_type in of_family("decoder")},
     "gemma2": {"head_dim": 32},
     "gemma3_text": {"head_dim": 32},
     "gpt2": {"num_key_value_heads": 4},
     "gpt_neox": {"num_key_value_heads": 4, "rope_parameters": ROPE},
 }
-BASED = [name for name in models.SEQ2SEQ if name not in ("t5", "mt5", "encoder-decoder", "whisper")]
+BASED = [
+    name
+    for name in of_family("encoder-decoder", "text")
+    if name not in ("t5", "mt5", "encoder-decoder")
+]
 WORD_HEADS = {  # model_type -> the last layer of the masked-word head, the other name of its bias
     "bert": ("cls.predictions.decoder", "cls.predictions.bias"),
     "roberta": ("lm_head.decoder", "lm_head.bias"),

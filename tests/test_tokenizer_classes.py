@@ -206,7 +206,7 @@ def test_thousands_of_added_tokens(tmp_path: Path) -> None:
 
 
 BAD: dict[str, tuple[dict[str, Any], type[SatchelError], str]] = {
-    "split": ({"split_special_tokens": True}, UnsupportedError, "split_special_tokens = 'True'"),
+    "split": ({"split_special_tokens": True}, UnsupportedError, "split_special_tokens = True"),
     "switch": ({"do_lower_case": "yes"}, CheckpointError, "do_lower_case = 'yes'"),
     "token": ({"mask_token": {"lstrip": True}}, CheckpointError, "has no content"),
     "list": ({"extra_special_tokens": "<a>"}, CheckpointError, "expected a list of tokens"),

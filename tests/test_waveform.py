@@ -156,8 +156,8 @@ DAMAGED: dict[str, tuple[object, str]] = {
     "no channels": (header(channels=0), "damaged"),
     "endless channels": (header(channels=65535), "damaged"),
     "no rate": (header(rate=0), "damaged"),
-    "low rate": (header(rate=10), "'10' samples per second"),
-    "high rate": (header(rate=2_000_000_000), "'2000000000' samples per second"),
+    "low rate": (header(rate=10), "10 samples per second"),
+    "high rate": (header(rate=2_000_000_000), "2000000000 samples per second"),
     "odd bits": (header(bits=77), "damaged"),
     "not a number": (file_of(NAN, subtype="FLOAT"), "not a number"),
     "infinite": (file_of(NAN * np.inf, subtype="DOUBLE"), "not a number"),
@@ -194,9 +194,9 @@ ARRAYS: dict[str, tuple[np.ndarray, object, str]] = {
     "complex": (np.zeros(100, np.complex64), RATE, "complex64"),
     "not a number": (NAN, RATE, "not a number"),
     "too loud": (LOUD, RATE, "divide"),
-    "rate 0": (tone(), 0, "'0' samples"),
-    "rate of a float": (tone(), 16000.0, "'16000.0' samples"),
-    "true rate": (tone(), True, "'True' samples"),
+    "rate 0": (tone(), 0, "0 samples"),
+    "rate of a float": (tone(), 16000.0, "16000.0 samples"),
+    "true rate": (tone(), True, "True samples"),
     "absurd rate": (tone(), 10**12, "samples per second"),
 }
 

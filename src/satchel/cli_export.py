@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from satchel.command import add_verb, size
+from satchel.command import add_verb, check_known, size
 from satchel.progress import bars
-from satchel.quantize.profile import PROFILES
+from satchel.quantize.profiles import NAMES
 from satchel.runtime.task import METHODS
 
 EXAMPLES = """
@@ -59,6 +59,8 @@ def export(options: argparse.Namespace) -> None:
     """checkpoint to bundle"""
     from satchel.source import find
 
+    if not options.profile.endswith(".toml"):
+        check_known("--profile", options.profile, NAMES)
     find(options.source, options.revision)  # before PyTorch is loaded, which takes seconds
     from satchel.packing import pack
     from satchel.report import checks_table
@@ -96,9 +98,9 @@ def add_export(verbs: Any) -> None:
     command.add_argument(
         "--profile",
         default="int8",
-        choices=PROFILES,
+        metavar="PROFILE",
         help="int8 (default): nearly lossless; int8-portable: integer products alone; int4: "
-        "smallest; fp32: as the checkpoint is",
+        "smallest; fp32: as the checkpoint is; or a .toml file of your own",
     )
     command.add_argument(
         "--task",

@@ -69,17 +69,22 @@ class VerbParser(argparse.ArgumentParser):
         raise UsageError(problem + meant)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
-        if action.choices is not None and value not in action.choices:
-            label = "/".join(action.option_strings) or "command"
-            known = list(map(str, action.choices))
-            raise UsageError(
-                f"{label} {shown(value)} is unknown; known: {', '.join(known)}"
-                f"{_meant(str(value), known)}"
-            )
+        if action.choices is not None:
+            check_known("/".join(action.option_strings) or "command", value, action.choices)
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError in place of printing the usage and leaving."""
         raise UsageError(f"{message}; see {self.prog} --help")
+
+
+def check_known(label: str, value: Any, choices: Iterable[Any]) -> None:
+    """Raise UsageError, with what may have been meant, unless `value` is one of `choices`."""
+    known = list(choices)
+    if value not in known:
+        names = [str(choice) for choice in known]
+        raise UsageError(
+            f"{label} {shown(value)} is unknown; known: {', '.join(names)}{_meant(str(value), names)}"
+        )
 
 
 def _meant(name: str, known: Iterable[str]) -> str:

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from satchel.export.check import Check
 from satchel.progress import Stage
 from satchel.quantize.calibrate import Statistics
-from satchel.quantize.profile import Profile, Scheme
-from satchel.quantize.tune import BETTER, costs
+from satchel.quantize.profile import Profile
+from satchel.quantize.schemes import Scheme
+from satchel.quantize.tune import costs
 from satchel.recipe import Recipe
 
 MOST_KL, LEAST_AGREEMENT = 0.01, 0.99  # the aims
@@ -59,7 +60,7 @@ def better(
     while worst and count < 2 * len(worst):
         count = min(count, len(worst))
         names = worst[:count]
-        layers = {name: BETTER[found[name][1].kind] for name in names}
+        layers = {name: better[0] for name in names if (better := found[name][1].better())}
         listed = ", ".join(names[:NAMED]) + (", ..." if count > NAMED else "")
         remark = f"{count} of {len(worst)} layers have better schemes, to answer closer: {listed}"
         profile = dataclasses.replace(chosen, layers=layers | chosen.layers)

@@ -18,6 +18,7 @@ from satchel.export.check import Check, tolerance
 from satchel.export.class_tokenizer import cuts_left, tells_pairs_apart
 from satchel.export.image import image_format
 from satchel.export.tokenizer import bundle_tokenizer, padding_id, special_tokens
+from satchel.models.architectures import architecture
 from satchel.models.checkpoint import Checkpoint
 from satchel.models.encoder import EncoderModel
 from satchel.pack_decoder import MAX_MEAN_KL, MIN_TOP1
@@ -60,7 +61,7 @@ class EncoderRecipe:
         stage: Stage,
     ) -> EncoderRecipe:
         """Build the towers and everything that needs the checkpoint."""
-        image = image_format(checkpoint) if models.takes_images(checkpoint) else None
+        image = image_format(checkpoint) if architecture(checkpoint).reads == "images" else None
         size = (image.size[0], image.size[1]) if image is not None else None
         model = models.build_encoder(
             checkpoint, wishes.task, size, wishes.ignored_keys, stage("loading weights")

@@ -18,11 +18,12 @@ import onnx_ir as ir
 from torch import nn
 
 import satchel
-from satchel import improve, models
+from satchel import improve
 from satchel.export import publish
 from satchel.export.check import Check, distance, tolerance
 from satchel.export.graph import trace
 from satchel.export.writer import Stored, write_graph
+from satchel.models.architectures import architecture
 from satchel.models.checkpoint import Checkpoint
 from satchel.own_texts import read_texts
 from satchel.pack_decoder import DecoderRecipe
@@ -82,7 +83,7 @@ def pack(
     source: str | Path,
     out: str | Path,
     *,
-    profile: str = "int8",
+    profile: str | Path | Profile = "int8",
     context: int | None = None,
     task: str | None = None,
     force: bool = False,
@@ -117,7 +118,7 @@ def pack(
         for role in stage("tracing the graph")(list(recipe.graphs)):
             part = recipe.graphs[role]
             traced[role] = trace(part.module, part.inputs, part.outputs)
-        _check_kept(keep_fp32, traced)
+        _check_asked(chosen.asked, traced)
         draft = _draft(recipe, checkpoint, chosen)
         checks += _exact_checks(recipe, traced, draft, folder, stage)
 
@@ -147,8 +148,8 @@ def pack(
 
 
 def _recipe(checkpoint: Checkpoint, wishes: Wishes, stage: Stage) -> Recipe:
-    hears = models.takes_sound(checkpoint)
-    kind = SpeechRecipe if hears else RECIPES[models.family(checkpoint)]
+    found = architecture(checkpoint)
+    kind = SpeechRecipe if found.reads == "sound" else RECIPES[found.family]
     recipe: Recipe = kind.of(checkpoint, wishes, stage)
     recipe.notes.extend(checkpoint.notes)
     return recipe
@@ -258,15 +259,16 @@ def _improved(
     return bundle if failed else made(chosen)  # the aims would cost more than they are worth
 
 
-def _check_kept(keep_fp32: Collection[str], traced: dict[str, ir.Model]) -> None:
-    """Every layer that is to stay float32 is one of the model's."""
-    if not keep_fp32:
+def _check_asked(asked: dict[str, str], traced: dict[str, ir.Model]) -> None:
+    """Every pattern that somebody asked for is that of a layer."""
+    if not asked:
         return
     names = [name for graph in traced.values() for name in layer_names(graph)]
-    for pattern in keep_fp32:
+    for pattern, who in asked.items():
         if not any(matches(name, pattern) for name in names):
             some = ", ".join(shown(name, 60) for name in names[:4])
-            raise UsageError(f"--keep-fp32 {shown(pattern)}: no such layer; there are {some}, ...")
+            named = "" if shown(pattern) in who else f" {shown(pattern)}:"
+            raise UsageError(f"{who}:{named} no such layer; there are {some}, ...")
 
 
 def _with_cache(draft: Manifest, chosen: Profile, statistics: dict[str, Statistics]) -> Manifest:

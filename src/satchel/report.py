@@ -48,7 +48,7 @@ def _page(bundle: Bundle) -> str:
         *_inputs(manifest),
         ("source", f"{manifest.source.name}, sha256 {manifest.source.sha256[:12]}"),
         ("licence", manifest.source.licence or "not stated by the checkpoint"),
-        ("quantisation", _quantisation(manifest)),
+        *_quantisation(manifest),
         ("verified", "yes" if manifest.verified else "NO: kept by --force"),
         ("needs", f"onnxruntime >= {manifest.onnxruntime}"),
     ]
@@ -115,20 +115,22 @@ def table_left(rows: Sequence[tuple[str, str]]) -> str:
     return "\n".join(f"{name.ljust(width)}  {plain(value)}" for name, value in rows)
 
 
-def _quantisation(manifest: Manifest) -> str:
-    """The profile's name, the scheme of each graph, of the tables, and what stays float32."""
-
-    def scheme(item: dict[str, Any]) -> str:
-        return f"{item['kind']}, blocks of {item['block']}" if item["block"] else str(item["kind"])
-
+def _quantisation(manifest: Manifest) -> list[tuple[str, str]]:
+    """The profile's name, and what has which scheme: graphs, roles, tables, single layers."""
     profile = manifest.quantization
-    parts = [f"{graph} {scheme(item)}" for graph, item in profile.get("graphs", {}).items()]
+    groups = [f"{graph}: {_scheme(item)}" for graph, item in profile.get("graphs", {}).items()]
+    for part in ("roles", "layers"):
+        named: dict[str, list[str]] = {}
+        for name, item in profile.get(part, {}).items():
+            named.setdefault(_scheme(item), []).append(name)
+        groups += [f"{', '.join(names)}: {scheme}" for scheme, names in named.items()]
     if "tables" in profile:
-        parts.append(f"tables {scheme(profile['tables'])}")
-    kept = [name for name, item in profile.get("roles", {}).items() if item["kind"] == "fp32"]
-    if kept:
-        parts.append(f"float32: {', '.join(kept)}")
-    return f"{profile.get('name')} ({'; '.join(parts)})"
+        groups.append(f"tables: {_scheme(profile['tables'])}")
+    return [("quantisation", str(profile.get("name"))), *(("", group) for group in groups)]
+
+
+def _scheme(item: dict[str, Any]) -> str:
+    return f"{item['kind']}, blocks of {item['block']}" if item["block"] else str(item["kind"])
 
 
 def _files(bundle: Bundle) -> str:

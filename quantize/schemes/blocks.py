@@ -1,20 +1,96 @@
-"""Weights in blocks, as MatMulNBits and GatherBlockQuantized read them. Knows no graph."""
+"""Weights in blocks of inputs, and the nodes that read them. Knows no profile.
+
+Activations become int8 per row and block inside the kernel (MatMulNBits, accuracy_level 4): the better
+one for one row, which only reads weights.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
+import onnx_ir as ir
 from numpy.typing import NDArray
 
+from satchel.quantize.calibrate import Statistics
+from satchel.quantize.nodes import MICROSOFT, Replacement, operands, shape, weight_of
 from satchel.quantize.rounding import Array, Grid, rounded
+from satchel.quantize.schemes.scheme import Layer, Scheme
 
-BITS = {"blocks8": 8, "blocks4": 4}  # by kind of scheme
 BLOCK_SIZES = (16, 32, 64, 128, 256)  # what both kernels accept
 GRIDS = {
     8: (255, 128),
     4: (15, None),
 }  # by bits: the highest value, and the zero point of all blocks
+
+
+@dataclass(frozen=True)
+class BlockScheme(Scheme):
+    """MatMulNBits and GatherBlockQuantized, with one float32 scale per `block` inputs of each output."""
+
+    bits: ClassVar[int]
+    block: int = 64
+
+    def fits_table(self, rows: int, width: int) -> bool:
+        return fitting(self.block, width) is not None
+
+    def bytes(self, outputs: int, inputs: int) -> int:
+        block = self._block(inputs)
+        blocks = -(-inputs // block)
+        zeros = 0 if GRIDS[self.bits][1] is not None else -(-blocks // 2)
+        return outputs * (blocks * (block * self.bits // 8 + 4) + zeros)
+
+    def made(self, layer: Layer) -> Blocks:
+        return self._quantized(layer.matrix, layer.moment)
+
+    def restored(self, matrix: Array, moment: Array | None = None) -> Array:
+        return dequantize(self._quantized(matrix, moment), matrix.shape[1])
+
+    def linear(self, new: Replacement, weight: Blocks, statistics: Statistics) -> None:
+        x, matrix, bias = operands(new.source)
+        beside = _beside(new, weight)
+        inputs = [x, new.initializer(f"{matrix.name}.blocks", weight.values), *beside]
+        if bias is not None:
+            inputs += [None] * (5 - len(inputs)) + [bias]
+        new.add(
+            "MatMulNBits",
+            inputs,
+            MICROSOFT,
+            K=shape(matrix)[1],
+            N=shape(matrix)[0],
+            bits=weight.bits,
+            block_size=weight.block,
+            accuracy_level=4,  # without it the kernel unpacks all weights on every call
+        )
+
+    def embedding(self, new: Replacement, ids: ir.Value, weight: Blocks) -> None:
+        beside = _beside(new, weight)
+        rows = weight.values.reshape(len(weight.values), -1)  # a view: the same bytes
+        new.add(
+            "GatherBlockQuantized",
+            [new.initializer(f"{weight_of(new.source).name}.rows", rows), ids, *beside],
+            MICROSOFT,
+            bits=weight.bits,
+            block_size=weight.block,
+            gather_axis=0,
+            quantize_axis=1,
+        )
+
+    def _block(self, inputs: int) -> int:
+        return fitting(self.block, inputs) or self.block
+
+    def _quantized(self, matrix: Array, moment: Array | None) -> Blocks:
+        return quantize(matrix, self._block(matrix.shape[1]), self.bits, moment)
+
+
+def _beside(new: Replacement, weight: Blocks) -> list[ir.Value | None]:
+    """The initializers that go with the values of a weight."""
+    name = weight_of(new.source).name
+    found: list[ir.Value | None] = [new.initializer(f"{name}.scales", weight.scales)]
+    if weight.zeros is not None:
+        found.append(new.initializer(f"{name}.zeros", weight.zeros))
+    return found
 
 
 @dataclass(frozen=True)

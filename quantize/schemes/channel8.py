@@ -14,26 +14,32 @@ makes a text's answer depend on what shares its batch.)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import onnx_ir as ir
+import torch
+from torch import Tensor
 
-from satchel.quantize import channels
-from satchel.quantize.calibrate import Statistics
-from satchel.quantize.channels import Channels
+from satchel.quantize.calibrate import Range, Statistics
 from satchel.quantize.nodes import (
     MICROSOFT,
     NORMS,
     Replacement,
     layer_name,
-    matrix_of,
     operands,
     weight_of,
 )
 from satchel.quantize.rounding import Array
+from satchel.quantize.schemes import channels
+from satchel.quantize.schemes.channels import Channels
+from satchel.quantize.schemes.fp32 import FP32
+from satchel.quantize.schemes.scheme import Layer, Scheme
 
+FEW_OUTPUTS = 32  # a head of a few labels: quantising it saves nothing
+FEW_ROWS = 1024  # a table of no more stays float32, and its head is a layer of its own
 SMALLEST = 1e-12  # of a scale, where a token is all zeros
 BOUNDED = (*NORMS, "MultiHeadAttention", "GroupQueryAttention")
 FLOORS = {"Gelu": -0.1701, "QuickGelu": -0.2785, "Relu": 0.0}  # least values of activations
@@ -48,51 +54,92 @@ class Weight:
     factors: Array | None = None
 
 
-def weight(uses: Sequence[ir.Node], statistics: Statistics, moment: Array | None) -> Weight:
-    """The weight that all `uses` of one layer multiply by, rounded as the `moment` of its inputs says.
+@dataclass(frozen=True)
+class Channel8(Scheme):
+    """MatMulIntegerToFloat: 8-bit weights, symmetric, one float32 scale per output; activations uint8
+    with a scale from calibration or one per token. The better kernel for many rows."""
 
-    It is smoothed where any of them reads what a norm gives: a layer that is passed many times, as
-    ALBERT's are, may read something else on the first.
-    """
-    matrix, name = matrix_of(uses[0]), layer_name(uses[0])
-    if name not in statistics.ranges or not any(_operator(node) in NORMS for node in uses):
-        return Weight(channels.quantize(matrix, moment))
-    factors = channels.smoothing(matrix, statistics.largest(name))
-    moment = None if moment is None else moment / factors / factors[:, None]
-    return Weight(channels.quantize(matrix * factors, moment), factors)
+    kind: ClassVar[str] = "channel8"
+    by_range: ClassVar[bool] = True
+    by_moment: ClassVar[bool] = True
 
+    def better(self) -> tuple[Scheme, float]:
+        return FP32, 0.0
 
-def linear(new: Replacement, weight: Weight, statistics: Statistics) -> None:
-    """Lower the ``satchel::Linear`` that `new` replaces, one use of the layer with that weight."""
-    x, _, bias = operands(new.source)
-    name, operator, factors = layer_name(new.source), _operator(new.source), weight.factors
-    static = operator in BOUNDED and name in statistics.ranges
-    if factors is not None:
-        x = _divided(new, x, factors)
-    if static:
-        low, high = statistics.ranges[name]
+    def fits_layer(self, outputs: int, inputs: int) -> bool:
+        return outputs > FEW_OUTPUTS
+
+    def fits_table(self, rows: int, width: int) -> bool:
+        return rows > FEW_ROWS
+
+    def bytes(self, outputs: int, inputs: int) -> int:
+        return outputs * (inputs + 4)
+
+    def made(self, layer: Layer) -> Weight:
+        """Its weight is smoothed where any use reads what a norm gives: a layer that is passed many
+        times, as ALBERT's are, may read something else on the first."""
+        matrix, name, moment = layer.matrix, layer.name, layer.moment
+        known = name in layer.statistics.ranges
+        if not known or not any(_operator(node) in NORMS for node in layer.uses):
+            return Weight(channels.quantize(matrix, moment))
+        factors = channels.smoothing(matrix, layer.statistics.largest(name))
+        moment = None if moment is None else moment / factors / factors[:, None]
+        return Weight(channels.quantize(matrix * factors, moment), factors)
+
+    def restored(self, matrix: Array, moment: Array | None = None) -> Array:
+        found = channels.quantize(matrix, moment)
+        return np.ascontiguousarray((found.values * found.scales).T)
+
+    def rounding(self, matrix: Array, seen: Range, bounded: bool) -> Callable[[Tensor], Tensor]:
+        return rounding(matrix, seen) if bounded else rounding_by_token
+
+    def linear(self, new: Replacement, weight: Weight, statistics: Statistics) -> None:
+        x, _, bias = operands(new.source)
+        name, operator, factors = layer_name(new.source), _operator(new.source), weight.factors
+        static = operator in BOUNDED and name in statistics.ranges
         if factors is not None:
-            low, high = low / factors, high / factors
-        rounded = _by_calibration(new, x, float(low.min()), float(high.max()))
-    else:
-        rounded = _by_token(new, x, FLOORS.get(operator) if factors is None else None)
-    _multiply(new, rounded, weight.channels, bias, static)
+            x = _divided(new, x, factors)
+        if static:
+            low, high = statistics.ranges[name]
+            if factors is not None:
+                low, high = low / factors, high / factors
+            rounded = _by_calibration(new, x, float(low.min()), float(high.max()))
+        else:
+            rounded = _by_token(new, x, FLOORS.get(operator) if factors is None else None)
+        _multiply(new, rounded, weight.channels, bias, static)
+
+    def embedding(self, new: Replacement, ids: ir.Value, weight: Weight) -> None:
+        """A row is a column of what the head multiplies by."""
+        table = weight.channels
+        values, scales = _initializers(new, table)
+        column = new.initializer(f"{scales.name}.rows", table.scales[:, None])  # the same bytes
+        rows = new.add("Gather", [values, ids], axis=1)  # [width, ...]
+        rows = new.add("Transpose", [rows], perm=_turned(ids))
+        rows = new.add("Cast", [rows], to=int(ir.DataType.FLOAT))
+        new.add("Mul", [rows, new.add("Gather", [column, ids], axis=0)])
 
 
-def head(new: Replacement, table: Channels) -> None:
-    """Lower a ``satchel::Linear`` whose weight is a table too, and must stay what it is for that."""
-    x, _, bias = operands(new.source)
-    _multiply(new, _by_token(new, x, None), table, bias, static=False)
+CHANNEL8 = Channel8()
 
 
-def embedding(new: Replacement, ids: ir.Value, table: Channels) -> None:
-    """Lower a ``satchel::Embedding``: a row is a column of what the head multiplies by."""
-    values, scales = _weight(new, table)
-    column = new.initializer(f"{scales.name}.rows", table.scales[:, None])  # a view: the same bytes
-    rows = new.add("Gather", [values, ids], axis=1)  # [width, ...]
-    rows = new.add("Transpose", [rows], perm=_turned(ids))
-    rows = new.add("Cast", [rows], to=int(ir.DataType.FLOAT))
-    new.add("Mul", [rows, new.add("Gather", [column, ids], axis=0)])
+def rounding(matrix: Array, seen: Range) -> Callable[[Tensor], Tensor]:
+    """Inputs smoothed and rounded to uint8 by fixed steps, which calibration has `seen` enough for."""
+    least, most = seen
+    factors = channels.smoothing(matrix, np.maximum(most, -least))
+    low, high = min(float((least / factors).min()), 0.0), max(float((most / factors).max()), 0.0)
+    step, scales = (high - low) / 255 or 1.0, torch.from_numpy(factors)
+
+    def rounded(x: Tensor) -> Tensor:
+        steps = (x / scales / step).round()
+        return steps.clamp(round(low / step), round(high / step)) * step * scales
+
+    return rounded
+
+
+def rounding_by_token(x: Tensor) -> Tensor:
+    """Inputs rounded by a scale per token."""
+    step = x.abs().amax(-1, keepdim=True).clamp(min=1e-9) / 127
+    return (x / step).round() * step
 
 
 Rounded = tuple[ir.Value, ir.Value, ir.Value]  # uint8 activations, their scale and zero point
@@ -102,7 +149,7 @@ def _multiply(
     new: Replacement, rounded: Rounded, weight: Channels, bias: ir.Value | None, static: bool
 ) -> None:
     x, scale, zero = rounded
-    values, scales = _weight(new, weight)
+    values, scales = _initializers(new, weight)
     inputs = [x, values, scale, scales, zero]
     if bias is None:
         new.add("MatMulIntegerToFloat", inputs, MICROSOFT)
@@ -112,7 +159,7 @@ def _multiply(
         new.add("Add", [new.add("MatMulIntegerToFloat", inputs, MICROSOFT), bias])
 
 
-def _weight(new: Replacement, found: Channels) -> tuple[ir.Value, ir.Value]:
+def _initializers(new: Replacement, found: Channels) -> tuple[ir.Value, ir.Value]:
     name = f"{weight_of(new.source).name}.int8"
     return new.initializer(name, found.values), new.initializer(f"{name}.scales", found.scales)
 

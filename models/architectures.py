@@ -1,0 +1,91 @@
+"""The architectures: which family each belongs to, and the module that builds it.
+
+A module has a `Config` with `from_dict(raw, ignored_keys)`, and a `Model` with
+`sanitize(tensors, config)`, which gives the checkpoint's tensors our names and layouts. What a `Model` is
+made from, its family says.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from types import ModuleType
+
+from satchel.models.checkpoint import Checkpoint
+from satchel.runtime.errors import UnsupportedError, shown
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """`family` is "decoder", "encoder" or "encoder-decoder"; `module` lies in `satchel.models`; what it
+    `reads` is "text", "images" (with texts beside them in CLIP and SigLIP) or "sound"."""
+
+    family: str
+    module: str
+    reads: str = "text"
+
+    def load(self) -> ModuleType:
+        return importlib.import_module(f"satchel.models.{self.module}")
+
+
+ARCHITECTURES = {  # by model_type
+    "llama": Architecture("decoder", "llama"),
+    "mistral": Architecture("decoder", "mistral"),
+    "qwen2": Architecture("decoder", "qwen2"),
+    "qwen3": Architecture("decoder", "qwen3"),
+    "smollm3": Architecture("decoder", "smollm3"),
+    "gemma2": Architecture("decoder", "gemma2"),
+    "gemma3_text": Architecture("decoder", "gemma3_text"),
+    "phi3": Architecture("decoder", "phi3"),
+    "olmo2": Architecture("decoder", "olmo2"),
+    "gpt2": Architecture("decoder", "gpt2"),
+    "gpt_neox": Architecture("decoder", "gpt_neox"),
+    "bert": Architecture("encoder", "bert"),
+    "roberta": Architecture("encoder", "roberta"),
+    "xlm-roberta": Architecture("encoder", "xlm_roberta"),
+    "distilbert": Architecture("encoder", "distilbert"),
+    "mpnet": Architecture("encoder", "mpnet"),
+    "modernbert": Architecture("encoder", "modernbert"),
+    "electra": Architecture("encoder", "electra"),
+    "albert": Architecture("encoder", "albert"),
+    "static-embedding": Architecture("encoder", "static"),
+    "t5": Architecture("encoder-decoder", "t5"),
+    "mt5": Architecture("encoder-decoder", "mt5"),
+    "bart": Architecture("encoder-decoder", "bart"),
+    "mbart": Architecture("encoder-decoder", "mbart"),
+    "marian": Architecture("encoder-decoder", "marian"),
+    "pegasus": Architecture("encoder-decoder", "pegasus"),
+    "m2m_100": Architecture("encoder-decoder", "m2m_100"),
+    "encoder-decoder": Architecture("encoder-decoder", "encoder_decoder"),
+    "whisper": Architecture("encoder-decoder", "whisper", reads="sound"),
+    "vit": Architecture("encoder", "vit", reads="images"),
+    "dinov2": Architecture("encoder", "dinov2", reads="images"),
+    "clip": Architecture("encoder", "clip", reads="images"),
+    "siglip": Architecture("encoder", "siglip", reads="images"),
+}
+ONE_TOWER = {  # model_type -> that of the checkpoint which holds the tower with its projection
+    f"{pair}_{tower}_model": pair for pair in ("clip", "siglip") for tower in ("text", "vision")
+}
+
+
+def architecture(checkpoint: Checkpoint) -> Architecture:
+    """That of `checkpoint`; UnsupportedError where its model_type is not in the table."""
+    model_type = checkpoint.config.get("model_type")
+    if isinstance(model_type, str) and model_type in ONE_TOWER:
+        raise UnsupportedError(
+            f"model_type {shown(model_type)} is one tower of two; satchel exports them from the "
+            f"checkpoint of both, of model_type {ONE_TOWER[model_type]}"
+        )
+    if not isinstance(model_type, str) or model_type not in ARCHITECTURES:
+        known = ", ".join(ARCHITECTURES)
+        raise UnsupportedError(f"model_type {shown(model_type)} is unknown; known: {known}")
+    return ARCHITECTURES[model_type]
+
+
+def of_family(family: str, reads: str | None = None) -> list[str]:
+    """The model types of a family, or those of them that read the same."""
+    return [
+        name
+        for name, found in ARCHITECTURES.items()
+        if found.family == family and reads in (None, found.reads)
+    ]
