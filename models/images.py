@@ -13,7 +13,7 @@ from satchel.models import weights
 from satchel.models.checkpoint import Checkpoint
 from satchel.models.encoder import EncoderModel, Tower
 from satchel.models.sentence import SentenceModules
-from satchel.models.sentence_head import Ending, ending
+from satchel.models.sentence_head import ending
 from satchel.models.sentence_steps import VECTOR, Unit
 from satchel.models.sentence_texts import Settings, Transformer
 from satchel.models.vision_config import PairConfig, Size
@@ -45,9 +45,7 @@ def assemble(
     tensors = module.sanitize(named, config, task, image_size)
     with torch.device("meta"):
         towers = module.towers(config, task, image_size)
-        ends = {role: _end(tower, sentence, pair) for role, tower in towers.items() if sentence}
-    for role, end in ends.items():
-        tensors |= {f"{role}.end.{name}": tensor for name, tensor in end.tensors.items()}
+    cut = sentence is not None and _put_behind(towers, sentence, pair, tensors)
     weights.assign(nn.ModuleDict(towers), tensors, None, progress)
     text = config.text if "text" in towers else None
     context = text.max_position_embeddings if text else 0
@@ -62,9 +60,7 @@ def assemble(
         context=context,
         max_length=_max_length(checkpoint, context, facts),
         labels=config.labels if task == "image-classify" else None,
-        normalized=sentence is not None
-        and sentence.normalize
-        and not any(end.cut for end in ends.values()),
+        normalized=sentence is not None and sentence.normalize and not cut,
         similarity=settings.similarity,
         prompts=settings.prompts,
         default_prompt=settings.default_prompt,
@@ -87,14 +83,23 @@ def _sentence(checkpoint: Checkpoint, pair: bool) -> SentenceModules | None:
     return sentence
 
 
-def _end(tower: Tower, sentence: SentenceModules, pair: bool) -> Ending:
-    """Put the modules behind a tower: behind the head of a pair's, in the place of another's."""
-    if not pair:
-        tower.head = nn.Identity()
-    size = int(tower.outputs["embedding" if pair else "last_hidden_state"][-1])
-    made = ending(sentence.steps, sentence.first.output, size, VECTOR, sentence.settings.truncate)
-    tower.end, tower.outputs["embedding"] = made.module, ["batch", made.width]
-    return made
+def _put_behind(
+    towers: dict[str, Tower], sentence: SentenceModules, pair: bool, tensors: weights.Tensors
+) -> bool:
+    """Put the modules behind the head of each of a pair's towers, in the place of another's head, and
+    their weights among `tensors`; returns whether only the first part of a vector is kept."""
+    cut = False
+    for role, tower in towers.items():
+        size = int(tower.outputs["embedding" if pair else "last_hidden_state"][-1])
+        first, kept = sentence.first.output, sentence.settings.truncate
+        with torch.device("meta"):
+            made = ending(sentence.steps, first, size, VECTOR, kept)
+        if not pair:
+            tower.head = nn.Identity()
+        tower.end, tower.outputs["embedding"] = made.module, ["batch", made.width]
+        tensors |= {f"{role}.end.{name}": tensor for name, tensor in made.tensors.items()}
+        cut = made.cut
+    return cut
 
 
 def _max_length(checkpoint: Checkpoint, context: int, facts: dict[str, Any]) -> int:
