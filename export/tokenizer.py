@@ -43,6 +43,8 @@ def bundle_tokenizer(checkpoint: Checkpoint, vocab_size: int) -> bytes:
     # A text is read whole and alone, whatever its length.
     whole = canonical(checkpoint, content) | {"truncation": None, "padding": None}
     whole |= {"post_processor": _untrimmed(whole.get("post_processor"))}
+    if checkpoint.sentence is not None and checkpoint.sentence.first.lower_case:
+        whole |= {"normalizer": _lowered(whole.get("normalizer"))}
     text = json.dumps(whole, ensure_ascii=False)
     with _reading():
         tokenizer = Tokenizer.from_str(text)
@@ -57,6 +59,15 @@ def bundle_tokenizer(checkpoint: Checkpoint, vocab_size: int) -> bytes:
             "TOKENIZER_INVALID",
         )
     return text.encode("utf-8")
+
+
+def _lowered(normalizer: Any) -> dict[str, Any]:
+    """A normalizer that turns letters to small ones first, as sentence-transformers does: behind the
+    search for special tokens, which keep theirs."""
+    steps = [normalizer] if normalizer is not None else []
+    if normalizer is not None and normalizer.get("type") == "Sequence":
+        steps = normalizer["normalizers"]
+    return {"type": "Sequence", "normalizers": [{"type": "Lowercase"}, *steps]}
 
 
 def _untrimmed(processor: Any) -> Any:

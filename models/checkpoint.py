@@ -61,6 +61,17 @@ class Checkpoint:
         outer = {key: value for key, value in self.config.items() if value is not None}
         return {**inner, **outer} if isinstance(inner, dict) else self.config
 
+    def text_length(self, context: int) -> int:
+        """The tokens an encoder's text is cut to: what modules say replaces the tokenizer's files."""
+        said = self.sentence.first.max_length if self.sentence is not None else None
+        if said is None:
+            said = self.tokenizer_config.get(
+                "model_max_length", self.tokenizer_config.get("max_len")
+            )
+        if not isinstance(said, int | float) or said < 1:
+            return context
+        return int(min(context, said))
+
 
 def parse_json(data: bytes, name: str, limit: int, max_depth: int = 64) -> dict[str, Any]:
     """Read a JSON object strictly: no duplicate keys, lone surrogates or bombs.

@@ -120,14 +120,14 @@ class TextTrunk(Stack):
 class TextTower(Tower):
     """A tower whose head also reads the ids, to find where each text ends."""
 
-    def forward(self, *inputs: Tensor) -> list[Tensor]:
-        states = self.trunk(*inputs)
+    def answer(self, states: Tensor, *inputs: Tensor) -> Tensor:
         assert self.head is not None
-        return [states, self.head(states, *inputs)]
+        answer: Tensor = self.head(states, *inputs)
+        return answer
 
 
 class TextHead(nn.Module):
-    """The state at the end of each text, projected, at length one."""
+    """The state at the end of each text, projected."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -139,11 +139,12 @@ class TextHead(nn.Module):
         # since checkpoints pad with it.
         marks = ids if self.end == OLD_EOS else (ids == self.end)
         ends = marks.to(torch.int32).argmax(-1)
-        return vision.unit(self.projection(states[torch.arange(ids.shape[0]), ends]))
+        vectors: Tensor = self.projection(states[torch.arange(ids.shape[0]), ends])
+        return vectors
 
 
 class ImageHead(nn.Module):
-    """The class token, normed and projected, at length one."""
+    """The class token, normed and projected."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -152,13 +153,14 @@ class ImageHead(nn.Module):
         self.projection = Linear(part.hidden_size, config.projection_dim, bias=False)
 
     def forward(self, states: Tensor) -> Tensor:
-        return vision.unit(self.projection(self.norm(states[:, 0])))
+        vectors: Tensor = self.projection(self.norm(states[:, 0]))
+        return vectors
 
 
 def towers(config: Config, task: str, image_size: Size | None = None) -> dict[str, Tower]:
     """The towers of `task`; `image_size` is what preprocessing makes, the model's own unless given.
 
-    Their embeddings have length one. The image tower's states are those before the last norm.
+    The image tower's states are those before the last norm.
     """
     vision.check_task("clip", task, TASKS)
     part, width = config.vision, config.projection_dim

@@ -39,7 +39,7 @@ class Tower(nn.Module):
 
     `trunk` maps the inputs to states [batch, length, hidden]; `head` maps those to the answer, or is
     None where the states are the answer. `answer_axes` are the head's output axes, its name
-    `answer_name` ("embedding" or "logits").
+    `answer_name` ("embedding" or "logits"). `end`, where there is one, goes on from the head's answer.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Tower(nn.Module):
         super().__init__()
         self.trunk = trunk
         self.head = head
+        self.end: nn.Module | None = None
         self.input_names = input_names
         self.outputs: dict[str, Axes] = {"last_hidden_state": ["batch", "length", hidden_size]}
         if head is not None:
@@ -64,7 +65,16 @@ class Tower(nn.Module):
         """The outputs, in the order of `outputs`; int64 ids [batch, length] or float32 pixels
         [batch, channels, height, width]."""
         states = self.trunk(*inputs)
-        return [states] if self.head is None else [states, self.head(states)]
+        if self.head is None:
+            return [states]
+        answer = self.answer(states, *inputs)
+        return [states, answer if self.end is None else self.end(answer)]
+
+    def answer(self, states: Tensor, *inputs: Tensor) -> Tensor:
+        """What the head makes of the states."""
+        assert self.head is not None
+        answer: Tensor = self.head(states)
+        return answer
 
 
 @dataclass(frozen=True)
@@ -85,7 +95,6 @@ class EncoderModel:
     labels: Labels | None = None
     normalized: bool = False
     similarity: str = "cosine"
-    lower_case: bool = False
     prompts: dict[str, str] = field(default_factory=dict)
     default_prompt: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)  # what compares texts with images

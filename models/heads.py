@@ -5,7 +5,6 @@ Texts of one batch have one length, so that pooling needs no mask.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,26 +13,8 @@ from torch import Tensor, nn
 
 from satchel.models import ops
 from satchel.models.layers import Embedding, LayerNorm, Linear
-from satchel.models.sentence_steps import TOKENS, Dense, Norm, Pooling, Splade, Step, Unit
-
-
-def _mean_sqrt_length(states: Tensor) -> Tensor:
-    return states.sum(1) * torch.ones_like(states[:1, :, :1]).sum(1).rsqrt()
-
-
-def _weighted_mean(states: Tensor) -> Tensor:
-    weights = torch.arange(1, states.shape[1] + 1, dtype=states.dtype)[:, None]
-    return (states * weights).sum(1) / weights.sum()
-
-
-POOLING: dict[str, Callable[[Tensor], Tensor]] = {  # [batch, length, hidden] -> [batch, hidden]
-    "cls": lambda states: states[:, 0],
-    "max": lambda states: states.amax(1),
-    "mean": lambda states: states.mean(1),
-    "mean_sqrt_len_tokens": _mean_sqrt_length,
-    "weightedmean": _weighted_mean,
-    "lasttoken": lambda states: states[:, -1],
-}
+from satchel.models.sentence_head import POOLING
+from satchel.models.sentence_steps import Splade
 
 
 @dataclass(frozen=True)
@@ -126,93 +107,21 @@ class ScoreHead(nn.Module):
         return self.out(x)
 
 
-class PoolingLayer(nn.Module):
-    """States [batch, length, hidden] to the vectors of all modes, concatenated."""
+class SpladeHead(ScoreHead):
+    """Weights of words [batch, vocabulary] (Formal et al., 2021): log(1 + relu(logits)), pooled.
 
-    def __init__(self, step: Pooling) -> None:
-        super().__init__()
-        self.pools = [POOLING[mode] for mode in step.modes]
-
-    def forward(self, states: Tensor) -> Tensor:
-        pooled = [pool(states) for pool in self.pools]
-        return pooled[0] if len(pooled) == 1 else torch.cat(pooled, dim=-1)
-
-
-class DenseLayer(nn.Module):
-    """``act(linear(x))``, with a residual ``+ x``, which a layer of its own brings to another width."""
-
-    def __init__(self, step: Dense) -> None:
-        super().__init__()
-        self.act: nn.Module = getattr(nn, step.act)()
-        self.linear = Linear(step.in_features, step.out_features, step.bias)
-        self.added = step.residual
-        projected = step.residual and step.in_features != step.out_features
-        self.residual = Linear(step.in_features, step.out_features, False) if projected else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.act(self.linear(x))
-        if not self.added:
-            return y
-        return y + (x if self.residual is None else self.residual(x))
-
-
-class NormLayer(nn.Module):
-    """Layer norm of a vector."""
-
-    def __init__(self, step: Norm) -> None:
-        super().__init__()
-        self.norm = LayerNorm(step.width, 1e-5)
-
-    def forward(self, x: Tensor) -> Tensor:
-        normed: Tensor = self.norm(x)
-        return normed
-
-
-class UnitLayer(nn.Module):
-    """Vectors, or states, to unit length."""
-
-    def __init__(self, step: Unit) -> None:
-        super().__init__()
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x / x.norm(dim=-1, keepdim=True).clamp(min=1e-12)
-
-
-LAYERS: dict[type[Step], Callable[[Any], nn.Module]] = {
-    Pooling: PoolingLayer,
-    Dense: DenseLayer,
-    Norm: NormLayer,
-    Unit: UnitLayer,
-}
-
-
-class SentenceHead(nn.Module):
-    """The answer [batch, width] of a text: its modules in their order, each from feature to feature.
-
-    Of the feature `output`, the first `kept` numbers are the answer (None: all).
+    Of a text's, the `active` greatest are kept (None: all).
     """
 
-    def __init__(self, steps: Sequence[Step], output: str, kept: int | None) -> None:
-        super().__init__()
-        self.names = [(step.source, step.target) for step in steps]
-        self.steps = nn.ModuleList(LAYERS[type(step)](step) for step in steps)
-        self.output, self.kept = output, kept
-
-    def forward(self, states: Tensor) -> Tensor:
-        features = {TOKENS: states}
-        for (source, target), step in zip(self.names, self.steps, strict=True):
-            features[target] = step(features[source])
-        return features[self.output][:, : self.kept]
-
-
-class SpladeHead(ScoreHead):
-    """Weights of words [batch, vocabulary] (Formal et al., 2021): log(1 + relu(logits)), pooled."""
-
-    def __init__(self, splade: Splade, *head: Any) -> None:
+    def __init__(self, splade: Splade, active: int | None, *head: Any) -> None:
         super().__init__(*head)
-        self.splade = splade
+        self.splade, self.active = splade, active
 
     def forward(self, states: Tensor) -> Tensor:
         x = super().forward(states).relu().log1p()
         x = x.log1p() if self.splade.twice else x
-        return x.sum(1) if self.splade.summed else x.amax(1)
+        x = x.sum(1) if self.splade.summed else x.amax(1)
+        if self.active is None or self.active >= x.shape[-1]:
+            return x
+        values, places = x.topk(self.active)
+        return torch.zeros_like(x).scatter(-1, places, values)

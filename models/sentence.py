@@ -18,18 +18,23 @@ from satchel.models.sentence_steps import (
     SCORES,
     TOKENS,
     VECTOR,
-    Dense,
     Pooling,
     Splade,
     Step,
     Unit,
     read_step,
 )
-from satchel.models.sentence_texts import Settings, Transformer, read_settings, read_transformer
+from satchel.models.sentence_texts import (
+    MODEL,
+    Settings,
+    Transformer,
+    read_settings,
+    read_transformer,
+)
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 
 STATIC = "StaticEmbedding"
-FIRST = ("Transformer", "MLMTransformer", STATIC)
+FIRST = ("Transformer", "MLMTransformer", "CLIPModel", STATIC)
 KINDS = ("SentenceTransformer", "CrossEncoder", "SparseEncoder")
 SUB_FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -48,6 +53,8 @@ class SentenceModules:
     def output(self) -> str | None:
         """The feature that is the answer; None where the transformer's own head gives it."""
         written = {step.target for step in self.steps}
+        if self.first.vectors:
+            written.add(self.first.output)
         if self.settings.kind == "CrossEncoder":
             return SCORES if SCORES in written else None
         return VECTOR if VECTOR in written else None
@@ -58,13 +65,10 @@ class SentenceModules:
         return next((step for step in self.steps if isinstance(step, Splade)), None)
 
     @property
-    def pooling(self) -> tuple[str, ...]:
-        """The modes whose vectors are concatenated."""
-        return next((step.modes for step in self.steps if isinstance(step, Pooling)), ())
-
-    @property
-    def denses(self) -> tuple[Dense, ...]:
-        return tuple(step for step in self.steps if isinstance(step, Dense))
+    def leaves_out_prompts(self) -> bool:
+        """Whether there are prompts, and pooling is to leave their tokens out."""
+        pooling = (step for step in self.steps if isinstance(step, Pooling))
+        return any(self.settings.prompts.values()) and not all(step.prompts for step in pooling)
 
     @property
     def normalize(self) -> bool:
@@ -105,13 +109,22 @@ def read_sentence(folder: Path) -> SentenceModules | None:
         )
     static = kind == STATIC
     first = Transformer() if static else read_transformer(folder, place, kind)
-    found = [step for kind, place in rest if (step := read_step(folder, kind, place)) is not None]
-    written = VECTOR if static else first.output
-    steps = _reached(found, written)
+    read = [step for kind, place in rest if (step := read_step(folder, kind, place)) is not None]
+    steps = _reached(read, VECTOR if static else first.output)
     if static:
         steps = [Pooling(source=TOKENS), *steps]
-    _check(steps, first, settings, listed)
-    return SentenceModules(tuple(steps), place, static, first, settings)
+    _check(steps, first, listed)
+    found = SentenceModules(tuple(steps), place, static, first, settings)
+    if settings.kind == "CrossEncoder" and found.leaves_out_prompts:
+        raise UnsupportedError(
+            "Pooling that leaves out the prompt's tokens (include_prompt false) is not supported in a "
+            f"CrossEncoder with prompts {shown(settings.prompts)}"
+        )
+    if settings.active is not None and found.splade is None:
+        raise UnsupportedError(
+            f"{MODEL}: max_active_dims = {settings.active} is supported with SpladePooling alone"
+        )
+    return found
 
 
 def _module(entry: Any) -> tuple[str, str]:
@@ -126,6 +139,7 @@ def _module(entry: Any) -> tuple[str, str]:
         raise UnsupportedError(
             f"modules.json: module {shown(kind)} is not supported; known: {', '.join(known)}"
         )
+    place = place.removeprefix("./").rstrip("/")
     place = "" if place == "." else place
     if place and not SUB_FOLDER.fullmatch(place):
         raise CheckpointError(
@@ -149,7 +163,7 @@ def _reached(steps: list[Step], first: str) -> list[Step]:
     return reached
 
 
-def _check(steps: list[Step], first: Transformer, settings: Settings, listed: str) -> None:
+def _check(steps: list[Step], first: Transformer, listed: str) -> None:
     """What the modules make is what is supported."""
     scored = first.task != "feature-extraction"
     sparse = any(isinstance(step, Splade) for step in steps)
@@ -157,13 +171,6 @@ def _check(steps: list[Step], first: Transformer, settings: Settings, listed: st
         raise UnsupportedError(
             f"modules.json lists {listed} with transformer_task {shown(first.task)}; fill-mask goes "
             "with SpladePooling alone, sequence-classification with nothing more"
-        )
-    if any(isinstance(step, Pooling) and not step.prompts for step in steps) and any(
-        settings.prompts.values()
-    ):
-        raise UnsupportedError(
-            "Pooling that leaves out the prompt's tokens (include_prompt false) is not supported "
-            f"with prompts {shown(settings.prompts)}"
         )
 
 

@@ -25,18 +25,26 @@ OUTPUTS = {  # transformer_task -> (field of the model's output, the feature's n
     "sequence-classification": ("logits", SCORES),
     "fill-mask": ("logits", TOKENS),
 }
-OF_IMAGES = ("get_text_features", "get_image_features")  # methods that give a vector at once
-HARMLESS = {  # arguments that change no answer
-    "model": (
-        "attn_implementation",
-        "dtype",
-        "torch_dtype",
-        "trust_remote_code",
-        "use_safetensors",
-    ),
-    "processor": ("model_max_length", "trust_remote_code", "use_fast"),
-    "config": ("attn_implementation", "dtype", "torch_dtype", "trust_remote_code"),
+PARTS = (
+    "text",
+    "image",
+)  # kinds of input; a model of both has get_text_features, get_image_features
+OF_BOTH = ("pooler_output", None)  # what of those methods' output: version 4 gave the vector itself
+CLIP = {  # modality_config of a CLIPModel, which older versions did not write
+    part: {"method": f"get_{part}_features", "method_output_name": "pooler_output"}
+    for part in PARTS
 }
+LOADING = (  # arguments of every loader that change no answer
+    "cache_dir", "force_download", "local_files_only", "revision", "token", "trust_remote_code",
+)  # fmt: skip
+NUMBERS = ("attn_implementation", "dtype", "torch_dtype")
+HARMLESS = {  # arguments of loaders that change no answer
+    "model": (
+        *LOADING, *NUMBERS, "add_pooling_layer", "device_map", "low_cpu_mem_usage", "use_safetensors",
+    ),
+    "processor": (*LOADING, "model_max_length", "padding_side", "use_fast"),
+    "config": (*LOADING, *NUMBERS),
+}  # fmt: skip
 CALL = {  # arguments of a tokenizer's call -> the values that change no answer
     "padding": (True, False, "longest", "max_length", "do_not_pad"),
     "pad_to_multiple_of": None,  # any
@@ -54,11 +62,16 @@ SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
 @dataclass(frozen=True)
 class Transformer:
     """The first module: what it is asked for (a transformer_task), the feature that it writes, and the
-    tokens that a text is cut to (None: what the tokenizer's own files say)."""
+    tokens that a text is cut to (None: what the tokenizer's own files say).
+
+    `vectors` says whether the feature is a vector at once, as of models of texts and images; `filled`
+    whether all texts are filled up to the longest."""
 
     task: str = "feature-extraction"
     output: str = TOKENS
+    vectors: bool = False
     max_length: int | None = None
+    filled: bool = False
     lower_case: bool = False
 
 
@@ -71,6 +84,7 @@ class Settings:
     default_prompt: str | None = None
     similarity: str = "cosine"
     truncate: int | None = None  # numbers of a vector that are kept
+    active: int | None = None  # numbers of a sparse vector that are kept, the others being 0
     activation: str | None = None
 
 
@@ -88,10 +102,15 @@ def read_transformer(folder: Path, place: str, kind: str) -> Transformer:
         raise UnsupportedError(
             f"{name}: transformer_task {shown(task)} is not supported; known: {', '.join(OUTPUTS)}"
         )
+    if kind == "CLIPModel":
+        config = {"modality_config": CLIP, "module_output_name": VECTOR} | config
+    output, vectors = _output(config, task, name)
     return Transformer(
         task=task,
-        output=_output(config, task, name),
+        output=output,
+        vectors=vectors,
         max_length=_max_length(config, name),
+        filled=_filled(config),
         lower_case=config.get("do_lower_case") is True,
     )
 
@@ -110,44 +129,53 @@ def read_settings(folder: Path) -> Settings:
         raise CheckpointError(
             f"{MODEL}: default_prompt_name {shown(default)} is not the name of a prompt"
         )
-    if config.get("max_active_dims") is not None:
-        raise UnsupportedError(
-            f"{MODEL}: max_active_dims = {shown(config['max_active_dims'])} is not supported"
-        )
+    active = config.get("max_active_dims") if kind == "SparseEncoder" else None
+    usual = "dot" if kind == "SparseEncoder" else "cosine"
     similarity, activation = config.get("similarity_fn_name"), config.get("activation_fn")
     return Settings(
         kind=str(kind),
         prompts=prompts,
         default_prompt=default,
-        similarity=similarity if similarity in SIMILARITIES else "cosine",
+        similarity=similarity if similarity in SIMILARITIES else usual,
         truncate=_count(config.get("truncate_dim"), f"{MODEL}: truncate_dim"),
+        active=_count(active, f"{MODEL}: max_active_dims"),
         activation=activation if isinstance(activation, str) else None,
     )
 
 
-def _output(config: dict[str, Any], task: str, where: str) -> str:
-    """The name of the feature that the module writes; it must come from where its task's does."""
+def _output(config: dict[str, Any], task: str, where: str) -> tuple[str, bool]:
+    """The name of the feature that the module writes, and whether it is a vector at once; it must come
+    from where its task's does."""
     expected, name = OUTPUTS[task]
     modalities = config.get("modality_config")
     if modalities is None:
-        return name
+        return name, False
     if not isinstance(modalities, dict) or "message" in modalities:
         raise UnsupportedError(
             f"{where}: modality_config {shown(modalities)} writes texts as messages of a chat, "
             "which is not supported"
         )
-    text = modalities.get("text")
-    text = text if isinstance(text, dict) else {}
-    method, output = text.get("method"), text.get("method_output_name")
-    name = config.get("module_output_name") or name
-    if method in OF_IMAGES and name == VECTOR:
-        return VECTOR
-    if method != "forward" or output not in (expected, [expected]):
-        raise UnsupportedError(
-            f"{where}: modality_config takes {shown(output)} of {shown(method)} for texts; "
-            f"supported is {expected} of forward"
-        )
-    return str(name)
+    name = str(config.get("module_output_name") or name)
+    told = {part: modalities[part] for part in PARTS if isinstance(modalities.get(part), dict)}
+    methods = {part: said.get("method") for part, said in told.items()}
+    outputs = [said.get("method_output_name") for said in told.values()]
+    outputs = [said[0] if isinstance(said, list) and len(said) == 1 else said for said in outputs]
+    vectors = all(method == f"get_{part}_features" for part, method in methods.items())
+    known = OF_BOTH if vectors else (expected,)
+    forward = all(method == "forward" for method in methods.values())
+    if told and (vectors or forward) and all(output in known for output in outputs):
+        return name, vectors
+    raise UnsupportedError(
+        f"{where}: modality_config takes {shown(outputs)} of {shown(methods)}; supported is "
+        f"{expected} of forward, or pooler_output of get_text_features and get_image_features"
+    )
+
+
+def _filled(config: dict[str, Any]) -> bool:
+    """Whether texts are filled up to the longest that is allowed."""
+    processing = config.get("processing_kwargs") or {}
+    said = (processing.get("text") or {}) | (processing.get("common") or {})
+    return said.get("padding") == "max_length"
 
 
 def _max_length(config: dict[str, Any], where: str) -> int | None:

@@ -77,18 +77,19 @@ class Config(PairConfig):
 
 
 class TextHead(nn.Module):
-    """The last state, projected, at length one."""
+    """The last state, projected."""
 
     def __init__(self, config: TextConfig) -> None:
         super().__init__()
         self.projection = Linear(config.hidden_size, config.width)
 
     def forward(self, states: Tensor) -> Tensor:
-        return vision.unit(self.projection(states[:, -1]))
+        vectors: Tensor = self.projection(states[:, -1])
+        return vectors
 
 
 class Pooling(nn.Module):
-    """Attention of one learned query over the states, then an MLP, at length one."""
+    """Attention of one learned query over the states, then an MLP."""
 
     def __init__(self, config: VisionConfig) -> None:
         super().__init__()
@@ -106,14 +107,11 @@ class Pooling(nn.Module):
         query = self.query.expand(states.shape[0], -1, -1)
         x = self.o_proj(ops.attention(query, key, value, self.num_heads, self.scale))
         x = x + self.mlp(self.norm(x))  # [batch, 1, hidden]
-        return vision.unit(x[:, 0])
+        return x[:, 0]
 
 
 def towers(config: Config, task: str, image_size: Size | None = None) -> dict[str, Tower]:
-    """The towers of `task`; `image_size` is what preprocessing makes, the model's own unless given.
-
-    Their embeddings have length one.
-    """
+    """The towers of `task`; `image_size` is what preprocessing makes, the model's own unless given."""
     vision.check_task("siglip", task, TASKS)
     part = config.vision
     size, pixels = part.hidden_size, part.native(image_size)

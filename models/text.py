@@ -9,20 +9,21 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from satchel.models import weights
 from satchel.models.checkpoint import Checkpoint, LazyTensor
 from satchel.models.encoder import Axes, EncoderModel, Labels, Tower
 from satchel.models.encoder_config import EncoderConfig
-from satchel.models.files import read_tensors
-from satchel.models.heads import HeadShape, ScoreHead, SentenceHead, SpladeHead
+from satchel.models.heads import HeadShape, ScoreHead, SpladeHead
 from satchel.models.labels import PRETRAINED, declared_task, read_labels, saved_by
 from satchel.models.layers import Embedding
 from satchel.models.sentence import SentenceModules, pooled_anyhow
-from satchel.models.sentence_steps import SCORES, TOKENS, VECTOR, Dense, Norm, Pooling
+from satchel.models.sentence_head import Ending, ending
+from satchel.models.sentence_steps import SCORES, TOKENS, VECTOR
 from satchel.models.weights import Tensors
 from satchel.runtime.errors import CheckpointError, UnsupportedError, UsageError, shown
+from satchel.runtime.manifest import PROMPT_MASK
 
 TASKS = ("embed", "classify", "tokens", "answer", "fill-mask")
 PAIR_TASKS = ("classify", "answer")  # those whose input may be two texts
@@ -69,6 +70,11 @@ class Plan:
         return self.config.token_types > 1 and self.task in PAIR_TASKS
 
     @property
+    def prompted(self) -> bool:
+        """Whether an input marks the tokens of a prompt: where pooling leaves them out."""
+        return self.task == "embed" and self.head is None and self.sentence.leaves_out_prompts
+
+    @property
     def tied(self) -> bool:
         """Whether the head's last layer has the weight of the word embeddings."""
         return self.head is not None and is_tied(self.config, self.head) and not self.apart
@@ -96,6 +102,10 @@ def assemble(
     `module` is an architecture: its Model is the trunk. Raises UnsupportedError for a task whose head
     the checkpoint does not have.
     """
+    if checkpoint.sentence is not None and checkpoint.sentence.first.vectors:
+        raise UnsupportedError(
+            f"modules.json takes {VECTOR} of {checkpoint.config['model_type']}, which only gives states"
+        )
     tensors = module.Model.sanitize(weights.unwrapped(checkpoint.tensors), config)
     if not tensors:
         raise CheckpointError(f"{shown(checkpoint.source)} holds no weights", "CKPT_WEIGHTS")
@@ -106,37 +116,63 @@ def assemble(
     if plan.tied:
         tensors = weights.tied(tensors, WORDS, plan.out)
         plan = dataclasses.replace(plan, apart=plan.out in tensors)
+    end = _ending(plan)
     return EncoderModel(
         architecture=str(checkpoint.config["model_type"]),
         task=task,
-        towers={"encoder": _tower(module.Model, plan, tensors, progress)},
+        towers={"encoder": _tower(module.Model, plan, end, tensors, progress)},
         hidden_size=config.hidden_size,
         vocab_size=config.vocab_size,
         context=config.positions,
-        max_length=_max_length(checkpoint, config.positions),
+        max_length=checkpoint.text_length(config.positions),
         labels=plan.labels,
-        normalized=task == "embed" and sentence.normalize and not _cut(plan),
+        normalized=task == "embed" and end is not None and sentence.normalize and not end.cut,
         similarity=sentence.settings.similarity,
-        lower_case=sentence.first.lower_case,
         prompts=sentence.settings.prompts,
         default_prompt=sentence.settings.default_prompt,
         notes=notes + _apart(plan) + _without_bias(plan, tensors),
     )
 
 
+class PromptedTower(Tower):
+    """A tower whose last input marks the tokens of a prompt, which the vector leaves out."""
+
+    def forward(self, *inputs: Tensor) -> list[Tensor]:
+        *read, left_out = inputs
+        states = self.trunk(*read)
+        assert self.head is not None
+        return [states, self.head(states, left_out)]
+
+
+def _ending(plan: Plan) -> Ending | None:
+    """The modules of sentence-transformers as a head, where they are the head."""
+    if plan.head is not None:
+        return None
+    sentence, output = plan.sentence, str(plan.sentence.output)
+    kept = sentence.settings.truncate if plan.task == "embed" else None
+    with torch.device("meta"):
+        return ending(sentence.steps, TOKENS, plan.config.hidden_size, output, kept)
+
+
 def _tower(
-    model: Any, plan: Plan, tensors: Tensors, progress: Callable[[Iterable[Any]], Iterable[Any]]
+    model: Any,
+    plan: Plan,
+    end: Ending | None,
+    tensors: Tensors,
+    progress: Callable[[Iterable[Any]], Iterable[Any]],
 ) -> Tower:
     """Trunk and head with their weights; `tensors` are under ``trunk.`` or the names of heads."""
     config = plan.config
     with torch.device("meta"):
         trunk = model(config, plan.typed)
         words = trunk.embeddings.word_embeddings
-        head = _sentence_head(plan) if plan.head is None else _score_head(plan, tensors, words)
-    tower = Tower(
+        head = _score_head(plan, tensors, words) if end is None else _sentence_head(plan, end)
+    typed = ("token_type_ids",) if plan.typed else ()
+    prompted = (PROMPT_MASK,) if plan.prompted else ()
+    tower = (PromptedTower if prompted else Tower)(
         trunk,
         head.module,
-        input_names=("input_ids", "token_type_ids") if plan.typed else ("input_ids",),
+        input_names=("input_ids", *typed, *prompted),
         hidden_size=config.hidden_size,
         answer_name=head.answer,
         answer_axes=head.axes,
@@ -241,17 +277,6 @@ def _labels(checkpoint: Checkpoint, task: str) -> Labels | None:
     return read_labels(checkpoint.config, task, checkpoint.sentence)
 
 
-def _max_length(checkpoint: Checkpoint, context: int) -> int:
-    """The tokens a text is cut to: what modules say replaces what the tokenizer's files say."""
-    sentence, config = checkpoint.sentence, checkpoint.tokenizer_config
-    said = sentence.first.max_length if sentence is not None else None
-    if said is None:
-        said = config.get("model_max_length", config.get("max_len"))
-    if not isinstance(said, int | float) or said < 1:
-        return context
-    return int(min(context, said))
-
-
 def _score_head(plan: Plan, tensors: Tensors, words: Embedding) -> Head:
     config, task = plan.config, str(plan.head)
     shape = plan.shapes[task]
@@ -275,51 +300,23 @@ def _score_head(plan: Plan, tensors: Tensors, words: Embedding) -> Head:
     parts = (shape, config.hidden_size, width, rows, config.eps, words if plan.tied else None)
     splade = plan.sentence.splade
     if splade is not None:
-        return Head(SpladeHead(splade, *parts), "embedding", ["batch", rows], found)
+        return Head(
+            SpladeHead(splade, plan.sentence.settings.active, *parts),
+            "embedding",
+            ["batch", rows],
+            found,
+        )
     module = ScoreHead(*parts)
     axes: Axes = ["batch", rows] if shape.pooling else ["batch", "length", rows]
     return Head(module, "logits", axes, found)
 
 
-def _sentence_head(plan: Plan) -> Head:
-    sentence, output = plan.sentence, str(plan.sentence.output)
-    widths = _widths(plan)
-    tensors: Tensors = {}
-    for index, step in enumerate(sentence.steps):
-        loaded = read_tensors([step.file]).items() if step.file is not None else ()
-        tensors |= {f"head.steps.{index}.{name}": tensor for name, tensor in loaded}
-    width = widths[output]
-    if plan.labels is not None and len(plan.labels.names) != width:
-        plan.labels.names[:] = [f"LABEL_{index}" for index in range(width)]
-    kept = sentence.settings.truncate if _cut(plan) else None
-    module = SentenceHead(sentence.steps, output, kept)
+def _sentence_head(plan: Plan, made: Ending) -> Head:
+    if plan.labels is not None and len(plan.labels.names) != made.width:
+        plan.labels.names[:] = [f"LABEL_{index}" for index in range(made.width)]
     name = "embedding" if plan.task == "embed" else "logits"
-    return Head(module, name, ["batch", kept or width], tensors)
-
-
-def _widths(plan: Plan) -> dict[str, int]:
-    """The width of each feature that the modules write; refused where one does not fit the next."""
-    widths = {TOKENS: plan.config.hidden_size}
-    for step in plan.sentence.steps:
-        width = widths[step.source]
-        expected = {Pooling: "width", Dense: "in_features", Norm: "width"}.get(type(step))
-        said = getattr(step, expected) if expected else None
-        if said not in (None, width):
-            raise CheckpointError(
-                f"{type(step).__name__} is for {said} numbers, but {step.source} has {width}"
-            )
-        if isinstance(step, Pooling):
-            width *= len(step.modes)
-        widths[step.target] = step.out_features if isinstance(step, Dense) else width
-    return widths
-
-
-def _cut(plan: Plan) -> bool:
-    """Whether only the first numbers of a vector are kept."""
-    kept = plan.sentence.settings.truncate
-    if kept is None or plan.task != "embed" or plan.head is not None:
-        return False
-    return kept < _widths(plan)[VECTOR]
+    tensors = {f"head.{key}": tensor for key, tensor in made.tensors.items()}
+    return Head(made.module, name, ["batch", made.width], tensors)
 
 
 def _without(tensors: Tensors, heads: Iterable[str]) -> Tensors:

@@ -161,11 +161,6 @@ def plain_blocks(config: TowerConfig, intermediate_size: int, qkv_bias: bool = T
     ]
 
 
-def unit(x: Tensor) -> Tensor:
-    """`x` [batch, width] at length one."""
-    return x / x.norm(dim=-1, keepdim=True)
-
-
 def check_task(model_type: str, task: str, known: Collection[str]) -> None:
     """Refuse a task the architecture lacks."""
     if task not in known:

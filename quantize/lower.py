@@ -99,5 +99,6 @@ class _Layers:
         if name not in self.made:
             statistics = Statistics() if shared else self.statistics
             moment = statistics.moment(name) if self.profile.compensates(scheme) else None
-            self.made[name] = scheme.made(Layer(self.uses[name], statistics, moment))
+            linear = [node for node in self.uses[name] if node.op_type == "Linear"]
+            self.made[name] = scheme.made(Layer(linear or self.uses[name], statistics, moment))
         return self.made[name]

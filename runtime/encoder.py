@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from satchel.runtime.errors import UsageError
-from satchel.runtime.manifest import Graph
+from satchel.runtime.manifest import PROMPT_MASK, Graph
 from satchel.runtime.session import converted
 
 TOKENS_PER_BATCH = 1024  # more neither speeds up two cores nor fits their caches
@@ -43,8 +43,10 @@ class Encoder:
         rows: Sequence[Ids],
         types: Sequence[Ids] | None = None,
         output: str | None = None,
+        prompts: Sequence[int] | None = None,
     ) -> Iterator[tuple[int, Array]]:
-        """(index, result) of every row of ids, shortest first; `types` are token types for pairs."""
+        """(index, result) of every row of ids, shortest first; `types` are token types for pairs, and
+        `prompts` says how many of a row's first tokens a vector leaves out."""
         if not all(len(row) for row in rows):
             raise UsageError("a text gives no tokens: it is empty", "EMPTY_PROMPT")
         for batch in batches([len(row) for row in rows]):
@@ -52,6 +54,10 @@ class Encoder:
             if "token_type_ids" in self.input_names:
                 kinds = [types[i] if types is not None else [0] * len(rows[i]) for i in batch]
                 inputs["token_type_ids"] = np.array(kinds, np.int64)
+            if PROMPT_MASK in self.input_names:
+                counts = [prompts[i] if prompts is not None else 0 for i in batch]
+                places = np.arange(len(rows[batch[0]]))
+                inputs[PROMPT_MASK] = (places < np.array(counts)[:, None]).astype(np.int64)
             yield from zip(batch, self(inputs, output), strict=True)
 
     def _checked(self, rows: Sequence[Ids]) -> NDArray[np.int64]:

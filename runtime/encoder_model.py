@@ -14,7 +14,7 @@ from satchel.runtime.bundle import Bundle
 from satchel.runtime.encoder import Encoder
 from satchel.runtime.errors import LimitError, UsageError, shown
 from satchel.runtime.image import ImageFormat
-from satchel.runtime.manifest import Labels
+from satchel.runtime.manifest import PROMPT_MASK, Labels
 from satchel.runtime.pieces import assembled
 from satchel.runtime.prepare import Preparation
 from satchel.runtime.session import open_session
@@ -27,7 +27,8 @@ STATES = "last_hidden_state"
 
 @dataclass(frozen=True)
 class Classification:
-    """The likeliest label of a text or image, its score, and the scores of all labels."""
+    """The likeliest label of a text or image, its score, and the scores of all labels; of several labels
+    with one name (ImageNet has two cranes) the greatest."""
 
     label: str
     score: float
@@ -86,7 +87,13 @@ class EncoderModel(TaskModel):
         lengths = [sum(map(len, parts)) for parts in pieces]
         encoder = self._text_encoder()
         result = np.zeros((len(texts), encoder.answer_size), np.float32)
-        for index, vector in encoder.texts([ids for _, ids in rows]):
+        prompts = None
+        if PROMPT_MASK in encoder.input_names:  # it stands before the first piece of each text
+            length = self._text().prompt_length(prompt)
+            prompts = [
+                length if place == 0 else 0 for parts in pieces for place in range(len(parts))
+            ]
+        for index, vector in encoder.texts([ids for _, ids in rows], prompts=prompts):
             owner, ids = rows[index]
             result[owner] += vector * np.float32(len(ids) / lengths[owner])
         if self._text().settings.normalized:
@@ -257,7 +264,9 @@ class EncoderModel(TaskModel):
         labels = self._labels()
         scores = activated(logits, labels.scores)
         best = int(scores.argmax())
-        named = dict(zip(labels.names, map(float, scores), strict=True))
+        named: dict[str, float] = {}
+        for name, score in zip(labels.names, scores, strict=True):
+            named[name] = max(float(score), named.get(name, -np.inf))
         return Classification(labels.names[best], float(scores[best]), named)
 
     def _image_answers(self, images: Any) -> Array:

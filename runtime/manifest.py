@@ -12,6 +12,9 @@ MANIFEST = "manifest.json"
 FORMAT = "satchel-bundle"
 FORMAT_VERSION = 2
 PARTS = ("key", "value")
+PROMPT_MASK = (
+    "prompt_mask"  # input of a text encoder: 1 for tokens of a prompt that its vector leaves out
+)
 CACHE_DTYPES = {"float32": 4, "int8": 1}  # bytes of a number
 
 
@@ -77,7 +80,7 @@ class TextInput:
     says whether the model is told which tokens are of the second text of a pair."""
 
     max_length: int
-    lower_case: bool = False
+    lower_case: bool = False  # once; now the tokenizer does it
     normalized: bool = False
     similarity: str = "cosine"
     prompts: dict[str, str] = field(default_factory=dict)

@@ -77,6 +77,18 @@ class Preparation:
             return [self._padded(self.encode(text).ids)]
         return [self._padded(piece.ids) for piece in self.pieces(text, window)]
 
+    def prompt_length(self, prompt: str | None) -> int:
+        """Tokens of the prompt of that name, or of the default one, without a special one at their end.
+
+        Counted of the prompt alone, as sentence-transformers does, also where it and a text share one.
+        """
+        text = self._prompt(prompt)
+        if not text:
+            return 0
+        ids = self.encode(text).ids
+        last = self.tokenizer.get_added_tokens_decoder().get(ids[-1]) if ids else None
+        return len(ids) - (last is not None and last.special)
+
     def _check_window(self, window: int) -> None:
         most = self.limit - int(self.tokenizer.num_special_tokens_to_add(False)) - 1
         if isinstance(window, bool) or not isinstance(window, int) or not 0 <= window <= most:

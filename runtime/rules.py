@@ -16,6 +16,7 @@ from satchel.runtime.manifest import (
     CACHE_DTYPES,
     MANIFEST,
     PARTS,
+    PROMPT_MASK,
     SOURCE,
     TARGET,
     Graph,
@@ -173,6 +174,12 @@ def _check_tower(role: str, graph: Graph, manifest: Manifest) -> None:
         _check_axes(sizes, "pixel_values", [None, 3, height, width])
     else:
         _check_axes(sizes, "input_ids", [None, None])
+        if PROMPT_MASK in sizes and manifest.task != "embed":
+            raise BundleError(
+                f"{MANIFEST}: the input {PROMPT_MASK} has no place in a bundle made for {manifest.task}"
+            )
+        if PROMPT_MASK in sizes:
+            _check_axes(sizes, PROMPT_MASK, [None, None])
     _check_axes(sizes, "last_hidden_state", [None, ... if role == "image" else None, ...])
     count = len(manifest.labels.names) if manifest.labels is not None else 0
     answers: dict[str, tuple[str, list[Any]]] = {

@@ -17,7 +17,7 @@ from torch import nn
 import satchel
 from satchel.runtime.errors import LimitError, UsageError
 from satchel.runtime.task import METHODS
-from tests.tiny import save_checkpoint
+from tests.tiny import edit_config, save_checkpoint
 from tests.tiny_encoders import POSITIONS, save_encoder
 
 pytest_plugins = "tests.encoder_bundles"
@@ -190,6 +190,22 @@ def test_labels_equal_the_pipeline(problem: str, activation: str, made: Any) -> 
     }
     assert ours.classify(pair).scores == pytest.approx(expected, abs=1e-4)
     assert ours.classify([pair])[0].scores != pytest.approx(ours.classify(pair[0]).scores, abs=1e-3)
+
+
+def test_several_labels_of_one_name(tmp_path: Path) -> None:
+    """As in ImageNet: the greatest of their scores counts, which is the likeliest label's."""
+    save_encoder(tmp_path / "checkpoint", "bert", "classify")
+    edit_config(tmp_path / "checkpoint", id2label={"0": "crane", "1": "other", "2": "crane"})
+    satchel.pack(tmp_path / "checkpoint", tmp_path / "out", profile="fp32")
+    reader = transformers.pipeline(
+        "text-classification", model=str(tmp_path / "checkpoint"), device="cpu"
+    )
+    for text in ("the fox", "it runs on and on", "x"):
+        found, rows = satchel.load(tmp_path / "out").classify(text), reader(text, top_k=None)
+        assert (found.label, len(rows)) == (rows[0]["label"], 3)
+        for name, score in found.scores.items():
+            most = max(row["score"] for row in rows if row["label"] == name)
+            assert abs(score - most) < 1e-4
 
 
 def test_rank_puts_the_best_first(made: Any, tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_preparation_of_texts(tmp_path: Path) -> None:
     edit_json(folder / "sentence_bert_config.json", max_seq_length=20, do_lower_case=True)
     edit_json(folder / "config_sentence_transformers.json", similarity_fn_name="dot")
     model = build(folder)
-    assert (model.max_length, model.lower_case) == (20, True)
+    assert model.max_length == 20
     assert model.prompts.items() >= prompts.items()
     assert (model.default_prompt, model.similarity) == ("query", "dot")
 

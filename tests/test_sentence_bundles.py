@@ -120,7 +120,11 @@ LENGTHS: dict[
     "tokenizer alone": {"model_max_length": 20},
     "tokenizer without limit": {"model_max_length": int(1e18)},
     "tokenizer silent": {"model_max_length": ...},
-    "argument of the loader": {"processor_kwargs": {"model_max_length": 30}, "max_seq_length": 20},
+    "argument of the loader": {
+        "processor_kwargs": {"model_max_length": 30, "padding_side": "left"},
+        "model_kwargs": {"add_pooling_layer": False},
+        "max_seq_length": 20,
+    },
     "older argument": {"tokenizer_args": {"model_max_length": 30}},
     "argument of the call": {
         "processing_kwargs": {"text": {"max_length": 12}},
@@ -165,6 +169,18 @@ def test_prompts_of_queries_and_documents(tmp_path: Path) -> None:
     assert_close(older.embed(TEXTS, prompt="query"), theirs.encode(TEXTS, prompt=""))
 
 
+def test_lower_case_leaves_special_tokens(tmp_path: Path) -> None:
+    """The tokenizer of the library does it, behind its search for them."""
+    save_chain(tmp_path, [mean()])
+    edit(tmp_path / "made" / TRANSFORMER, do_lower_case=True)
+    tokenizer = json.loads((tmp_path / "made" / "tokenizer.json").read_text())
+    tokenizer["normalizer"] = {"type": "NFC"}
+    (tmp_path / "made" / "tokenizer.json").write_text(json.dumps(tokenizer))
+    theirs = library.SentenceTransformer(str(tmp_path / "made"), device="cpu")
+    texts = ["THE Fox", "a [SEP] B", "THE [MASK] fox", "\u039f\u0394\u039f\u03a3 \u0130x", ""]
+    assert_close(packed(tmp_path).embed(texts), theirs.encode(texts))
+
+
 def save_static(folder: Path, *rest: Any) -> Any:
     torch.manual_seed(0)
     tokenizer = wordpiece_tokenizer()
@@ -192,7 +208,7 @@ def test_table_in_a_folder_of_its_own(tmp_path: Path) -> None:
     (folder / "0_StaticEmbedding").mkdir()
     for name in ("model.safetensors", "tokenizer.json"):
         (folder / name).rename(folder / "0_StaticEmbedding" / name)
-    entry = {"idx": 0, "name": "0", "path": "0_StaticEmbedding"}
+    entry = {"idx": 0, "name": "0", "path": "./0_StaticEmbedding/"}
     entry["type"] = "sentence_transformers.models.StaticEmbedding"
     (folder / "modules.json").write_text(json.dumps([entry]))
     cut = {"max_length": 7, "strategy": "LongestFirst", "stride": 0, "direction": "Right"}
@@ -229,13 +245,17 @@ def test_splade(strategy: str, act: str, model_type: str, tmp_path: Path) -> Non
     save_encoder(tmp_path / "bare", model_type, "fill-mask")
     first = sparse.MLMTransformer(str(tmp_path / "bare"))
     pooling = sparse.SpladePooling(strategy, act)
-    made = library.SparseEncoder(modules=[first, pooling], device="cpu")
+    kept = 7 if strategy == "max" else None
+    made = library.SparseEncoder(modules=[first, pooling], device="cpu", max_active_dims=kept)
     made.save(str(tmp_path / "made"))
     theirs = library.SparseEncoder(str(tmp_path / "made"), device="cpu")
     expected = theirs.encode(TEXTS, convert_to_sparse_tensor=False, convert_to_tensor=True)
     model = packed(tmp_path)
-    assert_close(model.embed(TEXTS), expected.to_dense().numpy())
+    found = model.embed(TEXTS)
+    assert_close(found, expected.to_dense().numpy())
+    assert kept is None or ((found > 0).sum(1) == kept).all()
     assert not model.manifest.text.normalized
+    assert model.manifest.text.similarity == theirs.similarity_fn_name == "dot"
 
 
 TRANSFORMER, MODEL = "sentence_bert_config.json", "config_sentence_transformers.json"
@@ -269,8 +289,11 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "unknown": (TRANSFORMER, {"later": 1}, "later"),
     "pooling key": ("1_Pooling/config.json", {"later": 1}, "later"),
     "kind": (MODEL, {"model_type": "MultiVectorEncoder"}, "MultiVectorEncoder"),
-    "prompted": (MODEL, {"prompts": {"query": "to "}}, "include_prompt"),
-    "active": (MODEL, {"max_active_dims": 4}, "max_active_dims"),
+    "active": (
+        MODEL,
+        {"max_active_dims": 4, "model_type": "SparseEncoder"},
+        "max_active_dims",
+    ),
     "cut": (MODEL, {"truncate_dim": 0}, "truncate_dim"),
 }
 

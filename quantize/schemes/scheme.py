@@ -17,7 +17,8 @@ from satchel.quantize.rounding import Array
 
 @dataclass(frozen=True)
 class Layer:
-    """A linear layer or a table that is being lowered, with all nodes that read its weight."""
+    """A linear layer or a table that is being lowered, with the nodes that multiply by its weight, or
+    those that look up where none does."""
 
     uses: Sequence[ir.Node]
     statistics: Statistics

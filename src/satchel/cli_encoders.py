@@ -19,6 +19,7 @@ from satchel.report import plain, table
 from satchel.runtime.bundle import sha256_of
 from satchel.runtime.errors import StorageError, UsageError, shown
 from satchel.runtime.manifest import MANIFEST
+from satchel.terminal import readable_json
 
 Options = argparse.Namespace
 Rows = list[tuple[str, ...]]  # of a table
@@ -318,7 +319,7 @@ def _read_pairs(source: Path) -> Iterator[tuple[str, ...]]:
 
 def _json(found: Any) -> str:
     plain = [dataclasses.asdict(one) for one in found] if isinstance(found, list) else None
-    return json.dumps(dataclasses.asdict(found) if plain is None else plain, ensure_ascii=False)
+    return readable_json(dataclasses.asdict(found) if plain is None else plain)
 
 
 def _one_line(text: str) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import sys
 from typing import Any
 
 from satchel.command import load, on_bundle
 from satchel.progress import bars
-from satchel.terminal import readable
+from satchel.terminal import readable, readable_json
 
 EXAMPLES = """
 satchel transcribe my-bundle speech.wav
@@ -38,8 +37,8 @@ def transcribe(options: argparse.Namespace) -> None:
         for _ in bars("transcribing")(heard):
             pass
         result = heard.result
-        shown = json.dumps(dataclasses.asdict(result), ensure_ascii=False)
-        print(shown if options.json else readable(result.text))
+        whole = readable_json(dataclasses.asdict(result))
+        print(whole if options.json else readable(result.text))
     if not heard.result.segments:
         print("note: nothing is said", file=sys.stderr)
 

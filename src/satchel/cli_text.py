@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import sys
 import time
 from typing import Any
@@ -13,7 +12,7 @@ from satchel.command import load, on_bundle
 from satchel.lines import piped_lines
 from satchel.progress import bars
 from satchel.runtime.errors import UsageError
-from satchel.terminal import readable
+from satchel.terminal import readable, readable_json
 
 CHOICE = ("temperature", "top_k", "top_p", "min_p", "seed")
 OTHERS = ("repetition_penalty", "no_repeat_ngram_size", "min_new_tokens", "lookup")
@@ -77,11 +76,7 @@ def _print_found(model: Any, options: argparse.Namespace, settings: dict[str, An
     prompt = model.encode_chat(_as_user(options.prompt)) if options.chat else options.prompt
     found = model.generate(prompt, **settings)
     for row in found if isinstance(found, list) else [found]:
-        print(
-            json.dumps(dataclasses.asdict(row), ensure_ascii=False)
-            if options.json
-            else readable(row.text)
-        )
+        print(readable_json(dataclasses.asdict(row)) if options.json else readable(row.text))
 
 
 def translate(options: argparse.Namespace) -> None:

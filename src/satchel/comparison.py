@@ -114,7 +114,7 @@ def _of_encoder(model: Any, role: str, answers: Iterator[tuple[Any, Array, Array
         for a, b in zip(*pair, strict=True):
             if task == "answer":  # the labels are places: where it starts, where it ends
                 a, b = a.T, b.T
-            compared.append(quality.places(a, b, task == "fill-mask"))
+            compared.append(quality.places(a, b, task in ("fill-mask", "answer")))
             scores = activated(a, kind), activated(b, kind)
             distances.append(quality.score_distances(*scores))
             single = a.shape[-1] == 1

@@ -215,9 +215,12 @@ class EncoderRecipe:
                 distance = max(distance, _distance(found, one))
                 largest = max(largest, float(np.abs(one).max()))
             if not exact:
-                expected = self._reference(role, samples[index])
-                pair = (expected, found)
-                pairs[index] = pair if vectors else quality.places(*pair, self._masks)
+                pair = (self._reference(role, samples[index]), found)
+                if (
+                    self.model.task == "answer"
+                ):  # the labels are places: where it starts, where it ends
+                    pair = (pair[0].T, pair[1].T)
+                pairs[index] = pair if vectors else quality.places(*pair, self._spread)
         limit = 1e-6 * max(1.0, largest)
         company = Check(f"{role} among others against alone", distance, limit)
         if exact:
@@ -227,25 +230,25 @@ class EncoderRecipe:
         return company, quality.of_places(pairs)
 
     @property
-    def _masks(self) -> bool:
-        return self.model.task == "fill-mask"
+    def _spread(self) -> bool:
+        """Whether an answer is a distribution over many words or places, not over a few labels."""
+        return self.model.task in SPREAD_LIMITS
 
     @property
     def _limits(self) -> tuple[Limit, ...]:
-        return MASK_LIMITS if self._masks else LIMITS
+        return SPREAD_LIMITS.get(self.model.task, LIMITS)
 
     def _text(self) -> TextInput:
         model = self.model
         return TextInput(
             model.max_length,
-            model.lower_case,
-            model.normalized,
-            model.similarity,
-            model.prompts,
-            model.default_prompt,
-            _padding(model),
-            cuts_left(self.checkpoint),
-            tells_pairs_apart(self.checkpoint),
+            normalized=model.normalized,
+            similarity=model.similarity,
+            prompts=model.prompts,
+            default_prompt=model.default_prompt,
+            pad_to_context=_padding(model),
+            cut_left=cuts_left(self.checkpoint),
+            token_types=tells_pairs_apart(self.checkpoint),
         )
 
     def _open(self, bundle: Bundle, role: str) -> Encoder:
@@ -325,11 +328,14 @@ LIMITS: tuple[Limit, ...] = (
     ("least cosine with float32", "min_cosine", MIN_COSINE, True),
     ("same likeliest label", "agreement", MIN_AGREEMENT, True),
 )
-# Of a mask's head the whole distribution is used, as of a decoder: so the limits are a decoder's.
-MASK_LIMITS: tuple[Limit, ...] = (
-    ("mean KL from float32", "mean_kl", MAX_MEAN_KL, False),
-    ("same likeliest token", "agreement", MIN_TOP1, True),
-)
+# Of these heads the whole distribution is used, as of a decoder: so the limits are a decoder's.
+SPREAD_LIMITS: dict[str, tuple[Limit, ...]] = {
+    task: (
+        ("mean KL from float32", "mean_kl", MAX_MEAN_KL, False),
+        (f"same likeliest {what}", "agreement", MIN_TOP1, True),
+    )
+    for task, what in (("fill-mask", "token"), ("answer", "place"))
+}
 
 
 def _distance(a: Array, b: Array) -> float:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from satchel.runtime.errors import StorageError, shown
 
 KEPT = "\n\t"
-OBEYED = ("Cc", "Cf")  # controls, and signs that turn the direction of writing
+OBEYED = (
+    "Cc",
+    "Cf",
+    "Zl",
+    "Zp",
+)  # controls, signs that turn the direction of writing, ends of lines
 
 
 def readable(text: str) -> str:
@@ -20,6 +27,12 @@ def readable(text: str) -> str:
     if not sys.stdout.isatty():
         return text
     return "".join(letter if _harmless(letter) else ascii(letter)[1:-1] for letter in text)
+
+
+def readable_json(value: Any) -> str:
+    """A value as a line of JSON that means the same everywhere and that a terminal may show."""
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(letter if _harmless(letter) else json.dumps(letter)[1:-1] for letter in text)
 
 
 def _harmless(letter: str) -> bool:
