@@ -160,6 +160,20 @@ def of_places(compared: Sequence[Places]) -> dict[str, float]:
     return {**figures, "texts": len(compared)}
 
 
+def of_scores(expected: Sequence[Array], found: Sequence[Array]) -> dict[str, float]:
+    """How alike the one score of each text is: the correlation (Pearson), which ranks depend on."""
+    a, b = (
+        np.concatenate([one.reshape(-1) for one in part]).astype(np.float64)
+        for part in (expected, found)
+    )
+    a, b = a - a.mean(), b - b.mean()
+    size = np.linalg.norm(a) * np.linalg.norm(b)
+    return {
+        "correlation": float(a @ b / size) if size else float(np.array_equal(a, b)),
+        "texts": len(expected),
+    }
+
+
 def score_distances(expected: Array, found: Array) -> Array:
     """How far the score of each label that was expected lies from that score, of [..., labels].
 

@@ -249,6 +249,12 @@ def _check_speech(found: Speech, manifest: Manifest) -> None:
         found.tasks and found.task not in found.tasks
     ):
         raise BundleError(f"{MANIFEST}: speech: task = {shown(found.task)} has no id")
+    if not manifest.tokens.eos:
+        raise BundleError(f"{MANIFEST}: tokens: no id ends a window's text")
+    for name in ("max_new_tokens", "max_length"):
+        bound = manifest.generation.get(name, 1)
+        if type(bound) is not int or bound < 1:
+            raise _wrong(f"generation.{name}", bound, "a count of ids")
     if found.timestamps and found.no_timestamps is None:
         raise BundleError(f"{MANIFEST}: speech: timestamps are wanted of a model that has none")
     if found.language is not None and found.language not in found.languages:

@@ -151,6 +151,21 @@ def test_labels_of_texts(rounded: Any, capsys: Capture, tmp_path: Path) -> None:
     }
 
 
+def test_an_export_judges_a_lone_score_by_what_ranks_depend_on(rounded: Any) -> None:
+    """The likeliest of one label is always the same."""
+    model, reference = both(rounded("rank"))
+    figures, few = model.manifest.quality, sentences(200)
+    assert "encoder.agreement" not in figures
+    own, right = (
+        np.array([next(iter(answer.scores.values())) for answer in judge.classify(few)])
+        for judge in (model, reference)
+    )
+    logits = [np.log(scores / (1 - scores)) for scores in (own, right)]
+    assert figures["encoder.correlation"] == pytest.approx(np.corrcoef(*logits)[0, 1], abs=0.01)
+    checks = {item["name"]: item for item in model.manifest.parity["checks"]}
+    assert checks["encoder: correlation with float32's scores"]["at_least"]
+
+
 @pytest.mark.parametrize("task", ["tokens", "answer", "fill-mask", "rank"])
 def test_other_heads(task: str, rounded: Any, capsys: Capture, tmp_path: Path) -> None:
     folder = rounded(task)

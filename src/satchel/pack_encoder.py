@@ -36,7 +36,7 @@ from satchel.runtime.session import open_session
 
 Array = NDArray[np.float32]
 EXACT_SAMPLES, SENTENCES, IMAGES = 8, 1000, 32
-MIN_MEAN_COSINE, MIN_COSINE, MIN_AGREEMENT = 0.999, 0.995, 0.995
+MIN_MEAN_COSINE, MIN_COSINE, MIN_AGREEMENT, MIN_CORRELATION = 0.999, 0.995, 0.995, 0.99
 
 
 Sample = dict[str, NDArray[Any]]  # the inputs of one text or image, a batch of one
@@ -216,18 +216,25 @@ class EncoderRecipe:
                 largest = max(largest, float(np.abs(one).max()))
             if not exact:
                 pair = (self._reference(role, samples[index]), found)
-                if (
-                    self.model.task == "answer"
-                ):  # the labels are places: where it starts, where it ends
+                if self.model.task == "answer":  # the labels are places: of its start, of its end
                     pair = (pair[0].T, pair[1].T)
-                pairs[index] = pair if vectors else quality.places(*pair, self._spread)
+                whole = vectors or self._single
+                pairs[index] = pair if whole else quality.places(*pair, self._spread)
         limit = 1e-6 * max(1.0, largest)
         company = Check(f"{role} among others against alone", distance, limit)
         if exact:
             return company, {}
         if vectors:
             return company, quality.cosines(*zip(*pairs, strict=True))
+        if self._single:
+            return company, quality.of_scores(*zip(*pairs, strict=True))
         return company, quality.of_places(pairs)
+
+    @property
+    def _single(self) -> bool:
+        """Whether there is but one label, which is always the likeliest: then its scores count."""
+        labels = self.model.labels
+        return labels is not None and len(labels.names) == 1
 
     @property
     def _spread(self) -> bool:
@@ -327,6 +334,7 @@ LIMITS: tuple[Limit, ...] = (
     ("mean cosine with float32", "mean_cosine", MIN_MEAN_COSINE, True),
     ("least cosine with float32", "min_cosine", MIN_COSINE, True),
     ("same likeliest label", "agreement", MIN_AGREEMENT, True),
+    ("correlation with float32's scores", "correlation", MIN_CORRELATION, True),
 )
 # Of these heads the whole distribution is used, as of a decoder: so the limits are a decoder's.
 SPREAD_LIMITS: dict[str, tuple[Limit, ...]] = {

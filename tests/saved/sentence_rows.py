@@ -95,16 +95,20 @@ SENTENCES: list[Row] = [
         "of": "bert-base",
         "modules": [("StaticEmbedding", {"embedding_dim": 32})],
     },
-    {"name": "decoder", "of": "qwen3-tied-base", "modules": pooled("lasttoken", UNIT)},
 ]  # fmt: skip
 CROSS_ENCODERS: list[Row] = [
     {"name": "cross-one", "of": "bert-one"},
     {"name": "cross-one-identity", "of": "bert-one", "activation": "Identity"},
-    {"name": "cross-one-sigmoid", "of": "roberta-one", "activation": "Sigmoid"},
+    {
+        "name": "cross-one-sigmoid",
+        "of": "roberta-one",
+        "activation": "Sigmoid",
+        "options": {"max_length": 64},  # without, the library reads beyond the positions
+    },
     {"name": "cross-three", "of": "bert-labels"},
     {"name": "cross-three-identity", "of": "bert-labels", "activation": "Identity"},
     {"name": "cross-short", "of": "bert-one", "options": {"max_length": 16}},
-    {"name": "cross-xlm", "of": "xlm-roberta-one"},
+    {"name": "cross-xlm", "of": "xlm-roberta-one", "options": {"max_length": 64}},
     {"name": "cross-electra", "of": "electra-one"},
     {"name": "cross-modern", "of": "modernbert-one"},
 ]
