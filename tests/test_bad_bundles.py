@@ -122,19 +122,27 @@ READING: dict[str, Case] = {
         "BUNDLE_PATH",
         "manifest.json",
     ),
-    "b7_absent": (said("format_version", value=MISSING), "BUNDLE_VERSION", "format_version None"),
-    "b7_zero": (said("format_version", value=0), "BUNDLE_VERSION", "0"),
-    "b7_text": (said("format_version", value="1"), "BUNDLE_VERSION", "'1'"),
-    "b7_bool": (said("format_version", value=True), "BUNDLE_VERSION", "True"),
-    "b7_newer": (
+    "format version absent": (
+        said("format_version", value=MISSING),
+        "BUNDLE_VERSION",
+        "format_version None",
+    ),
+    "format version zero": (said("format_version", value=0), "BUNDLE_VERSION", "0"),
+    "format version a text": (said("format_version", value="1"), "BUNDLE_VERSION", "'1'"),
+    "format version a bool": (said("format_version", value=True), "BUNDLE_VERSION", "True"),
+    "format version newer": (
         said("format_version", value=3),
         "BUNDLE_VERSION",
         "version 3, this satchel reads",
     ),
-    "b7_huge": (said("format_version", value=10**20), "BUNDLE_VERSION", "update satchel"),
-    "b8_feature": (said("required_features", value=["mmap"]), "BUNDLE_VERSION", "mmap"),
-    "b8_features_text": (said("required_features", value="mmap"), "BUNDLE", "wrong type"),
-    "b8_features_numbers": (said("required_features", value=[1]), "BUNDLE", "wrong type"),
+    "format version huge": (
+        said("format_version", value=10**20),
+        "BUNDLE_VERSION",
+        "update satchel",
+    ),
+    "unknown feature needed": (said("required_features", value=["mmap"]), "BUNDLE_VERSION", "mmap"),
+    "needed features as text": (said("required_features", value="mmap"), "BUNDLE", "wrong type"),
+    "needed features as numbers": (said("required_features", value=[1]), "BUNDLE", "wrong type"),
     **{
         f"lacks_{'_'.join(path)}": (said(*path, value=MISSING), "BUNDLE", f"lacks {path[-1]}")
         for path in (
@@ -173,7 +181,7 @@ READING: dict[str, Case] = {
     },
     "no_cache": (said("cache", value=None), "BUNDLE", "cache"),
     "cache_half": (said("cache", "dtype", value="float16"), "BUNDLE", "float16"),
-    "b1_tokenizer_unlisted": (said("files", TOKENIZER, value=MISSING), "BUNDLE", TOKENIZER),
+    "tokenizer unlisted": (said("files", TOKENIZER, value=MISSING), "BUNDLE", TOKENIZER),
     "graph_unlisted": (said("files", GRAPH, value=MISSING), "BUNDLE", "not listed"),
     "graph_elsewhere": (
         said("graphs", "decoder", "file", value="../x.onnx"),
@@ -181,7 +189,7 @@ READING: dict[str, Case] = {
         "'../x.onnx'",
     ),
     **{
-        f"b1_{name!r}": (renamed(TOKENIZER, name), "BUNDLE_PATH", "not a plain name")
+        f"file named {name!r}": (renamed(TOKENIZER, name), "BUNDLE_PATH", "not a plain name")
         for name in (
             *("../tokenizer.json", "/etc/passwd", "C:\\x", "..\\x", "a\\b", "a\0b", "", ".", ".."),
             *(
@@ -198,94 +206,91 @@ READING: dict[str, Case] = {
             *("x" * 65, "file:x", "\x1b[2J", "a\u202eb"),
         )
     },
-    **{f"b3_{name}": (lambda f, n=name: (f / n).unlink(), "BUNDLE_FILE", name) for name in FILES},
+    **{f"no {name}": (lambda f, n=name: (f / n).unlink(), "BUNDLE_FILE", name) for name in FILES},
     **{
-        f"b2_{kind}": (replaced(DATA, make), "BUNDLE_PATH", DATA)
+        f"weights: {kind}": (replaced(DATA, make), "BUNDLE_PATH", DATA)
         for kind, make in {
-            "link_out": lambda path: path.symlink_to("../secret.json"),
-            "link_out_absolute": lambda path: path.symlink_to("/etc/hostname"),
+            "link out": lambda path: path.symlink_to("../secret.json"),
+            "absolute link out": lambda path: path.symlink_to("/etc/hostname"),
             "folder": Path.mkdir,
             "fifo": os.mkfifo,
         }.items()
     },
-    "b2_link_loop": (replaced(DATA, lambda path: path.symlink_to(DATA)), "BUNDLE_FILE", DATA),
+    "weights: link loop": (replaced(DATA, lambda path: path.symlink_to(DATA)), "BUNDLE_FILE", DATA),
+    **{f"{name} empty": (wrote(name, b""), "BUNDLE_HASH", f"{name} has 0 bytes") for name in FILES},
     **{
-        f"b4_empty_{name}": (wrote(name, b""), "BUNDLE_HASH", f"{name} has 0 bytes")
-        for name in FILES
-    },
-    **{
-        f"b4_{kind}_{name}": (lambda f, n=name, g=g: _edited(f / n, g), "BUNDLE_HASH", name)
+        f"{name} {kind}": (lambda f, n=name, g=g: _edited(f / n, g), "BUNDLE_HASH", name)
         for name in FILES
         for kind, g in {
-            "half": lambda data: data[: len(data) // 2],
-            "cut": lambda data: data[:-1],
-            "longer": lambda data: data + b"\0",
-            "zeros": lambda data: bytes(len(data)),
+            "cut to half": lambda data: data[: len(data) // 2],
+            "a byte shorter": lambda data: data[:-1],
+            "a byte longer": lambda data: data + b"\0",
+            "all zeros": lambda data: bytes(len(data)),
         }.items()
     },
     **{
-        f"b4_sha_{kind}": (_, "BUNDLE_HASH", GRAPH)
+        f"sha256 {kind}": (_, "BUNDLE_HASH", GRAPH)
         for kind, _ in {
-            "upper": lambda f: said("files", GRAPH, "sha256", value=sha256_of(f / GRAPH).upper())(
-                f
-            ),
+            "in capitals": lambda f: said(
+                "files", GRAPH, "sha256", value=sha256_of(f / GRAPH).upper()
+            )(f),
             "cut": lambda f: said("files", GRAPH, "sha256", value=sha256_of(f / GRAPH)[:32])(f),
             "empty": said("files", GRAPH, "sha256", value=""),
-            "escapes": said("files", GRAPH, "sha256", value="\x1b[2J"),
+            "with escapes": said("files", GRAPH, "sha256", value="\x1b[2J"),
             "prefixed": lambda f: said(
                 "files", GRAPH, "sha256", value="sha256:" + sha256_of(f / GRAPH)
             )(f),
         }.items()
     },
-    "b11_lfs": (
+    "weights: git lfs pointer": (
         wrote(DATA, "version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 3\n"),
         "BUNDLE_HASH",
         "run git lfs pull",
     ),
-    "b11_html": (wrote(GRAPH, "\n<!DOCTYPE html>\n<html>404"), "BUNDLE_HASH", "it is a web page"),
+    "HTML graph": (wrote(GRAPH, "\n<!DOCTYPE html>\n<html>404"), "BUNDLE_HASH", "it is a web page"),
 }
 LOADING: dict[str, Case] = {
     "family": (said("family", value="vision"), "BUNDLE", "family 'vision'"),
     "role": (lambda f: _role(f), "BUNDLE", "decoder"),
     "chat": (said("chat", value={"kind": "x"}), "BUNDLE", "chat format"),
-    "b18_onnxruntime": (
+    "onnxruntime older than needed": (
         said("onnxruntime", value="99.0"),
         "ORT_TOO_OLD",
         "needs onnxruntime '99.0'",
     ),
     **{
-        f"b15_{name}": (port_renamed(name), "BUNDLE_IO", repr(name))
+        f"graph without a port {name}": (port_renamed(name), "BUNDLE_IO", repr(name))
         for name in (
             *("input_ids", "seqlens_k", "total_sequence_length", "logit_rows", "logits"),
             *("past_key_values.0.key", "past_key_values.0.value", "present.0.key"),
         )
     },
-    "b15_more": (
+    "one input more": (
         graph(lambda m: m.graph.input.append(onnx.helper.make_tensor_value_info("x", 1, [1]))),
         "BUNDLE_IO",
         "'x'",
     ),
-    "b15_dtype": (
+    "other dtype of an input": (
         said("graphs", "decoder", "inputs", 0, "dtype", value="int32"),
         "BUNDLE_IO",
         "ids",
     ),
-    "b15_layers": (said("cache", "layers", value=2), "BUNDLE_IO", "past_key_values.1.key"),
-    "b15_kv_heads": (said("cache", "kv_heads", value=4), "BUNDLE_IO", "past_key_values.0.key"),
-    "b15_head_dim": (said("cache", "head_dim", value=32), "BUNDLE_IO", "past_key_values.0.key"),
-    "b15_spare": (said("cache", "spare", value=-1), "BUNDLE", "spare = -1; expected 0 or 1"),
-    "b15_vocab": (said("vocab_size", value=321), "BUNDLE_IO", "logits"),
-    "b11_cut": (resealed(lambda f: _edited(f / GRAPH, lambda x: x[: len(x) // 2])), "ORT", GRAPH),
-    "b11_empty": (resealed(wrote(GRAPH, b"")), "ORT", GRAPH),
-    "b11_noise": (resealed(wrote(GRAPH, np.random.default_rng(0).bytes(999))), "ORT", GRAPH),
-    "b17_ir": (graph(lambda m: setattr(m, "ir_version", 99)), "ORT", GRAPH),
-    "b17_opset": (graph(lambda m: setattr(m.opset_import[0], "version", 99)), "ORT", GRAPH),
-    "b14_operator": (graph(lambda m: setattr(m.graph.node[0], "op_type", "Fake")), "ORT", "Fake"),
-    "b9_outside": (located("../secret.json"), "ORT", GRAPH),
-    "b9_absolute": (located("/etc/hostname"), "ORT", GRAPH),
-    "b9_absent": (located("gone.data"), "ORT", GRAPH),
-    "b9_short": (resealed(lambda f: _edited(f / DATA, lambda x: x[:5000])), "ORT", GRAPH),
-    "c1_tokenizer": (resealed(wrote(TOKENIZER, "{}")), "TOKENIZER_INVALID", TOKENIZER),
+    "other cache layers": (said("cache", "layers", value=2), "BUNDLE_IO", "past_key_values.1.key"),
+    "other kv heads": (said("cache", "kv_heads", value=4), "BUNDLE_IO", "past_key_values.0.key"),
+    "other head size": (said("cache", "head_dim", value=32), "BUNDLE_IO", "past_key_values.0.key"),
+    "cache spare -1": (said("cache", "spare", value=-1), "BUNDLE", "spare = -1; expected 0 or 1"),
+    "other vocabulary size": (said("vocab_size", value=321), "BUNDLE_IO", "logits"),
+    "cut graph": (resealed(lambda f: _edited(f / GRAPH, lambda x: x[: len(x) // 2])), "ORT", GRAPH),
+    "empty graph": (resealed(wrote(GRAPH, b"")), "ORT", GRAPH),
+    "noise as graph": (resealed(wrote(GRAPH, np.random.default_rng(0).bytes(999))), "ORT", GRAPH),
+    "graph IR newer": (graph(lambda m: setattr(m, "ir_version", 99)), "ORT", GRAPH),
+    "graph opset newer": (graph(lambda m: setattr(m.opset_import[0], "version", 99)), "ORT", GRAPH),
+    "fake operator": (graph(lambda m: setattr(m.graph.node[0], "op_type", "Fake")), "ORT", "Fake"),
+    "weights located outside the bundle": (located("../secret.json"), "ORT", GRAPH),
+    "weights located at an absolute path": (located("/etc/hostname"), "ORT", GRAPH),
+    "weights located in an absent file": (located("gone.data"), "ORT", GRAPH),
+    "weights too short": (resealed(lambda f: _edited(f / DATA, lambda x: x[:5000])), "ORT", GRAPH),
+    "tokenizer an empty object": (resealed(wrote(TOKENIZER, "{}")), "TOKENIZER_INVALID", TOKENIZER),
 }
 
 

@@ -25,70 +25,78 @@ FILES: dict[str, d.Case] = {
     "config_cut": (d.wrote("config.json", '{"model_type": "lla'), "CHECKPOINT", "not valid JSON"),
     "config_list": (d.wrote("config.json", "[]"), "CHECKPOINT", "expected an object"),
     "config_large": (d.wrote("config.json", " " * (2 << 20)), "CHECKPOINT", "at most 1048576"),
-    "a21_repeated": (d.wrote("config.json", '{"a": 1, "a": 1}'), "CHECKPOINT", "occurs twice"),
-    "a21_surrogate": (d.wrote("config.json", '{"a": "\\ud800"}'), "CHECKPOINT", "not valid JSON"),
-    "a21_bom": (d.wrote("config.json", "\ufeff{}"), "CHECKPOINT", "BOM"),
-    "a21_latin1": (d.wrote("config.json", b'{"a": "\xe9"}'), "CHECKPOINT", "not valid JSON"),
-    "a21_deep": (d.wrote("config.json", '{"a":' * 100_000), "CHECKPOINT", "not valid JSON"),
-    "a21_65_levels": (
+    "config key twice": (d.wrote("config.json", '{"a": 1, "a": 1}'), "CHECKPOINT", "occurs twice"),
+    "config with a lone surrogate": (
+        d.wrote("config.json", '{"a": "\\ud800"}'),
+        "CHECKPOINT",
+        "not valid JSON",
+    ),
+    "config with a byte order mark": (d.wrote("config.json", "\ufeff{}"), "CHECKPOINT", "BOM"),
+    "config in latin1": (d.wrote("config.json", b'{"a": "\xe9"}'), "CHECKPOINT", "not valid JSON"),
+    "config very deep": (d.wrote("config.json", '{"a":' * 100_000), "CHECKPOINT", "not valid JSON"),
+    "config of 65 levels": (
         d.wrote("config.json", '{"a":' * 65 + "1" + "}" * 65),
         "CHECKPOINT",
         "nested deeper than 64",
     ),
-    "a22_fifo": (d.replaced("config.json", os.mkfifo), "CKPT_PATH", "not a regular file"),
-    "a22_folder": (d.replaced("tokenizer.json", Path.mkdir), "CKPT_PATH", "not a regular file"),
-    "a22_socket": (
+    "config as a fifo": (d.replaced("config.json", os.mkfifo), "CKPT_PATH", "not a regular file"),
+    "tokenizer as a folder": (
+        d.replaced("tokenizer.json", Path.mkdir),
+        "CKPT_PATH",
+        "not a regular file",
+    ),
+    "weights as a socket": (
         d.replaced(d.WEIGHTS, lambda path: _socket(path)),
         "CKPT_PATH",
         "not a regular file",
     ),
-    "a22_loop": (d.linked("config.json", "config.json"), "STORAGE", "config.json"),
-    "a22_dangling": (d.linked(d.WEIGHTS, "nowhere"), "STORAGE", "model.safetensors"),
-    "a2_config_link": (d.linked("config.json", "../secret/config.json"), "CKPT_PATH", "link out"),
-    "a2_weights_link": (
+    "config linked to itself": (d.linked("config.json", "config.json"), "STORAGE", "config.json"),
+    "weights linked to nowhere": (d.linked(d.WEIGHTS, "nowhere"), "STORAGE", "model.safetensors"),
+    "config link out": (d.linked("config.json", "../secret/config.json"), "CKPT_PATH", "link out"),
+    "weights link out": (
         d.linked(d.WEIGHTS, "../secret/model.safetensors"),
         "CKPT_PATH",
         "link out",
     ),
-    "a2_card_link": (d.linked("README.md", "/etc/hostname"), "CKPT_PATH", "link out"),
+    "card link out": (d.linked("README.md", "/etc/hostname"), "CKPT_PATH", "link out"),
     "weights_absent": (d.without(d.WEIGHTS), "CHECKPOINT", "neither model.safetensors nor"),
-    "a1_not_a_name": (d.names_shard({"a": 1}), "CKPT_PATH", "plain .safetensors"),
-    "a3_no_map": (d.index(lambda _, names: names.clear()), "CKPT_INDEX", "no weight_map"),
-    "a3_shard_absent": (
+    "shard named by an object": (d.names_shard({"a": 1}), "CKPT_PATH", "plain .safetensors"),
+    "index without a map": (d.index(lambda _, names: names.clear()), "CKPT_INDEX", "no weight_map"),
+    "shard absent": (
         d.index(lambda folder, _: (folder / "b.safetensors").unlink()),
         "CKPT_INDEX",
         "1 of 2 weight files are missing: 'b.safetensors'",
     ),
-    "a3_in_two": (
+    "tensor in two shards": (
         d.index(lambda folder, _: _twice(folder)),
         "CKPT_INDEX",
         "is in two weight files",
     ),
-    "a5_length_0": (d.header(b"", length=0), "CKPT_TRUNCATED", d.WEIGHTS),
-    "a5_length_1": (d.header(b"{", length=1), "CKPT_TRUNCATED", d.WEIGHTS),
-    "a5_length_2_63": (d.header("{}", length=1 << 63), "CKPT_TRUNCATED", str((1 << 63) + 8)),
-    "a5_beyond_the_end": (d.header("{}", length=3), "CKPT_TRUNCATED", "has 10 bytes"),
-    "a5_spaces": (d.header(b"{" + b" " * (17 << 20) + b"}"), "CKPT_LIMIT", "at most 16777216"),
-    "a6_repeated": (d.header('{"x": 1, "x": 1}'), "CKPT_TRUNCATED", d.WEIGHTS),
-    "a6_deep": (d.header('{"x":' * 100_000), "CKPT_TRUNCATED", d.WEIGHTS),
-    "a6_nan": (d.header('{"x": NaN}'), "CKPT_TRUNCATED", d.WEIGHTS),
-    "a6_latin1": (d.header(b'{"\xe9": 1}'), "CKPT_TRUNCATED", d.WEIGHTS),
-    "a6_100000_entries": (
+    "header length 0": (d.header(b"", length=0), "CKPT_TRUNCATED", d.WEIGHTS),
+    "header length 1": (d.header(b"{", length=1), "CKPT_TRUNCATED", d.WEIGHTS),
+    "header length 2**63": (d.header("{}", length=1 << 63), "CKPT_TRUNCATED", str((1 << 63) + 8)),
+    "header beyond the file": (d.header("{}", length=3), "CKPT_TRUNCATED", "has 10 bytes"),
+    "huge header": (d.header(b"{" + b" " * (17 << 20) + b"}"), "CKPT_LIMIT", "at most 16777216"),
+    "header key twice": (d.header('{"x": 1, "x": 1}'), "CKPT_TRUNCATED", d.WEIGHTS),
+    "header very deep": (d.header('{"x":' * 100_000), "CKPT_TRUNCATED", d.WEIGHTS),
+    "header with a NaN": (d.header('{"x": NaN}'), "CKPT_TRUNCATED", d.WEIGHTS),
+    "header in latin1": (d.header(b'{"\xe9": 1}'), "CKPT_TRUNCATED", d.WEIGHTS),
+    "header of 100000 tensors": (
         d.header("{" + ",".join(d.entry([0], 0, str(i))[1:-1] for i in range(100_000)) + "}"),
         "CKPT_LIMIT",
         "lists 100000 tensors",
     ),
-    "a7_overflow": (
+    "shape whose product overflows": (
         d.header(d.entry([4194305, 4194305, 211106198978564], 4), b"1234"),
         "CKPT_TRUNCATED",
         d.WEIGHTS,
     ),
-    "a8_terabyte": (d.header(d.entry([1 << 38], 1 << 40), b"1234"), "CKPT_TRUNCATED", d.WEIGHTS),
-    "a4_trailing": (d.header(d.entry([1], 4), b"12345678"), "CKPT_TRUNCATED", d.WEIGHTS),
+    "tensor of 1 TB": (d.header(d.entry([1 << 38], 1 << 40), b"1234"), "CKPT_TRUNCATED", d.WEIGHTS),
+    "bytes after the tensor": (d.header(d.entry([1], 4), b"12345678"), "CKPT_TRUNCATED", d.WEIGHTS),
     "garbage": (d.wrote(d.WEIGHTS, np.random.default_rng(0).bytes(5000)), "CKPT_TRUNCATED", ""),
     "html": (d.wrote(d.WEIGHTS, "<!DOCTYPE html><html>404</html>"), "CKPT_TRUNCATED", ""),
     "no_tensors": (d.header("{}" + " " * 6), "CKPT_WEIGHTS", "holds no weights"),
-    "a19_auto_map": (
+    "auto_map of an unknown model type": (
         d.config(auto_map={"AutoModel": "modeling_x.Model"}, model_type="mine"),
         "REMOTE_CODE_REFUSED",
         "auto_map",
@@ -98,10 +106,18 @@ FILES: dict[str, d.Case] = {
         "UNSUPPORTED",
         "quantization_config",
     ),
-    "a20_renamed": (d.pickled(d.WEIGHTS, archive=False), "PICKLE_REFUSED", "in spite of its name"),
-    "a20_renamed_zip": (d.pickled(d.WEIGHTS, archive=True), "PICKLE_REFUSED", "in spite of"),
+    "pickle named as safetensors": (
+        d.pickled(d.WEIGHTS, archive=False),
+        "PICKLE_REFUSED",
+        "in spite of its name",
+    ),
+    "pickle in a zip named as safetensors": (
+        d.pickled(d.WEIGHTS, archive=True),
+        "PICKLE_REFUSED",
+        "in spite of",
+    ),
     **{
-        f"a20_{name}": (d.pickled(name, archive=archive), "PICKLE_REFUSED", "safetensors")
+        f"pickle named {name}": (d.pickled(name, archive=archive), "PICKLE_REFUSED", "safetensors")
         for name in ("pytorch_model.bin", "model.pt", "model.pth", "model.ckpt", "tf_model.h5")
         for archive in (False, True)
     },
@@ -138,17 +154,17 @@ def test_damage_is_refused(name: str, place: Path, capfd: Any) -> None:
      "~/a.safetensors", "-a.safetensors", ".a.safetensors", "a.bin", "config.json",
      "\u00e4.safetensors", "a b.safetensors", "file:///a.safetensors", "\x1b[2J.safetensors"],
 )  # fmt: skip
-def test_a1_shard_that_is_no_plain_name(shard: str, place: Path, capfd: Any) -> None:
+def test_shard_that_is_no_plain_name(shard: str, place: Path, capfd: Any) -> None:
     d.names_shard(shard.format(place) if "{" in shard else shard)(place / "checkpoint")
     refuse(capfd, place, "CKPT_PATH", "plain .safetensors file name")
 
 
-def test_a1_shard_with_an_endless_name(place: Path, capfd: Any) -> None:
+def test_shard_with_an_endless_name(place: Path, capfd: Any) -> None:
     d.names_shard("a" * 5000 + ".safetensors")(place / "checkpoint")
     refuse(capfd, place, "STORAGE")
 
 
-def test_a2_layout_of_the_hugging_face_cache(place: Path, monkeypatch: Any, capfd: Any) -> None:
+def test_layout_of_the_hugging_face_cache(place: Path, monkeypatch: Any, capfd: Any) -> None:
     snapshot = d.in_cache(place / "checkpoint")
     assert load_folder(snapshot).tensors
     link = place / "link"
@@ -161,12 +177,12 @@ def test_a2_layout_of_the_hugging_face_cache(place: Path, monkeypatch: Any, capf
 
 
 @pytest.mark.parametrize("back", [-1, 0, 1])
-def test_a4_cut_at_the_end_of_the_header(back: int, place: Path, capfd: Any) -> None:
+def test_weights_cut_at_the_end_of_the_header(back: int, place: Path, capfd: Any) -> None:
     d.cut(lambda end, size: end + back)(place / "checkpoint")
     refuse(capfd, place, "CKPT_TRUNCATED", d.WEIGHTS)
 
 
-def test_a4_cut_anywhere(place: Path, capfd: Any) -> None:
+def test_weights_cut_anywhere(place: Path, capfd: Any) -> None:
     folder = place / "checkpoint"
     data = (folder / d.WEIGHTS).read_bytes()
     for size in [*range(0, 2000, 64), *range(2000, len(data), 20_000), len(data) - 1]:
@@ -174,7 +190,7 @@ def test_a4_cut_anywhere(place: Path, capfd: Any) -> None:
         refuse(capfd, place, "CKPT_TRUNCATED", d.WEIGHTS)
 
 
-def test_a19_code_in_the_folder_stays_unread(place: Path) -> None:
+def test_code_in_the_folder_stays_unread(place: Path) -> None:
     """Neither by its name nor because it is the current folder."""
     folder = place / "checkpoint"
     for name in (
@@ -194,7 +210,7 @@ def test_a19_code_in_the_folder_stays_unread(place: Path) -> None:
     assert not (place / "canary").exists()
 
 
-def test_a20_pickle_as_the_source_itself(place: Path, capfd: Any) -> None:
+def test_pickle_as_the_source_itself(place: Path, capfd: Any) -> None:
     d.pickled("model.bin", archive=True)(place / "checkpoint")
     refuse(capfd, place, "PICKLE_REFUSED", "model.bin", source=place / "checkpoint/model.bin")
     assert not (place / "canary").exists()
@@ -223,6 +239,6 @@ def test_hub_id_without_the_package(place: Path, capfd: Any, monkeypatch: Any) -
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a22_unreadable(place: Path, capfd: Any) -> None:
+def test_a_config_without_permission_to_read(place: Path, capfd: Any) -> None:
     (place / "checkpoint/config.json").chmod(0)
     refuse(capfd, place, "STORAGE", "config.json")

@@ -21,7 +21,7 @@ pytest_plugins = "tests.places"
 
 TENSORS: dict[str, d.Case] = {
     **{
-        f"a10_{value}_{name}": (
+        f"{value} in {name}": (
             d.tensors(**{name: d.spoilt(value)}),
             "CKPT_NONFINITE",
             "holds 1 values",
@@ -35,20 +35,20 @@ TENSORS: dict[str, d.Case] = {
             "lm_head__weight",
         )
     },
-    "a11_too_large": (
+    "number too large for float32": (
         d.tensors(lm_head__weight=lambda x: d.spoilt(1e39)(x.to(torch.float64))),
         "CKPT_NONFINITE",
         "lm_head.weight",
     ),
     **{
-        f"a12_{dtype}": (
+        f"weights of {dtype}": (
             d.tensors(lm_head__weight=lambda x, dtype=dtype: x.to(dtype)),
             "UNSUPPORTED_DTYPE",
             "satchel reads BF16, F16, F32, F64",
         )
         for dtype in (torch.int64, torch.int8, torch.bool, torch.float8_e4m3fn, torch.float8_e5m2)
     },
-    "a13_three_kinds": (
+    "missing, unexpected and misshapen together": (
         d.tensors(
             lm_head__weight=d.gone,
             ghost=lambda _: torch.ones(2),
@@ -58,12 +58,12 @@ TENSORS: dict[str, d.Case] = {
         "1 missing: 'lm_head.weight'; 1 unexpected: 'ghost'; "
         "1 misshapen: 'model.layers.0.mlp.down_proj.weight' ([96, 64], config.json says [64, 96])",
     ),
-    "a13_escapes": (
+    "unexpected name with escapes": (
         d.tensors(**{"\x1b[2J\n" + "x" * 500: lambda _: torch.ones(2)}),
         "CKPT_WEIGHTS",
         "1 unexpected: '\\x1b[2J",
     ),
-    "a26_folding": (
+    "unexpected names that differ in normalization": (
         d.tensors(
             **{
                 unicodedata.normalize(form, "\u00e9"): lambda _: torch.ones(1)
@@ -73,12 +73,12 @@ TENSORS: dict[str, d.Case] = {
         "CKPT_WEIGHTS",
         "2 unexpected",
     ),
-    "a15_transposed": (
+    "matrix transposed": (
         d.tensors(L0__mlp__down_proj__weight=lambda x: x.T),
         "CKPT_WEIGHTS",
         "[96, 64], config.json says [64, 96]",
     ),
-    "a15_swapped_heads": (
+    "heads of queries and keys swapped": (
         d.tensors(
             L0__self_attn__q_proj__weight=lambda x: x[:32],
             L0__self_attn__k_proj__weight=lambda x: torch.cat([x, x]),
@@ -86,12 +86,12 @@ TENSORS: dict[str, d.Case] = {
         "CKPT_WEIGHTS",
         "k_proj",
     ),
-    "a15_other_width": (
+    "keys of another width": (
         d.tensors(L0__self_attn__k_proj__weight=lambda x: x[:, :-1]),
         "CKPT_WEIGHTS",
         "k_proj",
     ),
-    "a15_gate_and_up": (
+    "gate and up of other widths": (
         d.tensors(
             L0__mlp__gate_proj__weight=lambda x: x[:90],
             L0__mlp__up_proj__weight=lambda x: torch.cat([x, x[:6]]),
@@ -99,17 +99,17 @@ TENSORS: dict[str, d.Case] = {
         "CKPT_WEIGHTS",
         "up_proj",
     ),
-    "a15_scalar": (
+    "scalar for a matrix": (
         d.tensors(L0__self_attn__q_proj__weight=lambda _: torch.tensor(1.0)),
         "CKPT_WEIGHTS",
         "q_proj",
     ),
-    "a15_rank_3": (
+    "three dimensions for a matrix": (
         d.tensors(model__embed_tokens__weight=lambda x: x[None]),
         "CKPT_WEIGHTS",
         "[1, 320, 64]",
     ),
-    "a15_no_elements": (
+    "norm without elements": (
         d.tensors(model__norm__weight=lambda _: torch.empty(0)),
         "CKPT_WEIGHTS",
         "[0]",
@@ -135,16 +135,16 @@ TENSORS: dict[str, d.Case] = {
 TIED = "model.embed_tokens.weight"
 SOUND = {  # harmless, however odd
     "no_generation_config": d.without("generation_config.json"),
-    "a13_inv_freq": d.tensors(L0__self_attn__rotary_emb__inv_freq=lambda _: torch.ones(8)),
+    "rotation frequencies": d.tensors(L0__self_attn__rotary_emb__inv_freq=lambda _: torch.ones(8)),
     "other_pickles": d.wrote("training_args.bin", b"\x80\x04canary"),
     "null_key": d.config(sliding_window=None, frobnicate=None),
     "odd_card": d.wrote("README.md", b"---\nlicense: \xff\n---"),
     "link_inside": d.both(
         lambda folder: (folder / d.WEIGHTS).rename(folder / "w"), d.linked(d.WEIGHTS, "w")
     ),
-    "a20_header_like_a_pickle": lambda folder: _padded_header(folder, lambda n: n & 0xFF == 0x80),
-    "a20_header_like_protocol_5": lambda folder: _padded_header(folder, lambda n: n == 0x0580),
-    "a20_header_like_a_zip": lambda folder: _padded_header(folder, lambda n: n == 0x4B50),
+    "header like a pickle": lambda folder: _padded_header(folder, lambda n: n & 0xFF == 0x80),
+    "header like pickle protocol 5": lambda folder: _padded_header(folder, lambda n: n == 0x0580),
+    "header like a zip": lambda folder: _padded_header(folder, lambda n: n == 0x4B50),
 }
 
 
@@ -170,7 +170,7 @@ def test_what_is_harmless_is_read(name: str, place: Path) -> None:
     models.build(load_folder(place / "checkpoint"))
 
 
-def test_a3_shards_of_transformers(place: Path) -> None:
+def test_shards_of_transformers(place: Path) -> None:
     folder = place / "checkpoint"
     whole, _ = models.build(load_folder(folder))
     theirs = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
@@ -182,7 +182,7 @@ def test_a3_shards_of_transformers(place: Path) -> None:
     torch.testing.assert_close(parts(ids), whole(ids), atol=0, rtol=0)
 
 
-def test_a13_every_tensor_is_needed(place: Path, capfd: Any) -> None:
+def test_every_tensor_is_needed(place: Path, capfd: Any) -> None:
     folder = place / "checkpoint"
     whole = load_file(folder / d.WEIGHTS)
     for name in whole:
@@ -199,7 +199,7 @@ def test_a13_every_tensor_is_needed(place: Path, capfd: Any) -> None:
 
 @pytest.mark.parametrize("head", ["absent", "same", "different"])
 @pytest.mark.parametrize("tie", [True, False, d.MISSING])
-def test_a14_head_and_embedding(tie: Any, head: str, place: Path, capfd: Any) -> None:
+def test_a_head_tied_to_the_embedding_or_not(tie: Any, head: str, place: Path, capfd: Any) -> None:
     folder = place / "checkpoint"
     edit_config(folder, tie_word_embeddings=tie)
     found = load_file(folder / d.WEIGHTS)

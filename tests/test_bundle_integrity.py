@@ -54,7 +54,7 @@ def bundle(original: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_r3_every_flipped_bit_is_found(name: str, bundle: Path, capfd: Any) -> None:
+def test_every_flipped_bit_of_a_file_is_found(name: str, bundle: Path, capfd: Any) -> None:
     path, numbers = bundle / name, random.Random(name)
     good = path.read_bytes()
     offsets = [0, len(good) - 1, *(numbers.randrange(len(good)) for _ in range(FLIPS - 2))]
@@ -109,9 +109,7 @@ def test_seal(bundle: Path, capfd: Any) -> None:
     refused(capfd, ["seal", bundle], "BUNDLE", "task = 'embed'", within=bundle)
 
 
-def test_b16_files_of_another_bundle(
-    original: Path, bundle: Path, tmp_path: Path, capfd: Any
-) -> None:
+def test_files_of_another_bundle(original: Path, bundle: Path, tmp_path: Path, capfd: Any) -> None:
     (tmp_path / "checkpoint").mkdir()
     save_checkpoint(tmp_path / "checkpoint", "llama", num_hidden_layers=2)
     satchel.pack(tmp_path / "checkpoint", tmp_path / "other", profile="fp32")
@@ -126,7 +124,7 @@ def test_b16_files_of_another_bundle(
     refused(capfd, ["verify", bundle], "BUNDLE_IO", "past_key_values.1.key", within=tmp_path)
 
 
-def test_b3_extra_files_are_not_opened(bundle: Path, capfd: Any) -> None:
+def test_extra_files_are_not_opened(bundle: Path, capfd: Any) -> None:
     (bundle / "extra.py").write_text("raise SystemExit(9)")
     (bundle / "away").symlink_to("/etc/hostname")
     os.mkfifo(bundle / "fifo")
@@ -136,7 +134,7 @@ def test_b3_extra_files_are_not_opened(bundle: Path, capfd: Any) -> None:
     assert names == {MANIFEST, *FILES}
 
 
-def test_b2_hard_links_and_links_inside(bundle: Path, tmp_path: Path) -> None:
+def test_hard_links_and_links_inside_the_bundle(bundle: Path, tmp_path: Path) -> None:
     (bundle / DATA).rename(tmp_path / "blob")
     os.link(tmp_path / "blob", bundle / DATA)
     (bundle / GRAPH).rename(bundle / "renamed")
@@ -146,7 +144,7 @@ def test_b2_hard_links_and_links_inside(bundle: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", [(), ("graphs", "decoder"), ("cache",), ("source",)], ids=str)
-def test_b8_unknown_keys_are_refused(path: tuple[str, ...], bundle: Path, capfd: Any) -> None:
+def test_unknown_keys_are_refused(path: tuple[str, ...], bundle: Path, capfd: Any) -> None:
     said(*path, "future", value={"x": [1]})(bundle)
     refused(capfd, ["inspect", bundle], "BUNDLE", "'future', which is unknown", within=bundle)
 
@@ -156,12 +154,12 @@ def test_an_app_may_keep_what_it_likes_under_extra(bundle: Path) -> None:
     assert satchel.load(bundle).generate([1], max_new_tokens=1).tokens
 
 
-def test_b18_installed_onnxruntime_is_too_old(bundle: Path, capfd: Any, monkeypatch: Any) -> None:
+def test_installed_onnxruntime_is_too_old(bundle: Path, capfd: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(session.ort, "__version__", "1.9.0")
     refused(capfd, ["generate", bundle, "x"], "ORT_TOO_OLD", "1.30", "1.9.0", within=bundle)
 
 
-def test_b20_a_replaced_bundle_does_not_disturb_a_loaded_one(original: Path, bundle: Path) -> None:
+def test_a_replaced_bundle_does_not_disturb_a_loaded_one(original: Path, bundle: Path) -> None:
     model = satchel.load(bundle)
     before = model.generate([1, 2, 3], max_new_tokens=8).tokens
     bundle.rename(bundle.with_name("old"))
@@ -209,7 +207,7 @@ def test_verify_refuses_what_is_no_probe(probe: dict[str, Any], bundle: Path, ca
     refused(capfd, ["verify", bundle], "BUNDLE", "no probe", within=bundle)
 
 
-def test_f11_a_failed_check_publishes_nothing_unless_forced(
+def test_a_failed_check_publishes_nothing_unless_forced(
     place: Path, capfd: Any, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(check, "tolerance", lambda logits: 0.0)
@@ -251,7 +249,7 @@ def test_inspect_of_odd_figures(key: str, value: Any, bundle: Path, capfd: Any) 
         refused(capfd, ["inspect", bundle], "BUNDLE", "no exporter's", within=bundle)
 
 
-def test_e9_r13_running_writes_nothing_and_connects_nowhere(bundle: Path, tmp_path: Path) -> None:
+def test_running_writes_nothing_and_connects_nowhere(bundle: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     for path in (bundle, home):

@@ -35,7 +35,7 @@ def assert_as_fresh(model: DecoderModel, long: Any) -> None:
     np.testing.assert_array_equal(found.logprobs, long.logprobs[:40])
 
 
-def test_d13_cancel_before_the_first_token(model: DecoderModel, long: Any) -> None:
+def test_cancel_before_the_first_token(model: DecoderModel, long: Any) -> None:
     stream = model.stream(PROMPT, max_new_tokens=None)
     stream.cancel()
     assert list(stream) == []
@@ -49,7 +49,7 @@ def test_d13_cancel_before_the_first_token(model: DecoderModel, long: Any) -> No
     assert_as_fresh(model, long)
 
 
-def test_d13_cancel_between_two_pieces_from_another_thread(model: DecoderModel, long: Any) -> None:
+def test_cancel_between_two_pieces_from_another_thread(model: DecoderModel, long: Any) -> None:
     for after in (1, 5, 40):
         stream = model.stream(PROMPT, max_new_tokens=None)
         text = "".join(next(stream) for _ in range(after))
@@ -64,7 +64,7 @@ def test_d13_cancel_between_two_pieces_from_another_thread(model: DecoderModel, 
         assert_as_fresh(model, long)
 
 
-def test_d13_cancel_at_any_time(model: DecoderModel, long: Any) -> None:
+def test_cancel_at_any_time(model: DecoderModel, long: Any) -> None:
     random, reasons = np.random.default_rng(0), []
     start = time.perf_counter()
     model.generate(PROMPT, max_new_tokens=None)
@@ -85,7 +85,7 @@ def test_d13_cancel_at_any_time(model: DecoderModel, long: Any) -> None:
     assert_as_fresh(model, long)
 
 
-def test_d13_cancel_late_and_twice(model: DecoderModel, long: Any) -> None:
+def test_cancel_late_and_twice(model: DecoderModel, long: Any) -> None:
     stream = model.stream(PROMPT, max_new_tokens=3)
     text = "".join(stream)
     stream.cancel()
@@ -96,7 +96,7 @@ def test_d13_cancel_late_and_twice(model: DecoderModel, long: Any) -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, GeneratorExit, MemoryError])
-def test_d14_an_exception_in_the_consumer(
+def test_an_exception_in_the_consumer(
     model: DecoderModel, long: Any, error: type[BaseException]
 ) -> None:
     for start in (model.stream, chat_of(model)):
@@ -115,7 +115,7 @@ def chat_of(model: DecoderModel) -> Callable[..., Any]:
     return start
 
 
-def test_d15_a_dropped_stream_leaves_nothing(model: DecoderModel, long: Any) -> None:
+def test_a_dropped_stream_leaves_nothing(model: DecoderModel, long: Any) -> None:
     threads = threading.active_count()
     gc.disable()
     try:
@@ -135,7 +135,7 @@ def test_d15_a_dropped_stream_leaves_nothing(model: DecoderModel, long: Any) -> 
     assert_as_fresh(model, long)
 
 
-def test_d15_a_result_needs_the_end(model: DecoderModel) -> None:
+def test_a_result_needs_the_end_of_its_stream(model: DecoderModel) -> None:
     stream = model.stream(PROMPT, max_new_tokens=4, logit_bias=readable(model))
     for _ in range(2):
         with pytest.raises(UsageError, match="still being generated"):
@@ -146,7 +146,7 @@ def test_d15_a_result_needs_the_end(model: DecoderModel) -> None:
     assert list(stream) == []
 
 
-def test_d14_generating_inside_a_stream(model: DecoderModel) -> None:
+def test_generating_inside_a_stream(model: DecoderModel) -> None:
     plain = "".join(model.stream(PROMPT, max_new_tokens=12))
     other = model.generate("other", max_new_tokens=12)
     text = ""
@@ -156,7 +156,7 @@ def test_d14_generating_inside_a_stream(model: DecoderModel) -> None:
     assert text == plain
 
 
-def test_d07_logits_that_stop_being_finite(
+def test_logits_that_stop_being_finite(
     model: DecoderModel, long: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step, calls = Run.step, iter(range(100))
@@ -175,7 +175,7 @@ def test_d07_logits_that_stop_being_finite(
     assert_as_fresh(model, long)
 
 
-def test_d17_the_folder_may_go_after_loading(folder: Path, tmp_path: Path, long: Any) -> None:
+def test_the_folder_may_go_after_loading(folder: Path, tmp_path: Path, long: Any) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     loaded = opened(copy)
@@ -183,7 +183,7 @@ def test_d17_the_folder_may_go_after_loading(folder: Path, tmp_path: Path, long:
     assert_as_fresh(loaded, long)
 
 
-def test_d16_threads_give_the_serial_results(exact: DecoderModel) -> None:
+def test_threads_give_the_serial_results(exact: DecoderModel) -> None:
     def work(seed: int) -> tuple[Any, ...]:
         ids = some_ids(5 + 20 * seed, seed=seed)
         options = {"temperature": 1.0, "seed": seed} if seed % 2 else {}

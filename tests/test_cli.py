@@ -309,7 +309,7 @@ def test_debug_shows_where(tmp_path: Path, capfd: Any) -> None:
 @pytest.mark.parametrize(
     "options", [["generate", "", "hi"], ["inspect", ""], ["inspect", "", "--json"]]
 )
-def test_e7_a_reader_that_has_had_enough(options: list[str], bundle: Path) -> None:
+def test_a_reader_that_has_had_enough(options: list[str], bundle: Path) -> None:
     verb, _, *more = options
     command = [SCRIPT, verb, str(bundle), *more]
     reading, writing = os.pipe()
@@ -319,13 +319,13 @@ def test_e7_a_reader_that_has_had_enough(options: list[str], bundle: Path) -> No
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_e8_a_terminal_of_another_encoding(bundle: Path) -> None:
+def test_a_terminal_of_another_encoding(bundle: Path) -> None:
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}
     done = run("generate", bundle, "hi", "--max-new-tokens", 40, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_e8_odd_names(original: Path, tmp_path: Path) -> None:
+def test_odd_folder_names(original: Path, tmp_path: Path) -> None:
     folder = tmp_path / "with spaces, \u00fcml\u00e4uts\nand more \U0001f392"
     shutil.copytree(original / "bundle", folder)
     environment = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
@@ -337,7 +337,7 @@ def test_e8_odd_names(original: Path, tmp_path: Path) -> None:
     one_line(done.stderr, "BUNDLE_HASH", "tokenizer.json")
 
 
-def test_c11_a_message_that_is_not_utf8(bundle: Path) -> None:
+def test_a_message_that_is_not_utf8(bundle: Path) -> None:
     command = [SCRIPT, "chat", str(bundle)]
     for handler, code in (("strict", "PROMPT_ENCODING"), ("surrogateescape", "USAGE")):
         environment = os.environ | {"PYTHONIOENCODING": f"utf-8:{handler}"}
@@ -346,7 +346,7 @@ def test_c11_a_message_that_is_not_utf8(bundle: Path) -> None:
         one_line(done.stderr.decode(), code)
 
 
-def test_a19_code_in_the_bundle_is_not_run(bundle: Path) -> None:
+def test_code_in_the_bundle_is_not_run(bundle: Path) -> None:
     for name in ("json", "numpy", "onnxruntime", "statistics"):
         (bundle / f"{name}.py").write_text("open('canary', 'w')")
     for verb, *options in (("inspect",), ("verify",), ("generate", "x"), ("bench", "--repeats", 1)):

@@ -36,7 +36,7 @@ def user(*texts: str) -> list[dict[str, str]]:
     return [{"role": roles[i % 2], "content": text} for i, text in enumerate(texts)]
 
 
-def test_d20_a_conversation_keeps_its_cache(exact_folder: Path, fed: list[int]) -> None:
+def test_a_conversation_keeps_its_cache(exact_folder: Path, fed: list[int]) -> None:
     model, bias = opened(exact_folder), readable(opened(exact_folder))
     options: dict[str, Any] = {"max_new_tokens": 20, "logit_bias": bias}
     first = model.chat(user("Hello there"), **options)
@@ -52,7 +52,7 @@ def test_d20_a_conversation_keeps_its_cache(exact_folder: Path, fed: list[int]) 
     assert len(fed) == 4
 
 
-def test_d20_the_same_and_shorter_conversations(exact_folder: Path, fed: list[int]) -> None:
+def test_the_same_and_shorter_conversations(exact_folder: Path, fed: list[int]) -> None:
     model = opened(exact_folder)
     first = model.chat(user("One"), max_new_tokens=30)
     assert model.chat(user("One"), max_new_tokens=30) == first
@@ -62,7 +62,7 @@ def test_d20_the_same_and_shorter_conversations(exact_folder: Path, fed: list[in
     assert model.chat(user("One"), max_new_tokens=30) == first
 
 
-def test_d20_interleaved_conversations(exact_folder: Path) -> None:
+def test_interleaved_conversations(exact_folder: Path) -> None:
     model, options = opened(exact_folder), {"max_new_tokens": 40}
     a, b = user("Tell me a story"), user("Tell me a joke, please, and make it short")
     first = [model.chat(turns, **options) for turns in (a, b)]
@@ -75,7 +75,7 @@ def test_d20_interleaved_conversations(exact_folder: Path) -> None:
     assert [opened(exact_folder).chat(turns, **options) for turns in (a, b)] == first
 
 
-def test_d04_a_conversation_grows_its_cache(exact_folder: Path) -> None:
+def test_a_conversation_grows_its_cache(exact_folder: Path) -> None:
     model, bias = opened(exact_folder), readable(opened(exact_folder))
     texts = ["start"]
     for length in (30, 90, 120, 260, 300):  # past 128, 256 and 512 in and between turns
@@ -85,7 +85,7 @@ def test_d04_a_conversation_grows_its_cache(exact_folder: Path) -> None:
         texts += [found.text, "next"]
 
 
-def test_d13_a_cancelled_answer_leaves_the_conversation_usable(exact_folder: Path) -> None:
+def test_a_cancelled_answer_leaves_the_conversation_usable(exact_folder: Path) -> None:
     model, fresh = opened(exact_folder), opened(exact_folder)
     expected = fresh.chat(user("Hello"), max_new_tokens=60)
     for after in (0, 1, 7):
@@ -106,7 +106,7 @@ def test_d13_a_cancelled_answer_leaves_the_conversation_usable(exact_folder: Pat
         assert model.chat(user("Hello"), max_new_tokens=60) == expected
 
 
-def test_d14_a_failed_answer_leaves_the_conversation_usable(
+def test_a_failed_answer_leaves_the_conversation_usable(
     exact_folder: Path, fed: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = opened(exact_folder)
@@ -125,7 +125,7 @@ def test_d14_a_failed_answer_leaves_the_conversation_usable(
     assert fed == [1]
 
 
-def test_d14_chatting_inside_an_answer(exact_folder: Path) -> None:
+def test_chatting_inside_an_answer(exact_folder: Path) -> None:
     model = opened(exact_folder)
     expected = [model.chat(user(text), max_new_tokens=15) for text in ("Outer", "Inner")]
     text = ""

@@ -47,7 +47,7 @@ pytest_plugins = "tests.chat_bundles"
         (None, CONTEXT - 5),
     ],
 )
-def test_d03_max_new_tokens(model: DecoderModel, value: Any, count: int) -> None:
+def test_max_new_tokens(model: DecoderModel, value: Any, count: int) -> None:
     found = model.generate(PROMPT, max_new_tokens=value)
     assert (len(found.tokens), found.finish_reason) == (count, "length")
     assert len(found.logprobs) == count and found.prompt_tokens == len(PROMPT)
@@ -57,13 +57,13 @@ def test_d03_max_new_tokens(model: DecoderModel, value: Any, count: int) -> None
 
 
 @pytest.mark.parametrize("value", [-1, -(2**40), True, False, 1.0, 0.5, "5", [5], float("nan")])
-def test_d03_refused_max_new_tokens(model: DecoderModel, value: Any) -> None:
+def test_refused_max_new_tokens(model: DecoderModel, value: Any) -> None:
     for call in (model.generate, model.stream):
         with pytest.raises(UsageError, match="max_new_tokens = "):
             call(PROMPT, max_new_tokens=value)
 
 
-def test_d02_a_prompt_at_the_edge_of_the_context(model: DecoderModel) -> None:
+def test_a_prompt_at_the_edge_of_the_context(model: DecoderModel) -> None:
     ids = some_ids(CONTEXT + 1)
     for limit in (1, 7, None):
         found = model.generate(ids[: CONTEXT - 1], max_new_tokens=limit)
@@ -82,7 +82,7 @@ def test_d02_a_prompt_at_the_edge_of_the_context(model: DecoderModel) -> None:
         model.logits(ids)
 
 
-def test_d02_a_batch_that_fills_the_context(exact: DecoderModel) -> None:
+def test_a_batch_that_fills_the_context(exact: DecoderModel) -> None:
     prompts = [some_ids(CONTEXT - 1), some_ids(CONTEXT - 4), PROMPT]
     rows = exact.generate(prompts, max_new_tokens=9)
     assert [len(row.tokens) for row in rows] == [1, 4, 9]
@@ -105,7 +105,7 @@ def test_a_text_is_let_go_without_the_garbage_collector(model: DecoderModel) -> 
         gc.enable()
 
 
-def test_d04_the_cache_grows_without_changing_ids(
+def test_the_cache_grows_without_changing_ids(
     model: DecoderModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     grown = model.generate(PROMPT, max_new_tokens=700)  # through 128, 256 and 512
@@ -115,7 +115,7 @@ def test_d04_the_cache_grows_without_changing_ids(
     np.testing.assert_allclose(grown.logprobs, once.logprobs, atol=1e-4)
 
 
-def test_d04_long_texts_equal_transformers(exact: DecoderModel, checkpoint: Any) -> None:
+def test_long_texts_equal_transformers(exact: DecoderModel, checkpoint: Any) -> None:
     with torch.inference_mode():
         theirs = checkpoint[1].generate(
             torch.tensor([PROMPT]), max_new_tokens=300, do_sample=False, eos_token_id=-1
@@ -125,7 +125,7 @@ def test_d04_long_texts_equal_transformers(exact: DecoderModel, checkpoint: Any)
 
 
 @pytest.mark.parametrize("length", [1, 126, 127, 128, 129, 255, 256, 257, CHUNK, CHUNK + 1])
-def test_d04_prompts_around_the_edges(exact: DecoderModel, length: int) -> None:
+def test_prompts_around_the_edges_of_the_cache(exact: DecoderModel, length: int) -> None:
     ids = some_ids(length, seed=length)
     found = exact.generate(ids, max_new_tokens=4)
     whole = exact.logits(ids + found.tokens)
@@ -135,7 +135,7 @@ def test_d04_prompts_around_the_edges(exact: DecoderModel, length: int) -> None:
 # Ends.
 
 
-def test_a24_every_end_of_text_is_in_the_manifest(folder: Path) -> None:
+def test_every_end_of_text_is_in_the_manifest(folder: Path) -> None:
     manifest = satchel.load(folder, threads=1).manifest
     assert manifest.tokens.eos == [END, OTHER_END]
 
@@ -156,9 +156,7 @@ def test_several_ends_of_text(model: DecoderModel, folder: Path) -> None:
         assert stream.result.finish_reason == "eos"
 
 
-def test_d12_an_end_of_text_at_the_start_and_at_the_limit(
-    model: DecoderModel, folder: Path
-) -> None:
+def test_an_end_of_text_at_the_start_and_at_the_limit(model: DecoderModel, folder: Path) -> None:
     plain = model.generate(PROMPT, max_new_tokens=8).tokens
     empty = opened(folder, (plain[0],)).generate(PROMPT, max_new_tokens=5)
     assert (empty.text, empty.tokens, empty.finish_reason) == ("", [], "eos")
@@ -169,7 +167,7 @@ def test_d12_an_end_of_text_at_the_start_and_at_the_limit(
     assert ending.generate(PROMPT, max_new_tokens=0).finish_reason == "length"
 
 
-def test_d11_stop_strings(model: DecoderModel) -> None:
+def test_stop_strings(model: DecoderModel) -> None:
     bias = readable(model)
     plain = model.generate(PROMPT, max_new_tokens=120, logit_bias=bias)
     text = plain.text
@@ -186,7 +184,7 @@ def test_d11_stop_strings(model: DecoderModel) -> None:
         assert (found.text, found.finish_reason) == (text, "length")
 
 
-def test_d12_an_end_of_text_inside_a_stop_string(model: DecoderModel, folder: Path) -> None:
+def test_an_end_of_text_inside_a_stop_string(model: DecoderModel, folder: Path) -> None:
     bias = readable(model)
     plain = model.generate(PROMPT, max_new_tokens=40, logit_bias=bias)
     place = next(i for i in range(5, 40) if plain.tokens[i] not in plain.tokens[:i])
@@ -199,7 +197,7 @@ def test_d12_an_end_of_text_inside_a_stop_string(model: DecoderModel, folder: Pa
 @pytest.mark.parametrize(
     "stop", ["", [""], ["a", ""], [5], [None], "a" * 257, ["a"] * 17, ["a", b"b"]], ids=repr
 )
-def test_d11_refused_stop_strings(model: DecoderModel, stop: Any) -> None:
+def test_refused_stop_strings(model: DecoderModel, stop: Any) -> None:
     for call in (model.generate, model.stream):
         with pytest.raises(UsageError, match="stop string"):
             call(PROMPT, stop=stop)
@@ -280,7 +278,7 @@ def test_repetition_penalty_equals_transformers(
     assert ours.tokens != exact.generate(PROMPT, max_new_tokens=60).tokens
 
 
-def test_d08_unknown_and_useless_options(model: DecoderModel) -> None:
+def test_unknown_and_useless_options(model: DecoderModel) -> None:
     for call in (model.generate, model.stream):
         with pytest.raises(UsageError, match="unknown option 'temprature'"):
             call(PROMPT, temprature=1.0)
@@ -288,7 +286,7 @@ def test_d08_unknown_and_useless_options(model: DecoderModel) -> None:
             call(PROMPT, temperature=0, top_p=0.5)
 
 
-def test_d08_seeds(model: DecoderModel) -> None:
+def test_seeds(model: DecoderModel) -> None:
     def sampled(**options: Any) -> list[int]:
         tokens: list[int] = model.generate(PROMPT, max_new_tokens=30, **options).tokens
         return tokens
@@ -306,9 +304,7 @@ def test_d08_seeds(model: DecoderModel) -> None:
     [{}, {"seed": 5, "temperature": 1.3}, {"seed": 6, "top_p": 0.9, "repetition_penalty": 1.2}],
     ids=str,
 )
-def test_d06_a_row_of_a_batch_equals_its_solo_run(
-    exact: DecoderModel, options: dict[str, Any]
-) -> None:
+def test_a_row_of_a_batch_equals_its_solo_run(exact: DecoderModel, options: dict[str, Any]) -> None:
     prompts = [some_ids(length, seed=length) for length in (3, 130, 17, 1, 64, 3)]
     together = exact.generate(prompts, max_new_tokens=24, **options)
     for prompt, row in zip(prompts, together, strict=True):
@@ -321,7 +317,7 @@ def test_d06_a_row_of_a_batch_equals_its_solo_run(
         np.testing.assert_allclose(row.logprobs, alone.logprobs, atol=1e-3)
 
 
-def test_d06_rows_that_finish_at_different_times(exact: DecoderModel, exact_folder: Path) -> None:
+def test_rows_that_finish_at_different_times(exact: DecoderModel, exact_folder: Path) -> None:
     random = np.random.default_rng(8)
     for _ in range(6):
         prompts = [random.integers(0, VOCAB, random.integers(1, 40)).tolist() for _ in range(5)]

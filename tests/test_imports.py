@@ -140,13 +140,13 @@ def run_watched(code: str, *arguments: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_e14_the_runtime_imports_little() -> None:
+def test_the_runtime_imports_little() -> None:
     run_watched("import satchel.runtime\nassert 'onnxruntime' not in sys.modules")
     run_watched("import satchel\nassert 'numpy' not in sys.modules")
     run_watched("import satchel.cli\nassert 'numpy' not in sys.modules")
 
 
-def test_e14_h3_loading_and_running_imports_little(original: Path) -> None:
+def test_loading_and_running_imports_little(original: Path) -> None:
     code = """
 import satchel
 model = satchel.load(sys.argv[1])

@@ -40,7 +40,7 @@ pytest_plugins = "tests.chat_bundles"
     ],
     ids=str,
 )
-def test_d05_ids_that_the_model_does_not_have(model: DecoderModel, ids: Any, place: int) -> None:
+def test_ids_that_the_model_does_not_have(model: DecoderModel, ids: Any, place: int) -> None:
     run: list[Callable[[Any], Any]] = [model.generate, model.stream, model.logits, model.decode]
     run += [model.score, lambda prompt: model.generate([PROMPT, prompt], max_new_tokens=0)]
     for call in run:
@@ -50,14 +50,14 @@ def test_d05_ids_that_the_model_does_not_have(model: DecoderModel, ids: Any, pla
 
 
 @pytest.mark.parametrize("prompt", [None, 5, 1.5, b"bytes", bytearray(b"ab")], ids=str)
-def test_d05_what_is_no_prompt(model: DecoderModel, prompt: Any) -> None:
+def test_what_is_no_prompt(model: DecoderModel, prompt: Any) -> None:
     for call in (model.generate, model.stream, model.logits, model.score):
         with pytest.raises(UsageError, match="expected a text or a list of ids"):
             call(prompt)
 
 
 @pytest.mark.parametrize("prompt", ["", [], (), np.array([]), np.zeros((0,), np.int64)], ids=repr)
-def test_d01_an_empty_prompt(model: DecoderModel, prompt: Any) -> None:
+def test_an_empty_prompt(model: DecoderModel, prompt: Any) -> None:
     run = [model.generate, model.stream, model.logits, model.score]
     run += [lambda prompt: model.generate([PROMPT, prompt])]
     for call in run:
@@ -69,7 +69,7 @@ def test_d01_an_empty_prompt(model: DecoderModel, prompt: Any) -> None:
     assert model.decode([]) == ""
 
 
-def test_d05_any_sequence_of_integers_is_a_prompt(model: DecoderModel) -> None:
+def test_any_sequence_of_integers_is_a_prompt(model: DecoderModel) -> None:
     expected = model.generate(PROMPT, max_new_tokens=5)
     wide = np.array([PROMPT, PROMPT]).T.repeat(2, axis=0)
     for ids in (
@@ -90,7 +90,7 @@ def test_d05_any_sequence_of_integers_is_a_prompt(model: DecoderModel) -> None:
 
 
 @pytest.mark.parametrize("text", ["\ud800", "fine until \udc00 here"])
-def test_c11_a_lone_surrogate(model: DecoderModel, text: str) -> None:
+def test_a_lone_surrogate(model: DecoderModel, text: str) -> None:
     messages = [{"role": "user", "content": text}]
     run: list[Callable[[], Any]] = [
         lambda: model.generate(text),
@@ -108,7 +108,7 @@ def test_c11_a_lone_surrogate(model: DecoderModel, text: str) -> None:
 
 
 @pytest.mark.parametrize("letter", ["a", " ", "\0", "é", "🙂", "\n"])
-def test_c03_a_million_characters_are_refused_at_once(model: DecoderModel, letter: str) -> None:
+def test_a_million_characters_are_refused_at_once(model: DecoderModel, letter: str) -> None:
     text = letter * 1_000_000
     start = time.perf_counter()
     run: list[Callable[[], Any]] = [
@@ -126,7 +126,7 @@ def test_c03_a_million_characters_are_refused_at_once(model: DecoderModel, lette
     assert time.perf_counter() - start < 2
 
 
-def test_c11_nul_is_text(model: DecoderModel) -> None:
+def test_nul_is_text(model: DecoderModel) -> None:
     assert model.decode(model.encode("a\0b")) == "a\0b"
     assert model.generate("a\0b", max_new_tokens=2).prompt_tokens == 3
 

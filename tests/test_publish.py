@@ -74,42 +74,42 @@ def run_forked(runs: list[Any]) -> tuple[list[Any], str]:
 
 
 TARGETS: dict[str, tuple[Callable[[Path], Any], tuple[str, ...], str, str]] = {
-    "f4_a_bundle": (lambda out: _bundle(out), (), "USAGE", "--overwrite"),
-    "f4_a_folder": (lambda out: _folder(out, "x.txt"), (), "USAGE", "exists"),
-    "f4_not_a_bundle": (
+    "a bundle": (lambda out: _bundle(out), (), "USAGE", "--overwrite"),
+    "a folder": (lambda out: _folder(out, "x.txt"), (), "USAGE", "exists"),
+    "not a bundle": (
         lambda out: _folder(out, "x.txt"),
         ("--overwrite",),
         "USAGE",
         "not a bundle",
     ),
-    "f4_a_web_app": (
+    "a web app": (
         lambda out: _folder(out, "manifest.json", '{"name": "App", "files": []}'),
         ("--overwrite",),
         "USAGE",
         "not a bundle",
     ),
-    "f4_a_broken_manifest": (
+    "a broken manifest": (
         lambda out: _folder(out, "manifest.json", "{"),
         ("--overwrite",),
         "USAGE",
         "not a bundle",
     ),
-    "f4_a_bundle_and_more": (
+    "a bundle and more": (
         lambda out: _bundle(out, "thesis.txt"),
         ("--overwrite",),
         "USAGE",
         "also holds 'thesis.txt'",
     ),
-    "f8_a_file": (lambda out: out.write_text("x"), ("--overwrite",), "STORAGE", "is a file"),
-    "f8_no_parent": (lambda out: out.parent.rmdir(), (), "STORAGE", "does not exist"),
-    "f8_parent_is_a_file": (
+    "a file": (lambda out: out.write_text("x"), ("--overwrite",), "STORAGE", "is a file"),
+    "no parent folder": (lambda out: out.parent.rmdir(), (), "STORAGE", "does not exist"),
+    "a file for a parent folder": (
         lambda out: (out.parent.rmdir(), out.parent.write_text("x")),
         (),
         "STORAGE",
         "does not exist",
     ),
-    "f7_link_to_nowhere": (lambda out: out.symlink_to("/nowhere/x"), (), "STORAGE", "'/nowhere'"),
-    "f7_link_to_a_file": (
+    "a link to nowhere": (lambda out: out.symlink_to("/nowhere/x"), (), "STORAGE", "'/nowhere'"),
+    "a link to a file": (
         lambda out: ((out.parent / "f").write_text("x"), out.symlink_to("f")),
         ("--overwrite",),
         "STORAGE",
@@ -146,7 +146,7 @@ def test_target_is_refused(name: str, place: Path, capfd: Any) -> None:
 
 @pytest.mark.usefixtures("no_work")
 @pytest.mark.parametrize("out", ["checkpoint", "checkpoint/out", ".", "link/out"])
-def test_f7_f9_target_and_source_are_apart(out: str, place: Path, capfd: Any) -> None:
+def test_target_and_source_are_apart(out: str, place: Path, capfd: Any) -> None:
     (place / "link").symlink_to("checkpoint")
     code, words = "USAGE", "" if out in (".", "checkpoint") else "contain each other"
     refused(capfd, export(place, out), code, words, within=place)
@@ -154,12 +154,12 @@ def test_f7_f9_target_and_source_are_apart(out: str, place: Path, capfd: Any) ->
 
 @pytest.mark.usefixtures("no_work")
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_f8_no_permission(place: Path, capfd: Any) -> None:
+def test_no_permission_to_write(place: Path, capfd: Any) -> None:
     (place / "locked").mkdir(0o555)
     refused(capfd, export(place, "locked/out"), "STORAGE", "no permission", within=place)
 
 
-def test_f7_through_a_link_and_into_an_empty_folder(place: Path, quick: Any) -> None:
+def test_export_through_a_link_and_into_an_empty_folder(place: Path, quick: Any) -> None:
     (place / "empty").mkdir()
     (place / "link").symlink_to("bundle")
     _rename(place / "bundle")
@@ -204,7 +204,7 @@ def quick(traced: Any, monkeypatch: pytest.MonkeyPatch) -> None:
      ("new", None), ("exchange", None), ("two_renames", None)],
     ids=lambda value: {errno.ENOSPC: "enospc", errno.EIO: "eio", None: "death"}.get(value, value),
 )  # fmt: skip
-def test_f1_f3_the_nth_call_fails(
+def test_the_nth_call_to_the_disk_fails(
     way: str, error: int | None, place: Path, quick: Any, capfd: Any
 ) -> None:
     """Enumerated over all calls, but of equal ones in a row the first and the last stand for all."""
@@ -264,7 +264,7 @@ def _revive(place: Path, target: Path, disk: Disk) -> None:
     assert target.exists() or not dead or "exchange" not in disk.happened
 
 
-def test_f3_a_file_size_limit(place: Path) -> None:
+def test_a_limit_of_the_file_size(place: Path) -> None:
     """What a full quota looks like to a real process."""
     before = snapshot(place)
     code = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (10**5,) * 2)\n"
@@ -276,7 +276,7 @@ def test_f3_a_file_size_limit(place: Path) -> None:
     assert snapshot(place) == before
 
 
-def test_e6_r6_an_export_is_killed(place: Path, quick: Any) -> None:
+def test_an_export_is_killed(place: Path, quick: Any) -> None:
     """SIGTERM, SIGINT, SIGKILL, at several moments; the old bundle stays, the next export tidies."""
     old = snapshot(place / "bundle")
     statuses = {15: 143, 2: 130, 9: -9}
@@ -292,7 +292,7 @@ def test_e6_r6_an_export_is_killed(place: Path, quick: Any) -> None:
     assert not _temporary(place)
 
 
-def test_f5_two_exports_at_once(place: Path) -> None:
+def test_two_exports_at_once(place: Path) -> None:
     both = [export(place, "new"), export(place, "new")]
     replacing = [export(place, "bundle", "--overwrite")] * 2
     ended, errors = run_forked([[0, 0, both], [0, 0, replacing]])
@@ -304,7 +304,7 @@ def test_f5_two_exports_at_once(place: Path) -> None:
     assert satchel.load(place / "new").generate([1], max_new_tokens=1).tokens
 
 
-def test_f6_stale_folders(place: Path, quick: Any) -> None:
+def test_stale_temporary_folders(place: Path, quick: Any) -> None:
     for name in (f".new.tmp-{2**30}-0a1b2c3d", f".new.tmp-{os.getppid()}-0a1b2c3d",
                  f".other.tmp-{2**30}-0a1b2c3d", ".new.tmp-x", "new.tmp-1-2"):  # fmt: skip
         (place / name).mkdir()
@@ -318,7 +318,7 @@ def test_f6_stale_folders(place: Path, quick: Any) -> None:
     }
 
 
-def test_f6_a_bundle_between_two_renames_comes_back(place: Path, capfd: Any) -> None:
+def test_a_bundle_between_two_renames_comes_back(place: Path, capfd: Any) -> None:
     waiting = place / f".bundle.tmp-{2**30}-old"
     (place / "bundle").rename(waiting)
     (place / "checkpoint/model.safetensors").write_bytes(b"")
@@ -328,7 +328,7 @@ def test_f6_a_bundle_between_two_renames_comes_back(place: Path, capfd: Any) -> 
     assert open_bundle(place / "bundle")
 
 
-def test_f12_a_disk_that_cannot_sync(place: Path, quick: Any, monkeypatch: Any) -> None:
+def test_a_disk_that_cannot_sync(place: Path, quick: Any, monkeypatch: Any) -> None:
     def unable(descriptor: int) -> None:
         raise OSError(errno.EINVAL, "Invalid argument")
 
@@ -337,7 +337,7 @@ def test_f12_a_disk_that_cannot_sync(place: Path, quick: Any, monkeypatch: Any) 
     assert open_bundle(place / "new")
 
 
-def test_f10_r24_the_same_export_twice(place: Path, tmp_path: Path) -> None:
+def test_the_same_export_twice(place: Path, tmp_path: Path) -> None:
     """Byte for byte, whatever the hash seed, the current folder and the name of the target."""
     command = [sys.executable, "-m", "satchel", "export", "../place/checkpoint", "there"]
     (tmp_path / "elsewhere").mkdir()

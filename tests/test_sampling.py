@@ -236,7 +236,7 @@ def drawn(seed: int | None, count: int = 200) -> list[int]:
     return [sampler(logits.copy(), ()) for _ in range(count)]
 
 
-def test_d08_seeds_are_reproducible() -> None:
+def test_seeds_are_reproducible() -> None:
     assert drawn(7) == drawn(7)
     assert drawn(7) != drawn(8)
     assert drawn(10**40) == drawn(10**40)
@@ -252,7 +252,7 @@ def test_greedy_takes_the_first_of_the_best() -> None:
 
 @pytest.mark.parametrize("temperature", [1e-3, 1e-30, 1e-45, 5e-324])
 @pytest.mark.filterwarnings("error")
-def test_d08_a_tiny_temperature_is_greedy(temperature: float) -> None:
+def test_a_tiny_temperature_is_greedy(temperature: float) -> None:
     for scale in (1e-3, 1.0, 1e30):
         logits = (np.random.default_rng(1).permutation(500) * scale).astype(np.float32)
         sampler = chooser(Options(temperature=temperature, seed=0), 500)
@@ -284,7 +284,7 @@ INVALID: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("options", INVALID, ids=str)
-def test_d08_invalid_options_are_refused(options: dict[str, Any]) -> None:
+def test_invalid_options_are_refused(options: dict[str, Any]) -> None:
     name = next(iter(options))
     with pytest.raises(UsageError, match=name) as caught:
         as_options(options)
@@ -306,18 +306,18 @@ def test_d08_invalid_options_are_refused(options: dict[str, Any]) -> None:
     ],
     ids=str,
 )
-def test_d08_valid_options_are_taken(options: dict[str, Any]) -> None:
+def test_valid_options_are_taken(options: dict[str, Any]) -> None:
     sampler = chooser(as_options(options), 10)
     assert 0 <= sampler(np.arange(10, dtype=np.float32), [1]) < 10
 
 
-def test_d08_unknown_options_name_the_known_ones() -> None:
+def test_unknown_options_name_the_known_ones() -> None:
     with pytest.raises(UsageError, match=r"'top_q'; known: bad_words_ids, .*, top_p"):
         as_options({"top_q": 1})
 
 
 @pytest.mark.parametrize("option", [{"top_k": 5}, {"top_p": 0.5}, {"min_p": 0.1}, {"seed": 1}])
-def test_d08_sampling_options_turn_sampling_on(option: dict[str, Any]) -> None:
+def test_sampling_options_turn_sampling_on(option: dict[str, Any]) -> None:
     assert as_options(option).temperature == 1.0
     assert Options.from_options(option, {"temperature": 0.6}).temperature == 0.6
     with pytest.raises(UsageError, match=f"{next(iter(option))} has no effect at temperature 0"):
@@ -336,7 +336,7 @@ def test_defaults_of_the_bundle() -> None:
 
 
 @pytest.mark.parametrize("token", [10, 10**6, 2**63, 10**30])
-def test_d08_bias_outside_the_vocabulary(token: int) -> None:
+def test_bias_outside_the_vocabulary(token: int) -> None:
     with pytest.raises(UsageError, match=r"outside 0\.\.9") as caught:
         chooser(as_options({"logit_bias": {token: 1.0}}), 10)
     assert caught.value.code == "TOKEN_ID"
@@ -352,14 +352,14 @@ def test_d08_bias_outside_the_vocabulary(token: int) -> None:
     [{}, {"temperature": 1.0}, {"top_k": 2}, {"repetition_penalty": 2.0}, {"logit_bias": {0: 1.0}}],
     ids=str,
 )
-def test_d07_logits_that_are_not_finite(logits: list[float], options: dict[str, Any]) -> None:
+def test_logits_that_are_not_finite(logits: list[float], options: dict[str, Any]) -> None:
     sampler = chooser(as_options(options), 3)
     with pytest.raises(SatchelError, match="not finite") as caught:
         sampler(np.array(logits, np.float32), [1])
     assert caught.value.code == "NUMERIC_ERROR"
 
 
-def test_d07_banning_every_id_is_an_error_and_one_left_is_not() -> None:
+def test_banning_every_id_is_an_error_and_one_left_is_not() -> None:
     ban = {token: -INF for token in range(4)}
     with pytest.raises(SatchelError, match="not finite"):
         chooser(as_options({"logit_bias": ban}), 4)(np.zeros(4, np.float32), ())

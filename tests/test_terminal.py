@@ -78,7 +78,7 @@ class Terminal:
         return True
 
 
-def test_e6_ctrl_c_stops_the_answer_and_not_the_program(long_bundle: Path) -> None:
+def test_ctrl_c_stops_the_answer_and_not_the_program(long_bundle: Path) -> None:
     terminal = Terminal(SCRIPT, "chat", str(long_bundle), "--max-new-tokens", str(LONG))
     ready = terminal.until("> ")
     assert "checking files" in terminal.seen, "a bar shows that hashing takes its time"
@@ -114,7 +114,7 @@ def test_a_message_too_long_does_not_end_the_conversation(original: Path) -> Non
     assert terminal.status() == 0
 
 
-def test_e6_ctrl_c_and_sigterm_end_generate(long_bundle: Path) -> None:
+def test_ctrl_c_and_sigterm_end_generate(long_bundle: Path) -> None:
     for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
         command = [SCRIPT, "generate", str(long_bundle), "hi", "--max-new-tokens", str(LONG)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

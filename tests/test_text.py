@@ -134,7 +134,7 @@ def some_ids(tokenizer: Tokenizer) -> st.SearchStrategy[list[int]]:
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
-def test_d09_d10_pieces_are_the_full_decode(name: str) -> None:
+def test_pieces_are_the_full_decode(name: str) -> None:
     tokenizer = TOKENIZERS[name]
 
     @settings(max_examples=500, deadline=None, derandomize=True)
@@ -148,7 +148,7 @@ def test_d09_d10_pieces_are_the_full_decode(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TOKENIZERS)
-def test_r11_many_random_sequences(name: str) -> None:
+def test_many_random_sequences_of_ids(name: str) -> None:
     tokenizer, random = TOKENIZERS[name], np.random.default_rng(11)
     for _ in range(10_000):
         ids = random.integers(0, tokenizer.get_vocab_size(), random.integers(1, 30)).tolist()
@@ -157,7 +157,7 @@ def test_r11_many_random_sequences(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["bytes", "merged bytes"])
-def test_d09_a_character_is_handed_on_when_it_is_complete(name: str) -> None:
+def test_a_character_is_handed_on_when_it_is_complete(name: str) -> None:
     tokenizer = TOKENIZERS[name]
     ids, stream, text = tokenizer.encode(WORDS).ids, TextStream(tokenizer), ""
     for count, token in enumerate(ids, 1):
@@ -167,7 +167,7 @@ def test_d09_a_character_is_handed_on_when_it_is_complete(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["byte fallback", "byte fallback metaspace"])
-def test_d10_bytes_in_a_row_are_handed_on_when_they_end(name: str) -> None:
+def test_bytes_in_a_row_are_handed_on_when_they_end(name: str) -> None:
     tokenizer = TOKENIZERS[name]
     ids, stream, text = tokenizer.encode(WORDS).ids, TextStream(tokenizer), ""
     for count, token in enumerate(ids, 1):
@@ -179,7 +179,7 @@ def test_d10_bytes_in_a_row_are_handed_on_when_they_end(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in TOKENIZERS if "byte" in name])
 @pytest.mark.parametrize("letter", ["a", "é", "ก", "🙂"])
-def test_d09_a_long_run_of_bytes_comes_in_time_and_whole(name: str, letter: str) -> None:
+def test_a_long_run_of_bytes_comes_in_time_and_whole(name: str, letter: str) -> None:
     tokenizer = TOKENIZERS[name]
     words = letter * 300
     ids = tokenizer.encode(words, add_special_tokens=False).ids
@@ -202,7 +202,7 @@ def byte_ids(tokenizer: Tokenizer, data: bytes) -> list[int]:
 
 @pytest.mark.parametrize("garbage", [b"\x80", b"\xff", b"\xe4", b"\xf0\x9f", b"\xef\xbf\xbd"])
 @pytest.mark.parametrize("name", ["bytes", "byte fallback"])
-def test_d09_long_garbage_is_handed_on_and_ends(name: str, garbage: bytes) -> None:
+def test_long_garbage_is_handed_on_and_ends(name: str, garbage: bytes) -> None:
     tokenizer = TOKENIZERS[name]
     ids = [*byte_ids(tokenizer, garbage * 200), tokenizer.token_to_id("a")]
     pieces = pieces_of(tokenizer, ids)
@@ -214,14 +214,14 @@ def test_d09_long_garbage_is_handed_on_and_ends(name: str, garbage: bytes) -> No
 
 
 @pytest.mark.parametrize("text", ["é", "世", "🙂", "a世b🙂"])
-def test_d09_characters_after_long_garbage_are_whole(text: str) -> None:
+def test_characters_after_long_garbage_are_whole(text: str) -> None:
     for count in range(PATIENCE - 6, PATIENCE + 12):
         for garbage in (b"\x80", b"\xf0\x9f", b"\xe4"):
             ids = byte_ids(BYTES, garbage * count + text.encode() * 12)
             assert "".join(pieces_of(BYTES, ids)) == decoded(BYTES, ids)
 
 
-def test_d10_ids_without_text_change_nothing() -> None:
+def test_ids_without_text_change_nothing() -> None:
     for name in ("merged bytes", "byte fallback", "word piece"):
         tokenizer = TOKENIZERS[name]
         silent = [tokenizer.token_to_id("<pad>"), tokenizer.get_vocab_size() + 7]
@@ -271,7 +271,7 @@ def cut(text: str, stops: list[str]) -> tuple[str, bool]:
 
 @settings(max_examples=1500, deadline=None, derandomize=True)
 @given(st.lists(LETTER_IDS, max_size=14), STOPS)
-def test_d11_stop_strings_equal_the_reference(ids: list[int], stops: list[str]) -> None:
+def test_stop_strings_equal_the_reference(ids: list[int], stops: list[str]) -> None:
     expected, found = cut(decoded(TOKENS_OF_LETTERS, ids), stops)
     stream = TextStream(TOKENS_OF_LETTERS, stops)
     text = ""
@@ -286,7 +286,7 @@ def test_d11_stop_strings_equal_the_reference(ids: list[int], stops: list[str]) 
 
 @settings(max_examples=500, deadline=None, derandomize=True)
 @given(st.lists(st.sampled_from([text for text in LETTERS if text.isascii()]), max_size=12), STOPS)
-def test_d11_nothing_is_held_but_the_start_of_a_stop(words: list[str], stops: list[str]) -> None:
+def test_nothing_is_held_but_the_start_of_a_stop(words: list[str], stops: list[str]) -> None:
     stream, read, text = TextStream(TOKENS_OF_LETTERS, stops), "", ""
     for word in words:
         read += word
@@ -316,7 +316,7 @@ def test_d11_nothing_is_held_but_the_start_of_a_stop(words: list[str], stops: li
         (["c", "🙂"], ["🙂🙂"], "c🙂"),
     ],
 )
-def test_d11_cases(words: list[str], stops: list[str], expected: str) -> None:
+def test_stop_string_cases(words: list[str], stops: list[str], expected: str) -> None:
     for order in (stops, stops[::-1]):
         for split in (False, True):
             spelled = "".join(words).encode()
@@ -328,7 +328,7 @@ def test_d11_cases(words: list[str], stops: list[str], expected: str) -> None:
             assert "".join(pieces_of(TOKENS_OF_LETTERS, ids, tuple(order))) == expected
 
 
-def test_d12_the_end_hands_on_what_was_held() -> None:
+def test_the_end_hands_on_what_was_held() -> None:
     ids = byte_ids(BYTES, b"hello EN")
     pieces = pieces_of(BYTES, ids, ("END",))
     assert "".join(pieces[:-1]) == "hello " and pieces[-1] == "EN"
@@ -340,7 +340,7 @@ def test_d12_the_end_hands_on_what_was_held() -> None:
 @pytest.mark.parametrize("name", ["merged bytes", "byte fallback", "word piece"])
 @pytest.mark.parametrize("kind", ["text", "one token", "bytes", "silent"])
 @pytest.mark.parametrize("stop", [(), ("zzzz", "th" * 100)])
-def test_r11_add_does_not_slow_down(name: str, kind: str, stop: tuple[str, ...]) -> None:
+def test_adding_ids_does_not_slow_down(name: str, kind: str, stop: tuple[str, ...]) -> None:
     tokenizer = TOKENIZERS[name]
     ids = {
         "text": tokenizer.encode("the cat sat on the mat.").ids,
@@ -363,7 +363,7 @@ def test_r11_add_does_not_slow_down(name: str, kind: str, stop: tuple[str, ...])
 
 
 @pytest.mark.parametrize("text", ["\ud800", "ok \udfff!", "\U0001f600\ud83d"])
-def test_c11_a_lone_surrogate_is_refused(text: str) -> None:
+def test_a_lone_surrogate_is_refused(text: str) -> None:
     refused = pytest.raises(UsageError, match=r"lone surrogate at character \d+")
     with refused as caught, tokenizing(text, 100):
         raise AssertionError("reached the tokenizer")
@@ -371,19 +371,19 @@ def test_c11_a_lone_surrogate_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "\0", "a\0b", "\x7f\u202e\ufeff", "\U0010ffff"])
-def test_c11_odd_text_passes(text: str) -> None:
+def test_odd_text_passes(text: str) -> None:
     with tokenizing(text, 100):
         ids = BYTES.encode(text).ids
     assert BYTES.decode(ids) == text
 
 
 @pytest.mark.parametrize("text", [None, 5, b"bytes", ["list"]])
-def test_c11_what_is_no_text_is_refused(text: object) -> None:
+def test_what_is_no_text_is_refused(text: object) -> None:
     with pytest.raises(UsageError, match="expected a text"), tokenizing(text, 100):  # type: ignore[arg-type]
         pass
 
 
-def test_c03_a_text_far_beyond_the_context_is_refused_unread() -> None:
+def test_a_text_far_beyond_the_context_is_refused_unread() -> None:
     with tokenizing("x" * 3200, 100):
         pass
     with pytest.raises(LimitError, match="3201 characters") as caught, tokenizing("x" * 3201, 100):
@@ -391,7 +391,7 @@ def test_c03_a_text_far_beyond_the_context_is_refused_unread() -> None:
     assert caught.value.code == "PROMPT_TOO_LONG"
 
 
-def test_c01_what_the_tokenizer_raises_becomes_one_line() -> None:
+def test_what_the_tokenizer_raises_becomes_one_line() -> None:
     class Panic(BaseException):
         pass
 
@@ -405,7 +405,7 @@ def test_c01_what_the_tokenizer_raises_becomes_one_line() -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"model": {"type": "Nonsense"}}', "\0\1"])
-def test_c01_an_unusable_tokenizer_file(content: str, tmp_path: Path) -> None:
+def test_an_unusable_tokenizer_file(content: str, tmp_path: Path) -> None:
     path = tmp_path / "tokenizer.json"
     path.write_text(content)
     with pytest.raises(BundleError, match=r"tokenizer\.json is not usable") as caught:
