@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import satchel
-from satchel import improve
 from satchel.export.check import Check
+from satchel.quantize import improve
 from tests.tiny_encoders import save_encoder
 
 

@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from satchel import improve
 from satchel.models.layers import Linear
 from satchel.pack_encoder import EncoderRecipe
 from satchel.pack_speech import SpeechRecipe
 from satchel.progress import quiet
-from satchel.quantize import quality
+from satchel.quantize import improve, quality
 from satchel.quantize.calibrate import Statistics
+from satchel.quantize.prepare import Prepared
 from satchel.quantize.profile import named
 from satchel.quantize.schemes import CHANNEL8, FP32
 from satchel.quantize.tune import costs
@@ -113,7 +113,7 @@ def test_layers_of_a_model_that_hears_are_measured(tmp_path: Path) -> None:
     recipe = SpeechRecipe.of(source, Wishes(), quiet)
     chosen = named("int8").among(recipe.graphs)
     nothing = {"encoder": Statistics(), "decoder": Statistics()}  # it is not calibrated
-    found = list(improve.better(recipe, chosen, nothing, quiet))
+    found = list(improve.better(recipe, Prepared(chosen, [], nothing), quiet))
     count = sum(isinstance(part, Linear) for part in recipe.reference.modules())
     assert [round(share * count) for _, share, _ in found] == [1, 2, 4, 8, 16, count]
     assert [len(profile.layers) for profile, _, _ in found] == [1, 2, 4, 8, 16, count]

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 import satchel
-from satchel import models, packing
+from satchel import models
 from satchel.models.folder import load_folder
-from satchel.quantize import cache8
+from satchel.quantize import cache8, prepare
 from satchel.quantize.calibrate import watched
 from satchel.runtime.bundle import open_bundle
 from satchel.runtime.decoder import CHUNK
@@ -126,9 +126,9 @@ def test_a_stream_is_turned_before_it_is_rounded(tmp_path: Path) -> None:
 def test_the_cache_is_int8_where_that_costs_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packing, "FREE", 1.0)  # noise of a tiny model is dear by the usual limit
+    monkeypatch.setattr(prepare, "FREE", 1.0)  # noise of a tiny model is dear by the usual limit
     assert exported(tmp_path / "free", "llama").manifest.cache.dtype == "int8"
-    monkeypatch.setattr(packing, "FREE", 0.0)
+    monkeypatch.setattr(prepare, "FREE", 0.0)
     dear = exported(tmp_path / "dear", "llama").manifest
     assert dear.cache.dtype == "float32" and dear.quantization["cache"] == "float32"
     asked = exported(tmp_path / "asked", "llama", cache="int8").manifest

@@ -6,14 +6,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
 from satchel.export.check import Check
 from satchel.own_texts import unfamiliar
 from satchel.progress import Stage
 from satchel.quantize import quality
+from satchel.quantize.prepare import Readers
 from satchel.runtime.bundle import Bundle
 from satchel.runtime.errors import UsageError
 from satchel.runtime.manifest import Port
@@ -76,7 +75,7 @@ class Traceable:
     outputs: list[Port]
 
 
-class Recipe(Protocol):
+class Recipe(Readers, Protocol):
     """How a family is packed."""
 
     @property
@@ -87,25 +86,8 @@ class Recipe(Protocol):
     def tokenizer(self) -> bytes | None:
         """Content of tokenizer.json; None for models that read no text."""
 
-    @property
-    def notes(self) -> list[str]:
-        """Remarks for the user."""
-
     def facts(self) -> dict[str, Any]:
         """The family's fields of the manifest."""
-
-    @property
-    def parts(self) -> dict[str, nn.Module]:
-        """By role, the module whose layers a graph's are named after."""
-
-    def feed(self, role: str, stage: Stage) -> None:
-        """Let that part read what scales are calibrated on: texts or images made for it."""
-
-    def answer(self) -> NDArray[np.float32]:
-        """What the reference model makes of one input, to see whether it is still the same model."""
-
-    def loss(self, expected: NDArray[np.float32], found: NDArray[np.float32]) -> float:
-        """How far one answer is from another: 0 where they are the same."""
 
     def exact_checks(self, bundle: Bundle) -> list[Check]:
         """The float32 graphs against the reference model."""

@@ -11,12 +11,10 @@ from collections.abc import Iterator, Sequence
 
 from satchel.export.check import Check
 from satchel.models.layers import Linear
-from satchel.progress import Stage
-from satchel.quantize.calibrate import Statistics
+from satchel.quantize.prepare import Prepared, Readers, Stage
 from satchel.quantize.profile import Profile
 from satchel.quantize.schemes import Scheme
 from satchel.quantize.tune import costs
-from satchel.recipe import Recipe
 
 MOST_KL, LEAST_AGREEMENT = 0.01, 0.99  # the aims
 PART = 0.25  # of the layers, that may change for an aim
@@ -39,18 +37,19 @@ def short(checks: Sequence[Check], figures: dict[str, float]) -> tuple[bool, boo
 
 
 def better(
-    recipe: Recipe, chosen: Profile, statistics: dict[str, Statistics], stage: Stage
+    readers: Readers, prepared: Prepared, stage: Stage
 ) -> Iterator[tuple[Profile, float, str]]:
-    """`chosen` with better schemes for the 1, 2, 4, ... layers that cost most, which part of all layers
-    they are, and what to say of it."""
-    before = recipe.answer()
+    """The profile with better schemes for the 1, 2, 4, ... layers that cost most, which part of all
+    layers they are, and what to say of it."""
+    before = readers.answer()
 
     def loss() -> float:
-        return recipe.loss(before, recipe.answer())
+        return readers.loss(before, readers.answer())
 
+    chosen, statistics = prepared.profile, prepared.statistics
     found: dict[str, tuple[float, Scheme]] = {}
     growth: dict[str, int] = {}  # bytes that the next better scheme takes more
-    roles = {part: role for role, part in recipe.parts.items()}  # two graphs may be of one model
+    roles = {part: role for role, part in readers.parts.items()}  # two graphs may be of one model
     for part, role in roles.items():
         progress = stage(f"measuring layers: {role}")
         layers = {n: layer for n, layer in part.named_modules() if isinstance(layer, Linear)}
