@@ -36,7 +36,7 @@ def build(
     `default_context`. Raises CheckpointError or UnsupportedError with
     what is wrong, before any weight is read where config.json is to blame.
     """
-    module = architecture(checkpoint).load()
+    module = architecture(checkpoint, Decoder.family).load()
     _check_purpose(checkpoint)
     config = module.Config.from_dict(checkpoint.config, ignored_keys)
     positions = config.context(context, default_context)
@@ -67,7 +67,7 @@ def build_encoder(
     `image_size` is the height and width that the checkpoint's preprocessing makes. Raises as `build`
     does.
     """
-    found = architecture(checkpoint)
+    found = architecture(checkpoint, "encoder")
     module = found.load()
     config = module.Config.from_dict(checkpoint.config, ignored_keys)
     if found.reads == "images":
@@ -86,7 +86,7 @@ def build_seq2seq(
     `context` is the number of target positions to build for; None means all the model has. Raises as
     `build` does.
     """
-    module = architecture(checkpoint).load()
+    module = architecture(checkpoint, Seq2seq.family).load()
     _check_purpose(checkpoint)
     config = module.Config.from_dict(checkpoint.config, ignored_keys)
     positions = config.context(context)

@@ -68,17 +68,21 @@ ONE_TOWER = {  # model_type -> that of the checkpoint which holds the tower with
 }
 
 
-def architecture(checkpoint: Checkpoint) -> Architecture:
-    """That of `checkpoint`; UnsupportedError where its model_type is not in the table."""
+def architecture(checkpoint: Checkpoint, family: str | None = None) -> Architecture:
+    """That of `checkpoint`; UnsupportedError where its model_type is not in the table, or of another
+    `family` than the one that is wanted."""
     model_type = checkpoint.config.get("model_type")
     if isinstance(model_type, str) and model_type in ONE_TOWER:
         raise UnsupportedError(
             f"model_type {shown(model_type)} is one tower of two; satchel exports them from the "
             f"checkpoint of both, of model_type {ONE_TOWER[model_type]}"
         )
-    if not isinstance(model_type, str) or model_type not in ARCHITECTURES:
-        known = ", ".join(ARCHITECTURES)
-        raise UnsupportedError(f"model_type {shown(model_type)} is unknown; known: {known}")
+    known = list(ARCHITECTURES) if family is None else of_family(family)
+    if not isinstance(model_type, str) or model_type not in known:
+        kind = "unknown" if family is None else f"no {family}"
+        raise UnsupportedError(
+            f"model_type {shown(model_type)} is {kind}; known: {', '.join(known)}"
+        )
     return ARCHITECTURES[model_type]
 
 

@@ -117,7 +117,11 @@ FILES: dict[str, d.Case] = {
         "in spite of",
     ),
     **{
-        f"pickle named {name}": (d.pickled(name, archive=archive), "PICKLE_REFUSED", "safetensors")
+        f"pickle{' in a zip' * archive} named {name}": (
+            d.pickled(name, archive=archive),
+            "PICKLE_REFUSED",
+            "safetensors",
+        )
         for name in ("pytorch_model.bin", "model.pt", "model.pth", "model.ckpt", "tf_model.h5")
         for archive in (False, True)
     },

@@ -47,7 +47,6 @@ def generation(**changes: Any) -> d.Damage:
 
 
 NO_START = d.both(d.config(decoder_start_token_id=...), generation(decoder_start_token_id=...))
-EMBEDDED = "encoder__embed_tokens__weight"
 CHECKPOINTS: dict[str, d.Case] = {
     "heads": (d.config(d_kv=12), U, "head size 12 is not a multiple of 8"),
     "heads_0": (d.config(num_heads=0), C, "num_attention_heads = 0"),
@@ -72,7 +71,6 @@ CHECKPOINTS: dict[str, d.Case] = {
     "suppressed": (generation(suppress_tokens=[1, VOCAB]), C, "suppress_tokens"),
     "penalty": (generation(length_penalty="long"), C, "length_penalty"),
     "forced": (generation(forced_bos_token_id=VOCAB), C, "forced_bos_token_id"),
-    "tables": (d.tensors(**{EMBEDDED: lambda _: torch.ones(VOCAB, 64)}), W, "one table for both"),
     "nan": (d.tensors(shared__weight=d.spoilt(float("nan"))), "CKPT_NONFINITE", "words.weight"),
     "no_cross_key": (
         d.tensors(decoder__block__0__layer__1__EncDecAttention__k__weight=d.gone),

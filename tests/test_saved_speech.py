@@ -61,8 +61,8 @@ def test_what_is_asked_for_and_not_done_is_told(tmp_path: Path) -> None:
     edit(tmp_path, "generation_config.json", lambda rules: rules | NOTED)
     notes = speech_remarks(load_folder(tmp_path))
     assert len(notes) == 2
-    assert "no_speech_threshold = '0.6' is not followed" in notes[0]
-    assert "condition_on_prev_tokens = 'True' is not followed" in notes[1]
+    assert "no_speech_threshold = 0.6 is not followed" in notes[0]
+    assert "condition_on_prev_tokens = True is not followed" in notes[1]
 
 
 def test_timestamps_by_default(tmp_path: Path) -> None:
