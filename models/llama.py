@@ -42,6 +42,22 @@ class Config(RopeConfig):
         return None
 
 
+def attention(
+    config: Config, window: int | None, rope: Rope | None, kind: type[Attention] = Attention
+) -> Attention:
+    """The attention of a block, with its own window and positions."""
+    width = config.head_size
+    heads = Heads(config.num_attention_heads, config.kv_heads, width, width**-0.5, window=window)
+    return kind(
+        config.hidden_size,
+        heads,
+        rope,
+        bias=config.attention_bias,
+        out_bias=config.out_bias,
+        qk_norm_eps=config.qk_norm_eps,
+    )
+
+
 class Model(Decoder):
     """LLaMA and the architectures that differ from it by `config` alone."""
 
@@ -62,23 +78,8 @@ class Model(Decoder):
     def block(config: Config, window: int | None, rope: Rope | None) -> Block:
         """One block, with its own window and positions."""
         size, eps = config.hidden_size, config.rms_norm_eps
-        heads = Heads(
-            config.num_attention_heads,
-            config.kv_heads,
-            config.head_size,
-            config.head_size**-0.5,
-            window=window,
-        )
-        attention = Attention(
-            size,
-            heads,
-            rope,
-            bias=config.attention_bias,
-            out_bias=config.out_bias,
-            qk_norm_eps=config.qk_norm_eps,
-        )
         mlp = GatedMLP(size, config.intermediate_size, config.hidden_act, config.mlp_bias)
-        return Block(attention, mlp, (RMSNorm(size, eps), RMSNorm(size, eps)))
+        return Block(attention(config, window, rope), mlp, (RMSNorm(size, eps), RMSNorm(size, eps)))
 
     @staticmethod
     def sanitize(tensors: Mapping[str, LazyTensor], config: Config) -> dict[str, LazyTensor]:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from satchel.models import llama
 from satchel.models.layers import Attention, GatedMLP, RMSNorm, Rope
-from satchel.models.ops import Cache, Heads
+from satchel.models.ops import Cache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,16 +38,8 @@ class Block(nn.Module):
 
     def __init__(self, config: Config, window: int | None, rope: Rope | None) -> None:
         super().__init__()
-        size, eps, width = config.hidden_size, config.rms_norm_eps, config.head_size
-        heads = Heads(config.num_attention_heads, config.kv_heads, width, width**-0.5)
-        self.self_attn = WideNormAttention(
-            size,
-            heads,
-            rope,
-            bias=config.attention_bias,
-            out_bias=config.out_bias,
-            qk_norm_eps=config.qk_norm_eps,
-        )
+        size, eps = config.hidden_size, config.rms_norm_eps
+        self.self_attn = llama.attention(config, window, rope, WideNormAttention)
         self.mlp = GatedMLP(size, config.intermediate_size, config.hidden_act, bias=False)
         self.post_attention_layernorm = RMSNorm(size, eps)
         self.post_feedforward_layernorm = RMSNorm(size, eps)
