@@ -28,11 +28,13 @@ VERSIONS = {  # of sentence-transformers and of the transformers of its time
     "5.1.2": ("transformers==4.57.6", ()),
 }
 PASSAGES = [PAIR[1], TEXTS[0], TEXTS[1], "x", "the dog " * 40]
+# Folders that keep no length: the library itself reads a long text beyond the positions.
+OVERLONG = {"3.4.1": ("cross-one-sigmoid", "cross-xlm")}
 TRIED = [
     (version, name)
     for version, (_, later) in VERSIONS.items()
     for name, row in NAMED.items()
-    if not row["of"].startswith(later)
+    if not row["of"].startswith(later) and name not in OVERLONG.get(version, ())
 ]
 
 
