@@ -81,23 +81,22 @@ class _Layers:
             wanted = self.profile.table(name)
             scheme = wanted if wanted.fits_table(outputs, inputs) else FP32
         shared = scheme is not FP32
+        statistics = Statistics() if shared else self.statistics
         if new.source.op_type == "Embedding":
             ids = new.source.inputs[1]
             assert ids is not None
-            scheme.embedding(new, ids, self._made(name, scheme, shared))
+            scheme.embedding(new, ids, self._made(name, scheme, statistics))
             return
         if not shared:
             wanted = self.profile.scheme(name, self.role)
             scheme = wanted if wanted.fits_layer(outputs, inputs) else FP32
-        statistics = Statistics() if shared else self.statistics
-        scheme.linear(new, self._made(name, scheme, shared), statistics)
+        scheme.linear(new, self._made(name, scheme, statistics), statistics)
 
-    def _made(self, name: str, scheme: Scheme, shared: bool) -> Any:
+    def _made(self, name: str, scheme: Scheme, statistics: Statistics) -> Any:
         """The arrays of a weight in its scheme."""
         if scheme is FP32:
             return None
         if name not in self.made:
-            statistics = Statistics() if shared else self.statistics
             moment = statistics.moment(name) if self.profile.compensates(scheme) else None
             linear = [node for node in self.uses[name] if node.op_type == "Linear"]
             self.made[name] = scheme.made(Layer(linear or self.uses[name], statistics, moment))

@@ -158,15 +158,17 @@ def _read(path: Path, where: str) -> Profile:
             values[key] = read(value)
         except (UsageError, TypeError) as error:
             raise UsageError(f"{where}: {key}: {error}") from error
+    if not own:  # the shipped ones name roles that few models have
+        values["asked"] = dict.fromkeys(
+            [*values.get("roles", {}), *values.get("layers", {})], where
+        )
     if begun is not None:
-        asked = dict.fromkeys([*values.get("roles", {}), *values.get("layers", {})], where)
         values |= {key: getattr(begun, key) | values[key] for key in TABLES & values.keys()}
-        return replace(begun, name=name, asked={} if own else asked, **values)
+        return replace(begun, name=name, **values)
     for key in ("default", "tables"):
         if key not in values:
             raise UsageError(f"{where}: {key} is missing; name a scheme, or the profile it is like")
-    asked = dict.fromkeys([*values.get("roles", {}), *values.get("layers", {})], where)
-    return Profile(name, asked={} if own else asked, **values)
+    return Profile(name, **values)
 
 
 def _scheme(value: Any) -> Scheme:
