@@ -119,15 +119,20 @@ def test_older_folders(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+def into_sub_folder(folder: Path, name: str) -> None:
+    """Put the first module's files where releases before 2 had them."""
+    (folder / name).mkdir()
+    own = ("modules.json", "config_sentence_transformers.json", "README.md")
+    for path in list(folder.iterdir()):
+        if path.is_file() and path.name not in own:
+            path.rename(folder / name / path.name)
+
+
 def test_a_transformer_in_a_sub_folder(tmp_path: Path) -> None:
     """As releases before 2 laid folders out."""
     theirs = save_sentence(tmp_path, "mean", ["normalize"])
     expected, folder = theirs.encode(TEXTS), tmp_path / "made"
-    (folder / "0_Transformer").mkdir()
-    own = ("modules.json", "config_sentence_transformers.json", "README.md")
-    for path in list(folder.iterdir()):
-        if path.is_file() and path.name not in own:
-            path.rename(folder / "0_Transformer" / path.name)
+    into_sub_folder(folder, "0_Transformer")
     entries = json.loads((folder / "modules.json").read_text())
     entries[0]["path"] = "0_Transformer"
     (folder / "modules.json").write_text(json.dumps(entries))

@@ -18,6 +18,7 @@ from satchel import models
 from satchel.models.folder import load_folder
 from satchel.runtime.errors import UnsupportedError
 from tests.test_encoder_images import PICTURES, PROCESSOR, save_pictured
+from tests.test_sentence import into_sub_folder
 from tests.test_sentence_bundles import assert_close, edit
 
 library = pytest.importorskip("sentence_transformers")
@@ -111,11 +112,7 @@ def test_the_module_of_older_versions(tmp_path: Path) -> None:
     """CLIPModel in a folder of its own, without a file that says which of its outputs is taken."""
     theirs = save_around(tmp_path, "clip")
     expected, folder = theirs.encode(TEXTS), tmp_path / "made"
-    (folder / "0_CLIPModel").mkdir()
-    own = ("modules.json", "config_sentence_transformers.json", "README.md")
-    for path in list(folder.iterdir()):
-        if path.is_file() and path.name not in own:
-            path.rename(folder / "0_CLIPModel" / path.name)
+    into_sub_folder(folder, "0_CLIPModel")
     (folder / "0_CLIPModel" / "sentence_bert_config.json").unlink()
     entry = {"idx": 0, "name": "0", "path": "0_CLIPModel", "type": CLIP_OLD}
     (folder / "modules.json").write_text(json.dumps([entry]))
