@@ -10,7 +10,7 @@ import numpy as np
 from decoder_peers import REFERENCE, DecoderEntrant
 from interleave import Worker, WorkerError
 
-from satchel.quantize.quality import WINDOW, WINDOWS, Logits, Sample, measure
+from satchel.measure.fidelity import WINDOW, WINDOWS, Logits, Sample, measure
 
 OTHER_MODEL = 2.0  # a mean divergence, in nats, that no rounding of the same weights comes to
 

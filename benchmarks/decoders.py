@@ -23,7 +23,7 @@ from environment import OFFLINE, ROOT, TEXT, Home, say
 from interleave import Worker, WorkerError, in_turns
 from report import Figure
 
-from satchel.quantize.quality import WINDOWS
+from satchel.measure.fidelity import WINDOWS
 from satchel.runtime.bundle import TOKENIZER, Bundle, open_bundle
 from satchel.runtime.errors import SatchelError
 from satchel.runtime.text import load_tokenizer

@@ -12,8 +12,8 @@ import shares
 from environment import OFFLINE, REQUIREMENTS, TEXT, WORKERS, Home, optimum_setting
 from interleave import Entrant, WorkerError
 
-from satchel.models.sentence import SentenceModules
-from satchel.quantize.quality import sentences
+from satchel.checkpoints.sentence import SentenceModules
+from satchel.measure.fidelity import sentences
 from satchel.runtime.bundle import Bundle, sha256_of
 
 CALIBRATION = 300  # sentences, as sentence-transformers takes by default

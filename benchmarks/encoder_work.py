@@ -14,9 +14,9 @@ from environment import TEXT
 from interleave import WorkerError
 from numpy.typing import NDArray
 
-from satchel.quantize.quality import sentences
+from satchel.measure.fidelity import sentences
 from satchel.runtime.bundle import Bundle
-from satchel.runtime.prepare import Preparation
+from satchel.runtime.encoder_texts import Preparation
 
 Shape = tuple[int, int]
 CALLS: dict[Shape, int] = {  # batch x length -> calls that make one sample

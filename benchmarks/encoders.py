@@ -25,7 +25,7 @@ from encoder_work import CALLS, Shape, Work
 from environment import OFFLINE, Home, say
 from interleave import Worker, in_turns
 
-from satchel.models.sentence import SentenceModules, read_sentence
+from satchel.checkpoints.sentence import SentenceModules, read_sentence
 from satchel.runtime.bundle import open_bundle
 from satchel.runtime.errors import SatchelError
 

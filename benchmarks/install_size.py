@@ -26,7 +26,7 @@ import time
 began = time.perf_counter()
 import satchel.runtime
 light = time.perf_counter()
-import satchel.runtime.model
+import satchel.runtime.decoder_model
 print(light - began, time.perf_counter() - began)
 """
 

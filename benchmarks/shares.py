@@ -19,8 +19,8 @@ from interleave import Entrant, spread
 from limits import Limits
 from report import Figure, Phase
 
+from satchel.measure.node_times import LINEAR
 from satchel.runtime.bundle import Bundle
-from satchel.runtime.profile_nodes import LINEAR
 
 LOOKED_UP = ("Gather", "GatherBlockQuantized")
 LEGEND = (

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from satchel.runtime.decoder import Decoder
+    from satchel.runtime.decoder_graph import Decoder
 
 Logits = NDArray[np.float32]
 Reference = Callable[[Sequence[int]], Logits]  # ids to float32 [length, vocab]

@@ -9,15 +9,15 @@ from typing import Any
 
 import torch
 
-from satchel.models import images, weights
+from satchel.checkpoints.checkpoint import Checkpoint
+from satchel.models import image_encoder, weights
 from satchel.models.architectures import architecture, of_family
-from satchel.models.checkpoint import Checkpoint
 from satchel.models.decoder import Decoder
 from satchel.models.encoder import EncoderModel
 from satchel.models.labels import check_generates, saved_by
 from satchel.models.seq2seq import Seq2seq
 from satchel.models.tables import HEAD, WORDS
-from satchel.models.text import assemble
+from satchel.models.text_encoder import assemble
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 
 EMBEDDING = "model.embed_tokens.weight"
@@ -71,7 +71,7 @@ def build_encoder(
     module = found.load()
     config = module.Config.from_dict(checkpoint.config, ignored_keys)
     if found.reads == "images":
-        return images.assemble(module, config, checkpoint, task, image_size, progress)
+        return image_encoder.assemble(module, config, checkpoint, task, image_size, progress)
     return assemble(module, config, checkpoint, task, progress)
 
 

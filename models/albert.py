@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from torch import nn
 
+from satchel.checkpoints.checkpoint import LazyTensor
 from satchel.models import bert, weights
-from satchel.models.checkpoint import LazyTensor
 from satchel.models.encoder_config import EncoderConfig
 from satchel.models.heads import HeadShape
 

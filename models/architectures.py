@@ -11,7 +11,7 @@ import importlib
 from dataclasses import dataclass
 from types import ModuleType
 
-from satchel.models.checkpoint import Checkpoint
+from satchel.checkpoints.checkpoint import Checkpoint
 from satchel.runtime.errors import UnsupportedError, shown
 
 

@@ -12,9 +12,9 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from satchel.checkpoints.checkpoint import LazyTensor
+from satchel.checkpoints.config_keys import COSMETIC
 from satchel.models import weights
-from satchel.models.checkpoint import LazyTensor
-from satchel.models.config_keys import COSMETIC
 from satchel.models.layers import MLP, Embedding, LayerNorm
 from satchel.models.ops import Heads
 from satchel.models.seq2seq import (

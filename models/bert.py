@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from satchel.checkpoints.checkpoint import LazyTensor
 from satchel.models import weights
-from satchel.models.checkpoint import LazyTensor
 from satchel.models.encoder_config import EncoderConfig
 from satchel.models.heads import HeadShape
 from satchel.models.layers import MLP, Embedding, LayerNorm, Linear, SelfAttention

@@ -13,8 +13,8 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
+from satchel.checkpoints.checkpoint import LazyTensor
 from satchel.models import vision, vision_config, weights
-from satchel.models.checkpoint import LazyTensor
 from satchel.models.config import ModelConfig
 from satchel.models.encoder import Tower
 from satchel.models.layers import Embedding, LayerNorm, Linear

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from satchel.models.config_keys import COSMETIC, NEUTRAL, is_neutral, keys_read
+from satchel.checkpoints.config_keys import COSMETIC, NEUTRAL, is_neutral, keys_read
 from satchel.models.ops import ACTIVATIONS
 from satchel.models.rope import RopeParameters, whole_rotation
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown

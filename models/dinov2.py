@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from satchel.checkpoints.checkpoint import LazyTensor
 from satchel.models import vision, weights
-from satchel.models.checkpoint import LazyTensor
 from satchel.models.encoder import Tower
 from satchel.models.layers import MLP, GatedMLP, LayerNorm
 from satchel.models.vision import Block, Classifier, FirstState, ImageTrunk

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from satchel.checkpoints.config_keys import COSMETIC
 from satchel.models.config import ModelConfig
-from satchel.models.config_keys import COSMETIC
 from satchel.runtime.errors import CheckpointError, UnsupportedError
 
 

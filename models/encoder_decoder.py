@@ -10,8 +10,8 @@ from typing import Any, Self
 
 from torch import Tensor, nn
 
+from satchel.checkpoints.checkpoint import LazyTensor
 from satchel.models import bert, roberta, weights
-from satchel.models.checkpoint import LazyTensor
 from satchel.models.encoder_config import EncoderConfig
 from satchel.models.heads import ScoreHead
 from satchel.models.layers import MLP, Embedding, LayerNorm

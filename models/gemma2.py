@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from satchel.checkpoints.checkpoint import LazyTensor
 from satchel.models import llama, weights
-from satchel.models.checkpoint import LazyTensor
 from satchel.models.config import windows
 from satchel.models.layers import Attention, GatedMLP, RMSNorm, Rope
 from satchel.models.ops import Cache, Heads

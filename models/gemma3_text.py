@@ -6,9 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from satchel.checkpoints.config_keys import COSMETIC
 from satchel.models import gemma2
 from satchel.models.config import both_styles, windows
-from satchel.models.config_keys import COSMETIC
 from satchel.models.rope import RopeParameters, whole_rotation
 from satchel.runtime.errors import CheckpointError, UnsupportedError
 

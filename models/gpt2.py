@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from satchel.checkpoints.checkpoint import LazyTensor
+from satchel.checkpoints.config_keys import COSMETIC
 from satchel.models import weights
-from satchel.models.checkpoint import LazyTensor
 from satchel.models.config import DecoderConfig
-from satchel.models.config_keys import COSMETIC
 from satchel.models.decoder import Decoder
 from satchel.models.layers import MLP, Attention, Block, Embedding, LayerNorm
 from satchel.models.ops import Cache, Heads

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from satchel.checkpoints.checkpoint import LazyTensor
 from satchel.models import weights
-from satchel.models.checkpoint import LazyTensor
 from satchel.models.config import RopeConfig
 from satchel.models.decoder import Decoder
 from satchel.models.layers import MLP, Attention, Block, LayerNorm, Rope

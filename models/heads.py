@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from satchel.checkpoints.sentence_steps import Splade
 from satchel.models import ops
 from satchel.models.layers import Embedding, LayerNorm, Linear
 from satchel.models.sentence_head import POOLING
-from satchel.models.sentence_steps import Splade
 
 
 @dataclass(frozen=True)

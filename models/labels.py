@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from satchel.checkpoints.sentence import SentenceModules
+from satchel.checkpoints.sentence_steps import activation_class
 from satchel.models.encoder import Labels
-from satchel.models.sentence import SentenceModules
-from satchel.models.sentence_steps import activation_class
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 
 PRETRAINED = "pre-training"  # for masked words or, as ELECTRA, for something else

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from satchel.checkpoints.checkpoint import LazyTensor
 from satchel.models import weights
-from satchel.models.checkpoint import LazyTensor
 from satchel.models.config import RopeConfig
 from satchel.models.decoder import Decoder
 from satchel.models.layers import Attention, Block, GatedMLP, RMSNorm, Rope

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from satchel.checkpoints.checkpoint import LazyTensor
+from satchel.checkpoints.config_keys import COSMETIC
 from satchel.models import weights
-from satchel.models.checkpoint import LazyTensor
-from satchel.models.config_keys import COSMETIC
 from satchel.models.encoder_config import EncoderConfig
 from satchel.models.heads import HeadShape
 from satchel.models.layers import Embedding, GatedMLP, LayerNorm, Rope, SelfAttention

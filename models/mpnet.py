@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from satchel.checkpoints.checkpoint import LazyTensor
 from satchel.models import bert, roberta, weights
-from satchel.models.checkpoint import LazyTensor
 from satchel.models.encoder_config import EncoderConfig
 from satchel.models.relative import FARTHEST, DistanceBias
 from satchel.runtime.errors import UnsupportedError

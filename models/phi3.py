@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from satchel.checkpoints.checkpoint import LazyTensor
+from satchel.checkpoints.config_keys import COSMETIC
 from satchel.models import llama
-from satchel.models.checkpoint import LazyTensor
 from satchel.models.config import windows
-from satchel.models.config_keys import COSMETIC
 from satchel.models.rope import RopeParameters
 from satchel.runtime.errors import UnsupportedError, shown
 

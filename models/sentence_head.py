@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from satchel.models.files import read_tensors
+from satchel.checkpoints.files import read_tensors
+from satchel.checkpoints.sentence_steps import Dense, Norm, Pooling, Step, Unit
 from satchel.models.layers import LayerNorm, Linear
-from satchel.models.sentence_steps import Dense, Norm, Pooling, Step, Unit
 from satchel.models.weights import Tensors
 from satchel.runtime.errors import CheckpointError
 

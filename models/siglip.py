@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from satchel.checkpoints.checkpoint import LazyTensor
 from satchel.models import clip, ops, vision, vision_config, weights
-from satchel.models.checkpoint import LazyTensor
 from satchel.models.clip import TextTrunk
 from satchel.models.encoder import Tower
 from satchel.models.layers import MLP, LayerNorm, Linear

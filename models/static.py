@@ -11,8 +11,8 @@ from typing import Any, Self
 
 from torch import Tensor, nn
 
+from satchel.checkpoints.checkpoint import LazyTensor
 from satchel.models import weights
-from satchel.models.checkpoint import LazyTensor
 from satchel.models.heads import HeadShape
 from satchel.models.layers import Embedding
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown

@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 
 from torch import nn
 
+from satchel.checkpoints.checkpoint import LazyTensor
+from satchel.checkpoints.config_keys import COSMETIC
 from satchel.models import weights
-from satchel.models.checkpoint import LazyTensor
-from satchel.models.config_keys import COSMETIC
 from satchel.models.layers import MLP, Embedding, GatedMLP, RMSNorm
 from satchel.models.ops import Heads
 from satchel.models.relative import DistanceBias

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from satchel.checkpoints.checkpoint import LazyTensor
 from satchel.models import weights
-from satchel.models.checkpoint import LazyTensor
 from satchel.models.encoder import Tower
 from satchel.models.layers import MLP, LayerNorm, Linear, SelfAttention
 from satchel.models.vision_config import CHANNELS, ImageConfig, Size, TowerConfig

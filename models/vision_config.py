@@ -7,8 +7,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from satchel.checkpoints.config_keys import COSMETIC
 from satchel.models.config import ModelConfig
-from satchel.models.config_keys import COSMETIC
 from satchel.models.encoder import Labels
 from satchel.models.labels import read_labels
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown

@@ -12,8 +12,8 @@ from typing import ClassVar
 
 from torch import nn
 
+from satchel.checkpoints.checkpoint import LazyTensor
 from satchel.models import vision
-from satchel.models.checkpoint import LazyTensor
 from satchel.models.encoder import Tower
 from satchel.models.layers import LayerNorm
 from satchel.models.vision import Classifier, FirstState, ImageTrunk

@@ -11,9 +11,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from satchel.checkpoints.checkpoint import LazyTensor
 from satchel.models import bart, ops, weights
 from satchel.models.bart import EPS, blocks
-from satchel.models.checkpoint import LazyTensor
 from satchel.models.layers import Embedding, LayerNorm
 from satchel.models.seq2seq import Context, Embeddings, Pair, Seq2seq, Stack
 from satchel.models.tables import HEAD, WORDS

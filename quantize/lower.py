@@ -12,7 +12,7 @@ from typing import Any
 
 import onnx_ir as ir
 
-from satchel.quantize import cache8, norms, steps
+from satchel.quantize import cache8, norms, pad_odd_tokens
 from satchel.quantize.calibrate import Statistics
 from satchel.quantize.nodes import MICROSOFT, Replacement, layer_name, shape, weight_of
 from satchel.quantize.profile import Profile
@@ -45,8 +45,8 @@ def lower(
     if role == "decoder":
         if cache8.kept(profile, statistics):
             cache8.lower(model.graph, statistics.caches)
-        if steps.kept(profile, statistics):
-            steps.lower(model.graph)
+        if pad_odd_tokens.kept(profile, statistics):
+            pad_odd_tokens.lower(model.graph)
     for name, value in list(model.graph.initializers.items()):
         if not value.uses():
             del model.graph.initializers[name]

@@ -20,7 +20,7 @@ def load(folder: str | Path, *, threads: int | None = None, progress: Progress =
     """
     bundle = open_bundle(folder, progress)
     if bundle.manifest.family == "decoder":
-        from satchel.runtime.model import DecoderModel
+        from satchel.runtime.decoder_model import DecoderModel
 
         return DecoderModel(bundle, threads)
     if bundle.manifest.family == "encoder":
@@ -28,7 +28,7 @@ def load(folder: str | Path, *, threads: int | None = None, progress: Progress =
 
         return EncoderModel(bundle, threads)
     if bundle.manifest.speech is not None:
-        from satchel.runtime.speech import SpeechModel
+        from satchel.runtime.speech_model import SpeechModel
 
         return SpeechModel(bundle, threads)
     if bundle.manifest.family == "encoder-decoder":
@@ -41,7 +41,7 @@ def load(folder: str | Path, *, threads: int | None = None, progress: Progress =
 def __getattr__(name: str) -> Any:
     # Writing a manifest needs this package but not onnxruntime, so that stays unimported till asked.
     if name == "Cancel":
-        from satchel.runtime.decoder import Cancel
+        from satchel.runtime.decoder_graph import Cancel
 
         return Cancel
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from threading import RLock
 from typing import TYPE_CHECKING
 
-from satchel.runtime.decoder import Cancel, Cancelled, Run
+from satchel.runtime.decoder_graph import Cancel, Cancelled, Run
 from satchel.runtime.errors import UsageError
-from satchel.runtime.generate import Row, generate
+from satchel.runtime.generation_loop import Row, generate
 from satchel.runtime.text import TextStream
 
 if TYPE_CHECKING:

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from tokenizers import Encoding
 
 from satchel.runtime.bundle import Bundle
-from satchel.runtime.encoder import Encoder
+from satchel.runtime.encoder_graph import Encoder
+from satchel.runtime.encoder_texts import Preparation
 from satchel.runtime.errors import LimitError, UsageError, shown
 from satchel.runtime.image import ImageFormat
 from satchel.runtime.manifest import PROMPT_MASK, Labels
 from satchel.runtime.pieces import assembled
-from satchel.runtime.prepare import Preparation
 from satchel.runtime.session import open_session
 from satchel.runtime.spans import Answer, best_answers, merge_labels
 from satchel.runtime.task import TaskModel

@@ -14,9 +14,9 @@ from tokenizers import Tokenizer
 from satchel.runtime.batch import Batch, Generation, Stream
 from satchel.runtime.beam import Hypothesis, Search, beam_search
 from satchel.runtime.bundle import TOKENIZER, Bundle
-from satchel.runtime.decoder import Cancel, Cancelled, Run
+from satchel.runtime.decoder_graph import Cancel, Cancelled, Run
 from satchel.runtime.errors import LimitError, UsageError, shown
-from satchel.runtime.generate import Row
+from satchel.runtime.generation_loop import Row
 from satchel.runtime.lookup import Lookup
 from satchel.runtime.options import Options
 from satchel.runtime.processors import Processor, processors

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from satchel.runtime.decoder import FEW, Logits, Run
+from satchel.runtime.decoder_graph import FEW, Logits, Run
 
 if TYPE_CHECKING:
-    from satchel.runtime.generate import Row
+    from satchel.runtime.generation_loop import Row
 
 SIZES = (3, 1)  # of the sequences that are looked up, the longest that is found counts
 LONGEST = 16  # ids alike before a place: more tell no more

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from satchel.runtime.batch import Generation
 from satchel.runtime.bundle import Bundle
-from satchel.runtime.decoder import Cancel, Decoder, Run
+from satchel.runtime.decoder_graph import Cancel, Decoder, Run
 from satchel.runtime.errors import UsageError
 from satchel.runtime.generation import Prompt, TextModel, checked_ids
 from satchel.runtime.languages import Languages
 from satchel.runtime.session import open_session
-from satchel.runtime.source import SourceEncoder
+from satchel.runtime.source_graph import SourceEncoder
 from satchel.runtime.text import tokenizing
 
 

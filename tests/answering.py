@@ -13,8 +13,8 @@ import transformers
 from torch import Tensor
 
 from satchel import models
+from satchel.checkpoints.folder import load_folder
 from satchel.models.architectures import of_family
-from satchel.models.folder import load_folder
 from satchel.models.seq2seq import Context
 from tests import tiny, tiny_encoders, tiny_seq2seq, tiny_speech
 

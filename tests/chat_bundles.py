@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import satchel
-from satchel.runtime.model import DecoderModel
+from satchel.runtime.decoder_model import DecoderModel
 from tests.generating import CONTEXT, END, OTHER_END, opened
 from tests.tiny import CHATML, byte_tokenizer, save_checkpoint
 

@@ -14,11 +14,11 @@ import transformers
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-from satchel.export.languages import MBART, MBART_50
-from satchel.export.probes import PROBES
-from satchel.export.tokenizer import bundle_tokenizer
-from satchel.models.folder import load_folder
-from satchel.quantize.quality import sentences
+from satchel.checkpoints.folder import load_folder
+from satchel.measure.fidelity import sentences
+from satchel.tokenization.language_tokens import MBART, MBART_50
+from satchel.tokenization.probes import PROBES
+from satchel.tokenization.tokenizer import bundle_tokenizer
 
 SIZE = 3000
 KINDS = {  # class -> (kind of model, model_type of its checkpoints)

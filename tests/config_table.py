@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from satchel.checkpoints.config_keys import CONTENT, keys_read
 from satchel.models.architectures import ARCHITECTURES, ONE_TOWER
 from satchel.models.config import ModelConfig
-from satchel.models.config_keys import CONTENT, keys_read
 
 PAGE = Path(__file__).parents[1] / "docs" / "checkpoints.md"
 BEGIN, END = "<!-- made by tests/config_table.py -->\n", "<!-- end -->\n"
@@ -56,7 +56,7 @@ def table() -> str:
 
 
 def _values(key: str) -> str:
-    from satchel.models.config_keys import NEUTRAL
+    from satchel.checkpoints.config_keys import NEUTRAL
 
     return " or ".join(map(str, NEUTRAL[key]))
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 import satchel
-from satchel.runtime.model import DecoderModel
+from satchel.runtime.decoder_model import DecoderModel
 from tests.tiny import VOCAB
 
 CONTEXT = 1100  # beyond a chunk of a prefill and four sizes of the cache

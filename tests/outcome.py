@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from satchel.cli import main
+from satchel.cli.main import main
 
 MOST_CHARACTERS, MOST_SECONDS = 600, 10
 STATUS = {  # the start of an error code -> exit status, as in runtime/errors.py

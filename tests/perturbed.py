@@ -11,7 +11,7 @@ import torch
 import transformers
 from torch import Tensor
 
-from satchel.models.config_keys import keys_read
+from satchel.checkpoints.config_keys import keys_read
 from satchel.runtime.errors import SatchelError
 from tests.answering import Answer, Subject
 from tests.config_table import classified

@@ -14,7 +14,7 @@ import onnx
 import pytest
 
 import satchel
-from satchel.cli import main
+from satchel.cli.main import main
 from satchel.runtime import sealed
 from satchel.runtime.bundle import sha256_of
 from satchel.runtime.manifest import MANIFEST, File

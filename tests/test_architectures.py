@@ -11,7 +11,7 @@ import torch
 
 import satchel
 from satchel import models
-from satchel.models.folder import load_folder
+from satchel.checkpoints.folder import load_folder
 from tests.tiny import VOCAB, save_checkpoint
 
 GEMMA = {"head_dim": 32, "query_pre_attn_scalar": 24, "num_hidden_layers": 4, "sliding_window": 8}

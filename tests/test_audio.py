@@ -12,7 +12,7 @@ import pytest
 from transformers import WhisperFeatureExtractor
 from transformers.models.whisper import feature_extraction_whisper
 
-from satchel.export.audio import read_format
+from satchel.export.audio_config import read_format
 from satchel.runtime.audio import AudioFormat
 from satchel.runtime.errors import BundleError, CheckpointError, SatchelError, UsageError
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
-from satchel.models.folder import load_folder
+from satchel.checkpoints.folder import load_folder
 from tests import damage as d
 from tests.outcome import refuse
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-import satchel.cli
+import satchel.cli.main
 from satchel import models
+from satchel.checkpoints.folder import load_folder
 from satchel.models.architectures import of_family
-from satchel.models.folder import load_folder
 from tests import damage as d
 from tests.outcome import refuse
 
@@ -335,5 +335,5 @@ def test_ignored_key_exports(place: Path) -> None:
     d.config(attention_chunk_size=1, alibi=True)(place / "checkpoint")
     ignored = ["--ignore-config-key", "attention_chunk_size", "--ignore-config-key", "alibi"]
     arguments = ["export", str(place / "checkpoint"), str(place / "new"), "--profile", "fp32"]
-    assert satchel.cli.main([*arguments, *ignored, "--context", "64"]) == 0
+    assert satchel.cli.main.main([*arguments, *ignored, "--context", "64"]) == 0
     assert satchel.load(place / "new").manifest.context == 64

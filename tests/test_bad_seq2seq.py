@@ -12,7 +12,7 @@ import torch
 import transformers
 
 import satchel
-from satchel.runtime.decoder import Cancel
+from satchel.runtime.decoder_graph import Cancel
 from satchel.runtime.errors import BundleError, LimitError, UsageError
 from tests import damage as d
 from tests.manifests import edit
@@ -250,7 +250,7 @@ def test_cancelling_before_the_source_is_read(model: Any) -> None:
 
 
 def test_verify_needs_a_probe_with_a_source(place: Path) -> None:
-    from satchel.runtime.verify import verify
+    from satchel.measure.verification import verify
 
     manifest(lambda c: c["probe"].pop("source"))(place / "bundle")
     with pytest.raises(BundleError, match="no probe"):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import satchel
-from satchel.models.folder import load_folder
+from satchel.checkpoints.folder import load_folder
 from tests import damage as d
 from tests.outcome import refuse
 
@@ -143,9 +143,9 @@ SOUND = {
 @pytest.fixture(autouse=True)
 def no_tracing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The graph has no part in this; a case that gets so far has not been refused."""
-    import satchel.packing
+    import satchel.packing.pack
 
-    monkeypatch.setattr(satchel.packing, "trace", lambda module, inputs, outputs: None)
+    monkeypatch.setattr(satchel.packing.pack, "trace", lambda module, inputs, outputs: None)
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -159,8 +159,8 @@ def test_damage_is_refused(name: str, place: Path, capfd: Any) -> None:
 def test_what_is_harmless_is_read(name: str, place: Path) -> None:
     from tokenizers import Tokenizer
 
-    from satchel.export.generation import recommended
-    from satchel.export.tokenizer import bundle_tokenizer, special_tokens
+    from satchel.export.generation_config import recommended
+    from satchel.tokenization.tokenizer import bundle_tokenizer, special_tokens
 
     SOUND[name](place / "checkpoint")
     checkpoint = load_folder(place / "checkpoint")
@@ -188,7 +188,7 @@ def test_the_default_template_is_picked(value: object, template: str | None, pla
 
 
 def test_eos_of_all_files_ends_a_text(place: Path) -> None:
-    from satchel.export.tokenizer import special_tokens
+    from satchel.tokenization.tokenizer import special_tokens
 
     folder = place / "checkpoint"
     d.config(eos_token_id=[7, 9], bos_token_id=3)(folder)

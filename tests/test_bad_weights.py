@@ -12,7 +12,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from satchel import models
-from satchel.models.folder import load_folder
+from satchel.checkpoints.folder import load_folder
 from tests import damage as d
 from tests.outcome import refuse
 from tests.tiny import edit_config

@@ -9,9 +9,9 @@ import pytest
 
 import satchel
 from satchel.runtime.batch import Generation
-from satchel.runtime.decoder import Run
+from satchel.runtime.decoder_graph import Run
+from satchel.runtime.decoder_model import DecoderModel
 from satchel.runtime.errors import LimitError, SatchelError, UsageError
-from satchel.runtime.model import DecoderModel
 from tests.beams import Pair
 from tests.generating import opened, some_ids
 from tests.tiny import VOCAB, save_checkpoint

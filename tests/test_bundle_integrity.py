@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import satchel
-from satchel.cli import main
+from satchel.cli.main import main
 from satchel.export import check
 from satchel.runtime import sealed, session
 from satchel.runtime.bundle import open_bundle

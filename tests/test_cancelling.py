@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from satchel.runtime.decoder import Cancel, Run
+from satchel.runtime.decoder_graph import Cancel, Run
+from satchel.runtime.decoder_model import DecoderModel
 from satchel.runtime.errors import SatchelError, UsageError
-from satchel.runtime.model import DecoderModel
 from tests.generating import PROMPT, opened, readable, some_ids
 
 pytest_plugins = "tests.chat_bundles"

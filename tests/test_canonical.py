@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 
-from satchel.export.canonical import canonical
-from satchel.export.tokenizer import bundle_tokenizer
-from satchel.models.checkpoint import Checkpoint
+from satchel.checkpoints.checkpoint import Checkpoint
+from satchel.tokenization.canonical import canonical
+from satchel.tokenization.tokenizer import bundle_tokenizer
 from tests.tiny_sentencepiece import read as read_folder
 from tests.tiny_sentencepiece import write_folder
 

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from satchel.export.chat import compile_template
-from satchel.runtime.chat import ROLES, ChatFormat, checked_messages, encode_chat
+from satchel.runtime.chat_format import ROLES, ChatFormat, checked_messages, encode_chat
 from satchel.runtime.errors import BundleError, UnsupportedError, UsageError, install
+from satchel.tokenization.chat_template import compile_template
 
 SPECIAL = {"bos_token": "<s>", "eos_token": "</s>"}
 MARKS = (
@@ -284,7 +284,7 @@ def test_hostile_templates_end_in_one_line(name: str) -> None:
 
 def test_code_in_the_current_folder_is_not_run(tmp_path: Path) -> None:
     (tmp_path / "jinja2.py").write_text("open('canary', 'w')")
-    code = f"from satchel.export.chat import compile_template as c; print(c({CHATML!r}, {{}})[1])"
+    code = f"from satchel.tokenization.chat_template import compile_template as c; print(c({CHATML!r}, {{}})[1])"
     subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, check=True)
     assert not (tmp_path / "canary").exists()
 
@@ -331,7 +331,7 @@ def test_a_damaged_format_is_a_bundle_error(value: object) -> None:
 def test_the_runtime_names_the_extra_when_jinja_is_missing() -> None:
     code = (
         "import sys; sys.modules['jinja2'] = None\n"
-        "from satchel.runtime.chat import ChatFormat\n"
+        "from satchel.runtime.chat_format import ChatFormat\n"
         "try: ChatFormat(template='x').render([{'role': 'user', 'content': 'a'}])\n"
         "except ValueError as error: print(error)\n"
     )

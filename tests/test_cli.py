@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import satchel
-from satchel.cli import _parser, main
+from satchel.cli.main import _parser, main
 from tests.outcome import one_line, refused
 
 pytest_plugins = "tests.places"
@@ -244,7 +244,7 @@ def test_every_option_has_a_help_and_every_example_can_be_read() -> None:
 
 def test_a_source_that_is_not_there_is_refused_before_pytorch_is_loaded(tmp_path: Path) -> None:
     code = (
-        "import sys; from satchel.cli import main; status = main(); "
+        "import sys; from satchel.cli.main import main; status = main(); "
         "assert 'torch' not in sys.modules; sys.exit(status)"
     )
     for source in ("no", "no.gguf", "a/b/c"):
@@ -293,7 +293,7 @@ def test_bundle_that_is_not_there(tmp_path: Path, capfd: Any) -> None:
 
 
 def test_export_without_its_extra(place: Path) -> None:
-    code = "import sys; sys.modules['torch'] = None; from satchel.cli import main; sys.exit(main())"
+    code = "import sys; sys.modules['torch'] = None; from satchel.cli.main import main; sys.exit(main())"
     command = [sys.executable, "-c", code, "export", str(place / "checkpoint"), str(place / "new")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2

@@ -11,7 +11,7 @@ import pytest
 import torch
 import transformers
 
-from satchel.models.config_keys import COSMETIC, HERE, keys_read, remarks
+from satchel.checkpoints.config_keys import COSMETIC, HERE, keys_read, remarks
 from tests import config_table
 from tests.answering import SUBJECTS
 from tests.config_keys import SOURCES, installed

@@ -12,8 +12,7 @@ import pytest
 from PIL import Image
 
 import satchel
-from satchel import vectors
-from satchel.cli import main
+from satchel.cli.main import main, vectors
 from tests.manifests import said
 from tests.outcome import refused
 from tests.test_encoder_images import PROCESSOR

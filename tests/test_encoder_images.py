@@ -15,9 +15,9 @@ import transformers
 from PIL import Image
 
 import satchel
+from satchel.measure.verification import verify
 from satchel.runtime.errors import UsageError
 from satchel.runtime.image import sample_images
-from satchel.runtime.verify import verify
 from tests.test_images import CASES, save
 from tests.tiny_encoders import save_tokenizer
 

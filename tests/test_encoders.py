@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from satchel import models
+from satchel.checkpoints.folder import load_folder
 from satchel.models.encoder import EncoderModel, Tower
-from satchel.models.folder import load_folder
 from satchel.models.ops import OPSET
 from satchel.runtime.errors import CheckpointError, SatchelError, UnsupportedError, UsageError
 from tests.tiny import VOCAB, edit_config

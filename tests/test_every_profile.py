@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import satchel
+from satchel.measure.verification import verify
 from satchel.models.architectures import ARCHITECTURES, of_family
 from satchel.quantize.profiles import NAMES
-from satchel.runtime.verify import verify
 from tests.test_architectures import CASES
 from tests.test_encoder_images import save_pictured
 from tests.tiny import save_checkpoint

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 import satchel
-from satchel.runtime.decoder import CHUNK
+from satchel.runtime.decoder_graph import CHUNK
+from satchel.runtime.decoder_model import DecoderModel
 from satchel.runtime.errors import LimitError, UsageError
-from satchel.runtime.model import DecoderModel
 from tests.generating import (
     CONTEXT,
     END,

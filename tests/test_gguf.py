@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from satchel.models.gguf import load_gguf
+from satchel.checkpoints.gguf import load_gguf
 from satchel.runtime.errors import CheckpointError, SatchelError, UnsupportedError, UsageError
 from tests.gguf_files import CASES, SMALL, convert, random_model, real_file, sizes, write
 
@@ -57,7 +57,7 @@ def test_storage_types(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS"])
 def test_storage_types_without_a_writer(name: str, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("satchel.models.gguf.SLAB", 512)  # several slabs
+    monkeypatch.setattr("satchel.checkpoints.gguf.SLAB", 512)  # several slabs
     kind = Kind[name]
     block, size = gguf.GGML_QUANT_SIZES[kind]
     # Small bytes make blocks with finite scales.

@@ -11,8 +11,8 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from satchel.models.checkpoint import Checkpoint
-from satchel.models.gguf import load_gguf
+from satchel.checkpoints.checkpoint import Checkpoint
+from satchel.checkpoints.gguf import load_gguf
 from satchel.runtime.errors import CheckpointError, SatchelError, UnsupportedError
 from tests.gguf_files import SMALL, random_model, real_file, sizes, write
 

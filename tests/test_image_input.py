@@ -14,7 +14,7 @@ import pytest
 import transformers
 from PIL import Image
 
-from satchel.export.image import PROCESSOR_OF, read_format
+from satchel.export.image_config import PROCESSOR_OF, read_format
 from satchel.runtime.errors import BundleError, CheckpointError, SatchelError, UsageError
 from satchel.runtime.image import FORMATS, ImageFormat
 

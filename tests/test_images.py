@@ -19,9 +19,9 @@ import transformers
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from satchel.models import images
+from satchel.checkpoints.folder import load_folder
+from satchel.models import image_encoder
 from satchel.models.encoder import EncoderModel
-from satchel.models.folder import load_folder
 from satchel.models.ops import OPSET
 from satchel.quantize.lower import lower
 from satchel.quantize.profile import named
@@ -116,7 +116,7 @@ def build(folder: Path, task: str | None = None, pixels: Any = None) -> EncoderM
     checkpoint = load_folder(folder)
     module = importlib.import_module(f"satchel.models.{checkpoint.config['model_type']}")
     config = module.Config.from_dict(checkpoint.config)
-    return images.assemble(module, config, checkpoint, task, pixels, iter)
+    return image_encoder.assemble(module, config, checkpoint, task, pixels, iter)
 
 
 def some_pixels(case: Case, batch: int = 3) -> Tensor:

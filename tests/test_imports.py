@@ -15,7 +15,7 @@ pytest_plugins = "tests.places"
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("models", "export", "quantize", "runtime")
 CONTRACT = {"satchel.runtime.errors", "satchel.runtime.bundle", "satchel.runtime.manifest"}
-CHAT = {"satchel.runtime.chat", "satchel.runtime.template"}
+CHAT = {"satchel.runtime.chat_format", "satchel.runtime.template"}
 FORMATS = {"satchel.runtime.image", "satchel.runtime.audio", "satchel.runtime.spoken"}
 MAY_IMPORT = {  # room -> rooms, and single modules of the runtime
     "models": {"satchel.models"} | CONTRACT,
@@ -128,7 +128,7 @@ def test_the_parser_of_this_test_sees(tmp_path: Path) -> None:
         "def f():\n    from satchel.runtime import chat, load\n    import b.c\n"
     )
     found = {name for name, _ in imports(file)}
-    assert found == {"typing", "a", "b.c", "satchel.runtime.chat", "satchel.runtime"}
+    assert found == {"typing", "a", "b.c", "satchel.runtime.chat_format", "satchel.runtime"}
     file.write_text("from . import x")
     with pytest.raises(AssertionError, match="relative"):
         list(imports(file))
@@ -143,7 +143,7 @@ def run_watched(code: str, *arguments: str) -> None:
 def test_the_runtime_imports_little() -> None:
     run_watched("import satchel.runtime\nassert 'onnxruntime' not in sys.modules")
     run_watched("import satchel\nassert 'numpy' not in sys.modules")
-    run_watched("import satchel.cli\nassert 'numpy' not in sys.modules")
+    run_watched("import satchel.cli.main\nassert 'numpy' not in sys.modules")
 
 
 def test_loading_and_running_imports_little(original: Path) -> None:
@@ -152,8 +152,8 @@ import satchel
 model = satchel.load(sys.argv[1])
 assert model.generate("hello", max_new_tokens=3).tokens
 assert model.chat([{"role": "user", "content": "hello"}], max_new_tokens=3).tokens
-import satchel.runtime.verify
-assert all(row.passed for row in satchel.runtime.verify.verify(model))
+import satchel.measure.verification
+assert all(row.passed for row in satchel.measure.verification.verify(model))
 """
     run_watched(code, str(original / "bundle"))
 

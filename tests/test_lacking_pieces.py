@@ -10,7 +10,7 @@ import pytest
 import transformers
 
 import satchel
-from satchel.quantize.quality import sentences
+from satchel.measure.fidelity import sentences
 from tests.test_made_tokenizers import BPE, fairseq_ids, marian_files
 from tests.tiny_sentencepiece import FAIRSEQ, trained
 from tests.tiny_seq2seq import save_seq2seq

@@ -10,18 +10,19 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from satchel.checkpoints.source import open_source
+from satchel.measure import fidelity
 from satchel.models.layers import Linear
-from satchel.pack_encoder import EncoderRecipe
-from satchel.pack_speech import SpeechRecipe
+from satchel.packing.encoder_recipe import EncoderRecipe
+from satchel.packing.recipe import Wishes
+from satchel.packing.speech_recipe import SpeechRecipe
 from satchel.progress import quiet
-from satchel.quantize import improve, quality
+from satchel.quantize import improve
 from satchel.quantize.calibrate import Statistics
 from satchel.quantize.prepare import Prepared
 from satchel.quantize.profile import named
 from satchel.quantize.schemes import CHANNEL8, FP32
 from satchel.quantize.tune import costs
-from satchel.recipe import Wishes
-from satchel.source import open_source
 from tests.tiny_encoders import save_encoder
 from tests.tiny_speech import save_speech
 
@@ -48,13 +49,13 @@ RIGHT = {
 
 @pytest.mark.parametrize("scores", RIGHT)
 def test_the_loss_of_an_answer(scores: str | None) -> None:
-    assert quality.loss(EXPECTED, FOUND, scores) == pytest.approx(float(RIGHT[scores]), rel=1e-9)
-    assert quality.loss(EXPECTED, EXPECTED, scores) == pytest.approx(0, abs=1e-15)
+    assert fidelity.loss(EXPECTED, FOUND, scores) == pytest.approx(float(RIGHT[scores]), rel=1e-9)
+    assert fidelity.loss(EXPECTED, EXPECTED, scores) == pytest.approx(0, abs=1e-15)
 
 
 def test_a_loss_below_what_float32_tells_from_1() -> None:
     near = EXPECTED * (1 + 1e-5 * RANDOM.normal(0, 1, EXPECTED.shape)).astype(np.float32)
-    assert 1e-12 < quality.loss(EXPECTED, near, None) < 1e-9
+    assert 1e-12 < fidelity.loss(EXPECTED, near, None) < 1e-9
 
 
 CHANGES: dict[str, tuple[str, dict[str, Any], bool]] = {

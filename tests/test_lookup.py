@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 import satchel
-from satchel.cli import main
-from satchel.runtime.decoder import FEW, Run
+from satchel.cli.main import main
+from satchel.runtime.decoder_graph import FEW, Run
+from satchel.runtime.decoder_model import DecoderModel
 from satchel.runtime.errors import UsageError
 from satchel.runtime.generation import Generation
 from satchel.runtime.lookup import LONGEST, SIZES, Lookup
-from satchel.runtime.model import DecoderModel
 from tests.generating import PROMPT, opened, readable, some_ids
 from tests.tiny import VOCAB
 from tests.tiny_seq2seq import save_seq2seq

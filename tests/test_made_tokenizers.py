@@ -14,12 +14,12 @@ import transformers
 from tokenizers import Tokenizer
 
 import satchel
-from satchel.export.languages import M2M_100, MBART, MBART_50, translation
-from satchel.export.made_tokenizer import made_tokenizer
-from satchel.export.tokenizer import bundle_tokenizer
-from satchel.models.checkpoint import Checkpoint
-from satchel.quantize.quality import sentences
+from satchel.checkpoints.checkpoint import Checkpoint
+from satchel.measure.fidelity import sentences
 from satchel.runtime.errors import CheckpointError, SatchelError, UnsupportedError, UsageError
+from satchel.tokenization.language_tokens import M2M_100, MBART, MBART_50, translation
+from satchel.tokenization.made_tokenizer import made_tokenizer
+from satchel.tokenization.tokenizer import bundle_tokenizer
 from tests.tiny_sentencepiece import FAIRSEQ, T5, pieces, read, trained, write_folder
 
 BPE = {"model_type": "bpe"}

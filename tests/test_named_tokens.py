@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import transformers
 
-from satchel.export.tokenizer import bundle_tokenizer, special_token_texts, special_tokens
-from satchel.models.folder import load_folder
+from satchel.checkpoints.folder import load_folder
+from satchel.tokenization.tokenizer import bundle_tokenizer, special_token_texts, special_tokens
 from tests.class_folders import SIZE, save_class, say, write
 
 DEFAULT = "{{ bos_token }}{% for m in messages %}{{ m['content'] }}{% endfor %}"

@@ -13,8 +13,8 @@ import torch
 from transformers.generation import logits_process as theirs_of
 
 import satchel
+from satchel.runtime.decoder_model import DecoderModel
 from satchel.runtime.errors import UsageError
-from satchel.runtime.model import DecoderModel
 from satchel.runtime.options import Options
 from satchel.runtime.processors import processors
 from tests.generating import CONTEXT, PROMPT, opened, some_ids

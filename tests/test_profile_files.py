@@ -12,7 +12,7 @@ import onnx
 import pytest
 
 import satchel
-from satchel.cli import main
+from satchel.cli.main import main
 from satchel.quantize.profile import named
 from satchel.quantize.profiles import NAMES, path_of
 from satchel.quantize.schemes import BLOCKS8, FP32, SCHEMES, scheme

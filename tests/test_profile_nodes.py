@@ -13,8 +13,8 @@ import pytest
 import torch
 
 import satchel
-from satchel.cli import main
-from satchel.runtime import profile_nodes as profiling
+from satchel.cli.main import main
+from satchel.measure import node_times as profiling
 from satchel.runtime.errors import SatchelError
 from tests.tiny import save_checkpoint
 from tests.tiny_encoders import save_encoder

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from satchel.runtime.decoder_model import DecoderModel
 from satchel.runtime.errors import LimitError, UsageError
-from satchel.runtime.model import DecoderModel
 from tests.generating import PROMPT
 from tests.tiny import VOCAB
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import torch
 
-from satchel.models.folder import load_folder
+from satchel.checkpoints.folder import load_folder
+from satchel.measure.verification import verify
 from satchel.runtime import rules
 from satchel.runtime.errors import BundleError, UnsupportedError
 from satchel.runtime.manifest import PROMPT_MASK, Port
-from satchel.runtime.verify import verify
 from tests.test_sentence_bundles import LONG, MODEL, TEXTS, assert_close, edit, packed, save_chain
 
 parts = pytest.importorskip("sentence_transformers.sentence_transformer.modules")

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 import satchel
-from satchel import pack_decoder, packing
-from satchel.cli import main
+from satchel.checkpoints.folder import load_folder
+from satchel.cli.main import main
 from satchel.export import check, publish
-from satchel.models.folder import load_folder
-from satchel.recipe import Wishes
+from satchel.packing.pack import decoder_recipe, pack
+from satchel.packing.recipe import Wishes
 from satchel.runtime.bundle import open_bundle
 from tests.faulty_disk import Died, Disk
 from tests.manifests import said
@@ -32,8 +32,8 @@ SLOW_RATHER_THAN_STUCK = 120  # seconds a subprocess may take
 # Prints per run the statuses of its children; several argument lists of one run start together.
 SIGNALLER = """
 import json, os, sys, time
-import satchel.pack_decoder
-from satchel.cli import main
+import satchel.packing.decoder_recipe
+from satchel.cli.main import main
 for delay, number, commands in json.loads(sys.argv[1]):
     children = []
     for command in commands:
@@ -132,7 +132,7 @@ def _bundle(out: Path, *more: str) -> None:
 @pytest.fixture
 def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """Targets are refused before any heavy work."""
-    monkeypatch.setattr(packing, "open_source", None)
+    monkeypatch.setattr(pack, "open_source", None)
 
 
 @pytest.mark.usefixtures("no_work")
@@ -181,21 +181,21 @@ def _temporary(place: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def traced(original: Path) -> Any:
-    recipe = pack_decoder.DecoderRecipe.of(
-        load_folder(original / "checkpoint"), Wishes(), packing.quiet
+    recipe = decoder_recipe.DecoderRecipe.of(
+        load_folder(original / "checkpoint"), Wishes(), pack.quiet
     )
     part = recipe.graphs["decoder"]
-    return packing.trace(part.module, part.inputs, part.outputs)
+    return pack.trace(part.module, part.inputs, part.outputs)
 
 
 @pytest.fixture
 def quick(traced: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exports without tracing and checks: the same files in a fraction of the time."""
-    monkeypatch.setattr(packing, "trace", lambda module, inputs, outputs: traced.clone())
+    monkeypatch.setattr(pack, "trace", lambda module, inputs, outputs: traced.clone())
     for name, result in (("parity", []), ("invariance", []), ("probe", {})):
         monkeypatch.setattr(check, name, lambda *arguments, result=result: result)
-    monkeypatch.setattr(pack_decoder, "_open", lambda bundle: None)
-    monkeypatch.setattr(pack_decoder.quality, "shipped_text", lambda *name: "a short text. " * 8)
+    monkeypatch.setattr(decoder_recipe, "_open", lambda bundle: None)
+    monkeypatch.setattr(decoder_recipe.quality, "shipped_text", lambda *name: "a short text. " * 8)
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_a_limit_of_the_file_size(place: Path) -> None:
     """What a full quota looks like to a real process."""
     before = snapshot(place)
     code = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (10**5,) * 2)\n"
-    code += "from satchel.cli import main; sys.exit(main())"
+    code += "from satchel.cli.main import main; sys.exit(main())"
     command = [sys.executable, "-c", code, *export(place, "bundle", "--overwrite")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=SLOW_RATHER_THAN_STUCK)
     assert done.returncode == 7

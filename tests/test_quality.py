@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import satchel
-from satchel.quantize.quality import sentences, shipped_text
+from satchel.measure.fidelity import sentences, shipped_text
 from satchel.runtime.image import sample_images
 from tests.manifests import said
 from tests.quality_bundles import TEXT, both, report_of, text_file
@@ -243,9 +243,9 @@ def test_sounds(rounded: Any, capsys: Capture, tmp_path: Path) -> None:
 def test_the_verb_needs_no_more_than_the_runtime(rounded: Any, tmp_path: Path) -> None:
     folder = rounded("llama")
     code = """
-import contextlib, io, satchel.cli
+import contextlib, io, satchel.cli.main
 with contextlib.redirect_stdout(io.StringIO()) as output:
-    assert satchel.cli.main(["quality", sys.argv[1], "--reference", sys.argv[2]]) == 0
+    assert satchel.cli.main.main(["quality", sys.argv[1], "--reference", sys.argv[2]]) == 0
 assert "mean KL" in output.getvalue()
 """
     run_watched(code, str(folder / "int8"), str(folder / "fp32"))

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import satchel
-from satchel.error_rate import distance, nearest
-from satchel.labelled import answer, differences, read_cases
-from satchel.quantize.quality import sentences
+from satchel.measure.error_rate import distance, nearest
+from satchel.measure.fidelity import sentences
+from satchel.measure.labelled import answer, differences, read_cases
 from tests.manifests import said
 from tests.outcome import refused
 from tests.quality_bundles import TEXT, altered, both, report_of, text_file

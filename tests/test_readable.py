@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from satchel.terminal import readable, readable_json
+from satchel.cli.terminal import readable, readable_json
 
 OBEYED = [
     "\x1b[2J",

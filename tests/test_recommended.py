@@ -12,12 +12,12 @@ import torch
 import transformers
 from transformers.generation import logits_process as theirs_of
 
-from satchel.export.generation import recommended
-from satchel.models.checkpoint import Checkpoint
+from satchel.checkpoints.checkpoint import Checkpoint
+from satchel.export.generation_config import recommended
 from satchel.runtime.errors import CheckpointError, UnsupportedError
 from satchel.runtime.options import RULES, Options
 from satchel.runtime.processors import processors
-from satchel.runtime.speech import Speech
+from satchel.runtime.speech_model import Speech
 from satchel.runtime.spoken import CODES, NAMES, code_of, near
 
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "checkpoints.md"
@@ -194,8 +194,8 @@ def test_a_language_by_its_name(asked: str) -> None:
 
 @pytest.mark.parametrize("language", ["german", "German", "de", "<|de|>", "klingon", 7])
 def test_a_checkpoint_names_its_language(language: Any, tmp_path: Path) -> None:
-    from satchel.export.speech import speech_rules
-    from satchel.models.folder import load_folder
+    from satchel.checkpoints.folder import load_folder
+    from satchel.export.speech_config import speech_rules
     from tests.tiny_speech import POSITIONS, RULES, VOCAB, save_speech
 
     save_speech(tmp_path, RULES)

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 import satchel
-from satchel import cli, progress, terminal
-from satchel.cli import main
+from satchel import progress
+from satchel.cli.main import main, terminal
 from satchel.runtime.errors import SatchelError, StorageError, UsageError
 from satchel.runtime.task import TaskError
 from tests.outcome import one_line, refused
@@ -106,7 +106,7 @@ def test_a_library_that_does_not_load(bundle: Path, monkeypatch: Any, capfd: Any
     def short(*arguments: Any) -> None:
         raise ImportError("libx.so: failed to map segment from shared object", name="onnxruntime")
 
-    monkeypatch.setattr(cli, "open_closed_streams", lambda: None)
+    monkeypatch.setattr(main, "open_closed_streams", lambda: None)
     monkeypatch.setattr("satchel.runtime.bundle.open_bundle", short)
     words = ("cannot load 'onnxruntime'", "failed to map segment")
     refused(capfd, ["inspect", bundle], "STORAGE", *words, within=bundle)
@@ -149,7 +149,7 @@ def test_bars_of_a_terminal_of_unknown_width() -> None:
 
 def test_controls_do_not_reach_a_terminal() -> None:
     text = "a\x1b]0;title\x07b\u202ec\n\tü世🎒 \u200dd"
-    code = f"from satchel.terminal import readable\nprint(readable({text!r}))"
+    code = f"from satchel.cli.terminal import readable\nprint(readable({text!r}))"
     assert on_terminal(code).replace("\r\n", "\n") == (
         "a\\x1b]0;title\\x07b\\u202ec\n\tü世🎒 \u200dd\n"
     )
@@ -184,7 +184,7 @@ def test_links_and_pipes_stay_what_they_are(tmp_path: Path) -> None:
 
 
 def test_no_file_takes_the_number_of_a_closed_stream(tmp_path: Path) -> None:
-    code = "from satchel.terminal import open_closed_streams as prepare; prepare(); "
+    code = "from satchel.cli.terminal import open_closed_streams as prepare; prepare(); "
     code += "assert open('x', 'w').fileno() > 2"
     line = ["sh", "-c", 'exec "$0" -c "$1" <&- >&- 2>&-', sys.executable, code]
     assert subprocess.run(line, cwd=tmp_path, check=False).returncode == 0

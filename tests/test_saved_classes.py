@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from satchel import models
+from satchel.checkpoints.folder import load_folder
 from satchel.models.architectures import of_family
-from satchel.models.folder import load_folder
 from satchel.models.seq2seq import Context
 from satchel.runtime.errors import CheckpointError, UnsupportedError
 from tests.tiny import VOCAB, edit_config, save_checkpoint

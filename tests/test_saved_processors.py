@@ -13,10 +13,10 @@ from PIL import Image
 from tokenizers import Tokenizer, models
 from transformers.processing_utils import ImagesKwargs
 
-from satchel.export.audio import FIELDS, audio_format
-from satchel.export.audio import NEUTRAL as AUDIO_NEUTRAL
-from satchel.export.image import NEUTRAL, PROCESSORS, STEPS, image_format
-from satchel.models.folder import load_folder
+from satchel.checkpoints.folder import load_folder
+from satchel.export.audio_config import FIELDS, audio_format
+from satchel.export.audio_config import NEUTRAL as AUDIO_NEUTRAL
+from satchel.export.image_config import NEUTRAL, PROCESSORS, STEPS, image_format
 from satchel.runtime.errors import CheckpointError, UnsupportedError
 from tests.test_images import CASES, save
 from tests.tiny_speech import MELS, RATE, SECONDS, save_speech, some_sound

@@ -9,9 +9,9 @@ import pytest
 import torch
 import transformers
 
-from satchel.export.speech import speech_remarks, speech_rules
-from satchel.models.checkpoint import Checkpoint
-from satchel.models.folder import load_folder
+from satchel.checkpoints.checkpoint import Checkpoint
+from satchel.checkpoints.folder import load_folder
+from satchel.export.speech_config import speech_remarks, speech_rules
 from tests.saved.compare import edit, export, their_model
 from tests.saved.rows import ROWS
 from tests.saved.save_with import LANGUAGES, TIMES, save

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from tokenizers import Tokenizer
 
-from satchel.export.tokenizer import bundle_tokenizer
-from satchel.models.folder import load_folder
-from satchel.quantize.quality import sentences
+from satchel.checkpoints.folder import load_folder
+from satchel.measure.fidelity import sentences
+from satchel.tokenization.tokenizer import bundle_tokenizer
 from tests.saved.compare import check, edit, same_ids, their_tokenizer
 from tests.saved.rows import ROWS
 from tests.saved.save_with import save

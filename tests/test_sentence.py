@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 from satchel import models
+from satchel.checkpoints.folder import load_folder
 from satchel.models.encoder import EncoderModel
-from satchel.models.folder import load_folder
 from satchel.runtime.errors import CheckpointError, SatchelError, UnsupportedError
 from tests.tiny import edit_config
 from tests.tiny_encoders import save_encoder

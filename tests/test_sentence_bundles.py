@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 import satchel
-from satchel.models.folder import load_folder
-from satchel.models.sentence_steps import ACTIVATIONS
-from satchel.models.sentence_texts import TRANSFORMER_KEYS
+from satchel.checkpoints.folder import load_folder
+from satchel.checkpoints.sentence_steps import ACTIVATIONS
+from satchel.checkpoints.sentence_texts import TRANSFORMER_KEYS
 from satchel.runtime.errors import SatchelError, UnsupportedError
 from tests.tiny_encoders import save_encoder, wordpiece_tokenizer
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 import satchel
 from satchel import models
-from satchel.models.folder import load_folder
+from satchel.checkpoints.folder import load_folder
 from satchel.runtime.errors import UnsupportedError
 from tests.test_encoder_images import PICTURES, PROCESSOR, save_pictured
 from tests.test_sentence import into_sub_folder

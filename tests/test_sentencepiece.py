@@ -12,12 +12,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, normalizers
 
-from satchel.export.charsmap import charsmap_normalizers, read_rules
-from satchel.export.made_tokenizer import PROBES, Reference, prove
-from satchel.export.sentencepiece import Model, Vocabulary, build, read_model
-from satchel.models.gguf_tokenizer import CONTROL, UNKNOWN
-from satchel.quantize.quality import sentences
+from satchel.checkpoints.gguf_tokenizer import CONTROL, UNKNOWN
+from satchel.measure.fidelity import sentences
 from satchel.runtime.errors import CheckpointError, FidelityError, UnsupportedError
+from satchel.tokenization.charsmap import charsmap_normalizers, read_rules
+from satchel.tokenization.made_tokenizer import PROBES, Reference, prove
+from satchel.tokenization.sentencepiece import Model, Vocabulary, build, read_model
 from tests.tiny_sentencepiece import trained
 
 IDENTITY = {"normalization_rule_name": "identity"}

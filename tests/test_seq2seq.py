@@ -15,10 +15,10 @@ import transformers
 
 import satchel
 from satchel import models
+from satchel.checkpoints.folder import load_folder
 from satchel.export.check import tolerance
-from satchel.models.folder import load_folder
+from satchel.measure import graph_layers
 from satchel.models.seq2seq import Context
-from satchel.quantize import layers
 from tests.tiny import VOCAB
 from tests.tiny_seq2seq import START, pair, save_seq2seq
 
@@ -199,7 +199,9 @@ def test_a_tied_table_is_stored_once(profile: str, tmp_path: Path) -> None:
     assert places.pop()[0] == "encoder.onnx.data"
     if profile == "int8":  # its embeddings are columns of what the head multiplies by
         decoder = onnx.load(out / "decoder.onnx", load_external_data=False)
-        embedding, head = (layers.find(decoder)["decoder.embeddings.words", use] for use in (0, 1))
+        embedding, head = (
+            graph_layers.find(decoder)["decoder.embeddings.words", use] for use in (0, 1)
+        )
         assert embedding.is_table and len(embedding.inputs) == 1
         assert set(embedding.nodes[0].input) & {name for one in head.nodes for name in one.input}
 

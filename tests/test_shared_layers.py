@@ -12,10 +12,10 @@ import torch
 import transformers
 
 import satchel
-from satchel.layer_errors import layer_errors
+from satchel.measure.layer_errors import layer_errors
+from satchel.measure.reading import readings
 from satchel.progress import quiet
 from satchel.quantize.nodes import initializer
-from satchel.reading import readings
 from tests.tiny_encoders import save_encoder
 
 FAR, LOUD = 5, 20.0  # a channel of norms, and its gain

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
-from satchel.export.tokenizer import _untrimmed
 from satchel.runtime.spans import Span, best_answers, merge_labels
+from satchel.tokenization.tokenizer import _untrimmed
 
 ALPHABET = "aB1.,é東ก \n\t\u00a0\u2003\u3000\u200b\u200d\u0301\x1f🦊"
 NAMES = ["O", "B-X", "I-X"]

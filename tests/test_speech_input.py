@@ -14,7 +14,7 @@ import pytest
 import soundfile
 
 import satchel
-from satchel.cli import main
+from satchel.cli.main import main
 from satchel.runtime import sealed
 from satchel.runtime.bundle import open_bundle
 from satchel.runtime.errors import BundleError, SatchelError, UsageError

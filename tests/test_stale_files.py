@@ -10,10 +10,10 @@ import pytest
 import transformers
 
 from satchel import models
-from satchel.export.generation import recommended, target_start
-from satchel.export.tokenizer import more_ends, special_tokens
-from satchel.models.folder import load_folder
+from satchel.checkpoints.folder import load_folder
+from satchel.export.generation_config import recommended, target_start
 from satchel.runtime.errors import CheckpointError
+from satchel.tokenization.tokenizer import more_ends, special_tokens
 from tests.saved.compare import edit
 from tests.test_saved_classes import decodes_alike
 from tests.tiny import VOCAB, save_checkpoint

@@ -13,10 +13,10 @@ import transformers
 from tokenizers import Tokenizer
 
 import satchel
-from satchel.export.class_tokenizer import cuts_left, tells_pairs_apart
-from satchel.export.tokenizer import bundle_tokenizer
-from satchel.models.folder import load_folder
+from satchel.checkpoints.folder import load_folder
 from satchel.runtime.errors import CheckpointError, SatchelError, UnsupportedError
+from satchel.tokenization.class_tokenizer import cuts_left, tells_pairs_apart
+from satchel.tokenization.tokenizer import bundle_tokenizer
 from tests.class_folders import (
     AS_THEY_ARE,
     KINDS,

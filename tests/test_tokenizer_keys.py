@@ -11,7 +11,7 @@ import transformers
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from transformers.tokenization_utils_tokenizers import TokenizersBackend
 
-from satchel.export.class_tokenizer import LAYOUTS
+from satchel.tokenization.class_tokenizer import LAYOUTS
 from tests.class_folders import KINDS, save_class
 
 PAGE = Path(__file__).parent.parent / "docs/checkpoints.md"

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from satchel import models
-from satchel.models.folder import load_folder
+from satchel.checkpoints.folder import load_folder
 from satchel.models.layers import MLP, Attention
 from satchel.models.seq2seq import Context
 from satchel.quantize import rotate, smooth

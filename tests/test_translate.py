@@ -15,8 +15,8 @@ import torch
 import transformers
 
 import satchel
-from satchel.cli import main
-from satchel.quantize.quality import sentences
+from satchel.cli.main import main
+from satchel.measure.fidelity import sentences
 from satchel.runtime import sealed
 from satchel.runtime.errors import BundleError, UsageError
 from tests.test_made_tokenizers import BPE, NLLB, m2m_files, marian_files

@@ -13,7 +13,7 @@ from torch import Tensor
 
 import satchel
 from satchel import models
-from satchel.models.folder import load_folder
+from satchel.checkpoints.folder import load_folder
 from satchel.models.seq2seq import Context
 from tests.test_saved_classes import (
     DECODERS,

@@ -11,14 +11,14 @@ import torch
 
 import satchel
 from satchel import models
-from satchel.export.speech import speech_rules
-from satchel.export.tokenizer import bundle_tokenizer
-from satchel.models.folder import load_folder
+from satchel.checkpoints.folder import load_folder
+from satchel.export.speech_config import speech_rules
+from satchel.measure.benchmark import _run as bench
+from satchel.measure.verification import verify
 from satchel.models.seq2seq import Context
-from satchel.runtime.bench import _run as bench
 from satchel.runtime.manifest import Speech
-from satchel.runtime.speech import SpeechModel
-from satchel.runtime.verify import verify
+from satchel.runtime.speech_model import SpeechModel
+from satchel.tokenization.tokenizer import bundle_tokenizer
 from tests.tiny_speech import FIRST_TIME, RATE, RULES, SECONDS, VOCAB, save_speech, some_sound
 
 WINDOW = SECONDS * RATE

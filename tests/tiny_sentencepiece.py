@@ -12,9 +12,9 @@ import sentencepiece
 import torch
 from safetensors.torch import save_file
 
-from satchel.models.checkpoint import Checkpoint
-from satchel.models.folder import load_folder
-from satchel.quantize.quality import shipped_text
+from satchel.checkpoints.checkpoint import Checkpoint
+from satchel.checkpoints.folder import load_folder
+from satchel.measure.fidelity import shipped_text
 
 FAIRSEQ = {"unk_id": 0, "bos_id": 1, "eos_id": 2, "pad_id": -1}
 T5 = {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}

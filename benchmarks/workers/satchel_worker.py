@@ -10,7 +10,7 @@ from decoding import Ids, StepEngine, parser, serve
 from numpy.typing import NDArray
 
 import satchel.runtime
-import satchel.runtime.model  # `load` imports it lazily, which would count as loading
+import satchel.runtime.decoder_model  # `load` imports it lazily, which would count as loading
 
 
 class Satchel(StepEngine):

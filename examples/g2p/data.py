@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from satchel.error_rate import nearest
+from satchel.measure.error_rate import nearest
 
 WORD = re.compile(r"[a-z']*[a-z][a-z']*")
 CONSONANTS = "B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH"

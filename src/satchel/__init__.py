@@ -12,15 +12,15 @@ __version__ = "0.1.0"
 _WHERE = {  # name -> module that has it
     "load": "satchel.runtime",
     "Cancel": "satchel.runtime",
-    "pack": "satchel.packing",
+    "pack": "satchel.packing.pack",
     "SatchelError": "satchel.runtime.errors",
 }
 __all__ = ["Cancel", "SatchelError", "load", "pack"]
 
 if TYPE_CHECKING:
-    from satchel.packing import pack
+    from satchel.packing.pack import pack
     from satchel.runtime import load
-    from satchel.runtime.decoder import Cancel
+    from satchel.runtime.decoder_graph import Cancel
     from satchel.runtime.errors import SatchelError
 
 

@@ -2,6 +2,6 @@
 
 import sys
 
-from satchel.cli import main
+from satchel.cli.main import main
 
 sys.exit(main())

@@ -10,7 +10,7 @@ from typing import Any
 
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-from satchel.quantize.quality import shipped_text
+from satchel.measure.fidelity import shipped_text
 from tests.tiny_sentencepiece import FAIRSEQ, T5, pieces, trained
 
 LLAMA = {

@@ -1,0 +1,180 @@
+"""What image models see, by preprocessor_config.json or processor_config.json: an option that changes
+pixels is understood or refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from satchel.checkpoints.checkpoint import Checkpoint
+from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
+from satchel.runtime.image import CHANNELS, ImageFormat
+
+FILE = "preprocessor_config.json"
+HALVES = [0.5, 0.5, 0.5]
+OPENAI_MEAN = [0.48145466, 0.4578275, 0.40821073]
+OPENAI_STD = [0.26862954, 0.26130258, 0.27577711]
+BILINEAR, BICUBIC = 2, 3
+
+SQUARE = {"height": 224, "width": 224}
+_CROPPED: dict[str, Any] = {
+    "size": {"shortest_edge": 224},
+    "crop_size": {"height": 224, "width": 224},
+    "do_center_crop": True,
+    "resample": BICUBIC,
+    "image_mean": OPENAI_MEAN,
+    "image_std": OPENAI_STD,
+    "default_to_square": False,
+}
+_SQUARE: dict[str, Any] = {
+    "size": {"height": 224, "width": 224},
+    "do_center_crop": False,
+    "resample": BICUBIC,
+    "image_mean": HALVES,
+    "image_std": HALVES,
+    "default_to_square": False,
+}
+PROCESSORS = {  # image_processor_type -> what its options are where the file does not say
+    "CLIPImageProcessor": _CROPPED,
+    "BitImageProcessor": _CROPPED,
+    "DeiTImageProcessor": _SQUARE
+    | {
+        "size": {"height": 256, "width": 256},
+        "crop_size": {"height": 224, "width": 224},
+        "do_center_crop": True,
+        "default_to_square": True,
+    },
+    "SiglipImageProcessor": _SQUARE,
+    "ViTImageProcessor": _SQUARE | {"resample": BILINEAR, "default_to_square": True},
+}
+PROCESSOR_OF = {  # model_type -> processor where the file names none
+    "vit": "ViTImageProcessor",
+    "dinov2": "BitImageProcessor",
+    "clip": "CLIPImageProcessor",
+    "siglip": "SiglipImageProcessor",
+}
+STEPS = {
+    "do_resize": True,
+    "do_rescale": True,
+    "do_normalize": True,
+    "do_pad": False,
+    "rescale_factor": 1 / 255,
+    "crop_size": None,
+    "pad_size": None,
+}
+# Nothing else that the processors of transformers read changes the pixels of one RGB image, but this,
+# which has one value that is done here. They read no other key.
+NEUTRAL = {"data_format": "channels_first"}
+
+
+def image_format(checkpoint: Checkpoint) -> ImageFormat:
+    """The preprocessing of a checkpoint, from its folder."""
+    raw = checkpoint.preprocessor_config
+    if not raw:
+        raise CheckpointError(f"{shown(checkpoint.source)} has no {FILE}")
+    model_type = str(checkpoint.config.get("model_type"))
+    return read_format(raw, model_type, checkpoint.preprocessor_file)
+
+
+def read_format(raw: dict[str, Any], model_type: str, file: str = FILE) -> ImageFormat:
+    """The preprocessing that the content of a file describes.
+
+    Raises UnsupportedError with the processor or option that is not supported, CheckpointError with
+    what makes no sense.
+    """
+    options = _options(raw, model_type, file)
+    resize, shortest_edge, longest_edge = None, None, None
+    if options["do_resize"]:
+        resize, shortest_edge, longest_edge = _resize(options, file)
+    if options["do_center_crop"]:
+        size: list[int] | None = _side_lengths("crop_size", options["crop_size"], file)
+    else:
+        size = resize
+    if size is None:
+        how = f"size = {shown(options['size'])}" if options["do_resize"] else "do_resize = False"
+        raise UnsupportedError(f"{file}: {how} and no crop: images would differ in size")
+    padded = options["pad_size"] if options["do_pad"] else None
+    if padded is not None and _side_lengths("pad_size", padded, file) != size:
+        raise UnsupportedError(
+            f"{file}: pad_size = {shown(padded)} is not supported; images have {size} already"
+        )
+    normalize = options["do_normalize"]
+    result = ImageFormat(
+        size=size,
+        resize=resize,
+        shortest_edge=shortest_edge,
+        resample=options["resample"],
+        rescale=_floats(options["rescale_factor"]) if options["do_rescale"] else 1.0,
+        mean=_per_channel(options["image_mean"]) if normalize else [0.0, 0.0, 0.0],
+        std=_per_channel(options["image_std"]) if normalize else [1.0, 1.0, 1.0],
+        longest_edge=longest_edge,
+    )
+    if problem := result.problem():
+        raise CheckpointError(f"{file}: {problem}", "CKPT_CONFIG")
+    return result
+
+
+def _options(raw: dict[str, Any], model_type: str, file: str) -> dict[str, Any]:
+    """The options of the checkpoint over those of its processor."""
+    named = raw.get("image_processor_type") or raw.get("feature_extractor_type")
+    kind = str(named or PROCESSOR_OF.get(model_type))
+    kind = (
+        kind.removesuffix("Fast").removesuffix("Pil").replace("FeatureExtractor", "ImageProcessor")
+    )
+    if kind not in PROCESSORS:
+        raise UnsupportedError(
+            f"{file}: image processor {shown(named)} is not supported; "
+            f"known: {', '.join(PROCESSORS)}"
+        )
+    result = STEPS | PROCESSORS[kind]
+    if kind == "CLIPImageProcessor" and raw.get("use_square_size"):
+        raw = raw | {"size": SQUARE}
+    for key, value in raw.items():
+        if key in result:  # null is a value, as in transformers
+            result[key] = value
+        elif value not in (None, NEUTRAL.get(key, value)):
+            raise UnsupportedError(f"{file}: {shown(key)} = {shown(value)} is not supported")
+    for key, value in result.items():
+        if (
+            key.startswith(("do_", "default_"))
+            and value is not None
+            and not isinstance(value, bool)
+        ):
+            raise CheckpointError(f"{file}: {key} = {shown(value)} is no boolean", "CKPT_CONFIG")
+    return result
+
+
+def _floats(value: Any) -> Any:
+    """Whole numbers as floats, which is what a manifest holds; anything else as it is."""
+    if isinstance(value, list):
+        return [_floats(item) for item in value]
+    return float(value) if type(value) is int and abs(value) < 1 << 53 else value
+
+
+def _per_channel(value: Any) -> Any:
+    """One number for all channels as one for each."""
+    return _floats([value] * CHANNELS if isinstance(value, int | float) else value)
+
+
+def _resize(options: dict[str, Any], file: str) -> tuple[list[int] | None, int | None, int | None]:
+    """[height, width], or the length of the shortest edge and the most of the longest."""
+    size = options["size"]
+    if type(size) is int and not options["default_to_square"]:
+        size = {"shortest_edge": size}
+    if isinstance(size, dict):
+        size = {edge: length for edge, length in size.items() if length is not None}
+        if "shortest_edge" in size and set(size) <= {"shortest_edge", "longest_edge"}:
+            return None, size["shortest_edge"], size.get("longest_edge")
+    return _side_lengths("size", size, file), None, None
+
+
+def _side_lengths(key: str, value: Any, file: str) -> list[int]:
+    """[height, width] of a size in any of the styles of transformers' versions."""
+    if type(value) is int:
+        return [value, value]
+    if isinstance(value, list):
+        return value
+    if isinstance(value, dict) and set(value) == {"height", "width"}:
+        return [value["height"], value["width"]]
+    raise UnsupportedError(
+        f"{file}: {key} = {shown(value)} is not supported; expected height and width"
+    )

@@ -1,0 +1,346 @@
+"""Assemble a text encoder: trunk, head and what the checkpoint says of both. Knows no architecture."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from satchel.checkpoints.checkpoint import Checkpoint, LazyTensor
+from satchel.checkpoints.sentence import SentenceModules, pooled_anyhow
+from satchel.checkpoints.sentence_steps import SCORES, TOKENS, VECTOR
+from satchel.models import weights
+from satchel.models.encoder import Axes, EncoderModel, Labels, Tower
+from satchel.models.encoder_config import EncoderConfig
+from satchel.models.heads import HeadShape, ScoreHead, SpladeHead
+from satchel.models.labels import PRETRAINED, declared_task, read_labels, saved_by
+from satchel.models.layers import Embedding
+from satchel.models.sentence_head import Ending, ending
+from satchel.models.weights import Tensors
+from satchel.runtime.errors import CheckpointError, UnsupportedError, UsageError, shown
+from satchel.runtime.manifest import PROMPT_MASK
+
+TASKS = ("embed", "classify", "tokens", "answer", "fill-mask")
+PAIR_TASKS = ("classify", "answer")  # those whose input may be two texts
+ASSUMED = "the checkpoint does not say how to pool: mean of the states, to unit length"
+BIAS = "head.out.bias"
+WORDS = "trunk.embeddings.word_embeddings.weight"
+POSITIONS = "trunk.embeddings.position_embeddings.weight"
+TYPES = "trunk.embeddings.token_type_embeddings.weight"
+
+
+@dataclass(frozen=True)
+class Head:
+    """A head to be loaded: the module, its answer, and its tensors by their names in the tower."""
+
+    module: nn.Module
+    answer: str
+    axes: Axes
+    tensors: Tensors
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be built: an architecture's parts and the task chosen for a checkpoint."""
+
+    config: EncoderConfig
+    task: str
+    shapes: dict[str, HeadShape]  # by task
+    labels: Labels | None
+    sentence: SentenceModules
+    apart: bool = False  # whether the file has a head beside the table that config.json ties it to
+
+    @property
+    def head(self) -> str | None:
+        """The task whose head the tower has; None where modules of sentence-transformers are the head."""
+        if self.sentence.splade is not None and self.task == "embed":
+            return "fill-mask"
+        output = SCORES if self.task == "classify" else VECTOR
+        asked = self.task == "embed" or self.task == "classify"
+        return None if asked and self.sentence.output == output else self.task
+
+    @property
+    def typed(self) -> bool:
+        """Whether token types are an input; else every token is of the first type."""
+        return self.config.token_types > 1 and self.task in PAIR_TASKS
+
+    @property
+    def prompted(self) -> bool:
+        """Whether an input marks the tokens of a prompt: where pooling leaves them out."""
+        return self.task == "embed" and self.head is None and self.sentence.leaves_out_prompts
+
+    @property
+    def tied(self) -> bool:
+        """Whether the head's last layer has the weight of the word embeddings."""
+        return self.head is not None and is_tied(self.config, self.head) and not self.apart
+
+    @property
+    def out(self) -> str:
+        """The weight of the last layer of the head that scores words, as a checkpoint names it."""
+        return f"{self.shapes['fill-mask'].out}.weight"
+
+    @property
+    def bias_tied(self) -> bool:
+        """Whether the bias of the head's last layer may have another name."""
+        return self.head is not None and is_tied(self.config, self.head)
+
+
+def assemble(
+    module: ModuleType,
+    config: EncoderConfig,
+    checkpoint: Checkpoint,
+    task: str | None,
+    progress: Callable[[Iterable[Any]], Iterable[Any]],
+) -> EncoderModel:
+    """Build the tower of `checkpoint` for `task` (None: the one it was made for) with its weights.
+
+    `module` is an architecture: its Model is the trunk. Raises UnsupportedError for a task whose head
+    the checkpoint does not have.
+    """
+    if checkpoint.sentence is not None and checkpoint.sentence.first.vectors:
+        raise UnsupportedError(
+            f"modules.json takes {VECTOR} of {checkpoint.config['model_type']}, which only gives states"
+        )
+    tensors = module.Model.sanitize(weights.unwrapped(checkpoint.tensors), config)
+    if not tensors:
+        raise CheckpointError(f"{shown(checkpoint.source)} holds no weights", "CKPT_WEIGHTS")
+    shapes = module.Model.heads(config)
+    task = _task(checkpoint, task, config, shapes, tensors)
+    sentence, notes = _sentence(checkpoint, task)
+    plan = Plan(config, task, shapes, _labels(checkpoint, task), sentence)
+    if plan.tied:
+        tensors = weights.tied(tensors, WORDS, plan.out)
+        plan = dataclasses.replace(plan, apart=plan.out in tensors)
+    end = _ending(plan)
+    return EncoderModel(
+        architecture=str(checkpoint.config["model_type"]),
+        task=task,
+        towers={"encoder": _tower(module.Model, plan, end, tensors, progress)},
+        hidden_size=config.hidden_size,
+        vocab_size=config.vocab_size,
+        context=config.positions,
+        max_length=checkpoint.text_length(config.positions),
+        labels=plan.labels,
+        normalized=task == "embed" and end is not None and sentence.normalize and not end.cut,
+        similarity=sentence.settings.similarity,
+        prompts=sentence.settings.prompts,
+        default_prompt=sentence.settings.default_prompt,
+        notes=notes + _apart(plan) + _without_bias(plan, tensors),
+    )
+
+
+class PromptedTower(Tower):
+    """A tower whose last input marks the tokens of a prompt, which the vector leaves out."""
+
+    def forward(self, *inputs: Tensor) -> list[Tensor]:
+        *read, left_out = inputs
+        states = self.trunk(*read)
+        assert self.head is not None
+        return [states, self.head(states, left_out)]
+
+
+def _ending(plan: Plan) -> Ending | None:
+    """The modules of sentence-transformers as a head, where they are the head."""
+    if plan.head is not None:
+        return None
+    sentence, output = plan.sentence, str(plan.sentence.output)
+    kept = sentence.settings.truncate if plan.task == "embed" else None
+    with torch.device("meta"):
+        return ending(sentence.steps, TOKENS, plan.config.hidden_size, output, kept)
+
+
+def _tower(
+    model: Any,
+    plan: Plan,
+    end: Ending | None,
+    tensors: Tensors,
+    progress: Callable[[Iterable[Any]], Iterable[Any]],
+) -> Tower:
+    """Trunk and head with their weights; `tensors` are under ``trunk.`` or the names of heads."""
+    config = plan.config
+    with torch.device("meta"):
+        trunk = model(config, plan.typed)
+        words = trunk.embeddings.word_embeddings
+        head = _score_head(plan, tensors, words) if end is None else _sentence_head(plan, end)
+    typed = ("token_type_ids",) if plan.typed else ()
+    prompted = (PROMPT_MASK,) if plan.prompted else ()
+    tower = (PromptedTower if prompted else Tower)(
+        trunk,
+        head.module,
+        input_names=("input_ids", *typed, *prompted),
+        hidden_size=config.hidden_size,
+        answer_name=head.answer,
+        answer_axes=head.axes,
+    )
+    heads = [name for shape in plan.shapes.values() for name in shape.names()]
+    rest = _without(tensors, [*heads, *model.unused])
+    if config.token_types and not plan.typed:
+        rest = _fold_types(rest, config)
+    weights.assign(tower, rest | head.tensors, progress)
+    return tower.eval()
+
+
+def _apart(plan: Plan) -> tuple[str, ...]:
+    """A note where the file has a head of its own and config.json ties it."""
+    return (weights.untied(plan.out, WORDS.removeprefix("trunk.")),) if plan.apart else ()
+
+
+def _without_bias(plan: Plan, tensors: Tensors) -> tuple[str, ...]:
+    """A note where the scores of words get no bias because there is none under the right name."""
+    shape = plan.shapes.get(plan.task)
+    if plan.task != "fill-mask" or shape is None or not shape.has_bias:
+        return ()
+    names = shape.sources(plan.bias_tied)[BIAS]
+    if any(name in tensors for name in names):
+        return ()
+    return (
+        f"the checkpoint has no {names[0]}: the scores of words get no bias, as in transformers",
+    )
+
+
+def is_tied(config: EncoderConfig, task: str) -> bool:
+    """Whether the last layer of a task's head has the weight of the word embeddings."""
+    return task == "fill-mask" and config.tie_word_embeddings
+
+
+def _task(
+    checkpoint: Checkpoint,
+    task: str | None,
+    config: EncoderConfig,
+    shapes: dict[str, HeadShape],
+    tensors: Tensors,
+) -> str:
+    """The task asked for, or the one the checkpoint was made for; refused if it has no such head."""
+    declared = declared_task(checkpoint.config)
+    if task in (None, _made_for(checkpoint)) and _made_for(checkpoint) is not None:
+        return str(_made_for(checkpoint))
+    if task is None and declared is None:
+        raise UnsupportedError(
+            f"config.json: architectures = {shown(saved_by(checkpoint.config))} names no task "
+            f"that satchel knows; --task chooses one of {', '.join(TASKS)}"
+        )
+    chosen = task or str(declared)
+    if chosen == PRETRAINED:
+        chosen = "fill-mask"
+        if _lacking(config, chosen, shapes, tensors):
+            raise UnsupportedError(
+                f"config.json: architectures = {shown(saved_by(checkpoint.config))} has no "
+                "head that satchel exports; --task embed exports its states"
+            )
+    if chosen not in TASKS:
+        raise UsageError(f"--task {shown(chosen)} is unknown here; known: {', '.join(TASKS)}")
+    if chosen == "embed":
+        return chosen
+    other = declared in TASKS and declared not in ("embed", chosen)
+    lacking = _lacking(config, chosen, shapes, tensors)
+    if other or lacking:
+        reason = f"was made for {declared}" if other else f"lacks {', '.join(lacking)}"
+        raise UnsupportedError(f"{shown(checkpoint.source)} has no head for {chosen}: it {reason}")
+    return chosen
+
+
+def _lacking(
+    config: EncoderConfig, task: str, shapes: dict[str, HeadShape], tensors: Tensors
+) -> list[str]:
+    """The weights that a task's head needs and the checkpoint has not."""
+    return [name for name in shapes[task].required(is_tied(config, task)) if name not in tensors]
+
+
+def _made_for(checkpoint: Checkpoint) -> str | None:
+    """The task that modules of sentence-transformers are for, where they are more than a transformer."""
+    output = checkpoint.sentence.output if checkpoint.sentence is not None else None
+    return {VECTOR: "embed", SCORES: "classify"}.get(str(output))
+
+
+def _sentence(checkpoint: Checkpoint, task: str) -> tuple[SentenceModules, tuple[str, ...]]:
+    """How texts are prepared and what is made of their states, and what had to be assumed.
+
+    Modules and prompts are for the task that the folder was made for; others read texts alone.
+    """
+    sentence = checkpoint.sentence or SentenceModules()
+    if task == "embed" and sentence.output != VECTOR:
+        return pooled_anyhow(sentence), (ASSUMED,)
+    crossing = sentence.settings.kind == "CrossEncoder"
+    if task == "embed" or (task == "classify" and crossing):
+        return sentence, ()
+    return SentenceModules(first=sentence.first), ()
+
+
+def _labels(checkpoint: Checkpoint, task: str) -> Labels | None:
+    if task not in ("classify", "tokens"):
+        return None
+    return read_labels(checkpoint.config, task, checkpoint.sentence)
+
+
+def _score_head(plan: Plan, tensors: Tensors, words: Embedding) -> Head:
+    config, task = plan.config, str(plan.head)
+    shape = plan.shapes[task]
+    rows = {"answer": 2, "fill-mask": config.vocab_size}.get(task, 0)
+    rows = len(plan.labels.names) if plan.labels is not None else rows
+    found = {
+        name: tensors[source]
+        for name, sources in shape.sources(plan.bias_tied).items()
+        for source in reversed(sources)
+        if source in tensors
+    }
+    out = found.get("head.out.weight")
+    if out is not None and out.shape[0] != rows:
+        raise CheckpointError(
+            f"{shape.out} has {out.shape[0]} rows but config.json means {rows} for {task}",
+            "CKPT_WEIGHTS",
+        )
+    if task == "fill-mask" and shape.has_bias:
+        found.setdefault(BIAS, LazyTensor((rows,), lambda: torch.zeros(rows)))
+    width = config.embedding_width if task == "fill-mask" else config.hidden_size
+    parts = (shape, config.hidden_size, width, rows, config.eps, words if plan.tied else None)
+    splade = plan.sentence.splade
+    if splade is not None:
+        return Head(
+            SpladeHead(splade, plan.sentence.settings.active, *parts),
+            "embedding",
+            ["batch", rows],
+            found,
+        )
+    module = ScoreHead(*parts)
+    axes: Axes = ["batch", rows] if shape.pooling else ["batch", "length", rows]
+    return Head(module, "logits", axes, found)
+
+
+def _sentence_head(plan: Plan, made: Ending) -> Head:
+    if plan.labels is not None and len(plan.labels.names) != made.width:
+        plan.labels.names[:] = [f"LABEL_{index}" for index in range(made.width)]
+    name = "embedding" if plan.task == "embed" else "logits"
+    tensors = {f"head.{key}": tensor for key, tensor in made.tensors.items()}
+    return Head(made.module, name, ["batch", made.width], tensors)
+
+
+def _without(tensors: Tensors, heads: Iterable[str]) -> Tensors:
+    """`tensors` less those of heads, which a task either takes by name or has no use for."""
+    names = tuple(heads)
+    prefixes = tuple(f"{name}." for name in names)
+    return {
+        name: tensor
+        for name, tensor in tensors.items()
+        if name not in names and not name.startswith(prefixes)
+    }
+
+
+def _fold_types(tensors: Tensors, config: EncoderConfig) -> Tensors:
+    """Add the first token type, which every token has, to the positions: one addition less."""
+    rest = dict(tensors)
+    positions, types = rest.get(POSITIONS), rest.pop(TYPES, None)
+    if types is None or types.shape != (config.token_types, config.embedding_width):
+        found = "missing" if types is None else f"{list(types.shape)}"
+        raise CheckpointError(
+            f"weights do not fit the model: {TYPES} is {found}, config.json says "
+            f"{[config.token_types, config.embedding_width]}",
+            "CKPT_WEIGHTS",
+        )
+    if positions is not None:
+        rest[POSITIONS] = LazyTensor(positions.shape, lambda: positions.load() + types.load()[0])
+    return rest

@@ -1,0 +1,118 @@
+"""What an app holds of a decoder-only model: generation, conversations, scores."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from types import EllipsisType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from satchel.runtime.batch import Generation, Stream
+from satchel.runtime.bundle import Bundle
+from satchel.runtime.chat_format import ChatFormat, checked_messages, encode_chat
+from satchel.runtime.decoder_graph import CHUNK, Cancel, Decoder, Run
+from satchel.runtime.errors import UsageError
+from satchel.runtime.generation import Prompt, TextModel
+from satchel.runtime.session import open_session
+from satchel.runtime.text import tokenizing
+
+
+@dataclass(frozen=True)
+class Score:
+    """How likely a text is: `logprobs[i]` is that of `tokens[i + 1]` after those before it."""
+
+    tokens: list[int]
+    logprobs: NDArray[np.float32]
+
+    @property
+    def perplexity(self) -> float:
+        """Exponential of the mean negative log-probability."""
+        return float(np.exp(-self.logprobs.mean(dtype=np.float64)))
+
+
+class DecoderModel(TextModel):
+    """A loaded decoder-only bundle. Safe to use from several threads."""
+
+    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+        super().__init__(bundle)
+        self.decoder = Decoder(open_session(bundle, "decoder", threads), self.manifest)
+        chat = self.manifest.chat
+        self._chat_format = ChatFormat.from_dict(chat) if chat is not None else None
+        self._conversation: Run | None = None
+        self._conversation_lock = threading.Lock()
+
+    def chat(self, messages: Sequence[Mapping[str, str]], **options: Any) -> Generation:
+        """Answer a conversation, a list of {"role": ..., "content": ...}.
+
+        What the conversation shares with the last one is not computed again. Options as for `stream`.
+        """
+        stream = self.chat_stream(messages, **options)
+        for _ in stream:
+            pass
+        return stream.result
+
+    def chat_stream(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        *,
+        max_new_tokens: int | EllipsisType | None = ...,
+        stop: str | Sequence[str] | None = None,
+        **options: Any,
+    ) -> Stream:
+        """Answer a conversation piece by piece; as `chat`."""
+        checked = self._streamable(options, max_new_tokens)
+        ids, cancel = self.encode_chat(messages), Cancel()
+        lease = self._kept_run(cancel)
+        return Stream(self._batch([ids], max_new_tokens, stop, checked, False, cancel, lease))
+
+    def encode_chat(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
+        """Ids of a conversation up to where the answer begins."""
+        if self._chat_format is None:
+            raise UsageError("this bundle has no chat template; use generate")
+        text = "".join(message["content"] for message in checked_messages(messages))
+        with tokenizing(text, self.prompt_limit):
+            return encode_chat(self.tokenizer, self._chat_format, messages, True)
+
+    def logits(self, prompt: Prompt) -> NDArray[np.float32]:
+        """float32 [length, vocab]: at each position of a text or ids, the next token's logits."""
+        return self.decoder.logits(self._ids(prompt))
+
+    def score(self, prompt: Prompt) -> Score:
+        """The log-probability of each token of a text or ids after those before it."""
+        ids = self._ids(prompt)
+        if len(ids) < 2:
+            raise UsageError("a score needs at least two tokens")
+        run, found = self.decoder.start(), []
+        run.reserve(np.array([len(ids) - 1]))
+        for start in range(0, len(ids) - 1, CHUNK):
+            piece = ids[start : min(start + CHUNK, len(ids) - 1)]
+            logits = run.append(piece, every=True)
+            logits -= logits.max(1, keepdims=True)
+            targets = np.asarray(ids[start + 1 : start + 1 + len(piece)])
+            chosen = logits[np.arange(len(piece)), targets]
+            found.append(chosen - np.log(np.exp(logits).sum(1)))
+        return Score(list(ids), np.concatenate(found))
+
+    def _before(self, prompt: list[int]) -> list[int]:
+        return prompt
+
+    def _lease(self, prompts: list[list[int]], cancel: Cancel) -> AbstractContextManager[Run]:
+        return self.decoder.lease(len(prompts), cancel)
+
+    @contextmanager
+    def _kept_run(self, cancel: Cancel) -> Iterator[Run]:
+        """The run that holds the last conversation, or a new one while another thread uses that."""
+        if not self._conversation_lock.acquire(blocking=False):
+            yield self.decoder.start(1, cancel)
+            return
+        try:
+            self._conversation = self._conversation or self.decoder.start()
+            self._conversation.cancel = cancel
+            yield self._conversation
+        finally:
+            self._conversation_lock.release()

@@ -1,0 +1,123 @@
+"""Read the sources of an encoder-decoder model: ids in, keys and values for its decoder out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from satchel.runtime.decoder_graph import Cancel, checked_ids
+from satchel.runtime.errors import LimitError
+from satchel.runtime.manifest import Manifest
+
+
+class Sources:
+    """What a decoder knows of a batch of sources: tensors by the names of its inputs, only read."""
+
+    def __init__(self, values: dict[str, Any], lengths: NDArray[np.int32]) -> None:
+        self.values = values
+        self.lengths = lengths
+        self._lengths = _view(lengths)
+        self._kept: dict[str, NDArray[np.float32]] = {}
+
+    @classmethod
+    def over(cls, arrays: dict[str, NDArray[np.float32]], lengths: NDArray[np.int32]) -> Self:
+        """Sources whose tensors are arrays; none is copied."""
+        found = cls({name: _view(array) for name, array in arrays.items()}, lengths)
+        found._kept = arrays  # the values are views
+        return found
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def only(self, places: NDArray[np.int64]) -> Sources:
+        """Some of the sources."""
+        arrays = {name: value.numpy()[places] for name, value in self.values.items()}
+        return Sources.over(arrays, self.lengths[places])
+
+    def bind(self, binding: Any) -> None:
+        """Bind all of it as inputs."""
+        for name, value in self.values.items():
+            binding.bind_ortvalue_input(name, value)
+        binding.bind_ortvalue_input("source_lengths", self._lengths)
+
+
+class SourceEncoder:
+    """A session of the encoder graph of an encoder-decoder model."""
+
+    def __init__(self, session: Any, manifest: Manifest) -> None:
+        assert manifest.seq2seq is not None
+        self.session = session
+        self.vocab_size = manifest.vocab_size
+        self.context = manifest.seq2seq.source_context
+        self.output_names = [port.name for port in manifest.graphs["encoder"].outputs]
+
+    def __call__(self, rows: Sequence[Sequence[int]], cancel: Cancel | None = None) -> Sources:
+        """Read sources of any lengths together; raises LimitError where one is too long."""
+        checked = [self.checked(row) for row in rows]
+        lengths = np.array([len(row) for row in checked], np.int32)
+        ids = np.zeros((len(rows), lengths.max()), np.int64)
+        for index, row in enumerate(checked):
+            ids[index, : len(row)] = row
+        inputs = {"input_ids": ids, "source_lengths": lengths}
+        return Sources(_read(self.session, inputs, self.output_names, cancel), lengths)
+
+    def checked(self, source: Sequence[int]) -> NDArray[np.int64]:
+        """The ids of a source as an array; LimitError where there are too many."""
+        if len(source) > self.context:
+            raise LimitError(
+                f"the source has {len(source)} tokens, the bundle reads up to {self.context}: "
+                "shorten it",
+                "PROMPT_TOO_LONG",
+            )
+        return checked_ids(source, self.vocab_size)
+
+
+class SpeechEncoder:
+    """A session of the encoder graph of a model that hears."""
+
+    def __init__(self, session: Any, manifest: Manifest) -> None:
+        assert manifest.seq2seq is not None
+        self.session = session
+        self.positions = manifest.seq2seq.source_context
+        self.output_names = [port.name for port in manifest.graphs["encoder"].outputs]
+
+    def __call__(
+        self, windows: Sequence[NDArray[np.float32]], cancel: Cancel | None = None
+    ) -> Sources:
+        """Read windows of features, each float32 [mels, frames] of as many frames as the graph has."""
+        lengths = np.full(len(windows), self.positions, np.int32)
+        read = [
+            _read(self.session, {"input_features": window[None]}, self.output_names, cancel)
+            for window in windows
+        ]
+        if len(read) == 1:
+            return Sources(read[0], lengths)
+        arrays = {
+            name: np.concatenate([values[name].numpy() for values in read])
+            for name in self.output_names
+        }
+        return Sources.over(arrays, lengths)
+
+
+def _view(array: NDArray[Any]) -> Any:
+    """The array as ONNX Runtime sees it, without a copy: it must live as long."""
+    return ort.OrtValue.ortvalue_from_numpy(array)
+
+
+def _read(
+    session: Any, inputs: dict[str, NDArray[Any]], outputs: list[str], cancel: Cancel | None
+) -> dict[str, Any]:
+    """Run an encoder; its outputs stay in memory of ONNX Runtime, which the decoder reads in place."""
+    binding, cancel = session.io_binding(), cancel or Cancel()
+    contiguous = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
+    for name, array in contiguous.items():
+        binding.bind_cpu_input(name, array)
+    for name in outputs:
+        binding.bind_output(name)
+    with cancel.watching("running the encoder"):
+        session.run_with_iobinding(binding, cancel.options)
+    return dict(zip(outputs, binding.get_outputs(), strict=True))

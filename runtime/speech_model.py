@@ -1,0 +1,319 @@
+"""What an app holds of a model that hears: sound in, text with its times out.
+
+Long sound is read window by window, as transformers and OpenAI's Whisper do (Radford et al., 2022,
+section 3.8): the next window begins where the last segment that was written to its end has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from satchel.runtime.audio import AudioFormat
+from satchel.runtime.beam import Search, beam_search
+from satchel.runtime.bundle import TOKENIZER, Bundle
+from satchel.runtime.decoder_graph import Cancel, Cancelled, Decoder
+from satchel.runtime.errors import BundleError, UsageError, shown
+from satchel.runtime.generation_loop import Row, generate
+from satchel.runtime.lookup import Lookup
+from satchel.runtime.manifest import Speech
+from satchel.runtime.options import Options
+from satchel.runtime.processors import processors
+from satchel.runtime.sample import Sampler
+from satchel.runtime.session import open_session
+from satchel.runtime.source_graph import Sources, SpeechEncoder
+from satchel.runtime.spoken import code_of, near
+from satchel.runtime.task import TaskModel
+from satchel.runtime.text import load_tokenizer
+from satchel.runtime.timestamps import Cut, Timestamps
+from satchel.runtime.waveform import Samples, read_waveform
+
+HEARD = "auto"  # the language that means: listen which it is
+UNFIT = (  # options of texts alone
+    "max_length",
+    "n_best",
+    "encoder_no_repeat_ngram_size",
+    "encoder_repetition_penalty",
+)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A piece of a transcript, from `start` to `end` in seconds; `tokens` are its ids as written."""
+
+    start: float
+    end: float
+    text: str
+    tokens: list[int]
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What was said in `duration` seconds; `language` is its code, None for a model of one language."""
+
+    text: str
+    language: str | None
+    duration: float
+    segments: list[Segment]
+
+
+class Transcription:
+    """Segments as they are written: iterate once. `result` is the transcript up to there."""
+
+    def __init__(
+        self,
+        model: SpeechModel,
+        samples: Samples,
+        language: str | None,
+        task: str,
+        timestamps: bool,
+        options: Mapping[str, Any],
+        max_new_tokens: int | None,
+        cancel: Cancel,
+    ) -> None:
+        self.model, self.samples, self.cancel = model, samples, cancel
+        self.language, self.task = language, task
+        advice = {k: v for k, v in model.manifest.generation.items() if k not in UNFIT}
+        self.options = Options.from_options(options, advice)
+        self.timestamps = model.timestamps if timestamps else None
+        self.max_new_tokens = max_new_tokens
+        self.segments: list[Segment] = []
+        self._source = self._listen()
+
+    def __iter__(self) -> Iterator[Segment]:
+        return self._source
+
+    def __next__(self) -> Segment:
+        return next(self._source)
+
+    @property
+    def result(self) -> Transcript:
+        """What was heard so far."""
+        tokens = [token for segment in self.segments for token in segment.tokens]
+        seconds = len(self.samples) / self.model.audio.sampling_rate
+        return Transcript(self.model.text_of(tokens), self.language, seconds, list(self.segments))
+
+    def _listen(self) -> Iterator[Segment]:
+        form, stride = self.model.audio, self.model.stride
+        features = form.log_mel(self.samples, silence=form.window_samples)
+        frames = -(-len(self.samples) // form.hop_length)
+        place = 0
+        while place < frames:
+            sound = self.samples[place * form.hop_length :][: form.window_samples]
+            steps = -(-min(frames - place, form.window_frames) // stride)
+            cuts: list[Cut] = []
+            following = steps
+            if sound.any():  # in silence the model would hear what is not there
+                window = features[:, place : place + form.window_frames]
+                cuts, following = self._write(window, steps)
+            for cut in cuts:
+                if segment := self._segment(cut, place):
+                    self.segments.append(segment)
+                    yield segment
+            place += following * stride
+
+    def _write(self, window: NDArray[np.float32], steps: int) -> tuple[list[Cut], int]:
+        """The segments of a window, and the steps until the next."""
+        model = self.model
+        sources = model.encoder([window], self.cancel)
+        if self.language is None and model.speech.languages:
+            chances = model.languages_of(sources, self.cancel)
+            self.language = max(chances, key=chances.__getitem__)
+        prompt = model.prompt(self.language, self.task, self.timestamps is not None)
+        tokens = self._tokens(sources, prompt)
+        if self.timestamps is None:
+            return [Cut(0, steps, tokens)], steps
+        return self.timestamps.cut(tokens, steps)
+
+    def _tokens(self, sources: Sources, prompt: list[int]) -> list[int]:
+        manifest, options = self.model.manifest, self.options
+        ends, room, advice = (
+            manifest.tokens.eos,
+            manifest.context - len(prompt),
+            manifest.generation,
+        )
+        # transformers does not count the prompt as a part of max_length here.
+        longest = self.max_new_tokens or advice.get(
+            "max_new_tokens", advice.get("max_length", room)
+        )
+        limit = min(room, longest)
+        changes = processors(
+            options, manifest.vocab_size, ends, start=len(prompt), limit=limit, source=prompt
+        )
+        if self.timestamps is not None:
+            changes.append(self.timestamps)
+        with self.model.decoder.reading(sources).lease(1, self.cancel) as run:
+            if options.num_beams > 1:
+                search = Search(prompt, changes, limit)
+                beam_search(run, [search], options, ends)
+                tokens, reason = search.found[0].tokens, search.found[0].finish_reason
+            else:
+                row = Row(prompt, Sampler(options, changes), limit, len(prompt))
+                row.lookup = Lookup(prompt) if options.lookup else None
+                for _ in generate(run, [row], ends):
+                    pass
+                tokens, reason = row.tokens, row.finish_reason or ""
+        if reason == "cancelled":
+            raise Cancelled("the transcription was cancelled")
+        return tokens
+
+    def _segment(self, cut: Cut, place: int) -> Segment | None:
+        """The segment with its times in the whole sound, unless it says nothing or lies behind."""
+        form, text = self.model.audio, self.model.text_of(cut.tokens)
+        frames = [place + steps * self.model.stride for steps in (cut.start, cut.end)]
+        start, end = (frame * form.hop_length / form.sampling_rate for frame in frames)
+        last = len(self.samples) / form.sampling_rate
+        if not text or start >= last:
+            return None
+        return Segment(round(start, 2), round(min(end, last), 2), text, cut.tokens)
+
+
+class SpeechModel(TaskModel):
+    """A loaded bundle of a model that hears. Safe to use from several threads."""
+
+    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+        super().__init__(bundle)
+        manifest = self.manifest
+        assert manifest.speech is not None and manifest.seq2seq is not None
+        self.speech: Speech = manifest.speech
+        self.audio = AudioFormat.from_dict(manifest.audio or {})
+        made = [1, self.audio.mels, self.audio.window_frames]
+        read = [port.axes for port in manifest.graphs["encoder"].inputs]
+        if read != [made]:
+            raise BundleError(f"manifest.json: audio makes {made}, the encoder reads {shown(read)}")
+        self.stride = self.audio.window_frames // manifest.seq2seq.source_context
+        self.tokenizer = load_tokenizer(bundle.path(TOKENIZER))
+        self.encoder = SpeechEncoder(open_session(bundle, "encoder", threads), manifest)
+        self.decoder = Decoder(open_session(bundle, "decoder", threads), manifest)
+
+    @property
+    def timestamps(self) -> Timestamps | None:
+        """The rules of this model's timestamps; None where it has none."""
+        no_timestamps, ends = self.speech.no_timestamps, self.manifest.tokens.eos
+        if no_timestamps is None:
+            return None
+        return Timestamps(no_timestamps + 1, min(ends), self.speech.latest_start)
+
+    def transcribe(self, sound: object, **options: Any) -> Transcript:
+        """The text of a sound, and its segments. Options as for `transcribe_stream`."""
+        transcription = self.transcribe_stream(sound, **options)
+        for _ in transcription:
+            pass
+        return transcription.result
+
+    def transcribe_stream(
+        self,
+        sound: object,
+        *,
+        sample_rate: int | None = None,
+        language: str | None = None,
+        task: str | None = None,
+        timestamps: bool | None = None,
+        max_new_tokens: int | None = None,
+        cancel: Cancel | None = None,
+        **options: Any,
+    ) -> Transcription:
+        """The segments of a sound, one after the other.
+
+        `sound` is the path or the bytes of a file, or float32 [samples] with their `sample_rate`.
+        `language` is a code or a name, as "de" or "German", or "auto" to hear which it is; by default
+        the one the checkpoint names, or else heard. `task` "translate" writes English whatever is said. A
+        sound that is
+        longer than a window always has timestamps, which say where the next window begins; a shorter
+        one is one segment unless `timestamps` are asked for, by the caller or, where that is None, by
+        the checkpoint. `max_new_tokens` are those of a window;
+        `options` are the fields of Options.
+        """
+        self.require("transcribe_stream")
+        samples = read_waveform(sound, self.audio.sampling_rate, sample_rate)
+        wanted = self.speech.timestamps if timestamps is None else timestamps
+        if wanted and self.timestamps is None:
+            raise UsageError("this model writes no timestamps")
+        for name in UNFIT:
+            if options.get(name) is not None:
+                raise UsageError(f"{name} has no effect on a transcript")
+        if max_new_tokens is not None and max_new_tokens < 1:
+            raise UsageError(f"max_new_tokens = {max_new_tokens}; expected at least 1")
+        return Transcription(
+            self,
+            samples,
+            self._language(language),
+            self._task(task),
+            wanted or len(samples) > self.audio.window_samples,
+            options,
+            max_new_tokens,
+            cancel or Cancel(),
+        )
+
+    def detect_language(self, sound: object, *, sample_rate: int | None = None) -> dict[str, float]:
+        """Probability of each language by the first window of a sound, the likeliest first."""
+        self.require("detect_language")
+        if not self.speech.languages:
+            raise UsageError("this model knows one language")
+        form = self.audio
+        samples = read_waveform(sound, form.sampling_rate, sample_rate)[: form.window_samples]
+        features = form.log_mel(samples)[:, : form.window_frames]
+        return self.languages_of(self.encoder([features]))
+
+    def languages_of(self, sources: Sources, cancel: Cancel | None = None) -> dict[str, float]:
+        """Probability of each language of one window, the likeliest first."""
+        codes, ids = zip(*self.speech.languages.items(), strict=True)
+        logits = self.decoder.reading(sources).start(1, cancel).append(self._start)[0, list(ids)]
+        chances = np.exp(logits - logits.max())
+        chances /= chances.sum()
+        order = np.argsort(-chances, kind="stable")
+        return {codes[place]: float(chances[place]) for place in order}
+
+    def prompt(self, language: str | None, task: str, timestamps: bool) -> list[int]:
+        """The ids that a window's text begins with."""
+        speech, ids = self.speech, list(self._start)
+        if language is not None:
+            ids += [speech.languages[language], speech.tasks[task]]
+        if not timestamps and speech.no_timestamps is not None:
+            ids.append(speech.no_timestamps)
+        return ids
+
+    def text_of(self, tokens: list[int]) -> str:
+        """The text of ids, without timestamps and special tokens."""
+        first = (
+            len(self.tokenizer.get_vocab()) if self.timestamps is None else self.timestamps.first
+        )
+        words = [token for token in tokens if token < first]
+        return str(self.tokenizer.decode(words, skip_special_tokens=True)).strip()
+
+    @property
+    def _start(self) -> list[int]:
+        assert self.manifest.seq2seq is not None
+        return [self.manifest.seq2seq.start]
+
+    def _language(self, asked: str | None) -> str | None:
+        """The code of a language that is asked for, None where it has to be heard or there is but one."""
+        known = self.speech.languages
+        if asked is None:
+            return self.speech.language
+        if not isinstance(asked, str):
+            raise UsageError(f"language = {shown(asked)}; expected a text")
+        if not known:
+            raise UsageError(f"language = {shown(asked)}; this model knows one language")
+        if asked.lower() == HEARD:
+            return None
+        code = code_of(asked, known)
+        if code is None:
+            raise UsageError(
+                f"language = {shown(asked, 40)} is unknown; {near(asked, [HEARD, *known])}"
+            )
+        return code
+
+    def _task(self, asked: str | None) -> str:
+        known = self.speech.tasks
+        if asked is None:
+            return self.speech.task
+        if not known:
+            raise UsageError(f"task = {shown(asked)}; this model only transcribes")
+        if asked not in known:
+            raise UsageError(f"task = {shown(asked)}; known: {', '.join(known)}")
+        return asked

@@ -1,0 +1,179 @@
+"""What a sentence-transformers folder says about turning states into a vector. Knows no architecture.
+
+modules.json lists the modules: a transformer or a table of words, then what is made of its states.
+Any module that is not known is refused by name. A cross-encoder's folder may list the transformer alone.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from satchel.checkpoints.checkpoint import read_json_list
+from satchel.checkpoints.files import regular
+from satchel.checkpoints.sentence_steps import (
+    READERS,
+    SCORES,
+    TOKENS,
+    VECTOR,
+    Pooling,
+    Splade,
+    Step,
+    Unit,
+    read_step,
+)
+from satchel.checkpoints.sentence_texts import (
+    MODEL,
+    Settings,
+    Transformer,
+    read_settings,
+    read_transformer,
+)
+from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
+
+STATIC = "StaticEmbedding"
+FIRST = ("Transformer", "MLMTransformer", "CLIPModel", STATIC)
+KINDS = ("SentenceTransformer", "CrossEncoder", "SparseEncoder")
+SUB_FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class SentenceModules:
+    """The modules after the first, how texts are prepared for that, and what the vectors are for."""
+
+    steps: tuple[Step, ...] = ()
+    place: str = ""  # sub-folder of the first module
+    static: bool = False  # the first is a table of words
+    first: Transformer = field(default_factory=Transformer)
+    settings: Settings = field(default_factory=Settings)
+
+    @property
+    def output(self) -> str | None:
+        """The feature that is the answer; None where the transformer's own head gives it."""
+        written = {step.target for step in self.steps}
+        if self.first.vectors:
+            written.add(self.first.output)
+        if self.settings.kind == "CrossEncoder":
+            return SCORES if SCORES in written else None
+        return VECTOR if VECTOR in written else None
+
+    @property
+    def splade(self) -> Splade | None:
+        """How masked words become the vector, in a folder of that kind."""
+        return next((step for step in self.steps if isinstance(step, Splade)), None)
+
+    @property
+    def leaves_out_prompts(self) -> bool:
+        """Whether there are prompts, and pooling is to leave their tokens out."""
+        pooling = (step for step in self.steps if isinstance(step, Pooling))
+        return any(self.settings.prompts.values()) and not all(step.prompts for step in pooling)
+
+    @property
+    def normalize(self) -> bool:
+        """Whether the last that is done to the vector is to bring it to unit length."""
+        last = next((step for step in reversed(self.steps) if step.target == VECTOR), None)
+        return isinstance(last, Unit)
+
+    @property
+    def files(self) -> list[Path]:
+        """The weight files of the modules."""
+        return [step.file for step in self.steps if step.file is not None]
+
+
+MEAN = (Pooling(source=TOKENS), Unit())  # what is assumed where nothing is said
+
+
+def read_sentence(folder: Path) -> SentenceModules | None:
+    """The modules of a sentence-transformers folder, None if it is none.
+
+    Raises UnsupportedError for a module or an option that cannot be followed.
+    """
+    path = regular(folder, "modules.json")
+    if path is None:
+        return None
+    modules = [_module(entry) for entry in read_json_list(path)]
+    (kind, place), *rest = modules or [("", "")]
+    listed = shown(", ".join(kind for kind, _ in modules))
+    if kind not in FIRST or any(other in FIRST for other, _ in rest):
+        raise UnsupportedError(
+            f"modules.json lists {listed}; supported is one of {', '.join(FIRST)}, then any of "
+            f"{', '.join(READERS)}"
+        )
+    settings = read_settings(folder)
+    if settings.kind not in KINDS:
+        raise UnsupportedError(
+            f"config_sentence_transformers.json: model_type {shown(settings.kind)} is not "
+            f"supported; known: {', '.join(KINDS)}"
+        )
+    static = kind == STATIC
+    first = Transformer() if static else read_transformer(folder, place, kind)
+    read = [step for kind, place in rest if (step := read_step(folder, kind, place)) is not None]
+    steps = _reached(read, VECTOR if static else first.output)
+    if static:
+        steps = [Pooling(source=TOKENS), *steps]
+    _check(steps, first, listed)
+    found = SentenceModules(tuple(steps), place, static, first, settings)
+    if settings.kind == "CrossEncoder" and found.leaves_out_prompts:
+        raise UnsupportedError(
+            "Pooling that leaves out the prompt's tokens (include_prompt false) is not supported in a "
+            f"CrossEncoder with prompts {shown(settings.prompts)}"
+        )
+    if settings.active is not None and found.splade is None:
+        raise UnsupportedError(
+            f"{MODEL}: max_active_dims = {settings.active} is supported with SpladePooling alone"
+        )
+    return found
+
+
+def _module(entry: Any) -> tuple[str, str]:
+    """(kind, sub-folder) of an entry of modules.json."""
+    kind = entry.get("type") if isinstance(entry, dict) else None
+    place = entry.get("path") if isinstance(entry, dict) else None
+    if not isinstance(kind, str) or not isinstance(place, str):
+        raise CheckpointError(f"modules.json: {shown(entry)} lacks type or path")
+    package, _, name = kind.rpartition(".")
+    known = (*FIRST, *READERS)
+    if package.split(".")[0] != "sentence_transformers" or name not in known:
+        raise UnsupportedError(
+            f"modules.json: module {shown(kind)} is not supported; known: {', '.join(known)}"
+        )
+    place = place.removeprefix("./").rstrip("/")
+    place = "" if place == "." else place
+    if place and not SUB_FOLDER.fullmatch(place):
+        raise CheckpointError(
+            f"modules.json names {shown(place)}; expected a plain sub-folder", "CKPT_PATH"
+        )
+    return name, place
+
+
+def _reached(steps: list[Step], first: str) -> list[Step]:
+    """The steps whose source has been written. Without it a Normalize does nothing; others fail."""
+    written, reached = {first}, []
+    for step in steps:
+        if step.source in written:
+            reached.append(step)
+            written.add(step.target)
+        elif not isinstance(step, Unit):
+            raise UnsupportedError(
+                f"modules.json: {type(step).__name__} reads {shown(step.source)}, which no module "
+                f"before it writes; they write {', '.join(map(shown, sorted(written)))}"
+            )
+    return reached
+
+
+def _check(steps: list[Step], first: Transformer, listed: str) -> None:
+    """What the modules make is what is supported."""
+    scored = first.task != "feature-extraction"
+    sparse = any(isinstance(step, Splade) for step in steps)
+    if sparse != (first.task == "fill-mask") or (scored and len(steps) != sparse):
+        raise UnsupportedError(
+            f"modules.json lists {listed} with transformer_task {shown(first.task)}; fill-mask goes "
+            "with SpladePooling alone, sequence-classification with nothing more"
+        )
+
+
+def pooled_anyhow(sentence: SentenceModules | None) -> SentenceModules:
+    """The modules for a folder that does not say how to pool: the mean, to unit length."""
+    return replace(sentence or SentenceModules(), steps=MEAN, settings=Settings())

@@ -1,0 +1,211 @@
+"""How a sentence-transformers folder prepares texts: its first module's settings and its prompts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from satchel.checkpoints.files import inside, optional_json
+from satchel.checkpoints.sentence_steps import SCORES, TOKENS, VECTOR, check_keys
+from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
+
+MODEL = "config_sentence_transformers.json"
+TRANSFORMER_CONFIGS = [
+    f"sentence_{name}_config.json"
+    for name in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+]
+TRANSFORMER_KEYS = frozenset(
+    """backend config_args config_kwargs do_lower_case document_length max_seq_length modality_config
+    model_args model_kwargs module_output_name processing_kwargs processor_kwargs query_expansion
+    query_length tokenizer_args tokenizer_name_or_path transformer_task unpad_inputs""".split()  # noqa: SIM905
+)
+OUTPUTS = {  # transformer_task -> (field of the model's output, the feature's name)
+    "feature-extraction": ("last_hidden_state", TOKENS),
+    "sequence-classification": ("logits", SCORES),
+    "fill-mask": ("logits", TOKENS),
+}
+PARTS = (
+    "text",
+    "image",
+)  # kinds of input; a model of both has get_text_features, get_image_features
+OF_BOTH = ("pooler_output", None)  # what of those methods' output: version 4 gave the vector itself
+CLIP = {  # modality_config of a CLIPModel, which older versions did not write
+    part: {"method": f"get_{part}_features", "method_output_name": "pooler_output"}
+    for part in PARTS
+}
+LOADING = (  # arguments of every loader that change no answer
+    "cache_dir", "force_download", "local_files_only", "revision", "token", "trust_remote_code",
+)  # fmt: skip
+NUMBERS = ("attn_implementation", "dtype", "torch_dtype")
+HARMLESS = {  # arguments of loaders that change no answer
+    "model": (
+        *LOADING, *NUMBERS, "add_pooling_layer", "device_map", "low_cpu_mem_usage", "use_safetensors",
+    ),
+    "processor": (*LOADING, "model_max_length", "padding_side", "use_fast"),
+    "config": (*LOADING, *NUMBERS),
+}  # fmt: skip
+CALL = {  # arguments of a tokenizer's call -> the values that change no answer
+    "padding": (True, False, "longest", "max_length", "do_not_pad"),
+    "pad_to_multiple_of": None,  # any
+    "return_tensors": None,
+    "verbose": None,
+    "logits_to_keep": None,
+    "truncation": (True, "longest_first"),
+    "add_special_tokens": (True,),
+    "return_attention_mask": (True, None),
+}
+UNLIMITED = 1 << 30
+SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
+
+
+@dataclass(frozen=True)
+class Transformer:
+    """The first module: what it is asked for (a transformer_task), the feature that it writes, and the
+    tokens that a text is cut to (None: what the tokenizer's own files say).
+
+    `vectors` says whether the feature is a vector at once, as of models of texts and images; `filled`
+    whether all texts are filled up to the longest."""
+
+    task: str = "feature-extraction"
+    output: str = TOKENS
+    vectors: bool = False
+    max_length: int | None = None
+    filled: bool = False
+    lower_case: bool = False
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What config_sentence_transformers.json says; `kind` is the class that wrote the folder."""
+
+    kind: str = "SentenceTransformer"
+    prompts: dict[str, str] = field(default_factory=dict)
+    default_prompt: str | None = None
+    similarity: str = "cosine"
+    truncate: int | None = None  # numbers of a vector that are kept
+    active: int | None = None  # numbers of a sparse vector that are kept, the others being 0
+    activation: str | None = None
+
+
+def read_transformer(folder: Path, place: str, kind: str) -> Transformer:
+    """The settings of a Transformer module in `place`; what cannot be followed is refused by name."""
+    found = ((name, optional_json(folder, inside(place, name))) for name in TRANSFORMER_CONFIGS)
+    name, config = next(((n, c) for n, c in found if c), (TRANSFORMER_CONFIGS[0], {}))
+    check_keys(config, TRANSFORMER_KEYS, name)
+    for key in ("query_expansion", "query_length", "document_length", "tokenizer_name_or_path"):
+        if config.get(key) is not None:
+            raise UnsupportedError(f"{name}: {key} = {shown(config[key])} is not supported")
+    task = config.get("transformer_task", "fill-mask" if kind == "MLMTransformer" else None)
+    task = task or "feature-extraction"
+    if task not in OUTPUTS:
+        raise UnsupportedError(
+            f"{name}: transformer_task {shown(task)} is not supported; known: {', '.join(OUTPUTS)}"
+        )
+    if kind == "CLIPModel":
+        config = {"modality_config": CLIP, "module_output_name": VECTOR} | config
+    output, vectors = _output(config, task, name)
+    return Transformer(
+        task=task,
+        output=output,
+        vectors=vectors,
+        max_length=_max_length(config, name),
+        filled=_filled(config),
+        lower_case=config.get("do_lower_case") is True,
+    )
+
+
+def read_settings(folder: Path) -> Settings:
+    """What config_sentence_transformers.json says; all defaults where there is none."""
+    config = optional_json(folder, MODEL)
+    kind = config.get("model_type") or "SentenceTransformer"
+    prompts, default = config.get("prompts") or {}, config.get("default_prompt_name")
+    if not isinstance(prompts, dict) or not all(isinstance(p or "", str) for p in prompts.values()):
+        raise CheckpointError(f"{MODEL}: prompts are not texts by name")
+    prompts = {name: text or "" for name, text in prompts.items()}
+    if kind != "CrossEncoder":
+        prompts = {"query": "", "document": ""} | prompts  # the library has these two in any case
+    if default is not None and default not in prompts:
+        raise CheckpointError(
+            f"{MODEL}: default_prompt_name {shown(default)} is not the name of a prompt"
+        )
+    active = config.get("max_active_dims") if kind == "SparseEncoder" else None
+    usual = "dot" if kind == "SparseEncoder" else "cosine"
+    similarity, activation = config.get("similarity_fn_name"), config.get("activation_fn")
+    return Settings(
+        kind=str(kind),
+        prompts=prompts,
+        default_prompt=default,
+        similarity=similarity if similarity in SIMILARITIES else usual,
+        truncate=_count(config.get("truncate_dim"), f"{MODEL}: truncate_dim"),
+        active=_count(active, f"{MODEL}: max_active_dims"),
+        activation=activation if isinstance(activation, str) else None,
+    )
+
+
+def _output(config: dict[str, Any], task: str, where: str) -> tuple[str, bool]:
+    """The name of the feature that the module writes, and whether it is a vector at once; it must come
+    from where its task's does."""
+    expected, name = OUTPUTS[task]
+    modalities = config.get("modality_config")
+    if modalities is None:
+        return name, False
+    if not isinstance(modalities, dict) or "message" in modalities:
+        raise UnsupportedError(
+            f"{where}: modality_config {shown(modalities)} writes texts as messages of a chat, "
+            "which is not supported"
+        )
+    name = str(config.get("module_output_name") or name)
+    told = {part: modalities[part] for part in PARTS if isinstance(modalities.get(part), dict)}
+    methods = {part: said.get("method") for part, said in told.items()}
+    outputs = [said.get("method_output_name") for said in told.values()]
+    outputs = [said[0] if isinstance(said, list) and len(said) == 1 else said for said in outputs]
+    vectors = all(method == f"get_{part}_features" for part, method in methods.items())
+    known = OF_BOTH if vectors else (expected,)
+    forward = all(method == "forward" for method in methods.values())
+    if told and (vectors or forward) and all(output in known for output in outputs):
+        return name, vectors
+    raise UnsupportedError(
+        f"{where}: modality_config takes {shown(outputs)} of {shown(methods)}; supported is "
+        f"{expected} of forward, or pooler_output of get_text_features and get_image_features"
+    )
+
+
+def _filled(config: dict[str, Any]) -> bool:
+    """Whether texts are filled up to the longest that is allowed."""
+    processing = config.get("processing_kwargs") or {}
+    said = (processing.get("text") or {}) | (processing.get("common") or {})
+    return said.get("padding") == "max_length"
+
+
+def _max_length(config: dict[str, Any], where: str) -> int | None:
+    """The tokens that a text is cut to. A call's argument outdoes the loader's, that the old key."""
+    said = _count(config.get("max_seq_length"), f"{where}: max_seq_length")
+    for part, harmless in HARMLESS.items():
+        for key in (f"{part}_kwargs", f"{part if part != 'processor' else 'tokenizer'}_args"):
+            arguments = config.get(key) or {}
+            check_keys(arguments, harmless, f"{where}: {key}")
+            found = _count(arguments.get("model_max_length"), f"{where}: model_max_length")
+            said = found or said
+    processing = config.get("processing_kwargs") or {}
+    for part in ("text", "common"):  # the second outdoes the first
+        arguments = processing.get(part) or {}
+        for key, value in arguments.items():
+            same = CALL.get(key, ())
+            if key == "max_length":
+                said = _count(value, f"{where}: max_length") or said
+            elif key == "truncation" and value in (False, "do_not_truncate"):
+                return UNLIMITED
+            elif same is not None and value not in same:
+                raise UnsupportedError(
+                    f"{where}: processing_kwargs: {key} = {shown(value)} is not supported"
+                )
+    return said
+
+
+def _count(value: Any, where: str) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 1:
+        raise CheckpointError(f"{where} = {shown(value)}; expected a count of at least 1")
+    return int(min(value, UNLIMITED))

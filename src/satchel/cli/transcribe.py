@@ -1,0 +1,68 @@
+"""The verb for bundles that hear. Prints; knows no sound."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from typing import Any
+
+from satchel.cli.command import load, on_bundle
+from satchel.cli.terminal import readable, readable_json
+from satchel.progress import bars
+
+EXAMPLES = """
+satchel transcribe my-bundle speech.wav
+satchel transcribe my-bundle speech.mp3 --language de --timestamps
+satchel transcribe my-bundle speech.wav --task translate --json
+"""
+
+
+def transcribe(options: argparse.Namespace) -> None:
+    """the text of a sound file"""
+    model = load(options)
+    model.require("transcribe")
+    heard = model.transcribe_stream(
+        options.sound,
+        language=options.language,
+        task=options.task,
+        timestamps=options.timestamps or None,  # else as the bundle recommends
+        num_beams=options.num_beams,
+    )
+    if options.timestamps and not options.json:
+        for segment in heard:
+            times = f"[{_clock(segment.start)} - {_clock(segment.end)}]"
+            print(times, readable(segment.text), flush=True)
+    else:
+        for _ in bars("transcribing")(heard):
+            pass
+        result = heard.result
+        whole = readable_json(dataclasses.asdict(result))
+        print(whole if options.json else readable(result.text))
+    if not heard.result.segments:
+        print("note: nothing is said", file=sys.stderr)
+
+
+def add_verb(verbs: Any) -> None:
+    """`transcribe` with its options."""
+    command = on_bundle(verbs, "transcribe", transcribe, EXAMPLES)
+    command.add_argument("sound", help="a WAV, FLAC, OGG or MP3 file")
+    command.add_argument(
+        "--language", metavar="NAME", help='as "en" or "english"; default: what is heard'
+    )
+    command.add_argument(
+        "--task",
+        choices=("transcribe", "translate"),
+        help="transcribe (default), or translate to English",
+    )
+    command.add_argument("--timestamps", action="store_true", help="a line per segment")
+    command.add_argument("--num-beams", type=int, metavar="N", help="1 is greedy")
+    command.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def _clock(seconds: float) -> str:
+    """As 01:02:03.45, without hours where there are none."""
+    hundredths = round(seconds * 100)
+    minutes, rest = divmod(hundredths, 6000)
+    hours, minutes = divmod(minutes, 60)
+    return (f"{hours:02}:" if hours else "") + f"{minutes:02}:{rest // 100:02}.{rest % 100:02}"

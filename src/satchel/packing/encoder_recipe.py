@@ -1,0 +1,350 @@
+"""How encoder-only models are packed: a graph per tower, proof by vectors and labels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import nn
+
+from satchel import models
+from satchel.checkpoints.checkpoint import Checkpoint
+from satchel.export import signature
+from satchel.export.check import Check, tolerance
+from satchel.export.image_config import image_format
+from satchel.measure import fidelity
+from satchel.models.architectures import architecture
+from satchel.models.encoder import EncoderModel
+from satchel.packing.decoder_recipe import MAX_MEAN_KL, MIN_TOP1
+from satchel.packing.recipe import Traceable, Wishes
+from satchel.progress import Stage
+from satchel.runtime.bundle import Bundle
+from satchel.runtime.encoder_graph import Encoder, batches
+from satchel.runtime.errors import UsageError
+from satchel.runtime.image import ImageFormat, sample_images
+from satchel.runtime.manifest import Labels, Port, TextInput, Tokens
+from satchel.runtime.session import open_session
+from satchel.tokenization.class_tokenizer import cuts_left, tells_pairs_apart
+from satchel.tokenization.tokenizer import bundle_tokenizer, padding_id, special_tokens
+
+Array = NDArray[np.float32]
+EXACT_SAMPLES, SENTENCES, IMAGES = 8, 1000, 32
+MIN_MEAN_COSINE, MIN_COSINE, MIN_AGREEMENT, MIN_CORRELATION = 0.999, 0.995, 0.995, 0.99
+
+
+Sample = dict[str, NDArray[Any]]  # the inputs of one text or image, a batch of one
+
+
+@dataclass(frozen=True)
+class EncoderRecipe:
+    """An encoder's towers with what their graphs cannot know."""
+
+    checkpoint: Checkpoint
+    model: EncoderModel
+    tokenizer: bytes | None
+    image: ImageFormat | None
+    # By role: shipped sentences, or images made for the purpose; those that smooth are not measured on.
+    samples: dict[str, list[Sample]]
+    calibration: dict[str, list[Sample]]
+    notes: list[str]
+
+    @classmethod
+    def of(
+        cls,
+        checkpoint: Checkpoint,
+        wishes: Wishes,
+        stage: Stage,
+    ) -> EncoderRecipe:
+        """Build the towers and everything that needs the checkpoint."""
+        image = image_format(checkpoint) if architecture(checkpoint).reads == "images" else None
+        size = (image.size[0], image.size[1]) if image is not None else None
+        model = models.build_encoder(
+            checkpoint, wishes.task, size, wishes.ignored_keys, stage("loading weights")
+        )
+        if wishes.context is not None:
+            raise UsageError(
+                "--context is for models that write; encoders keep all their positions"
+            )
+        if all("pixel_values" in tower.input_names for tower in model.towers.values()):
+            wishes.no_texts("images")
+        tokenizer, samples, calibration = None, {}, {}
+        notes = list(model.notes)
+        for role, tower in model.towers.items():
+            if "pixel_values" in tower.input_names:
+                assert image is not None
+                pictures = _images(image)
+                samples[role], calibration[role] = pictures[:IMAGES], pictures[IMAGES:]
+            else:
+                tokenizer = bundle_tokenizer(checkpoint, model.vocab_size)
+                if (pad := padding_id(checkpoint, tokenizer)) is not None:
+                    model.facts["pad_token_id"] = pad  # the tokenizer fills up, not the model
+                names = tower.input_names
+                samples[role] = _texts(wishes.sentences(SENTENCES), tokenizer, model, names)
+                calibration[role] = _texts(wishes.texts, tokenizer, model, names)
+                notes += wishes.remarks(tokenizer)
+        return cls(checkpoint, model, tokenizer, image, samples, calibration, notes)
+
+    @property
+    def graphs(self) -> dict[str, Traceable]:
+        size = (self.image.size[0], self.image.size[1]) if self.image is not None else None
+        return {
+            role: Traceable(
+                tower,
+                signature.encoder_inputs(tower.input_names, size),
+                [Port(name, "float32", axes) for name, axes in tower.outputs.items()],
+            )
+            for role, tower in self.model.towers.items()
+        }
+
+    def facts(self) -> dict[str, Any]:
+        model, labels = self.model, self.model.labels
+        tokens = Tokens()
+        if self.tokenizer is not None:
+            tokens = special_tokens(self.checkpoint, self.tokenizer, model.vocab_size)
+        return {
+            "family": "encoder",
+            "task": model.task,
+            "context": model.context,
+            "vocab_size": model.vocab_size,
+            "tokens": tokens,
+            "labels": Labels(labels.names, labels.scores) if labels is not None else None,
+            "text": self._text() if self.tokenizer is not None else None,
+            "image": self.image.to_dict() if self.image is not None else None,
+        }
+
+    @property
+    def parts(self) -> dict[str, nn.Module]:
+        return dict(self.model.towers)
+
+    def feed(self, role: str, stage: Stage) -> None:
+        tower = self.model.towers[role]
+        with torch.inference_mode():
+            for sample in stage(f"calibrating: {role}")(self.calibration[role]):
+                tower(*(torch.from_numpy(sample[name]) for name in tower.input_names))
+
+    def answer(self) -> Array:
+        return np.concatenate([answer.reshape(-1) for answer in self._few_answers()])
+
+    def loss(self, expected: Array, found: Array) -> float:
+        """The mean loss of samples: see `fidelity.loss`."""
+        ends = np.cumsum([math.prod(shape) for shape in self._few_shapes])
+        losses = []
+        for end, shape in zip(ends, self._few_shapes, strict=True):
+            one = slice(end - math.prod(shape), end)
+            pair = expected[one].reshape(shape), found[one].reshape(shape)
+            losses.append(fidelity.loss(*pair, self._scores))
+        return float(np.mean(losses))
+
+    def _few_answers(self) -> list[Array]:
+        """What the reference model makes of some samples, as rows of labels or of vectors."""
+        answers = [
+            self._reference(role, sample)
+            for role, samples in self.samples.items()
+            for sample in _spread(samples)
+        ]
+        return [answer.T for answer in answers] if self.model.task == "answer" else answers
+
+    @cached_property
+    def _few_shapes(self) -> list[tuple[int, ...]]:
+        return [answer.shape for answer in self._few_answers()]
+
+    @property
+    def _scores(self) -> str | None:
+        """How the labels of the answer read; None where it is a vector."""
+        if any("logits" not in tower.outputs for tower in self.model.towers.values()):
+            return None
+        labels = self.model.labels
+        if labels is None or self.model.task in ("answer", "tokens"):
+            return "softmax"
+        return labels.scores
+
+    def exact_checks(self, bundle: Bundle) -> list[Check]:
+        checks = []
+        for role, samples in self.samples.items():
+            encoder, spread = self._open(bundle, role), _spread(samples)
+            for output in encoder.output_names:
+                expected = [self._reference(role, sample, output) for sample in spread]
+                found = [encoder(sample, output)[0] for sample in spread]
+                distance = max(_distance(a, b) for a, b in zip(expected, found, strict=True))
+                limit = max(tolerance(array) for array in expected)
+                checks.append(Check(f"{role} against reference: {output}", distance, limit))
+        return checks
+
+    def prove(
+        self, bundle: Bundle, exact: bool, stage: Stage
+    ) -> tuple[list[Check], dict[str, Any]]:
+        checks: list[Check] = []
+        figures: dict[str, Any] = {}
+        probes: dict[str, Any] = {}
+        for role in self.samples:
+            encoder = self._open(bundle, role)
+            progress = stage(f"measuring quality: {role}")
+            company, found = self._measured(role, encoder, exact, progress)
+            checks.append(company)
+            figures |= {f"{role}.{key}": value for key, value in found.items()}
+            checks += [
+                Check(f"{role}: {label}", found[key], limit, at_least)
+                for label, key, limit, at_least in self._limits
+                if key in found
+            ]
+            probes[role] = self._probe(role, encoder)
+        return checks, {"quality": figures, "probe": probes}
+
+    def _measured(
+        self, role: str, encoder: Encoder, exact: bool, progress: fidelity.Progress
+    ) -> tuple[Check, dict[str, float]]:
+        """Samples among others against alone, and unless `exact` the figures beside the reference.
+
+        A mask's head gives the whole vocabulary for every token: of labels no more is kept than what
+        each place tells.
+        """
+        samples, vectors = self.samples[role], encoder.output_names[-1] != "logits"
+        few = range(0, len(samples), max(1, len(samples) // 50))
+        pairs: list[Any] = [None] * len(samples)
+        distance, largest = 0.0, 0.0
+        for index, found in progress(_answers(encoder, samples)):
+            if index in few:
+                one = encoder(samples[index])[0]
+                distance = max(distance, _distance(found, one))
+                largest = max(largest, float(np.abs(one).max()))
+            if not exact:
+                pair = (self._reference(role, samples[index]), found)
+                if self.model.task == "answer":  # the labels are places: of its start, of its end
+                    pair = (pair[0].T, pair[1].T)
+                whole = vectors or self._single
+                pairs[index] = pair if whole else fidelity.places(*pair, self._spread)
+        limit = 1e-6 * max(1.0, largest)
+        company = Check(f"{role} among others against alone", distance, limit)
+        if exact:
+            return company, {}
+        if vectors:
+            return company, fidelity.cosines(*zip(*pairs, strict=True))
+        if self._single:
+            return company, fidelity.of_scores(*zip(*pairs, strict=True))
+        return company, fidelity.of_places(pairs)
+
+    @property
+    def _single(self) -> bool:
+        """Whether there is but one label, which is always the likeliest: then its scores count."""
+        labels = self.model.labels
+        return labels is not None and len(labels.names) == 1
+
+    @property
+    def _spread(self) -> bool:
+        """Whether an answer is a distribution over many words or places, not over a few labels."""
+        return self.model.task in SPREAD_LIMITS
+
+    @property
+    def _limits(self) -> tuple[Limit, ...]:
+        return SPREAD_LIMITS.get(self.model.task, LIMITS)
+
+    def _text(self) -> TextInput:
+        model = self.model
+        return TextInput(
+            model.max_length,
+            normalized=model.normalized,
+            similarity=model.similarity,
+            prompts=model.prompts,
+            default_prompt=model.default_prompt,
+            pad_to_context=_padding(model),
+            cut_left=cuts_left(self.checkpoint),
+            token_types=tells_pairs_apart(self.checkpoint),
+        )
+
+    def _open(self, bundle: Bundle, role: str) -> Encoder:
+        graph = bundle.manifest.graphs[role]
+        return Encoder(open_session(bundle, role), graph, self.model.vocab_size)
+
+    def _reference(self, role: str, sample: Sample, output: str | None = None) -> Array:
+        """An output of the reference model for one sample."""
+        tower = self.model.towers[role]
+        inputs = [torch.from_numpy(sample[name]) for name in tower.input_names]
+        with torch.inference_mode():
+            results = dict(zip(tower.outputs, tower(*inputs), strict=True))
+        result: Array = results[output or list(results)[-1]][0].numpy()
+        return result
+
+    def _probe(self, role: str, encoder: Encoder) -> dict[str, Any]:
+        """What `satchel verify` repeats: a text's ids (images are made anew from their seed) and
+        the first numbers of the answer, by the reference model and by the bundle."""
+        sample = self.samples[role][0]
+        expected = self._reference(role, sample).reshape(-1)[:16]
+        found = encoder(sample)[0].reshape(-1)[:16]
+        ids = sample["input_ids"][0].tolist() if "input_ids" in sample else None
+        return {
+            "ids": ids,
+            "reference": [round(float(x), 6) for x in expected],
+            "difference": _distance(expected, found),
+        }
+
+
+def _spread(samples: Sequence[Sample]) -> Sequence[Sample]:
+    """Some of the samples, from beginning to end."""
+    return samples[:: max(1, len(samples) // EXACT_SAMPLES)]
+
+
+def _padding(model: EncoderModel) -> int | None:
+    """The id that fills every text up to the context, for the few models trained so."""
+    return model.facts.get("pad_token_id") if model.facts.get("pad_to_context") else None
+
+
+def _texts(
+    texts: Sequence[str], tokenizer: bytes, model: EncoderModel, names: tuple[str, ...]
+) -> list[Sample]:
+    """Texts as inputs of a text tower."""
+    encode = Tokenizer.from_buffer(tokenizer)
+    encode.no_truncation()
+    encode.no_padding()
+    pad = _padding(model)
+    samples = []
+    for text in texts:
+        ids = encode.encode(text).ids[: model.max_length]
+        if pad is not None:
+            ids += [pad] * (model.context - len(ids))
+        row = np.array([ids], np.int64)
+        samples.append({name: row if name == "input_ids" else np.zeros_like(row) for name in names})
+    return samples
+
+
+def _images(image: ImageFormat) -> list[Sample]:
+    """Pictures made for the purpose, through the checkpoint's preprocessing."""
+    pictures = sample_images(image.size, 2 * IMAGES)
+    return [{"pixel_values": image.pixels(picture)[None]} for picture in pictures]
+
+
+def _answers(encoder: Encoder, samples: list[Sample]) -> Iterator[tuple[int, Array]]:
+    """(index, answer) of all samples, those of one length together."""
+    for batch in batches([next(iter(sample.values())).shape[1] for sample in samples]):
+        names = samples[batch[0]].keys()
+        joined = {name: np.concatenate([samples[i][name] for i in batch]) for name in names}
+        yield from zip(batch, encoder(joined), strict=True)
+
+
+Limit = tuple[
+    str, str, float, bool
+]  # what a check is called, its figure, and whether at least that
+LIMITS: tuple[Limit, ...] = (
+    ("mean cosine with float32", "mean_cosine", MIN_MEAN_COSINE, True),
+    ("least cosine with float32", "min_cosine", MIN_COSINE, True),
+    ("same likeliest label", "agreement", MIN_AGREEMENT, True),
+    ("correlation with float32's scores", "correlation", MIN_CORRELATION, True),
+)
+# Of these heads the whole distribution is used, as of a decoder: so the limits are a decoder's.
+SPREAD_LIMITS: dict[str, tuple[Limit, ...]] = {
+    task: (
+        ("mean KL from float32", "mean_kl", MAX_MEAN_KL, False),
+        (f"same likeliest {what}", "agreement", MIN_TOP1, True),
+    )
+    for task, what in (("fill-mask", "token"), ("answer", "place"))
+}
+
+
+def _distance(a: Array, b: Array) -> float:
+    return float(np.abs(a - b).max())
