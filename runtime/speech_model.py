@@ -21,7 +21,7 @@ from satchel.runtime.errors import BundleError, UsageError, shown
 from satchel.runtime.generation_loop import Row, generate
 from satchel.runtime.lookup import Lookup
 from satchel.runtime.manifest import Speech
-from satchel.runtime.options import Options
+from satchel.runtime.options import Options, unfit
 from satchel.runtime.processors import processors
 from satchel.runtime.sample import Sampler
 from satchel.runtime.session import open_session
@@ -33,12 +33,7 @@ from satchel.runtime.timestamps import Cut, Timestamps
 from satchel.runtime.waveform import Samples, read_waveform
 
 HEARD = "auto"  # the language that means: listen which it is
-UNFIT = (  # options of texts alone
-    "max_length",
-    "n_best",
-    "encoder_no_repeat_ngram_size",
-    "encoder_repetition_penalty",
-)
+UNFIT = unfit("transcribe")
 
 
 @dataclass(frozen=True)

@@ -284,7 +284,8 @@ def test_hostile_templates_end_in_one_line(name: str) -> None:
 
 def test_code_in_the_current_folder_is_not_run(tmp_path: Path) -> None:
     (tmp_path / "jinja2.py").write_text("open('canary', 'w')")
-    code = f"from satchel.tokenization.chat_template import compile_template as c; print(c({CHATML!r}, {{}})[1])"
+    code = "from satchel.tokenization.chat_template import compile_template as c; "
+    code += f"print(c({CHATML!r}, {{}})[1])"
     subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, check=True)
     assert not (tmp_path / "canary").exists()
 

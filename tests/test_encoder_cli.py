@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 import satchel
-from satchel.cli.main import main, vectors
+from satchel.cli import vectors
+from satchel.cli.main import main
 from tests.manifests import said
 from tests.outcome import refused
 from tests.test_encoder_images import PROCESSOR

@@ -15,7 +15,7 @@ from transformers.generation import logits_process as theirs_of
 from satchel.checkpoints.checkpoint import Checkpoint
 from satchel.export.generation_config import recommended
 from satchel.runtime.errors import CheckpointError, UnsupportedError
-from satchel.runtime.options import RULES, Options
+from satchel.runtime.options import ABOUT, Options
 from satchel.runtime.processors import processors
 from satchel.runtime.speech_model import Speech
 from satchel.runtime.spoken import CODES, NAMES, code_of, near
@@ -62,7 +62,7 @@ def test_every_key_of_transformers_does_what_the_table_says() -> None:
             continue
         before, _ = advice(**sampled)
         options, notes = advice(**sampled, **{name: value})
-        assert set(options) <= RULES.keys() | {"max_new_tokens", "stop_strings"}
+        assert set(options) <= ABOUT.keys() | {"max_new_tokens", "stop_strings"}
         assert ("honoured" in told[name]) == (options != before), name
         assert told[name].strip().startswith("noted") == any(name in note for note in notes), name
         assert advice(**{name: None})[0] == {}

@@ -18,7 +18,8 @@ import pytest
 
 import satchel
 from satchel import progress
-from satchel.cli.main import main, terminal
+from satchel.cli import terminal
+from satchel.cli.main import main
 from satchel.runtime.errors import SatchelError, StorageError, UsageError
 from satchel.runtime.task import TaskError
 from tests.outcome import one_line, refused

@@ -1,4 +1,4 @@
-"""The verb that makes a bundle. Prints; knows no mathematics."""
+"""`satchel export`: a checkpoint becomes a bundle. Prints; knows no mathematics."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def export(options: argparse.Namespace) -> None:
     print(f"{options.out}: {size(total)}, {packed.manifest.architecture}, {state}")
 
 
-def add_export(verbs: Any) -> None:
+def add(verbs: Any) -> None:
     """`export` with its options."""
     command = add_verb(verbs, "export", export, EXAMPLES)
     command.add_argument("source", help="a Hugging Face folder, a .gguf file, or a hub id")

@@ -1,27 +1,58 @@
-"""The command line: a table of verbs, each a function. Prints; knows no mathematics."""
+"""The command line: a table of verbs, each a module. Prints; knows no mathematics."""
 
 from __future__ import annotations
 
 import argparse
 import errno
 import io
-import json
 import signal
 import sys
 import traceback
 import warnings
-from pathlib import Path
 from typing import Any
 
 import satchel
-from satchel.cli.command import VerbParser, add_verb, check_json, load, on_bundle, wrong_verb
-from satchel.cli.encoders import add_verbs
-from satchel.cli.main import export, quality, text, transcribe
-from satchel.cli.terminal import open_closed_streams, write_whole
-from satchel.progress import bars
+from satchel.cli import (
+    answer,
+    bench,
+    chat,
+    classify,
+    embed,
+    export,
+    fill_mask,
+    generate,
+    inspect,
+    quality,
+    rank,
+    seal,
+    tokens,
+    transcribe,
+    translate,
+    verify,
+)
+from satchel.cli.command import VerbParser, wrong_verb
+from satchel.cli.terminal import open_closed_streams
 from satchel.runtime.errors import SatchelError, StorageError, UsageError, install, shown
 from satchel.runtime.task import TaskError
 
+VERBS = (  # in the order of --help
+    export,
+    generate,
+    translate,
+    chat,
+    inspect,
+    embed,
+    classify,
+    tokens,
+    answer,
+    fill_mask,
+    rank,
+    transcribe,
+    verify,
+    seal,
+    quality,
+    bench,
+)
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -81,88 +112,12 @@ def _terminate(number: int, frame: Any) -> None:
     raise SystemExit(128 + number)  # so that a half-made bundle is removed on the way out
 
 
-def inspect(options: argparse.Namespace) -> None:
-    """what a bundle holds"""
-    from satchel.cli.report import describe
-    from satchel.runtime.bundle import manifest_text, open_bundle
-
-    bundle = open_bundle(options.bundle, bars("checking files"))
-    if options.json:
-        print(manifest_text(bundle.folder), end="")
-    else:
-        print(describe(bundle))
-
-
-def seal(options: argparse.Namespace) -> None:
-    """accept a manifest that was edited by hand"""
-    from satchel.cli.seal import seal as run
-
-    if run(Path(options.bundle)):
-        print(f"{options.bundle}: sealed")
-    else:
-        print(f"{options.bundle}: as it was written; nothing to do")
-
-
-def verify(options: argparse.Namespace) -> None:
-    """checksums, graph signatures and parity, again"""
-    from satchel.cli.report import table
-    from satchel.measure.verification import verify as run
-
-    model = load(options)
-    rows = run(model)
-    print(table([("check", "value", "limit", "")] + [row.cells() for row in rows]))
-    failed = [row.words() for row in rows if not row.passed]
-    if failed:
-        from satchel.runtime.errors import FidelityError
-
-        raise FidelityError(f"{len(failed)} of {len(rows)} checks failed: {', '.join(failed)}")
-    if not model.manifest.verified:
-        print("note: this bundle was kept by --force although its export's checks failed")
-
-
-def bench(options: argparse.Namespace) -> None:
-    """load time, speed and memory"""
-    from satchel.cli.report import table
-    from satchel.measure.benchmark import measure, rows
-
-    if options.json:
-        check_json(Path(options.json))
-    figures = measure(options.bundle, options.threads, options.repeats)
-    print(table([("figure", "median", "min", "max"), *rows(figures)]))
-    if options.profile_nodes:
-        from satchel.measure.node_times import profile_nodes, tables
-
-        figures["nodes"] = profile_nodes(options.bundle, options.threads)
-        for heading, found in tables(figures["nodes"]):
-            print(f"\n{heading}\n{table(found)}")
-    if options.json:
-        write_whole(Path(options.json), json.dumps(figures, indent=1) + "\n")
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = VerbParser(prog="satchel", description=satchel.__doc__)
     parser.add_argument("--version", action="version", version=f"satchel {satchel.__version__}")
     verbs = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=VerbParser)
-    export.add_export(verbs)
-    text.add_generate(verbs)
-    text.add_translate(verbs)
-    text.add_chat(verbs)
-    command = on_bundle(verbs, "inspect", inspect, "satchel inspect my-bundle")
-    command.add_argument("--json", action="store_true", help="print the manifest")
-    add_verbs(verbs)
-    transcribe.add_verb(verbs)
-    on_bundle(verbs, "verify", verify, "satchel verify my-bundle")
-    command = add_verb(verbs, "seal", seal, "satchel seal my-bundle")
-    command.add_argument("bundle", help="a folder made by satchel export")
-    quality.add_verb(verbs)
-    command = on_bundle(verbs, "bench", bench, "satchel bench my-bundle --json figures.json")
-    command.add_argument("--json", metavar="FILE", help="also write the figures to FILE")
-    command.add_argument("--repeats", type=int, default=5, metavar="N", help="runs per figure (5)")
-    command.add_argument(
-        "--profile-nodes",
-        action="store_true",
-        help="also where the time goes, by operator and node",
-    )
+    for verb in VERBS:
+        verb.add(verbs)
     return parser
 
 

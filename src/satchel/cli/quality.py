@@ -1,4 +1,4 @@
-"""The verb that says how well a bundle answers. Prints; knows no mathematics."""
+"""`satchel quality`: how well a bundle answers. Prints; knows no mathematics."""
 
 from __future__ import annotations
 
@@ -246,7 +246,7 @@ def _section(title: str, figures: dict[str, Any]) -> None:
         print(plain(f"  {label:<{wide}}  {value:>{long}}  {meaning}".rstrip()))
 
 
-def add_verb(verbs: Any) -> None:
+def add(verbs: Any) -> None:
     """`quality` with its options."""
     command = on_bundle(verbs, "quality", quality, EXAMPLES)
     for flag, value, text in (

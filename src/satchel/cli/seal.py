@@ -1,16 +1,27 @@
-"""Accept a manifest that somebody changed by hand: check it, and write it with the digest that fits."""
+"""`satchel seal`: accept a manifest that somebody changed by hand, with the digest that fits."""
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
+from typing import Any
 
+from satchel.cli.command import add_verb
 from satchel.cli.terminal import write_whole
 from satchel.runtime import sealed
 from satchel.runtime.bundle import manifest_text
 from satchel.runtime.manifest import MANIFEST
 
 
-def seal(folder: Path) -> bool:
+def seal(options: argparse.Namespace) -> None:
+    """accept a manifest that was edited by hand"""
+    if sealed_anew(Path(options.bundle)):
+        print(f"{options.bundle}: sealed")
+    else:
+        print(f"{options.bundle}: as it was written; nothing to do")
+
+
+def sealed_anew(folder: Path) -> bool:
     """Write the manifest of the bundle in `folder` anew where its digest does not fit; whether it did.
 
     Raises BundleError, and writes nothing, where the manifest is not a possible one.
@@ -22,3 +33,9 @@ def seal(folder: Path) -> bool:
         return False
     write_whole(folder / MANIFEST, text)
     return True
+
+
+def add(verbs: Any) -> None:
+    """`seal`, whose one argument is a bundle."""
+    command = add_verb(verbs, "seal", seal, "satchel seal my-bundle")
+    command.add_argument("bundle", help="a folder made by satchel export")

@@ -1,4 +1,4 @@
-"""The verb for bundles that hear. Prints; knows no sound."""
+"""`satchel transcribe`: the text of a sound file. Prints; knows no sound."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from satchel.cli.command import load, on_bundle
+from satchel.cli.generation_options import add_options, chosen
 from satchel.cli.terminal import readable, readable_json
 from satchel.progress import bars
 
@@ -27,7 +28,7 @@ def transcribe(options: argparse.Namespace) -> None:
         language=options.language,
         task=options.task,
         timestamps=options.timestamps or None,  # else as the bundle recommends
-        num_beams=options.num_beams,
+        **chosen(options, "transcribe"),
     )
     if options.timestamps and not options.json:
         for segment in heard:
@@ -43,7 +44,7 @@ def transcribe(options: argparse.Namespace) -> None:
         print("note: nothing is said", file=sys.stderr)
 
 
-def add_verb(verbs: Any) -> None:
+def add(verbs: Any) -> None:
     """`transcribe` with its options."""
     command = on_bundle(verbs, "transcribe", transcribe, EXAMPLES)
     command.add_argument("sound", help="a WAV, FLAC, OGG or MP3 file")
@@ -56,8 +57,8 @@ def add_verb(verbs: Any) -> None:
         help="transcribe (default), or translate to English",
     )
     command.add_argument("--timestamps", action="store_true", help="a line per segment")
-    command.add_argument("--num-beams", type=int, metavar="N", help="1 is greedy")
     command.add_argument("--json", action="store_true", help="print the result as JSON")
+    add_options(command, "transcribe")
 
 
 def _clock(seconds: float) -> str:

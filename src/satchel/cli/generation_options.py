@@ -1,0 +1,58 @@
+"""The options of a generation on the command line, as `runtime/options.py` declares them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from satchel.runtime.options import ABOUT, About
+
+PARTS = {"sampling": "sampling", "beams": "beam search", "": "of every way to choose"}
+METAVARS = {int: "N", float: "X", str: "WORD", object: "JSON"}
+
+
+def add_options(command: argparse.ArgumentParser, method: str) -> None:
+    """Every option that `method` takes, and how long its texts may be and where they end."""
+    command.add_argument(
+        "--max-new-tokens", type=int, default=..., metavar="N",
+        help="end after N tokens; default: what the bundle recommends, or 512",
+    )  # fmt: skip
+    groups = {part: command.add_argument_group(title) for part, title in PARTS.items()}
+    for name, about in ABOUT.items():
+        if method in about.methods:
+            groups[about.part].add_argument(
+                "--" + name.replace("_", "-"), help=about.help, **_settings(about)
+            )
+
+
+def chosen(options: argparse.Namespace, method: str) -> dict[str, Any]:
+    """What the user said of the options that `method` takes, and of the length of its texts."""
+    settings = {n: getattr(options, n) for n, about in ABOUT.items() if method in about.methods}
+    if options.max_new_tokens is not ...:
+        settings["max_new_tokens"] = options.max_new_tokens
+    return settings
+
+
+def _settings(about: About) -> dict[str, Any]:
+    """What argparse is told of an option."""
+    kind = about.rule.read_as
+    if kind is bool:
+        return {"action": argparse.BooleanOptionalAction}
+    read = {str: _word, object: _json}.get(kind, kind)
+    return {"type": read, "metavar": METAVARS[kind]}
+
+
+def _word(text: str) -> bool | str:
+    """A word; true and false are what they say."""
+    return {"true": True, "false": False}.get(text, text)
+
+
+def _json(text: str) -> Any:
+    """A value as JSON, in which the keys of objects are ids."""
+    try:
+        return json.loads(text, object_pairs_hook=lambda pairs: {int(k): v for k, v in pairs})
+    except (ValueError, RecursionError):
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is not JSON, as [1, 2] or {{"1": 0.5}}'
+        ) from None
