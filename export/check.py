@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from satchel.runtime.decoder_graph import Decoder
+    from satchel.runtime.decoder_session import DecoderSession
 
 Logits = NDArray[np.float32]
 Reference = Callable[[Sequence[int]], Logits]  # ids to float32 [length, vocab]
@@ -46,7 +46,7 @@ class Check:
         return {**asdict(self), "passed": self.passed}
 
 
-def parity(reference: Reference, decoder: Decoder, ids: Sequence[int]) -> list[Check]:
+def parity(reference: Reference, decoder: DecoderSession, ids: Sequence[int]) -> list[Check]:
     """The float32 graph against the reference model: logits of a prompt, and greedy tokens."""
     expected = reference(ids)
     limit = tolerance(expected)
@@ -58,7 +58,7 @@ def parity(reference: Reference, decoder: Decoder, ids: Sequence[int]) -> list[C
 
 
 def invariance(
-    decoder: Decoder, ids: Sequence[int], exact: bool, together: Decoder | None = None
+    decoder: DecoderSession, ids: Sequence[int], exact: bool, together: DecoderSession | None = None
 ) -> list[Check]:
     """The same text must give the same logits in one prefill, in pieces, in a batch of texts of other
     lengths, and step by step. `together` is the decoder for BATCH texts, where it is another.
@@ -116,7 +116,9 @@ def mean_kl(expected: Logits, found: Logits) -> float:
     return float(kl_divergence(log_softmax(expected), log_softmax(found)).mean())
 
 
-def in_a_batch(together: Decoder, single: Decoder, ids: Sequence[int]) -> tuple[Logits, Logits]:
+def in_a_batch(
+    together: DecoderSession, single: DecoderSession, ids: Sequence[int]
+) -> tuple[Logits, Logits]:
     """Logits of BATCH texts of other lengths, after a prefill and then after a step, and of each alone.
 
     Both [2 * BATCH, vocab].
@@ -138,7 +140,7 @@ def distance(a: Logits, b: Logits) -> float:
     return float(np.abs(a - b).max())
 
 
-def probe(reference: Reference, decoder: Decoder, ids: Sequence[int]) -> dict[str, Any]:
+def probe(reference: Reference, decoder: DecoderSession, ids: Sequence[int]) -> dict[str, Any]:
     """What `satchel verify` repeats on another machine: a prompt and the likeliest logits after it,
     by the reference model and by the bundle."""
     ids = list(ids[:PROBE_LENGTH])
@@ -163,7 +165,7 @@ def _step(run: Any, tokens: list[int]) -> Logits:
     return copied
 
 
-def _greedy_gap(reference: Reference, decoder: Decoder, prompt: Sequence[int]) -> float:
+def _greedy_gap(reference: Reference, decoder: DecoderSession, prompt: Sequence[int]) -> float:
     """How much less likely than the reference's best the graph's greedy tokens are, in logits.
 
     0 when all are equal; a tie between two tokens counts as its difference, not as an error.

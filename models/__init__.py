@@ -13,7 +13,7 @@ from satchel.checkpoints.checkpoint import Checkpoint
 from satchel.models import image_encoder, weights
 from satchel.models.architectures import architecture, of_family
 from satchel.models.decoder import Decoder
-from satchel.models.encoder import EncoderModel
+from satchel.models.encoder import ReferenceEncoder
 from satchel.models.labels import check_generates, saved_by
 from satchel.models.seq2seq import Seq2seq
 from satchel.models.tables import HEAD, WORDS
@@ -60,7 +60,7 @@ def build_encoder(
     image_size: tuple[int, int] | None = None,
     ignored_keys: Collection[str] = (),
     progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
-) -> EncoderModel:
+) -> ReferenceEncoder:
     """The towers of an encoder `checkpoint` with their weights in float32.
 
     `task` is one of `satchel.models.encoder.TASKS`; None means the one the checkpoint was made for.

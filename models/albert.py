@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from torch import nn
 
-from satchel.checkpoints.checkpoint import LazyTensor
+from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import bert, weights
 from satchel.models.encoder_config import EncoderConfig
 from satchel.models.heads import HeadShape
@@ -66,7 +66,7 @@ class Model(bert.Model):
     def blocks(config: EncoderConfig) -> nn.ModuleList:
         assert isinstance(config, Config)
         return nn.ModuleList(
-            nn.ModuleList(bert.Block(config) for _ in range(config.inner_group_num))
+            nn.ModuleList(bert.BertBlock(config) for _ in range(config.inner_group_num))
             for _ in range(config.num_hidden_groups)
         )
 

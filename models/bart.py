@@ -12,18 +12,18 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from satchel.checkpoints.checkpoint import LazyTensor
 from satchel.checkpoints.config_keys import COSMETIC
+from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import weights
 from satchel.models.layers import MLP, Embedding, LayerNorm
 from satchel.models.ops import Heads
 from satchel.models.seq2seq import (
-    Block,
     CrossAttention,
-    Embeddings,
     Seq2seq,
+    Seq2seqBlock,
+    Seq2seqEmbeddings,
+    Seq2seqStack,
     SourceAttention,
-    Stack,
     TargetAttention,
 )
 from satchel.models.seq2seq_config import Seq2seqConfig, divided
@@ -144,9 +144,9 @@ class Model(Seq2seq):
         )
 
     @staticmethod
-    def _stack(config: Config, words: Embedding, depth: int, crossing: bool) -> Stack:
+    def _stack(config: Config, words: Embedding, depth: int, crossing: bool) -> Seq2seqStack:
         size = config.hidden_size
-        embeddings = Embeddings(
+        embeddings = Seq2seqEmbeddings(
             words,
             scale=math.sqrt(size) if config.scale_embedding else 1.0,
             positions=Embedding(config.max_position_embeddings + config.first_position, size),
@@ -154,7 +154,7 @@ class Model(Seq2seq):
             norm=LayerNorm(size, EPS) if config.embedding_norm else None,
         )
         last = None if config.post_norm else LayerNorm(size, EPS)
-        return Stack(embeddings, blocks(config, depth, crossing), last)
+        return Seq2seqStack(embeddings, blocks(config, depth, crossing), last)
 
     @staticmethod
     def sanitize(tensors: Mapping[str, LazyTensor], config: Config) -> dict[str, LazyTensor]:
@@ -173,7 +173,7 @@ class Model(Seq2seq):
         return named
 
 
-def blocks(config: Config, depth: int, crossing: bool) -> list[Block]:
+def blocks(config: Config, depth: int, crossing: bool) -> list[Seq2seqBlock]:
     """The blocks of an encoder or, `crossing`, of a decoder."""
     size, heads = config.hidden_size, config.heads
     width = config.decoder_ffn_dim if crossing else config.encoder_ffn_dim
@@ -181,7 +181,7 @@ def blocks(config: Config, depth: int, crossing: bool) -> list[Block]:
     def norm() -> LayerNorm:
         return LayerNorm(size, EPS)
 
-    def block(layer: int) -> Block:
+    def block(layer: int) -> Seq2seqBlock:
         parts: dict[str, nn.Module] = {}
         if crossing:
             parts["self_attn"] = TargetAttention(size, heads, None, bias=True, out_bias=True)
@@ -189,6 +189,6 @@ def blocks(config: Config, depth: int, crossing: bool) -> list[Block]:
         else:
             parts["self_attn"] = SourceAttention(size, config.encoder_attention_heads)
         parts["mlp"] = MLP(size, width, config.activation_function)
-        return Block(parts, norm, config.post_norm)
+        return Seq2seqBlock(parts, norm, config.post_norm)
 
     return [block(layer) for layer in range(depth)]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from satchel.checkpoints.checkpoint import LazyTensor
+from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import weights
 from satchel.models.encoder_config import EncoderConfig
 from satchel.models.heads import HeadShape
@@ -62,7 +62,7 @@ class Config(EncoderConfig):
         return self.type_vocab_size
 
 
-class Embeddings(nn.Module):
+class BertEmbeddings(nn.Module):
     """Words, positions and, with `typed`, token types: summed, normed, brought to the hidden size."""
 
     def __init__(self, config: EncoderConfig, typed: bool, projected: bool) -> None:
@@ -84,7 +84,7 @@ class Embeddings(nn.Module):
         return x if self.projection is None else self.projection(x)
 
 
-class Block(nn.Module):
+class BertBlock(nn.Module):
     """Post-norm encoder block: each sum happens inside the norm that follows it."""
 
     def __init__(self, config: EncoderConfig) -> None:
@@ -108,7 +108,7 @@ class Model(nn.Module):
 
     def __init__(self, config: EncoderConfig, typed: bool) -> None:
         super().__init__()
-        self.embeddings = Embeddings(config, typed, self.projected(config))
+        self.embeddings = BertEmbeddings(config, typed, self.projected(config))
         self.layers = self.blocks(config)
 
     def forward(self, input_ids: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
@@ -130,7 +130,7 @@ class Model(nn.Module):
     @staticmethod
     def blocks(config: EncoderConfig) -> nn.ModuleList:
         """The blocks, each once."""
-        return nn.ModuleList(Block(config) for _ in range(config.num_hidden_layers))
+        return nn.ModuleList(BertBlock(config) for _ in range(config.num_hidden_layers))
 
     @staticmethod
     def projected(config: EncoderConfig) -> bool:

@@ -13,12 +13,12 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from satchel.checkpoints.checkpoint import LazyTensor
+from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import vision, vision_config, weights
 from satchel.models.config import ModelConfig
 from satchel.models.encoder import Tower
 from satchel.models.layers import Embedding, LayerNorm, Linear
-from satchel.models.vision import Classifier, ImageTrunk, Stack
+from satchel.models.vision import Classifier, ImageTrunk, VisionStack
 from satchel.models.vision_config import ImageConfig, PairConfig, Size, wrong
 from satchel.models.weights import Tensors
 from satchel.runtime.errors import CheckpointError
@@ -54,7 +54,7 @@ LEFT_OUT = {  # by task
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextConfig(vision_config.TextConfig):
+class ClipTextConfig(vision_config.TextConfig):
     """text_config of model_type clip."""
 
     cosmetic: ClassVar[frozenset[str]] = vision_config.TextConfig.cosmetic | {"projection_dim"}
@@ -69,7 +69,7 @@ class TextConfig(vision_config.TextConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VisionConfig(ImageConfig):
+class ClipVisionConfig(ImageConfig):
     """vision_config of model_type clip."""
 
     cosmetic: ClassVar[frozenset[str]] = ImageConfig.cosmetic | {"projection_dim"}
@@ -87,17 +87,17 @@ class Config(PairConfig):
 
     parts: ClassVar[frozenset[str]] = PairConfig.parts | {"text_config_dict", "vision_config_dict"}
 
-    text: TextConfig
-    vision: VisionConfig
+    text: ClipTextConfig
+    vision: ClipVisionConfig
     projection_dim: int = 512
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any], ignored_keys: Collection[str] = ()) -> Self:
-        one = _with_older(raw, "text_config", TextConfig)
-        return super().from_dict(_with_older(one, "vision_config", VisionConfig), ignored_keys)
+        one = _with_older(raw, "text_config", ClipTextConfig)
+        return super().from_dict(_with_older(one, "vision_config", ClipVisionConfig), ignored_keys)
 
 
-class TextTrunk(Stack):
+class TextTrunk(VisionStack):
     """Ids [batch, length] to states [batch, length, hidden]; causal in CLIP alone."""
 
     mask: Tensor | None
@@ -126,7 +126,7 @@ class TextTower(Tower):
         return answer
 
 
-class TextHead(nn.Module):
+class ClipTextHead(nn.Module):
     """The state at the end of each text, projected."""
 
     def __init__(self, config: Config) -> None:
@@ -231,7 +231,7 @@ def scalar(tensors: Mapping[str, LazyTensor], name: str, exponential: bool = Fal
 def _text(config: Config) -> Tower:
     return TextTower(
         TextTrunk(config.text, causal=True),
-        TextHead(config),
+        ClipTextHead(config),
         input_names=("input_ids",),
         hidden_size=config.text.hidden_size,
         answer_name="embedding",

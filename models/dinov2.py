@@ -15,11 +15,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from satchel.checkpoints.checkpoint import LazyTensor
+from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import vision, weights
 from satchel.models.encoder import Tower
 from satchel.models.layers import MLP, GatedMLP, LayerNorm
-from satchel.models.vision import Block, Classifier, FirstState, ImageTrunk
+from satchel.models.vision import Classifier, FirstState, ImageTrunk, VisionBlock
 from satchel.models.vision_config import ImageConfig, Labelled, Size
 from satchel.models.weights import Tensors
 
@@ -85,7 +85,9 @@ def towers(config: Config, task: str, image_size: Size | None = None) -> dict[st
     """The image tower; `image_size` is what preprocessing makes, the model's own unless given."""
     vision.check_task("dinov2", task, TASKS)
     size = config.hidden_size
-    blocks = [Block(config, config.mlp(), config.qkv_bias) for _ in range(config.num_hidden_layers)]
+    blocks = [
+        VisionBlock(config, config.mlp(), config.qkv_bias) for _ in range(config.num_hidden_layers)
+    ]
     norm = LayerNorm(size, config.layer_norm_eps)
     trunk = ImageTrunk(config, config.native(image_size), blocks, norm)
     if task == "image-embed":

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from satchel.checkpoints.checkpoint import LazyTensor
 from satchel.checkpoints.config_keys import COSMETIC
+from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import bert, weights
 from satchel.models.encoder_config import EncoderConfig
 from satchel.models.heads import HeadShape

@@ -78,7 +78,7 @@ class Tower(nn.Module):
 
 
 @dataclass(frozen=True)
-class EncoderModel:
+class ReferenceEncoder:
     """A built encoder and what its graphs cannot say.
 
     `context` is the number of tokens a text may have, `max_length` the number it is cut to. `prompts`

@@ -10,19 +10,19 @@ from typing import Any, Self
 
 from torch import Tensor, nn
 
-from satchel.checkpoints.checkpoint import LazyTensor
+from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import bert, roberta, weights
 from satchel.models.encoder_config import EncoderConfig
 from satchel.models.heads import ScoreHead
 from satchel.models.layers import MLP, Embedding, LayerNorm
 from satchel.models.ops import Heads
 from satchel.models.seq2seq import (
-    Block,
     CrossAttention,
-    Embeddings,
     Seq2seq,
+    Seq2seqBlock,
+    Seq2seqEmbeddings,
+    Seq2seqStack,
     SourceAttention,
-    Stack,
     TargetAttention,
 )
 from satchel.models.seq2seq_config import Seq2seqConfig
@@ -175,14 +175,14 @@ class Model(Seq2seq):
         return weights.fuse(rest, ("k_proj", "v_proj"), "kv_proj")
 
 
-def _stack(config: EncoderConfig, words: Embedding, crossing: Heads | None) -> Stack:
+def _stack(config: EncoderConfig, words: Embedding, crossing: Heads | None) -> Seq2seqStack:
     """The trunk of an encoder, or with `crossing` that of a decoder."""
     size = config.hidden_size
 
     def norm() -> LayerNorm:
         return LayerNorm(size, config.eps)
 
-    def block(layer: int) -> Block:
+    def block(layer: int) -> Seq2seqBlock:
         parts: dict[str, nn.Module] = {}
         if crossing is None:
             parts["self_attn"] = SourceAttention(size, config.num_attention_heads)
@@ -190,13 +190,13 @@ def _stack(config: EncoderConfig, words: Embedding, crossing: Heads | None) -> S
             parts["self_attn"] = TargetAttention(size, crossing, None, bias=True, out_bias=True)
             parts["cross_attn"] = CrossAttention(layer, size, crossing, bias=True)
         parts["mlp"] = MLP(size, config.intermediate_size, config.hidden_act)
-        return Block(parts, norm, post_norm=True)
+        return Seq2seqBlock(parts, norm, post_norm=True)
 
     positions = Embedding(config.max_position_embeddings, size)
-    embeddings = Embeddings(
+    embeddings = Seq2seqEmbeddings(
         words, positions=positions, first_position=config.first_position, norm=norm()
     )
-    return Stack(embeddings, [block(i) for i in range(config.num_hidden_layers)], None)
+    return Seq2seqStack(embeddings, [block(i) for i in range(config.num_hidden_layers)], None)
 
 
 def _trunk(tensors: weights.Tensors, name: str, config: EncoderConfig) -> weights.Tensors:

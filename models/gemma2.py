@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from satchel.checkpoints.checkpoint import LazyTensor
+from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import llama, weights
 from satchel.models.config import windows
 from satchel.models.layers import Attention, GatedMLP, RMSNorm, Rope
@@ -41,7 +41,7 @@ class Config(llama.Config):
         return windows(self, kinds, self.sliding_window)
 
 
-class Block(nn.Module):
+class Gemma2Block(nn.Module):
     """A block whose two branches are normed before they join the residual stream."""
 
     def __init__(self, config: Config, window: int | None, rope: Rope | None) -> None:
@@ -81,7 +81,7 @@ class Block(nn.Module):
 class Model(llama.Model):
     """Gemma 2."""
 
-    block = staticmethod(Block)  # type: ignore[assignment]
+    block = staticmethod(Gemma2Block)  # type: ignore[assignment]
 
     def embed(self, input_ids: Tensor, cache: Cache | None) -> Tensor:
         return super().embed(input_ids, cache) * self.config.hidden_size**0.5

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from satchel.checkpoints.checkpoint import LazyTensor
 from satchel.checkpoints.config_keys import COSMETIC
+from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import weights
 from satchel.models.config import DecoderConfig
 from satchel.models.decoder import Decoder

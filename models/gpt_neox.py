@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from satchel.checkpoints.checkpoint import LazyTensor
+from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import weights
 from satchel.models.config import RopeConfig
 from satchel.models.decoder import Decoder

@@ -14,7 +14,7 @@ from satchel.checkpoints.sentence import SentenceModules
 from satchel.checkpoints.sentence_steps import VECTOR, Unit
 from satchel.checkpoints.sentence_texts import Settings, Transformer
 from satchel.models import weights
-from satchel.models.encoder import EncoderModel, Tower
+from satchel.models.encoder import ReferenceEncoder, Tower
 from satchel.models.sentence_head import ending
 from satchel.models.vision_config import PairConfig, Size
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
@@ -30,7 +30,7 @@ def assemble(
     task: str | None,
     image_size: Size | None,
     progress: Callable[[Iterable[Any]], Iterable[Any]],
-) -> EncoderModel:
+) -> ReferenceEncoder:
     """The towers of `checkpoint` for `task` (None: the one it was made for) with their weights.
 
     `module` is that of the architecture, `image_size` the height and width that preprocessing makes.
@@ -51,7 +51,7 @@ def assemble(
     context = text.max_position_embeddings if text else 0
     facts = module.facts(named, config) if text else {}
     settings = sentence.settings if sentence is not None else Settings()
-    return EncoderModel(
+    return ReferenceEncoder(
         architecture=str(checkpoint.config["model_type"]),
         task=task,
         towers={name: tower.eval() for name, tower in towers.items()},

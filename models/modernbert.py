@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from satchel.checkpoints.checkpoint import LazyTensor
 from satchel.checkpoints.config_keys import COSMETIC
+from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import weights
 from satchel.models.encoder_config import EncoderConfig
 from satchel.models.heads import HeadShape
@@ -99,7 +99,7 @@ class Config(EncoderConfig):
         return RopeParameters.from_dict(said if isinstance(said, dict) else {}, theta)
 
 
-class Embeddings(nn.Module):
+class ModernBertEmbeddings(nn.Module):
     """Words alone, normed."""
 
     def __init__(self, config: Config) -> None:
@@ -111,7 +111,7 @@ class Embeddings(nn.Module):
         return self.norm(self.word_embeddings(input_ids))
 
 
-class Block(nn.Module):
+class ModernBertBlock(nn.Module):
     """Pre-norm encoder block; the first has no norm of its own, the embeddings' does for it. The
     residual stream travels beside the last output, unsummed, as in a decoder's block."""
 
@@ -141,9 +141,9 @@ class Model(nn.Module):
     def __init__(self, config: Config, typed: bool) -> None:
         super().__init__()
         ropes = [self.rope(config, kind) for kind in KINDS]
-        self.embeddings = Embeddings(config)
+        self.embeddings = ModernBertEmbeddings(config)
         self.layers = nn.ModuleList(
-            Block(config, ropes[local], local, first=layer == 0)
+            ModernBertBlock(config, ropes[local], local, first=layer == 0)
             for layer, local in enumerate(config.local_layers())
         )
         self.final_norm = LayerNorm(config.hidden_size, config.eps)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from satchel.checkpoints.checkpoint import LazyTensor
+from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import bert, roberta, weights
 from satchel.models.encoder_config import EncoderConfig
 from satchel.models.relative import FARTHEST, DistanceBias

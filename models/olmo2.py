@@ -33,7 +33,7 @@ class WideNormAttention(Attention):
         return self.q_norm(query), self.k_norm(key)
 
 
-class Block(nn.Module):
+class Olmo2Block(nn.Module):
     """A block that reads the residual stream as it is and norms what it adds."""
 
     def __init__(self, config: Config, window: int | None, rope: Rope | None) -> None:
@@ -55,4 +55,4 @@ class Block(nn.Module):
 class Model(llama.Model):
     """OLMo 2."""
 
-    block = staticmethod(Block)  # type: ignore[assignment]
+    block = staticmethod(Olmo2Block)  # type: ignore[assignment]

@@ -100,7 +100,7 @@ class CrossProjection(nn.Module):
         return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
 
-class Block(nn.Module):
+class Seq2seqBlock(nn.Module):
     """Parts by name (attention, then the MLP), each with its norm, before it or behind it.
 
     With norms before the parts, the residual stream travels beside the last output, unsummed, so that
@@ -134,7 +134,7 @@ class Block(nn.Module):
         return found
 
 
-class Embeddings(nn.Module):
+class Seq2seqEmbeddings(nn.Module):
     """Words and, where an architecture has them, learned positions and a norm."""
 
     def __init__(
@@ -168,13 +168,13 @@ class Embeddings(nn.Module):
         return x + places if self.norm is None else self.norm.add(x, places)[0]
 
 
-class Stack(nn.Module):
+class Seq2seqStack(nn.Module):
     """Embeddings, blocks and, where blocks begin with their norms, a last one: ids to states."""
 
     def __init__(
         self,
         embeddings: nn.Module,
-        blocks: Sequence[Block],
+        blocks: Sequence[Seq2seqBlock],
         norm: RMSNorm | None,
         distance_bias: DistanceBias | None = None,
     ) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from satchel.checkpoints.checkpoint import LazyTensor
+from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import clip, ops, vision, vision_config, weights
 from satchel.models.clip import TextTrunk
 from satchel.models.encoder import Tower
@@ -41,7 +41,7 @@ LEFT_OUT = {  # by task
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextConfig(vision_config.TextConfig):
+class SiglipTextConfig(vision_config.TextConfig):
     """text_config of model_type siglip."""
 
     vocab_size: int = 32000
@@ -59,7 +59,7 @@ class TextConfig(vision_config.TextConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VisionConfig(ImageConfig):
+class SiglipVisionConfig(ImageConfig):
     """vision_config of model_type siglip."""
 
     intermediate_size: int = 3072
@@ -72,14 +72,14 @@ class VisionConfig(ImageConfig):
 class Config(PairConfig):
     """config.json of model_type siglip."""
 
-    text: TextConfig
-    vision: VisionConfig
+    text: SiglipTextConfig
+    vision: SiglipVisionConfig
 
 
-class TextHead(nn.Module):
+class SiglipTextHead(nn.Module):
     """The last state, projected."""
 
-    def __init__(self, config: TextConfig) -> None:
+    def __init__(self, config: SiglipTextConfig) -> None:
         super().__init__()
         self.projection = Linear(config.hidden_size, config.width)
 
@@ -88,10 +88,10 @@ class TextHead(nn.Module):
         return vectors
 
 
-class Pooling(nn.Module):
+class AttentionPooling(nn.Module):
     """Attention of one learned query over the states, then an MLP."""
 
-    def __init__(self, config: VisionConfig) -> None:
+    def __init__(self, config: SiglipVisionConfig) -> None:
         super().__init__()
         size = config.hidden_size
         self.num_heads = config.num_attention_heads
@@ -124,7 +124,7 @@ def towers(config: Config, task: str, image_size: Size | None = None) -> dict[st
         return {"image": vision.image_tower(trunk, head, "logits", labels)}
     if not part.vision_use_head:
         raise UnsupportedError("config.json: vision_use_head = False leaves no image embedding")
-    image = vision.image_tower(trunk, Pooling(part), "embedding", size)
+    image = vision.image_tower(trunk, AttentionPooling(part), "embedding", size)
     return {"image": image} if task == "image-embed" else {"text": _text(config), "image": image}
 
 
@@ -158,7 +158,7 @@ def facts(tensors: Mapping[str, LazyTensor], config: Config) -> dict[str, Any]:
 def _text(config: Config) -> Tower:
     return Tower(
         TextTrunk(config.text, causal=False),
-        TextHead(config.text),
+        SiglipTextHead(config.text),
         input_names=("input_ids",),
         hidden_size=config.text.hidden_size,
         answer_name="embedding",

@@ -1,7 +1,4 @@
-"""A table of word vectors whose mean is the vector of a text (Tulkens and van Dongen, 2024): no network.
-
-Also in the layout of model2vec, where `mapping` says which row a token has and `weights` scale it.
-"""
+"""A table of word vectors whose mean is the vector of a text (Tulkens and van Dongen, 2024): no network."""
 
 from __future__ import annotations
 
@@ -11,16 +8,14 @@ from typing import Any, Self
 
 from torch import Tensor, nn
 
-from satchel.checkpoints.checkpoint import LazyTensor
+from satchel.checkpoints.tensors import LazyTensor
+from satchel.checkpoints.word_table import TABLE
 from satchel.models import weights
 from satchel.models.heads import HeadShape
 from satchel.models.layers import Embedding
-from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 
-MODEL_TYPE = "static-embedding"
 POSITIONS = 1 << 19  # tokens of a text: as many as the runtime reads
-TABLES = ("embedding.weight", "embeddings")
-TABLE = "trunk.embeddings.word_embeddings.weight"
+PARAMETER = "trunk.embeddings.word_embeddings.weight"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,45 +62,10 @@ class Model(nn.Module):
 
     @staticmethod
     def sanitize(tensors: Mapping[str, LazyTensor], config: Config) -> weights.Tensors:
-        """The table under its name here, a row per token."""
-        return {TABLE: folded(tensors)}
+        """The table under its name here."""
+        return {PARAMETER: tensors[TABLE]}
 
     @staticmethod
     def heads(config: Config) -> dict[str, HeadShape]:
         """None: a table gives vectors alone."""
         return {}
-
-
-def described(tensors: Mapping[str, LazyTensor]) -> dict[str, Any]:
-    """What config.json would say of the table."""
-    rows, width = folded(tensors).shape
-    return {"model_type": MODEL_TYPE, "vocab_size": rows, "hidden_size": width}
-
-
-def folded(tensors: Mapping[str, LazyTensor]) -> LazyTensor:
-    """The table with one row per token id, scaled."""
-    name = next((name for name in TABLES if name in tensors), None)
-    unknown = sorted(set(tensors) - {name, "mapping", "weights"})
-    if name is None or unknown:
-        raise UnsupportedError(
-            f"a table of words is expected under {' or '.join(TABLES)}; found "
-            f"{', '.join(map(shown, sorted(tensors)))}"
-        )
-    parts = (
-        {} if name == TABLES[0] else {part: tensors.get(part) for part in ("mapping", "weights")}
-    )
-    mapping, scales, table = parts.get("mapping"), parts.get("weights"), tensors[name]
-    rows = table.shape[0] if mapping is None else mapping.shape[0]
-    if len(table.shape) != 2 or (scales is not None and scales.shape != (rows,)):
-        raise CheckpointError(f"weights do not fit: {name} has shape {list(table.shape)}")
-
-    def load() -> Tensor:
-        loaded = table.load()
-        if mapping is not None:
-            chosen = mapping.load().long()
-            if not 0 <= int(chosen.min()) <= int(chosen.max()) < len(loaded):
-                raise CheckpointError(f"mapping leads out of the {len(loaded)} rows of {name}")
-            loaded = loaded[chosen]
-        return loaded if scales is None else loaded * scales.load()[:, None]
-
-    return LazyTensor((rows, table.shape[1]), load)

@@ -12,19 +12,19 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from satchel.checkpoints.checkpoint import LazyTensor
 from satchel.checkpoints.config_keys import COSMETIC
+from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import weights
 from satchel.models.layers import MLP, Embedding, GatedMLP, RMSNorm
 from satchel.models.ops import Heads
 from satchel.models.relative import DistanceBias
 from satchel.models.seq2seq import (
-    Block,
     CrossAttention,
-    Embeddings,
     Seq2seq,
+    Seq2seqBlock,
+    Seq2seqEmbeddings,
+    Seq2seqStack,
     SourceAttention,
-    Stack,
     TargetAttention,
 )
 from satchel.models.seq2seq_config import Seq2seqConfig
@@ -147,13 +147,13 @@ class Model(Seq2seq):
         super().__init__(config, words, encoder, decoder, own_head=HEAD in names, bias=False)
 
     @staticmethod
-    def _stack(config: Config, words: Embedding, depth: int, crossing: bool) -> Stack:
+    def _stack(config: Config, words: Embedding, depth: int, crossing: bool) -> Seq2seqStack:
         size, heads = config.hidden_size, config.heads
 
         def norm() -> RMSNorm:
             return RMSNorm(size, config.layer_norm_epsilon)
 
-        def block(layer: int) -> Block:
+        def block(layer: int) -> Seq2seqBlock:
             mlp = GatedMLP if config.gated else MLP
             parts: dict[str, nn.Module] = {"self_attn": TargetAttention(size, heads, None)}
             if crossing:
@@ -163,11 +163,13 @@ class Model(Seq2seq):
                     size, heads.num_heads, bias=False, head_dim=heads.head_dim, scale=heads.scale
                 )
             parts["mlp"] = mlp(size, config.intermediate_size, config.activation, bias=False)
-            return Block(parts, norm, post_norm=False)
+            return Seq2seqBlock(parts, norm, post_norm=False)
 
         reach = config.relative_attention_max_distance
         bias = DistanceBias(heads.num_heads, reach, both=not crossing)
-        return Stack(Embeddings(words), [block(layer) for layer in range(depth)], norm(), bias)
+        return Seq2seqStack(
+            Seq2seqEmbeddings(words), [block(layer) for layer in range(depth)], norm(), bias
+        )
 
     @staticmethod
     def sanitize(tensors: Mapping[str, LazyTensor], config: Config) -> dict[str, LazyTensor]:

@@ -11,11 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from satchel.checkpoints.checkpoint import Checkpoint, LazyTensor
+from satchel.checkpoints.checkpoint import Checkpoint
 from satchel.checkpoints.sentence import SentenceModules, pooled_anyhow
 from satchel.checkpoints.sentence_steps import SCORES, TOKENS, VECTOR
+from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import weights
-from satchel.models.encoder import Axes, EncoderModel, Labels, Tower
+from satchel.models.encoder import Axes, Labels, ReferenceEncoder, Tower
 from satchel.models.encoder_config import EncoderConfig
 from satchel.models.heads import HeadShape, ScoreHead, SpladeHead
 from satchel.models.labels import PRETRAINED, declared_task, read_labels, saved_by
@@ -96,7 +97,7 @@ def assemble(
     checkpoint: Checkpoint,
     task: str | None,
     progress: Callable[[Iterable[Any]], Iterable[Any]],
-) -> EncoderModel:
+) -> ReferenceEncoder:
     """Build the tower of `checkpoint` for `task` (None: the one it was made for) with its weights.
 
     `module` is an architecture: its Model is the trunk. Raises UnsupportedError for a task whose head
@@ -117,7 +118,7 @@ def assemble(
         tensors = weights.tied(tensors, WORDS, plan.out)
         plan = dataclasses.replace(plan, apart=plan.out in tensors)
     end = _ending(plan)
-    return EncoderModel(
+    return ReferenceEncoder(
         architecture=str(checkpoint.config["model_type"]),
         task=task,
         towers={"encoder": _tower(module.Model, plan, end, tensors, progress)},

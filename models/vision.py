@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from satchel.checkpoints.checkpoint import LazyTensor
+from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import weights
 from satchel.models.encoder import Tower
 from satchel.models.layers import MLP, LayerNorm, Linear, SelfAttention
@@ -43,7 +43,7 @@ class Patches(nn.Module):
         return self.patch_proj(x.reshape(-1, rows * columns, CHANNELS * height * width))
 
 
-class Block(nn.Module):
+class VisionBlock(nn.Module):
     """Pre-norm encoder block; the residual stream travels beside, as in `layers.Block`."""
 
     def __init__(self, config: TowerConfig, mlp: nn.Module, qkv_bias: bool = True) -> None:
@@ -65,10 +65,10 @@ class Block(nn.Module):
         return self.mlp(hidden), residual
 
 
-class Stack(nn.Module):
+class VisionStack(nn.Module):
     """Blocks and, where there is one, the norm after them."""
 
-    def __init__(self, blocks: Sequence[Block], norm: LayerNorm | None) -> None:
+    def __init__(self, blocks: Sequence[VisionBlock], norm: LayerNorm | None) -> None:
         super().__init__()
         self.layers = nn.ModuleList(blocks)
         self.norm = norm
@@ -82,14 +82,14 @@ class Stack(nn.Module):
         return x + residual if self.norm is None else self.norm.add(x, residual)[0]
 
 
-class ImageTrunk(Stack):
+class ImageTrunk(VisionStack):
     """pixel_values [batch, channels, height, width] to states [batch, length, hidden]."""
 
     def __init__(
         self,
         config: ImageConfig,
         pixels: Size,
-        blocks: Sequence[Block],
+        blocks: Sequence[VisionBlock],
         norm: LayerNorm | None,
         *,
         class_token: bool = True,
@@ -153,10 +153,12 @@ def image_tower(trunk: ImageTrunk, head: nn.Module, answer: str, width: int) -> 
     return tower
 
 
-def plain_blocks(config: TowerConfig, intermediate_size: int, qkv_bias: bool = True) -> list[Block]:
+def plain_blocks(
+    config: TowerConfig, intermediate_size: int, qkv_bias: bool = True
+) -> list[VisionBlock]:
     """The usual blocks of `config`, with a plain MLP."""
     return [
-        Block(config, MLP(config.hidden_size, intermediate_size, config.hidden_act), qkv_bias)
+        VisionBlock(config, MLP(config.hidden_size, intermediate_size, config.hidden_act), qkv_bias)
         for _ in range(config.num_hidden_layers)
     ]
 

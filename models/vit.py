@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from torch import nn
 
-from satchel.checkpoints.checkpoint import LazyTensor
+from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import vision
 from satchel.models.encoder import Tower
 from satchel.models.layers import LayerNorm

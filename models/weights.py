@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from satchel.checkpoints.checkpoint import LazyTensor, some
+from satchel.checkpoints.tensors import LazyTensor, some
 from satchel.runtime.errors import CheckpointError, shown
 
 Tensors = dict[str, LazyTensor]

@@ -11,11 +11,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from satchel.checkpoints.checkpoint import LazyTensor
+from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import bart, ops, weights
 from satchel.models.bart import EPS, blocks
 from satchel.models.layers import Embedding, LayerNorm
-from satchel.models.seq2seq import Context, Embeddings, Pair, Seq2seq, Stack
+from satchel.models.seq2seq import Context, Pair, Seq2seq, Seq2seqEmbeddings, Seq2seqStack
 from satchel.models.tables import HEAD, WORDS
 
 STRIDE = 2  # frames of a spectrogram per position of the encoder
@@ -84,7 +84,7 @@ class Stem(nn.Module):
         return x.transpose(1, 2) + self.positions
 
 
-class Listener(Stack):
+class Listener(Seq2seqStack):
     """The encoder: features to states."""
 
     def forward(self, features: Tensor, context: Context) -> Tensor:
@@ -101,14 +101,14 @@ class Model(Seq2seq):
         size = config.hidden_size
         words = Embedding(config.vocab_size, size)
         # transformers reads scale_embedding and never scales.
-        written = Embeddings(words, positions=Embedding(config.max_target_positions, size))
+        written = Seq2seqEmbeddings(words, positions=Embedding(config.max_target_positions, size))
         listening = blocks(config, config.encoder_layers, crossing=False)
         writing = blocks(config, config.decoder_layers, crossing=True)
         super().__init__(
             config,
             words,
             Listener(Stem(config), listening, LayerNorm(size, EPS)),
-            Stack(written, writing, LayerNorm(size, EPS)),
+            Seq2seqStack(written, writing, LayerNorm(size, EPS)),
             own_head=HEAD in names or not config.tied,
             bias=True,
         )

@@ -74,14 +74,17 @@ def _of_seq2seq(model: seq2seq.Seq2seq) -> Streams | str:
         return "its head is tied, and each target token would take a matrix more"
     reads, writes, norms = [], [], []
     for stack in (model.encoder, model.decoder):
-        if not isinstance(stack, seq2seq.Stack) or stack.norm is None:
+        if not isinstance(stack, seq2seq.Seq2seqStack) or stack.norm is None:
             return "its norms are behind its sums"
         embeddings = stack.embeddings
-        if not isinstance(embeddings, seq2seq.Embeddings) or embeddings.words is not model.words:
+        if (
+            not isinstance(embeddings, seq2seq.Seq2seqEmbeddings)
+            or embeddings.words is not model.words
+        ):
             return "its encoder has a table of its own"
         if embeddings.changed:
             return "its embeddings are changed before they enter the stream"
-        blocks: list[seq2seq.Block] = list(stack.layers)  # type: ignore[arg-type]
+        blocks: list[seq2seq.Seq2seqBlock] = list(stack.layers)  # type: ignore[arg-type]
         for block in blocks:
             for name in block.names:
                 part = getattr(block, name)

@@ -41,7 +41,7 @@ def load(folder: str | Path, *, threads: int | None = None, progress: Progress =
 def __getattr__(name: str) -> Any:
     # Writing a manifest needs this package but not onnxruntime, so that stays unimported till asked.
     if name == "Cancel":
-        from satchel.runtime.decoder_graph import Cancel
+        from satchel.runtime.cancel import Cancel
 
         return Cancel
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

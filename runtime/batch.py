@@ -6,15 +6,15 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from threading import RLock
-from typing import TYPE_CHECKING
 
-from satchel.runtime.decoder_graph import Cancel, Cancelled, Run
+from tokenizers import Tokenizer
+
+from satchel.runtime.cancel import Cancel, Cancelled
+from satchel.runtime.decoder_session import Run
 from satchel.runtime.errors import UsageError
-from satchel.runtime.generation_loop import Row, generate
-from satchel.runtime.text import TextStream
-
-if TYPE_CHECKING:
-    from satchel.runtime.generation import TextModel
+from satchel.runtime.generation_loop import generate
+from satchel.runtime.row import Row
+from satchel.runtime.text import TextStream, decoded
 
 
 @dataclass(frozen=True)
@@ -83,13 +83,15 @@ class Batch:
 
     def __init__(
         self,
-        model: TextModel,
+        tokenizer: Tokenizer,
+        eos: Sequence[int],
         rows: list[Row],
         stop: Sequence[str],
         cancel: Cancel,
         lease: AbstractContextManager[Run],
     ) -> None:
-        self.model, self.rows, self.cancel, self.lease = model, rows, cancel, lease
+        self.tokenizer, self.eos = tokenizer, eos
+        self.rows, self.cancel, self.lease = rows, cancel, lease
         self.stop = stop
         self.texts = [""] * len(rows)
 
@@ -101,10 +103,10 @@ class Batch:
             return
         for _ in self._chosen():
             pass
-        self.texts = [self.model.text(row.tokens) for row in self.rows]
+        self.texts = [decoded(self.tokenizer, row.tokens) for row in self.rows]
 
     def __iter__(self) -> Generator[tuple[int, str]]:
-        streams = [TextStream(self.model.tokenizer, self.stop) for _ in self.rows]
+        streams = [TextStream(self.tokenizer, self.stop) for _ in self.rows]
         for index, token in self._chosen():
             stream = streams[index]
             piece = stream.add(token)
@@ -123,7 +125,7 @@ class Batch:
     def _chosen(self) -> Iterator[tuple[int, int]]:
         try:
             with self.lease as run:
-                yield from generate(run, self.rows, self.model.manifest.tokens.eos)
+                yield from generate(run, self.rows, self.eos)
         except Cancelled:  # before the first token: `generate` minds the rest
             for row in self.rows:
                 row.finish_reason = "cancelled"

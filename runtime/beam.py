@@ -13,7 +13,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from satchel.runtime.decoder_graph import Cancelled, Logits, Run
+from satchel.runtime.cancel import Cancelled
+from satchel.runtime.decoder_session import Logits, Run
 from satchel.runtime.options import Options
 from satchel.runtime.processors import RELATIVE, Ids, Processor, Scores
 from satchel.runtime.sample import not_finite

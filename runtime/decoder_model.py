@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from satchel.runtime.batch import Generation, Stream
 from satchel.runtime.bundle import Bundle
+from satchel.runtime.cancel import Cancel
 from satchel.runtime.chat_format import ChatFormat, checked_messages, encode_chat
-from satchel.runtime.decoder_graph import CHUNK, Cancel, Decoder, Run
+from satchel.runtime.decoder_session import CHUNK, DecoderSession, Run
 from satchel.runtime.errors import UsageError
 from satchel.runtime.generation import Prompt, TextModel
 from satchel.runtime.session import open_session
@@ -40,7 +41,7 @@ class DecoderModel(TextModel):
 
     def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
         super().__init__(bundle)
-        self.decoder = Decoder(open_session(bundle, "decoder", threads), self.manifest)
+        self.decoder = DecoderSession(open_session(bundle, "decoder", threads), self.manifest)
         chat = self.manifest.chat
         self._chat_format = ChatFormat.from_dict(chat) if chat is not None else None
         self._conversation: Run | None = None

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tokenizers import Encoding
 
 from satchel.runtime.bundle import Bundle
-from satchel.runtime.encoder_graph import Encoder
+from satchel.runtime.encoder_session import EncoderSession
 from satchel.runtime.encoder_texts import Preparation
 from satchel.runtime.errors import LimitError, UsageError, shown
 from satchel.runtime.image import ImageFormat
@@ -63,7 +63,7 @@ class EncoderModel(TaskModel):
         super().__init__(bundle)
         manifest = bundle.manifest
         self.encoders = {
-            role: Encoder(open_session(bundle, role, threads), graph, manifest.vocab_size)
+            role: EncoderSession(open_session(bundle, role, threads), graph, manifest.vocab_size)
             for role, graph in manifest.graphs.items()
         }
         self.preparation = Preparation(bundle) if manifest.text is not None else None
@@ -233,7 +233,7 @@ class EncoderModel(TaskModel):
         assert self.preparation is not None
         return self.preparation
 
-    def _text_encoder(self) -> Encoder:
+    def _text_encoder(self) -> EncoderSession:
         return self.encoders.get("text") or self.encoders["encoder"]
 
     def _labels(self) -> Labels:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import EllipsisType
 from typing import Any
@@ -14,15 +13,17 @@ from tokenizers import Tokenizer
 from satchel.runtime.batch import Batch, Generation, Stream
 from satchel.runtime.beam import Hypothesis, Search, beam_search
 from satchel.runtime.bundle import TOKENIZER, Bundle
-from satchel.runtime.decoder_graph import Cancel, Cancelled, Run
-from satchel.runtime.errors import LimitError, UsageError, shown
-from satchel.runtime.generation_loop import Row
+from satchel.runtime.cancel import Cancel, Cancelled
+from satchel.runtime.decoder_session import Run
+from satchel.runtime.errors import LimitError, UsageError
+from satchel.runtime.ids import caller_ids
 from satchel.runtime.lookup import Lookup
 from satchel.runtime.options import Options
 from satchel.runtime.processors import Processor, processors
+from satchel.runtime.row import Row
 from satchel.runtime.sample import Sampler
 from satchel.runtime.task import TaskModel
-from satchel.runtime.text import load_tokenizer, tokenizing
+from satchel.runtime.text import decoded, load_tokenizer, tokenizing
 
 Prompt = str | Sequence[int]
 MAX_NEW_TOKENS = 512  # where neither the caller nor the bundle says
@@ -44,11 +45,11 @@ class TextModel(TaskModel):
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids, without special tokens."""
-        return self.text(checked_ids(ids, self.manifest.vocab_size))
+        return self.text(caller_ids(ids, self.manifest.vocab_size))
 
     def text(self, tokens: list[int]) -> str:
         """Text of ids that the model has chosen."""
-        return str(self.tokenizer.decode(tokens, skip_special_tokens=True)) if tokens else ""
+        return decoded(self.tokenizer, tokens)
 
     def stream(
         self,
@@ -102,7 +103,7 @@ class TextModel(TaskModel):
         if isinstance(prompt, str):
             ids = self.encode(prompt) if prompt else []
         else:
-            ids = checked_ids(prompt, self.manifest.vocab_size)
+            ids = caller_ids(prompt, self.manifest.vocab_size)
         if not ids:
             raise UsageError("the prompt is empty", "EMPTY_PROMPT")
         return ids
@@ -125,7 +126,9 @@ class TextModel(TaskModel):
             rows.append(Row(before, sampler, limit, len(ids), logprobs=[] if logprobs else None))
         rows[0].lookup = self._lookup(options, read)
         cancel = cancel or Cancel()
-        return Batch(self, rows, self._stops(stop), cancel, lease or self._lease(read, cancel))
+        lease = lease or self._lease(read, cancel)
+        eos = self.manifest.tokens.eos
+        return Batch(self.tokenizer, eos, rows, self._stops(stop), cancel, lease)
 
     def _stops(self, stop: str | Sequence[str] | None) -> list[str]:
         """What to end at: the caller's, or what the bundle recommends."""
@@ -253,25 +256,6 @@ def _is_many(prompt: Any) -> bool:
     if isinstance(prompt, str) or not isinstance(prompt, Sequence | np.ndarray):
         return False
     return len(prompt) > 0 and isinstance(prompt[0], str | Sequence | np.ndarray)
-
-
-def checked_ids(prompt: Any, vocab_size: int) -> list[int]:
-    """The caller's ids as plain integers. Raises UsageError at the first that is not an id."""
-    if isinstance(prompt, bytes | bytearray) or not isinstance(prompt, Iterable):
-        raise UsageError(f"expected a text or a list of ids, got {type(prompt).__name__}")
-    ids = []
-    for place, token in enumerate(prompt):
-        try:
-            number = operator.index(token)
-        except TypeError:
-            number = -1
-        if isinstance(token, bool) or not 0 <= number < vocab_size:
-            raise UsageError(
-                f"id {shown(token)} at index {place} is not a whole number in 0..{vocab_size - 1}",
-                "TOKEN_ID",
-            )
-        ids.append(number)
-    return ids
 
 
 def _stop_strings(stop: str | Sequence[str]) -> list[str]:

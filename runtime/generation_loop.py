@@ -3,45 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import repeat
 
 import numpy as np
-from numpy.typing import NDArray
 
-from satchel.runtime.decoder_graph import Cancelled, Logits, Run
-from satchel.runtime.lookup import Lookup, ReadingAhead
-from satchel.runtime.sample import Sampler, highest, log_probabilities
+from satchel.runtime.cancel import Cancelled
+from satchel.runtime.decoder_session import Logits, Run
+from satchel.runtime.reading_ahead import ReadingAhead
+from satchel.runtime.row import Row
+from satchel.runtime.sample import highest, log_probabilities
 
 CROWD = 0.75  # the part of a run's rows that may go on when the others leave it
-
-
-@dataclass
-class Row:
-    """One text of a batch being generated.
-
-    `finish_reason` is None while it runs, then "eos", "length", "stop" (set by whoever reads the
-    text and found a stop string) or "cancelled".
-    """
-
-    prompt: Sequence[int]  # what the decoder has read before the first new token
-    sampler: Sampler
-    limit: int  # new tokens at most
-    prompt_tokens: int  # of the caller's prompt
-    tokens: list[int] = field(default_factory=list)
-    logprobs: list[float] | None = None  # a list to have them collected
-    finish_reason: str | None = None
-    lookup: Lookup | None = None  # of a single text: what it may go on with is read ahead
-    looked_up: int = 0  # new tokens that were read ahead: as many steps were saved
-
-    @cached_property
-    def _start(self) -> NDArray[np.int64]:
-        return np.asarray(self.prompt, np.int64)
-
-    def text(self) -> NDArray[np.int64]:
-        """Prompt and new ids, int64 [length]."""
-        return np.concatenate([self._start, np.array(self.tokens, np.int64)])
 
 
 def generate(run: Run, rows: Sequence[Row], eos: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -1,22 +1,12 @@
 """Prompt lookup (Saxena, 2023): read several ids a step where the text repeats what it knows.
 
 The last ids of a text are looked up in the prompt and in the text itself; what followed them there is
-a draft, read along with the next id in one run. A step returns the logits that `Run.step` would, so
-whoever chooses from them, by whatever rule, chooses the same. Knows no text and no choosing.
+a draft, to be read along with the next id in one run. Knows no text and no choosing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
-
-import numpy as np
-from numpy.typing import NDArray
-
-from satchel.runtime.decoder_graph import FEW, Logits, Run
-
-if TYPE_CHECKING:
-    from satchel.runtime.generation_loop import Row
 
 SIZES = (3, 1)  # of the sequences that are looked up, the longest that is found counts
 LONGEST = 16  # ids alike before a place: more tell no more
@@ -94,30 +84,3 @@ def _behind(ids: Sequence[int], size: int) -> dict[tuple[int, ...], int]:
 
 def _kind(alike: int) -> int:
     return min(alike, LONGEST).bit_length() - 1
-
-
-class ReadingAhead:
-    """The steps of a row with a lookup, in the place of its run's."""
-
-    def __init__(self, run: Run, row: Row, lookup: Lookup, ends: Collection[int]) -> None:
-        self.run, self.row, self.lookup, self.ends = run, row, lookup, ends
-        self.length = int(run.lengths[0])  # of the text; what the run holds beyond is a draft
-        self.draft: list[int] = []
-        self.logits: Logits = np.empty((0, 0), np.float32)  # before each id of the draft, and after
-
-    def step(self, tokens: NDArray[np.int64], active: NDArray[np.bool_] | None = None) -> Logits:
-        """As `Run.step` of a single text, [1, vocab]."""
-        token = int(tokens[0])
-        self.lookup.add(token)
-        self.length += 1
-        if self.draft and self.draft.pop(0) == token:
-            self.run.cancel.check()
-            self.row.looked_up += 1
-            self.logits = self.logits[1:]
-        else:
-            self.run.rewind(self.length - 1)
-            left = self.row.limit - len(self.row.tokens)
-            self.draft = self.lookup.draft(min(left, FEW) - 1, self.ends)
-            ahead = [token, *self.draft]
-            self.logits = self.run.read(ahead) if self.draft else self.run.step(tokens, active)
-        return self.logits[:1]

@@ -99,7 +99,7 @@ class Labels:
 
 
 @dataclass(frozen=True)
-class Seq2seq:
+class Seq2seqUse:
     """How an encoder-decoder model is used: its targets begin with the id `start`, and a source has
     at most `source_context` tokens."""
 
@@ -171,7 +171,7 @@ class Manifest:
     tokens: Tokens
     source: Source
     cache: CacheGeometry | None = None
-    seq2seq: Seq2seq | None = None
+    seq2seq: Seq2seqUse | None = None
     translation: Translation | None = None
     text: TextInput | None = None
     labels: Labels | None = None

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from satchel.runtime.batch import Generation
 from satchel.runtime.bundle import Bundle
-from satchel.runtime.decoder_graph import Cancel, Decoder, Run
+from satchel.runtime.cancel import Cancel
+from satchel.runtime.decoder_session import DecoderSession, Run
 from satchel.runtime.errors import UsageError
-from satchel.runtime.generation import Prompt, TextModel, checked_ids
+from satchel.runtime.generation import Prompt, TextModel
+from satchel.runtime.ids import caller_ids
 from satchel.runtime.languages import Languages
 from satchel.runtime.session import open_session
 from satchel.runtime.source_graph import SourceEncoder
@@ -27,7 +29,7 @@ class Seq2seqModel(TextModel):
         super().__init__(bundle)
         assert self.manifest.seq2seq is not None
         self.encoder = SourceEncoder(open_session(bundle, "encoder", threads), self.manifest)
-        self.decoder = Decoder(open_session(bundle, "decoder", threads), self.manifest)
+        self.decoder = DecoderSession(open_session(bundle, "decoder", threads), self.manifest)
         self.prompt_limit = self.manifest.seq2seq.source_context
         self._start = [self.manifest.seq2seq.start]
         self.languages = Languages(self.manifest)
@@ -88,7 +90,7 @@ class Seq2seqModel(TextModel):
         """float32 [1 + length, vocab]: before each token of a target, text or ids, and behind the
         last, the logits of the next."""
         if not isinstance(target, str):
-            ids = checked_ids(target, self.manifest.vocab_size)
+            ids = caller_ids(target, self.manifest.vocab_size)
         else:
             ids = self.encode(target) if target else []
         decoder = self.decoder.reading(self.encoder([self._ids(source)]))

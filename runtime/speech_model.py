@@ -16,16 +16,19 @@ from numpy.typing import NDArray
 from satchel.runtime.audio import AudioFormat
 from satchel.runtime.beam import Search, beam_search
 from satchel.runtime.bundle import TOKENIZER, Bundle
-from satchel.runtime.decoder_graph import Cancel, Cancelled, Decoder
+from satchel.runtime.cancel import Cancel, Cancelled
+from satchel.runtime.decoder_session import DecoderSession
 from satchel.runtime.errors import BundleError, UsageError, shown
-from satchel.runtime.generation_loop import Row, generate
+from satchel.runtime.generation_loop import generate
 from satchel.runtime.lookup import Lookup
 from satchel.runtime.manifest import Speech
 from satchel.runtime.options import Options, unfit
 from satchel.runtime.processors import processors
+from satchel.runtime.row import Row
 from satchel.runtime.sample import Sampler
 from satchel.runtime.session import open_session
-from satchel.runtime.source_graph import Sources, SpeechEncoder
+from satchel.runtime.source_graph import SpeechEncoder
+from satchel.runtime.sources import Sources
 from satchel.runtime.spoken import code_of, near
 from satchel.runtime.task import TaskModel
 from satchel.runtime.text import load_tokenizer
@@ -183,7 +186,7 @@ class SpeechModel(TaskModel):
         self.stride = self.audio.window_frames // manifest.seq2seq.source_context
         self.tokenizer = load_tokenizer(bundle.path(TOKENIZER))
         self.encoder = SpeechEncoder(open_session(bundle, "encoder", threads), manifest)
-        self.decoder = Decoder(open_session(bundle, "decoder", threads), manifest)
+        self.decoder = DecoderSession(open_session(bundle, "decoder", threads), manifest)
 
     @property
     def timestamps(self) -> Timestamps | None:

@@ -60,6 +60,11 @@ def tokenizing(text: str, context: int) -> Iterator[None]:
         ) from None
 
 
+def decoded(tokenizer: Tokenizer, tokens: list[int]) -> str:
+    """The text of ids that a model has chosen, without special tokens."""
+    return str(tokenizer.decode(tokens, skip_special_tokens=True)) if tokens else ""
+
+
 class TextStream:
     """Turns ids into pieces of text: whole characters only, nothing of a stop string.
 

@@ -12,7 +12,7 @@ import torch
 import transformers
 
 import satchel
-from satchel.runtime.decoder_graph import Cancel
+from satchel.runtime.cancel import Cancel
 from satchel.runtime.errors import BundleError, LimitError, UsageError
 from tests import damage as d
 from tests.manifests import edit

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from satchel.runtime.decoder_graph import Run
+from satchel.runtime.decoder_session import Run
 from satchel.runtime.errors import SatchelError
 from satchel.runtime.generation import TextModel
 from tests.beams import Pair

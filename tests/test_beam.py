@@ -9,8 +9,8 @@ import pytest
 
 import satchel
 from satchel.runtime.batch import Generation
-from satchel.runtime.decoder_graph import Run
 from satchel.runtime.decoder_model import DecoderModel
+from satchel.runtime.decoder_session import Run
 from satchel.runtime.errors import LimitError, SatchelError, UsageError
 from tests.beams import Pair
 from tests.generating import opened, some_ids

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from satchel.runtime.decoder_graph import Cancel, Run
+from satchel.runtime.cancel import Cancel
 from satchel.runtime.decoder_model import DecoderModel
+from satchel.runtime.decoder_session import Run
 from satchel.runtime.errors import SatchelError, UsageError
 from tests.generating import PROMPT, opened, readable, some_ids
 

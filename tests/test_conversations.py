@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from satchel.runtime.decoder_graph import Run
+from satchel.runtime.decoder_session import Run
 from satchel.runtime.errors import LimitError
 from tests.generating import CONTEXT, PROMPT, opened, readable
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from satchel import models
 from satchel.checkpoints.folder import load_folder
-from satchel.models.encoder import EncoderModel, Tower
+from satchel.models.encoder import ReferenceEncoder, Tower
 from satchel.models.ops import OPSET
 from satchel.runtime.errors import CheckpointError, SatchelError, UnsupportedError, UsageError
 from tests.tiny import VOCAB, edit_config
@@ -57,7 +57,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def build(folder: Path, task: str | None = None) -> EncoderModel:
+def build(folder: Path, task: str | None = None) -> ReferenceEncoder:
     return models.build_encoder(load_folder(folder), task)
 
 

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from satchel.checkpoints.folder import load_folder
 from satchel.models import image_encoder
-from satchel.models.encoder import EncoderModel
+from satchel.models.encoder import ReferenceEncoder
 from satchel.models.ops import OPSET
 from satchel.quantize.lower import lower
 from satchel.quantize.profile import named
@@ -112,7 +112,7 @@ def save(folder: Path, case: Case) -> transformers.PreTrainedModel:
     return model
 
 
-def build(folder: Path, task: str | None = None, pixels: Any = None) -> EncoderModel:
+def build(folder: Path, task: str | None = None, pixels: Any = None) -> ReferenceEncoder:
     checkpoint = load_folder(folder)
     module = importlib.import_module(f"satchel.models.{checkpoint.config['model_type']}")
     config = module.Config.from_dict(checkpoint.config)

@@ -14,7 +14,7 @@ from satchel.checkpoints.source import open_source
 from satchel.measure import fidelity
 from satchel.models.layers import Linear
 from satchel.packing.encoder_recipe import EncoderRecipe
-from satchel.packing.recipe import Wishes
+from satchel.packing.recipe import ExportOptions
 from satchel.packing.speech_recipe import SpeechRecipe
 from satchel.progress import quiet
 from satchel.quantize import improve
@@ -78,7 +78,7 @@ def test_labels_are_compared_as_they_are_read(case: str, tmp_path: Path) -> None
     task, config, changes = CHANGES[case]
     save_encoder(tmp_path / "checkpoint", "bert", task, **config)
     source = open_source(str(tmp_path / "checkpoint"), None)
-    recipe = EncoderRecipe.of(source, Wishes(), quiet)
+    recipe = EncoderRecipe.of(source, ExportOptions(), quiet)
     before = recipe.answer()
     assert recipe.loss(before, before) == pytest.approx(0, abs=1e-12)
     assert (recipe.loss(before, before + 5) > 1e-3) == changes
@@ -111,7 +111,7 @@ def test_inputs_without_calibration_have_steps_of_each_token() -> None:
 def test_layers_of_a_model_that_hears_are_measured(tmp_path: Path) -> None:
     save_speech(tmp_path / "checkpoint")
     source = open_source(str(tmp_path / "checkpoint"), None)
-    recipe = SpeechRecipe.of(source, Wishes(), quiet)
+    recipe = SpeechRecipe.of(source, ExportOptions(), quiet)
     chosen = named("int8").among(recipe.graphs)
     nothing = {"encoder": Statistics(), "decoder": Statistics()}  # it is not calibrated
     found = list(improve.better(recipe, Prepared(chosen, [], nothing), quiet))

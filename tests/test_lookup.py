@@ -14,8 +14,8 @@ import pytest
 
 import satchel
 from satchel.cli.main import main
-from satchel.runtime.decoder_graph import FEW, Run
 from satchel.runtime.decoder_model import DecoderModel
+from satchel.runtime.decoder_session import FEW, Run
 from satchel.runtime.errors import UsageError
 from satchel.runtime.generation import Generation
 from satchel.runtime.lookup import LONGEST, SIZES, Lookup

@@ -19,7 +19,7 @@ from satchel.checkpoints.folder import load_folder
 from satchel.cli.main import main
 from satchel.export import check, publish
 from satchel.packing.pack import decoder_recipe, pack
-from satchel.packing.recipe import Wishes
+from satchel.packing.recipe import ExportOptions
 from satchel.runtime.bundle import open_bundle
 from tests.faulty_disk import Died, Disk
 from tests.manifests import said
@@ -182,7 +182,7 @@ def _temporary(place: Path) -> list[str]:
 @pytest.fixture(scope="module")
 def traced(original: Path) -> Any:
     recipe = decoder_recipe.DecoderRecipe.of(
-        load_folder(original / "checkpoint"), Wishes(), pack.quiet
+        load_folder(original / "checkpoint"), ExportOptions(), pack.quiet
     )
     part = recipe.graphs["decoder"]
     return pack.trace(part.module, part.inputs, part.outputs)

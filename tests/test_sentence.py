@@ -15,7 +15,7 @@ from torch import nn
 
 from satchel import models
 from satchel.checkpoints.folder import load_folder
-from satchel.models.encoder import EncoderModel
+from satchel.models.encoder import ReferenceEncoder
 from satchel.runtime.errors import CheckpointError, SatchelError, UnsupportedError
 from tests.tiny import edit_config
 from tests.tiny_encoders import save_encoder
@@ -34,7 +34,7 @@ HEADS: dict[str, tuple[str | tuple[str, ...], list[Any]]] = {
 }
 
 
-def build(folder: Path) -> EncoderModel:
+def build(folder: Path) -> ReferenceEncoder:
     return models.build_encoder(load_folder(folder))
 
 
@@ -60,7 +60,7 @@ def edit_json(path: Path, **changes: Any) -> None:
     path.write_text(json.dumps({key: value for key, value in content.items() if value is not ...}))
 
 
-def vectors(model: EncoderModel, tokenizer: Any, texts: list[str]) -> np.ndarray:
+def vectors(model: ReferenceEncoder, tokenizer: Any, texts: list[str]) -> np.ndarray:
     """Our vectors, one text at a time."""
     rows = []
     for text in texts:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import satchel
-from satchel.runtime.decoder_graph import Run
+from satchel.runtime.decoder_session import Run
 from satchel.runtime.errors import UsageError
 from satchel.runtime.generation import TextModel
 from tests.beams import Pair

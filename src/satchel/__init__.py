@@ -6,12 +6,13 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
+from satchel.version import __version__ as __version__
+
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when onnxruntime is imported
 
-__version__ = "0.1.0"
 _WHERE = {  # name -> module that has it
     "load": "satchel.runtime",
-    "Cancel": "satchel.runtime",
+    "Cancel": "satchel.runtime.cancel",
     "pack": "satchel.packing.pack",
     "SatchelError": "satchel.runtime.errors",
 }
@@ -20,7 +21,7 @@ __all__ = ["Cancel", "SatchelError", "load", "pack"]
 if TYPE_CHECKING:
     from satchel.packing.pack import pack
     from satchel.runtime import load
-    from satchel.runtime.decoder_graph import Cancel
+    from satchel.runtime.cancel import Cancel
     from satchel.runtime.errors import SatchelError
 
 

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from satchel.checkpoints.checkpoint import some
+from satchel.checkpoints.tensors import some
 
 CONTENT = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
 # Keys that are read and say nothing about the forward pass of any model: training, bookkeeping, tokens,

@@ -10,7 +10,8 @@ from typing import Any
 import safetensors
 import torch
 
-from satchel.checkpoints.checkpoint import LazyTensor, read_json
+from satchel.checkpoints.strict_json import read_json
+from satchel.checkpoints.tensors import LazyTensor
 from satchel.runtime.errors import CheckpointError, StorageError, UnsupportedError, shown
 
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack")

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from satchel.checkpoints.checkpoint import Checkpoint, read_json, some
+from satchel.checkpoints.checkpoint import Checkpoint
 from satchel.checkpoints.config_keys import is_known, remarks
 from satchel.checkpoints.files import (
     header,
@@ -20,7 +20,9 @@ from satchel.checkpoints.files import (
     regular,
 )
 from satchel.checkpoints.sentence import SentenceModules, read_sentence
-from satchel.models.static import described
+from satchel.checkpoints.strict_json import read_json
+from satchel.checkpoints.tensors import some
+from satchel.checkpoints.word_table import TABLE, described, folded
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -98,15 +100,15 @@ def _static(folder: Path, sentence: SentenceModules) -> Checkpoint:
     if file is None:
         refuse_pickles(folder / place)
         raise CheckpointError(f"{shown(folder)} has no {inside(place, 'model.safetensors')}")
-    tensors = read_tensors([file], integers=("mapping",))
+    table = folded(read_tensors([file], integers=("mapping",)))
     tokenizer = optional_json(folder, inside(place, "tokenizer.json"), TOKENIZER_LIMIT)
     cut = tokenizer.get("truncation") or {}
     if cut.get("direction", "Right") != "Right":
         raise UnsupportedError(f"tokenizer.json cuts texts from the {shown(cut['direction'])}")
     return Checkpoint(
         source=folder.name,
-        config=described(tensors),
-        tensors=tensors,
+        config=described(table),
+        tensors={TABLE: table},
         tokenizer=(tokenizer | {"post_processor": None}) if tokenizer else None,
         tokenizer_config={"model_max_length": cut.get("max_length")},
         licence=_licence(folder),

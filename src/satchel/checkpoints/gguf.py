@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from satchel.checkpoints.checkpoint import Checkpoint, LazyTensor
+from satchel.checkpoints.checkpoint import Checkpoint
 from satchel.checkpoints.gguf_config import FAMILIES, Family, architecture_of, make_config
 from satchel.checkpoints.gguf_file import GgufFile, StoredTensor, gguf_package, optional, read_gguf
 from satchel.checkpoints.gguf_tokenizer import (
@@ -24,6 +24,7 @@ from satchel.checkpoints.gguf_tokenizer import (
     tokenizer_config,
     tokenizer_json,
 )
+from satchel.checkpoints.tensors import LazyTensor
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 
 if TYPE_CHECKING:

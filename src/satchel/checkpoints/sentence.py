@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from satchel.checkpoints.checkpoint import read_json_list
 from satchel.checkpoints.files import regular
 from satchel.checkpoints.sentence_steps import (
     READERS,
@@ -31,6 +30,7 @@ from satchel.checkpoints.sentence_texts import (
     read_settings,
     read_transformer,
 )
+from satchel.checkpoints.strict_json import read_json_list
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 
 STATIC = "StaticEmbedding"

@@ -32,7 +32,7 @@ Key = tuple[str, int]  # a layer's name, and its how manyth use that is: weights
 
 
 @dataclass
-class Layer:
+class GraphLayer:
     """The nodes that stand for one use of a layer, in their order."""
 
     name: str
@@ -55,14 +55,14 @@ class Layer:
         return self.operator in INTEGER_INPUTS
 
 
-def find(model: ModelProto) -> dict[Key, Layer]:
+def find(model: ModelProto) -> dict[Key, GraphLayer]:
     """The layers of a graph in its order."""
-    found: dict[tuple[str, str], Layer] = {}
+    found: dict[tuple[str, str], GraphLayer] = {}
     weights = {tensor.name for tensor in model.graph.initializer}
     for node in model.graph.node:
         if named := NODE.fullmatch(node.name):
             name = str(named["layer"])
-            layer = found.setdefault((name, str(named["source"])), Layer(name))
+            layer = found.setdefault((name, str(named["source"])), GraphLayer(name))
             own = {name for other in layer.nodes for name in other.output} | weights | {""}
             layer.inputs += [
                 name for name in node.input if name not in own and name not in layer.inputs
@@ -77,7 +77,7 @@ def find(model: ModelProto) -> dict[Key, Layer]:
 
 
 def gains(
-    model: ModelProto, found: dict[Key, Layer], folder: str
+    model: ModelProto, found: dict[Key, GraphLayer], folder: str
 ) -> dict[Key, NDArray[np.float32]]:
     """The gain of the norm in front of each layer that has one; weights lie in `folder`."""
     producers = {name: node for node in model.graph.node for name in node.output}
@@ -107,7 +107,9 @@ def exposed(model: ModelProto, values: Iterable[str]) -> tuple[bytes, dict[str, 
     return shown.SerializeToString(), names
 
 
-def apart(model: ModelProto, layers: dict[Key, Layer]) -> tuple[bytes, dict[Key, tuple[str, str]]]:
+def apart(
+    model: ModelProto, layers: dict[Key, GraphLayer]
+) -> tuple[bytes, dict[Key, tuple[str, str]]]:
     """A graph of these layers alone, and each one's input and output there.
 
     Every layer has one input and reads what it is fed, not what another gives.

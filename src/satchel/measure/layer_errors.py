@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from satchel.measure import graph_layers
-from satchel.measure.graph_layers import Key, Layer
+from satchel.measure.graph_layers import GraphLayer, Key
 from satchel.measure.reading import Reading
 from satchel.progress import Stage
 from satchel.runtime.errors import BundleError
@@ -116,12 +116,12 @@ class _Graph:
             yield LayerError(self.role, layer.name, layer.operator, error, own)
 
 
-def _layers(model: Any, role: str) -> tuple[Any, dict[Key, Layer]]:
+def _layers(model: Any, role: str) -> tuple[Any, dict[Key, GraphLayer]]:
     graph = graph_layers.load(str(model.bundle.path(model.manifest.graphs[role].file)))
     return graph, graph_layers.find(graph)
 
 
-def _gains(model: Any, graph: Any, found: dict[Key, Layer]) -> dict[Key, Array]:
+def _gains(model: Any, graph: Any, found: dict[Key, GraphLayer]) -> dict[Key, Array]:
     return graph_layers.gains(graph, found, str(model.bundle.folder))
 
 

@@ -17,7 +17,7 @@ from satchel.lines import measure, read_lines
 from satchel.measure import fidelity
 from satchel.progress import Stage
 from satchel.runtime.audio import sample_sounds
-from satchel.runtime.encoder_graph import batches
+from satchel.runtime.encoder_session import batches
 from satchel.runtime.errors import UsageError, shown
 from satchel.runtime.image import sample_images
 from satchel.runtime.text import CHARACTERS_PER_TOKEN, tokenizing

@@ -14,8 +14,8 @@ from satchel.runtime.image import sample_images
 from satchel.runtime.manifest import MANIFEST, Manifest
 
 if TYPE_CHECKING:
-    from satchel.runtime.decoder_graph import Decoder
     from satchel.runtime.decoder_model import DecoderModel
+    from satchel.runtime.decoder_session import DecoderSession
     from satchel.runtime.encoder_model import EncoderModel
     from satchel.runtime.seq2seq_model import Seq2seqModel
     from satchel.runtime.speech_model import SpeechModel
@@ -25,7 +25,7 @@ SLACK = 0.02
 
 
 @dataclass(frozen=True)
-class Row:
+class Verdict:
     """One check: what was measured, and the most it may be."""
 
     name: str
@@ -50,13 +50,13 @@ class Row:
         )
 
 
-def verify(model: Any) -> list[Row]:
+def verify(model: Any) -> list[Verdict]:
     """Repeat the export's parity on this machine.
 
     Loading the model has checked files and signatures. The probe in the manifest holds an input and
     the reference model's answer to it; the bundle must be as near to that as it was when it was made.
     """
-    checks: dict[str, Callable[[Any], list[Row]]] = {
+    checks: dict[str, Callable[[Any], list[Verdict]]] = {
         "encoder": _encoder,
         "decoder": _decoder,
         "encoder-decoder": _seq2seq,
@@ -68,10 +68,14 @@ def verify(model: Any) -> list[Row]:
         raise BundleError(
             f"{MANIFEST} has no probe to check against; export the bundle again"
         ) from error
-    return [Row("files match the manifest", 0, 0), Row("graph inputs and outputs", 0, 0), *rows]
+    return [
+        Verdict("files match the manifest", 0, 0),
+        Verdict("graph inputs and outputs", 0, 0),
+        *rows,
+    ]
 
 
-def _encoder(model: EncoderModel) -> list[Row]:
+def _encoder(model: EncoderModel) -> list[Verdict]:
     """The start of each graph's answer, and the same among others as alone."""
     rows = []
     for role, probe in model.manifest.probe.items():
@@ -94,8 +98,8 @@ def _encoder(model: EncoderModel) -> list[Row]:
         distance = np.abs(alone.reshape(-1)[: len(reference)] - reference).max()
         limit = 1.5 * probe["difference"] + SLACK * scale
         rows += [
-            Row(f"{role} against the reference model", float(distance), limit),
-            Row(
+            Verdict(f"{role} against the reference model", float(distance), limit),
+            Verdict(
                 f"{role} among others against alone",
                 float(np.abs(together - alone).max()),
                 1e-5 * max(1.0, scale),
@@ -104,12 +108,12 @@ def _encoder(model: EncoderModel) -> list[Row]:
     return rows
 
 
-def _decoder(model: DecoderModel) -> list[Row]:
+def _decoder(model: DecoderModel) -> list[Verdict]:
     """Logits after the probe's prompt, the same in one piece, in two, and in a batch."""
     return _logits(model.decoder, _probe(model.manifest))
 
 
-def _seq2seq(model: Seq2seqModel | SpeechModel) -> list[Row]:
+def _seq2seq(model: Seq2seqModel | SpeechModel) -> list[Verdict]:
     """The same of a target, and of its source among others."""
     probe, encoder = _probe(model.manifest), model.encoder
     ids = probe["ids"]
@@ -119,7 +123,7 @@ def _seq2seq(model: Seq2seqModel | SpeechModel) -> list[Row]:
     run = model.decoder.reading(encoder([other, source])).start(2)
     distance = float(np.abs(run.prefill([ids, ids])[1] - whole).max())
     limit = 1e-4 * max(1.0, float(np.abs(whole).max()))
-    return [*_logits(alone, probe), Row("a source among others against alone", distance, limit)]
+    return [*_logits(alone, probe), Verdict("a source among others against alone", distance, limit)]
 
 
 def _sources(model: Any, probe: dict[str, Any]) -> tuple[Any, Any]:
@@ -133,13 +137,13 @@ def _sources(model: Any, probe: dict[str, Any]) -> tuple[Any, Any]:
     return source, [*source, *source][: model.encoder.context]
 
 
-def _logits(decoder: Decoder, probe: dict[str, Any]) -> list[Row]:
+def _logits(decoder: DecoderSession, probe: dict[str, Any]) -> list[Verdict]:
     ids = probe["ids"]
     reference = np.array(probe["reference"], np.float32)
     scale = float(np.abs(reference).max())
     whole = decoder.logits(ids)[-1]
     rows = [
-        Row(
+        Verdict(
             "logits against the reference model",
             float(np.abs(whole[probe["top"]] - reference).max()),
             1.5 * probe["difference"] + SLACK * scale,
@@ -153,7 +157,7 @@ def _logits(decoder: Decoder, probe: dict[str, Any]) -> list[Row]:
         ("in pieces against one prefill", pieces.append(ids[half:])[0]),
         ("in a batch against alone", batch.prefill([ids, ids[:half]])[0]),
     ):
-        rows.append(Row(name, float(np.abs(logits - whole).max()), 1e-4 * max(1.0, scale)))
+        rows.append(Verdict(name, float(np.abs(logits - whole).max()), 1e-4 * max(1.0, scale)))
     return rows
 
 

@@ -23,11 +23,11 @@ from satchel.export.graph import DecoderGraph
 from satchel.measure import fidelity
 from satchel.measure.fidelity import Sample
 from satchel.models.decoder import Decoder
-from satchel.packing.recipe import Traceable, Wishes
+from satchel.packing.recipe import ExportOptions, Traceable
 from satchel.progress import Stage
 from satchel.runtime.bundle import Bundle
 from satchel.runtime.chat_format import ChatFormat, encode_chat
-from satchel.runtime.decoder_graph import Decoder as GraphDecoder
+from satchel.runtime.decoder_session import DecoderSession
 from satchel.runtime.errors import UnsupportedError, UsageError, shown
 from satchel.runtime.manifest import CacheGeometry
 from satchel.runtime.session import open_session
@@ -75,7 +75,7 @@ class DecoderRecipe:
     def of(
         cls,
         checkpoint: Checkpoint,
-        wishes: Wishes,
+        wishes: ExportOptions,
         stage: Stage,
     ) -> DecoderRecipe:
         """Build the reference model and everything that needs the checkpoint."""
@@ -242,7 +242,7 @@ class DecoderRecipe:
         probe = check.probe(self.logits, decoder, self.probe_ids)
         return checks, {"quality": figures, "probe": probe}
 
-    def _in_conversation(self, decoder: GraphDecoder) -> list[Check]:
+    def _in_conversation(self, decoder: DecoderSession) -> list[Check]:
         """Divergence where a conversation's special tokens stand, which no text has."""
         return [
             Check(
@@ -266,8 +266,8 @@ def _on_factors(short: int | None, context: int) -> list[str]:
     ]
 
 
-def _open(bundle: Bundle) -> GraphDecoder:
-    return GraphDecoder(open_session(bundle, "decoder"), bundle.manifest)
+def _open(bundle: Bundle) -> DecoderSession:
+    return DecoderSession(open_session(bundle, "decoder"), bundle.manifest)
 
 
 def quality_checks(samples: Iterable[Sample]) -> tuple[list[Check], dict[str, Any]]:

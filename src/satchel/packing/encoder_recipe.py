@@ -21,12 +21,12 @@ from satchel.export.check import Check, tolerance
 from satchel.export.image_config import image_format
 from satchel.measure import fidelity
 from satchel.models.architectures import architecture
-from satchel.models.encoder import EncoderModel
+from satchel.models.encoder import ReferenceEncoder
 from satchel.packing.decoder_recipe import MAX_MEAN_KL, MIN_TOP1
-from satchel.packing.recipe import Traceable, Wishes
+from satchel.packing.recipe import ExportOptions, Traceable
 from satchel.progress import Stage
 from satchel.runtime.bundle import Bundle
-from satchel.runtime.encoder_graph import Encoder, batches
+from satchel.runtime.encoder_session import EncoderSession, batches
 from satchel.runtime.errors import UsageError
 from satchel.runtime.image import ImageFormat, sample_images
 from satchel.runtime.manifest import Labels, Port, TextInput, Tokens
@@ -47,7 +47,7 @@ class EncoderRecipe:
     """An encoder's towers with what their graphs cannot know."""
 
     checkpoint: Checkpoint
-    model: EncoderModel
+    model: ReferenceEncoder
     tokenizer: bytes | None
     image: ImageFormat | None
     # By role: shipped sentences, or images made for the purpose; those that smooth are not measured on.
@@ -59,7 +59,7 @@ class EncoderRecipe:
     def of(
         cls,
         checkpoint: Checkpoint,
-        wishes: Wishes,
+        wishes: ExportOptions,
         stage: Stage,
     ) -> EncoderRecipe:
         """Build the towers and everything that needs the checkpoint."""
@@ -198,7 +198,7 @@ class EncoderRecipe:
         return checks, {"quality": figures, "probe": probes}
 
     def _measured(
-        self, role: str, encoder: Encoder, exact: bool, progress: fidelity.Progress
+        self, role: str, encoder: EncoderSession, exact: bool, progress: fidelity.Progress
     ) -> tuple[Check, dict[str, float]]:
         """Samples among others against alone, and unless `exact` the figures beside the reference.
 
@@ -258,9 +258,9 @@ class EncoderRecipe:
             token_types=tells_pairs_apart(self.checkpoint),
         )
 
-    def _open(self, bundle: Bundle, role: str) -> Encoder:
+    def _open(self, bundle: Bundle, role: str) -> EncoderSession:
         graph = bundle.manifest.graphs[role]
-        return Encoder(open_session(bundle, role), graph, self.model.vocab_size)
+        return EncoderSession(open_session(bundle, role), graph, self.model.vocab_size)
 
     def _reference(self, role: str, sample: Sample, output: str | None = None) -> Array:
         """An output of the reference model for one sample."""
@@ -271,7 +271,7 @@ class EncoderRecipe:
         result: Array = results[output or list(results)[-1]][0].numpy()
         return result
 
-    def _probe(self, role: str, encoder: Encoder) -> dict[str, Any]:
+    def _probe(self, role: str, encoder: EncoderSession) -> dict[str, Any]:
         """What `satchel verify` repeats: a text's ids (images are made anew from their seed) and
         the first numbers of the answer, by the reference model and by the bundle."""
         sample = self.samples[role][0]
@@ -290,13 +290,13 @@ def _spread(samples: Sequence[Sample]) -> Sequence[Sample]:
     return samples[:: max(1, len(samples) // EXACT_SAMPLES)]
 
 
-def _padding(model: EncoderModel) -> int | None:
+def _padding(model: ReferenceEncoder) -> int | None:
     """The id that fills every text up to the context, for the few models trained so."""
     return model.facts.get("pad_token_id") if model.facts.get("pad_to_context") else None
 
 
 def _texts(
-    texts: Sequence[str], tokenizer: bytes, model: EncoderModel, names: tuple[str, ...]
+    texts: Sequence[str], tokenizer: bytes, model: ReferenceEncoder, names: tuple[str, ...]
 ) -> list[Sample]:
     """Texts as inputs of a text tower."""
     encode = Tokenizer.from_buffer(tokenizer)
@@ -319,7 +319,7 @@ def _images(image: ImageFormat) -> list[Sample]:
     return [{"pixel_values": image.pixels(picture)[None]} for picture in pictures]
 
 
-def _answers(encoder: Encoder, samples: list[Sample]) -> Iterator[tuple[int, Array]]:
+def _answers(encoder: EncoderSession, samples: list[Sample]) -> Iterator[tuple[int, Array]]:
     """(index, answer) of all samples, those of one length together."""
     for batch in batches([next(iter(sample.values())).shape[1] for sample in samples]):
         names = samples[batch[0]].keys()

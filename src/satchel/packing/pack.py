@@ -16,7 +16,6 @@ from typing import Any
 
 import onnx_ir as ir
 
-import satchel
 from satchel.checkpoints.checkpoint import Checkpoint
 from satchel.checkpoints.source import open_source
 from satchel.export import publish
@@ -27,7 +26,7 @@ from satchel.models.architectures import architecture
 from satchel.packing.decoder_recipe import DecoderRecipe
 from satchel.packing.encoder_recipe import EncoderRecipe
 from satchel.packing.own_texts import read_texts
-from satchel.packing.recipe import Recipe, Wishes
+from satchel.packing.recipe import ExportOptions, Recipe
 from satchel.packing.seq2seq_recipe import Seq2seqRecipe
 from satchel.packing.speech_recipe import SpeechRecipe
 from satchel.progress import Stage, quiet
@@ -39,6 +38,7 @@ from satchel.runtime import sealed
 from satchel.runtime.bundle import TOKENIZER, Bundle, open_bundle, sha256_of
 from satchel.runtime.errors import FidelityError, UsageError, shown
 from satchel.runtime.manifest import MANIFEST, File, Graph, Manifest, Source
+from satchel.version import __version__
 
 RECIPES: dict[str, Any] = {
     "decoder": DecoderRecipe,
@@ -84,7 +84,7 @@ def pack(
     own = read_texts("--calibration", calibration), read_texts("--quality-text", quality_text)
     publish.check_target(out, Path(source), overwrite)
     checkpoint = open_source(str(source), revision)
-    recipe = _recipe(checkpoint, Wishes(context, task, ignored_keys, *own), stage)
+    recipe = _recipe(checkpoint, ExportOptions(context, task, ignored_keys, *own), stage)
     with publish.staged(out) as folder:
         prepared = prepare(recipe, chosen.among(recipe.graphs), cache is not None, tune, stage)
         traced = _traced(recipe, stage)
@@ -101,7 +101,7 @@ def pack(
     return Packed(out, manifest, checks, recipe.notes)
 
 
-def _recipe(checkpoint: Checkpoint, wishes: Wishes, stage: Stage) -> Recipe:
+def _recipe(checkpoint: Checkpoint, wishes: ExportOptions, stage: Stage) -> Recipe:
     found = architecture(checkpoint)
     kind = SpeechRecipe if found.reads == "sound" else RECIPES[found.family]
     recipe: Recipe = kind.of(checkpoint, wishes, stage)
@@ -231,7 +231,7 @@ class _Work:
             files={},
             source=Source(checkpoint.source, checkpoint.sha256, checkpoint.licence),
             quantization=profile.to_dict(self.recipe.graphs),
-            satchel_version=satchel.__version__,
+            satchel_version=__version__,
             **self.recipe.facts(),
         )
 

@@ -19,7 +19,7 @@ from satchel.runtime.manifest import Port
 
 
 @dataclass(frozen=True)
-class Wishes:
+class ExportOptions:
     """What the user asked of an export that depends on the family.
 
     `calibration` are the texts that scales are fixed by, and `quality_text` those that the bundle is

@@ -23,16 +23,17 @@ from satchel.measure.fidelity import Sample
 from satchel.models.seq2seq import Context, Seq2seq
 from satchel.models.seq2seq_config import Seq2seqConfig
 from satchel.packing.decoder_recipe import quality_checks
-from satchel.packing.recipe import Traceable, Wishes
+from satchel.packing.recipe import ExportOptions, Traceable
 from satchel.progress import Stage
 from satchel.runtime import manifest as contract
 from satchel.runtime.bundle import Bundle
-from satchel.runtime.decoder_graph import Decoder
+from satchel.runtime.decoder_session import DecoderSession
 from satchel.runtime.errors import CheckpointError, UnsupportedError, UsageError, shown
 from satchel.runtime.languages import known_ids
 from satchel.runtime.manifest import CacheGeometry, Port
 from satchel.runtime.session import open_session
-from satchel.runtime.source_graph import SourceEncoder, Sources
+from satchel.runtime.source_graph import SourceEncoder
+from satchel.runtime.sources import Sources
 from satchel.tokenization.language_tokens import translation
 from satchel.tokenization.tokenizer import bundle_tokenizer, more_ends, special_tokens
 
@@ -69,7 +70,7 @@ class Seq2seqRecipe:
     def of(
         cls,
         checkpoint: Checkpoint,
-        wishes: Wishes,
+        wishes: ExportOptions,
         stage: Stage,
     ) -> Self:
         """Build the reference model and everything that needs the checkpoint."""
@@ -109,13 +110,13 @@ class Seq2seqRecipe:
         )
 
     @staticmethod
-    def remarks(checkpoint: Checkpoint, tokenizer: bytes, wishes: Wishes) -> list[str]:
+    def remarks(checkpoint: Checkpoint, tokenizer: bytes, wishes: ExportOptions) -> list[str]:
         """What to say of the texts that the bundle is judged on."""
         return wishes.remarks(tokenizer)
 
     @staticmethod
     def some_sources(
-        checkpoint: Checkpoint, config: Seq2seqConfig, tokenizer: bytes, wishes: Wishes
+        checkpoint: Checkpoint, config: Seq2seqConfig, tokenizer: bytes, wishes: ExportOptions
     ) -> list[Any]:
         """What the checks read: sentences in this model's tokens, of several lengths."""
         encode = _encoding(checkpoint, config, tokenizer)
@@ -172,7 +173,7 @@ class Seq2seqRecipe:
             "tokens": special_tokens(self.checkpoint, self.tokenizer, config.vocab_size),
             "cache": self.cache,
             "translation": translation(self.checkpoint, self.tokenizer, config.vocab_size),
-            "seq2seq": contract.Seq2seq(self.start, config.source_context),
+            "seq2seq": contract.Seq2seqUse(self.start, config.source_context),
             "generation": self.generation,
         }
 
@@ -254,8 +255,10 @@ class Seq2seqRecipe:
         """What the manifest says of the source that is read again elsewhere."""
         return {"source": source}
 
-    def _open(self, bundle: Bundle) -> tuple[Encoder, Decoder]:
-        return self.encoder(bundle), Decoder(open_session(bundle, "decoder"), bundle.manifest)
+    def _open(self, bundle: Bundle) -> tuple[Encoder, DecoderSession]:
+        return self.encoder(bundle), DecoderSession(
+            open_session(bundle, "decoder"), bundle.manifest
+        )
 
     def _reference(self, reading: Context) -> Reference:
         """The reference model's logits of a target, for one source."""
@@ -269,7 +272,7 @@ class Seq2seqRecipe:
             found: torch.Tensor = self.reference(targets, reading, rows)
         return found
 
-    def _company(self, encoder: Encoder, decoder: Decoder) -> Check:
+    def _company(self, encoder: Encoder, decoder: DecoderSession) -> Check:
         """A source beside a longer one: logits of a target after it, against it alone."""
         first, last = self.sources[0], self.sources[-1]
         together = decoder.reading(encoder([first, last])).start(2)
@@ -280,7 +283,7 @@ class Seq2seqRecipe:
         distance = float(np.abs(both - one).max())
         return Check("source among others against alone", distance, 1e-6 * scale)
 
-    def _samples(self, encoder: Encoder, decoder: Decoder, stage: Stage) -> Iterable[Sample]:
+    def _samples(self, encoder: Encoder, decoder: DecoderSession, stage: Stage) -> Iterable[Sample]:
         """The reference's own greedy targets of its sources, read by both models."""
         reading = self.read(self.sources)
         targets = self._written(reading, len(self.sources), stage)

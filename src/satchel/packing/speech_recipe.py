@@ -19,7 +19,7 @@ from satchel.export.speech_config import speech_remarks, speech_rules
 from satchel.models.seq2seq import Context
 from satchel.models.seq2seq_config import Seq2seqConfig
 from satchel.models.whisper import Config, Model
-from satchel.packing.recipe import Wishes
+from satchel.packing.recipe import ExportOptions
 from satchel.packing.seq2seq_recipe import Encoder, Seq2seqRecipe
 from satchel.progress import Stage
 from satchel.runtime.audio import sample_sounds
@@ -42,12 +42,12 @@ class SpeechRecipe(Seq2seqRecipe):
     reference: Model
 
     @staticmethod
-    def remarks(checkpoint: Checkpoint, tokenizer: bytes, wishes: Wishes) -> list[str]:
+    def remarks(checkpoint: Checkpoint, tokenizer: bytes, wishes: ExportOptions) -> list[str]:
         return speech_remarks(checkpoint)  # it is judged on sounds
 
     @staticmethod
     def some_sources(
-        checkpoint: Checkpoint, config: Seq2seqConfig, tokenizer: bytes, wishes: Wishes
+        checkpoint: Checkpoint, config: Seq2seqConfig, tokenizer: bytes, wishes: ExportOptions
     ) -> list[Any]:
         assert isinstance(config, Config)
         form = audio_format(checkpoint)
@@ -61,7 +61,7 @@ class SpeechRecipe(Seq2seqRecipe):
         return [form.log_mel(sound) for sound in sample_sounds(form, SOUNDS)]
 
     @classmethod
-    def of(cls, checkpoint: Checkpoint, wishes: Wishes, stage: Stage) -> Self:
+    def of(cls, checkpoint: Checkpoint, wishes: ExportOptions, stage: Stage) -> Self:
         wishes.no_texts("sound")
         recipe = super().of(checkpoint, wishes, stage)
         recipe.speech()  # refuses before any graph is traced

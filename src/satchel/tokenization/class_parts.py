@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from satchel.checkpoints.checkpoint import Checkpoint, read_json, read_limited
+from satchel.checkpoints.checkpoint import Checkpoint
+from satchel.checkpoints.strict_json import read_json, read_limited
 from satchel.runtime.errors import CheckpointError, shown
 from satchel.tokenization.declared_tokens import whole_number
 

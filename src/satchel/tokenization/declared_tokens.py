@@ -12,7 +12,8 @@ from typing import Any
 
 from tokenizers import AddedToken
 
-from satchel.checkpoints.checkpoint import Checkpoint, read_json
+from satchel.checkpoints.checkpoint import Checkpoint
+from satchel.checkpoints.strict_json import read_json
 from satchel.runtime.errors import CheckpointError, shown
 
 FILE_LIMIT = 32 << 20

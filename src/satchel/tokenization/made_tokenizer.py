@@ -13,8 +13,9 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from satchel.checkpoints.checkpoint import Checkpoint, read_limited
+from satchel.checkpoints.checkpoint import Checkpoint
 from satchel.checkpoints.gguf_tokenizer import CONTROL, SPACE, UNKNOWN, USER_DEFINED
+from satchel.checkpoints.strict_json import read_limited
 from satchel.runtime.errors import CheckpointError, FidelityError, SatchelError, shown
 from satchel.tokenization.probes import PROBES
 from satchel.tokenization.sentencepiece import Model, Vocabulary, build, names_of, read_model

@@ -11,7 +11,8 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from satchel.checkpoints.checkpoint import Checkpoint, some
+from satchel.checkpoints.checkpoint import Checkpoint
+from satchel.checkpoints.tensors import some
 from satchel.runtime.errors import CheckpointError, SatchelError, shown
 from satchel.runtime.manifest import Tokens
 from satchel.tokenization.canonical import canonical

@@ -12,8 +12,8 @@ from typing import Any
 
 from tokenizers import AddedToken, Regex, normalizers
 
-from satchel.checkpoints.checkpoint import some
 from satchel.checkpoints.gguf_tokenizer import CONTROL, UNKNOWN
+from satchel.checkpoints.tensors import some
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 from satchel.tokenization.declared_tokens import whole_number
 from satchel.tokenization.language_tokens import M2M_100, MBART, MBART_50, WMT_21

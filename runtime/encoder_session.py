@@ -22,7 +22,7 @@ Ids = Sequence[int]
 Array = NDArray[np.float32]
 
 
-class Encoder:
+class EncoderSession:
     """A session of an encoder graph."""
 
     def __init__(self, session: Any, graph: Graph, vocab_size: int) -> None:

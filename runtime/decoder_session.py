@@ -9,19 +9,18 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
 from satchel.runtime.cache import KVCache, Memory
-from satchel.runtime.errors import LimitError, SatchelError, UsageError
+from satchel.runtime.cancel import Cancel
+from satchel.runtime.errors import LimitError
+from satchel.runtime.ids import graph_ids
 from satchel.runtime.manifest import Manifest
-from satchel.runtime.session import converted
-
-if TYPE_CHECKING:
-    from satchel.runtime.source_graph import Sources
+from satchel.runtime.sources import Sources
 
 Logits = NDArray[np.float32]
 # Positions of a long prompt per run: bounds the memory of activations, and what attention works out only
@@ -30,44 +29,7 @@ CHUNK = 128
 FEW = 16  # ids at most that are read ahead of a text, with its next
 
 
-class Cancelled(SatchelError):
-    """The run was cancelled from another thread."""
-
-    default_code = "CANCELLED"
-
-
-class Cancel:
-    """Stops a run from another thread, also in the middle of a step. Good for one generation."""
-
-    def __init__(self) -> None:
-        self.options = ort.RunOptions()
-        # Its default; where it is not set, onnxruntime spends 0.1 ms of every run on an exception.
-        self.options.add_run_config_entry("gpu_graph_id", "0")
-        self.requested = False
-
-    def cancel(self) -> None:
-        """Ask the run to end as soon as it can."""
-        self.requested = True
-        self.options.terminate = True
-
-    def check(self) -> None:
-        """Raise Cancelled where that was asked for."""
-        if self.requested:
-            raise Cancelled("the run was cancelled")
-
-    @contextmanager
-    def watching(self, doing: str) -> Iterator[None]:
-        """Around a run with these `options`: Cancelled if that was asked for, else errors as ours."""
-        try:
-            with converted(doing):
-                yield
-        except SatchelError as error:
-            if self.requested:
-                raise Cancelled("the run was cancelled") from error
-            raise
-
-
-class Decoder:
+class DecoderSession:
     """A session of a decoder graph and the limits its manifest names; `sources` is what it reads."""
 
     def __init__(self, session: Any, manifest: Manifest, sources: Sources | None = None) -> None:
@@ -80,7 +42,7 @@ class Decoder:
         self.context = manifest.context
         self.memory = Memory()
 
-    def reading(self, sources: Sources) -> Decoder:
+    def reading(self, sources: Sources) -> DecoderSession:
         """The same decoder over other sources."""
         other = copy.copy(self)
         other.sources = sources
@@ -112,7 +74,7 @@ class Decoder:
 class Run:
     """A batch of texts in progress: their cache, their lengths and, for a single text, its ids."""
 
-    def __init__(self, decoder: Decoder, batch: int, cancel: Cancel) -> None:
+    def __init__(self, decoder: DecoderSession, batch: int, cancel: Cancel) -> None:
         self.decoder = decoder
         self.cancel = cancel
         self.cache = KVCache(decoder.geometry, batch, decoder.context, decoder.memory)
@@ -134,7 +96,7 @@ class Run:
             return np.concatenate(rows)
         ids = np.zeros((len(prompts), lengths.max()), np.int64)
         for row, prompt in enumerate(prompts):
-            ids[row, : len(prompt)] = checked_ids(prompt, self.decoder.vocab_size)
+            ids[row, : len(prompt)] = graph_ids(prompt, self.decoder.vocab_size)
         call = self._for(ids, len(prompts))
         last = np.arange(len(prompts)) * ids.shape[1] + lengths - 1
         return self._read(call, ids, lengths, last)
@@ -152,7 +114,7 @@ class Run:
     def append(self, tokens: Sequence[int], every: bool = False) -> Logits:
         """Add tokens to a single text; returns the last position's logits [1, vocab], or all."""
         assert len(self.lengths) == 1
-        ids = checked_ids(tokens, self.decoder.vocab_size)
+        ids = graph_ids(tokens, self.decoder.vocab_size)
         self.reserve(self.lengths + len(ids))
         logits = np.empty((0, self.decoder.vocab_size), np.float32)
         for start in range(0, len(ids), CHUNK):
@@ -298,18 +260,3 @@ class _Call:
         with cancel.watching("running the decoder"):
             self.session.run_with_iobinding(self.binding, cancel.options)
         return self.logits
-
-
-def checked_ids(tokens: Sequence[int], vocab_size: int) -> NDArray[np.int64]:
-    """Ids as an array; ONNX Runtime would wrap negative ones and read zeros beyond the last."""
-    ids = np.asarray(tokens)
-    if ids.ndim != 1 or not ids.size:
-        raise UsageError("the prompt is empty" if not ids.size else "ids must be a flat list")
-    if ids.dtype.kind not in "iu":
-        raise UsageError(f"ids must be integers, not {ids.dtype}", "TOKEN_ID")
-    outside = np.flatnonzero((ids < 0) | (ids >= vocab_size))
-    if outside.size:
-        raise UsageError(
-            f"id {ids[outside[0]]} at index {outside[0]} is outside 0..{vocab_size - 1}", "TOKEN_ID"
-        )
-    return ids.astype(np.int64)

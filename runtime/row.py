@@ -1,0 +1,40 @@
+"""One text of a batch being generated. Knows no graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from satchel.runtime.lookup import Lookup
+from satchel.runtime.sample import Sampler
+
+
+@dataclass
+class Row:
+    """One text of a batch being generated.
+
+    `finish_reason` is None while it runs, then "eos", "length", "stop" (set by whoever reads the
+    text and found a stop string) or "cancelled".
+    """
+
+    prompt: Sequence[int]  # what the decoder has read before the first new token
+    sampler: Sampler
+    limit: int  # new tokens at most
+    prompt_tokens: int  # of the caller's prompt
+    tokens: list[int] = field(default_factory=list)
+    logprobs: list[float] | None = None  # a list to have them collected
+    finish_reason: str | None = None
+    lookup: Lookup | None = None  # of a single text: what it may go on with is read ahead
+    looked_up: int = 0  # new tokens that were read ahead: as many steps were saved
+
+    @cached_property
+    def _start(self) -> NDArray[np.int64]:
+        return np.asarray(self.prompt, np.int64)
+
+    def text(self) -> NDArray[np.int64]:
+        """Prompt and new ids, int64 [length]."""
+        return np.concatenate([self._start, np.array(self.tokens, np.int64)])
