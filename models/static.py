@@ -1,4 +1,4 @@
-"""A table of word vectors whose mean is the vector of a text (Tulkens and van Dongen, 2024): no network."""
+"""A table of word vectors, whose mean is a text's vector (Tulkens and van Dongen, 2024): no network."""
 
 from __future__ import annotations
 

@@ -5,43 +5,56 @@ Imports no other room of satchel, opens no socket, writes nothing.
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from satchel.runtime.bundle import Progress, open_bundle
 from satchel.runtime.errors import BundleError, shown
+from satchel.runtime.manifest import Manifest
+
+if TYPE_CHECKING:
+    from satchel.runtime.decoder_model import DecoderModel
+    from satchel.runtime.encoder_model import EncoderModel
+    from satchel.runtime.seq2seq_model import Seq2seqModel
+    from satchel.runtime.speech_model import SpeechModel
+
+    Model: TypeAlias = DecoderModel | EncoderModel | Seq2seqModel | SpeechModel
+
+WHERE = {  # class -> its module, which imports onnxruntime: loaded when a bundle is
+    "DecoderModel": "satchel.runtime.decoder_model",
+    "EncoderModel": "satchel.runtime.encoder_model",
+    "Seq2seqModel": "satchel.runtime.seq2seq_model",
+    "SpeechModel": "satchel.runtime.speech_model",
+}
+CLASSES = {
+    "decoder": "DecoderModel",
+    "encoder": "EncoderModel",
+    "encoder-decoder": "Seq2seqModel",
+}
 
 
-def load(folder: str | Path, *, threads: int | None = None, progress: Progress = iter) -> Any:
+def load(folder: str | Path, *, threads: int | None = None, progress: Progress = iter) -> Model:
     """Open a bundle, check every file against its manifest, and make it ready to run.
 
     `threads` defaults to the physical cores this process may use. Raises BundleError with the file
     and what is wrong with it.
     """
     bundle = open_bundle(folder, progress)
-    if bundle.manifest.family == "decoder":
-        from satchel.runtime.decoder_model import DecoderModel
+    name = _class_of(bundle.manifest)
+    model: Model = getattr(importlib.import_module(WHERE[name]), name)(bundle, threads)
+    return model
 
-        return DecoderModel(bundle, threads)
-    if bundle.manifest.family == "encoder":
-        from satchel.runtime.encoder_model import EncoderModel
 
-        return EncoderModel(bundle, threads)
-    if bundle.manifest.speech is not None:
-        from satchel.runtime.speech_model import SpeechModel
-
-        return SpeechModel(bundle, threads)
-    if bundle.manifest.family == "encoder-decoder":
-        from satchel.runtime.seq2seq_model import Seq2seqModel
-
-        return Seq2seqModel(bundle, threads)
-    raise BundleError(f"family {shown(bundle.manifest.family)} is unknown to this satchel")
+def _class_of(manifest: Manifest) -> str:
+    if manifest.speech is not None:
+        return "SpeechModel"
+    if manifest.family not in CLASSES:
+        raise BundleError(f"family {shown(manifest.family)} is unknown to this satchel")
+    return CLASSES[manifest.family]
 
 
 def __getattr__(name: str) -> Any:
-    # Writing a manifest needs this package but not onnxruntime, so that stays unimported till asked.
-    if name == "Cancel":
-        from satchel.runtime.cancel import Cancel
-
-        return Cancel
+    if name in WHERE:
+        return getattr(importlib.import_module(WHERE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

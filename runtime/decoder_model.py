@@ -16,11 +16,13 @@ from satchel.runtime.batch import Generation, Stream
 from satchel.runtime.bundle import Bundle
 from satchel.runtime.cancel import Cancel
 from satchel.runtime.chat_format import ChatFormat, checked_messages, encode_chat
-from satchel.runtime.decoder_session import CHUNK, DecoderSession, Run
+from satchel.runtime.decoder_session import CHUNK, FEW, DecoderSession, Run
 from satchel.runtime.errors import UsageError
 from satchel.runtime.generation import Prompt, TextModel
+from satchel.runtime.probes import SampleAnswer, of_decoder, target_probe
 from satchel.runtime.session import open_session
 from satchel.runtime.text import tokenizing
+from satchel.runtime.workloads import Workload, decoding, prefills, some_ids
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,26 @@ class DecoderModel(TextModel):
     def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
         super().__init__(bundle)
         self.decoder = DecoderSession(open_session(bundle, "decoder", threads), self.manifest)
+        self.graphs = {"decoder": self.decoder}
         chat = self.manifest.chat
         self._chat_format = ChatFormat.from_dict(chat) if chat is not None else None
         self._conversation: Run | None = None
         self._conversation_lock = threading.Lock()
+
+    @property
+    def samples(self) -> dict[str, str]:
+        return {"decoder": "windows"}
+
+    def workloads(self) -> Iterator[Workload]:
+        yield from prefills(self.decoder)
+        yield decoding(self.decoder)
+
+    def sample_answers(self) -> Iterator[SampleAnswer]:
+        return of_decoder(self.decoder, target_probe(self.manifest))
+
+    def first_token(self) -> None:
+        ids = some_ids(self.manifest.vocab_size, (min(FEW, self.manifest.context),))
+        self.decoder.start().append(ids.tolist())
 
     def chat(self, messages: Sequence[Mapping[str, str]], **options: Any) -> Generation:
         """Answer a conversation, a list of {"role": ..., "content": ...}.

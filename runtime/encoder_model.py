@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,14 @@ from satchel.runtime.bundle import Bundle
 from satchel.runtime.encoder_session import EncoderSession
 from satchel.runtime.encoder_texts import Preparation
 from satchel.runtime.errors import LimitError, UsageError, shown
-from satchel.runtime.image import ImageFormat
+from satchel.runtime.image import ImageFormat, sample_images
 from satchel.runtime.manifest import PROMPT_MASK, Labels
 from satchel.runtime.pieces import assembled
+from satchel.runtime.probes import SampleAnswer, of_encoder
 from satchel.runtime.session import open_session
-from satchel.runtime.spans import Answer, best_answers, merge_labels
-from satchel.runtime.task import TaskModel
+from satchel.runtime.spans import Answer, Span, best_answers, merge_labels
+from satchel.runtime.task import TaskModel, for_its_task
+from satchel.runtime.workloads import Workload, encoding, image_batches, text_batches
 
 Array = NDArray[np.float32]
 STATES = "last_hidden_state"
@@ -59,10 +61,12 @@ class EncoderModel(TaskModel):
     Methods that take a list keep its order; an empty list gives an empty result.
     """
 
+    writes = False
+
     def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
         super().__init__(bundle)
         manifest = bundle.manifest
-        self.encoders = {
+        self.graphs: Mapping[str, EncoderSession] = {
             role: EncoderSession(open_session(bundle, role, threads), graph, manifest.vocab_size)
             for role, graph in manifest.graphs.items()
         }
@@ -71,6 +75,42 @@ class EncoderModel(TaskModel):
             ImageFormat.from_dict(manifest.image) if manifest.image is not None else None
         )
 
+    @property
+    def samples(self) -> dict[str, str]:
+        return {
+            role: "pictures" if "pixel_values" in encoder.input_names else "lines"
+            for role, encoder in self.graphs.items()
+        }
+
+    def workloads(self) -> Iterator[Workload]:
+        context = self.manifest.context
+        for role, encoder in self.graphs.items():
+            if self.samples[role] == "pictures":
+                sizes = image_batches(self._images().size)
+                yield from encoding(role, encoder, "images", sizes)
+            else:
+                padded = self._text().settings.pad_to_context is not None
+                sizes = text_batches(encoder, context, padded)
+                yield from encoding(role, encoder, "texts", sizes)
+
+    def sample_answers(self) -> Iterator[SampleAnswer]:
+        for role, probe in self.manifest.probe.items():
+            encoder, ids = self.graphs[role], probe["ids"]
+            sample: dict[str, NDArray[Any]]
+            if ids is not None:
+                row = np.array([ids], np.int64)
+                sample = {
+                    name: row if name == "input_ids" else np.zeros_like(row)
+                    for name in encoder.input_names
+                }
+                other = {name: value[:, ::-1] for name, value in sample.items()}
+            else:
+                form = self._images()
+                pictures = sample_images(form.size, 2)
+                sample, other = ({"pixel_values": form.pixels(one)[None]} for one in pictures)
+            yield from of_encoder(role, encoder, sample, other, probe)
+
+    @for_its_task
     def embed(
         self, texts: str | Sequence[str], *, prompt: str | None = None, window: int | None = None
     ) -> Array:
@@ -80,7 +120,6 @@ class EncoderModel(TaskModel):
         model takes is cut with a warning; with `window`, it is split into pieces that overlap by
         that many tokens, and their vectors are averaged by length.
         """
-        self.require("embed")
         texts = _listed("texts", texts)
         pieces = [self._text().rows(text, prompt, window) for text in texts]
         rows = [(owner, ids) for owner, parts in enumerate(pieces) for ids in parts]
@@ -102,22 +141,28 @@ class EncoderModel(TaskModel):
                     result[owner] /= np.linalg.norm(result[owner])
         return result
 
+    @overload
     def classify(
-        self,
-        texts: str | Sequence[str] | Sequence[tuple[str, str]],
-        *,
-        prompt: str | None = None,
-    ) -> Any:
+        self, texts: str | tuple[str, str], *, prompt: str | None = None
+    ) -> Classification: ...
+
+    @overload
+    def classify(
+        self, texts: list[str] | list[tuple[str, str]], *, prompt: str | None = None
+    ) -> list[Classification]: ...
+
+    @for_its_task
+    def classify(self, texts: Any, *, prompt: str | None = None) -> Any:
         """A Classification of a text, or a list of them; a pair of texts is a tuple.
 
         `prompt` names one of the bundle's prompts to put before each text, or the first of a pair.
         """
-        self.require("classify")
         single = isinstance(texts, str | tuple)
         items = [texts] if single else _listed("texts", texts)
         results = [self._classification(row) for row in self._text_logits(items, prompt)]
         return results[0] if single else results
 
+    @for_its_task
     def rank(
         self, query: str, passages: Sequence[str], *, prompt: str | None = None
     ) -> list[Ranked]:
@@ -125,7 +170,6 @@ class EncoderModel(TaskModel):
 
         `prompt` names one of the bundle's prompts to put before the query.
         """
-        self.require("rank")
         labels = self._labels()
         if len(labels.names) != 1:
             raise UsageError(f"ranking needs a bundle with one label; it has {len(labels.names)}")
@@ -138,13 +182,19 @@ class EncoderModel(TaskModel):
         order = np.argsort([-float(row[0]) for row in logits], kind="stable")
         return [Ranked(int(index), scores[index]) for index in order]
 
-    def tokens(self, texts: str | Sequence[str], *, window: int | None = None) -> Any:
+    @overload
+    def tokens(self, texts: str, *, window: int | None = None) -> list[Span]: ...
+
+    @overload
+    def tokens(self, texts: list[str], *, window: int | None = None) -> list[list[Span]]: ...
+
+    @for_its_task
+    def tokens(self, texts: Any, *, window: int | None = None) -> Any:
         """Labelled spans of a text with character offsets into it, or a list of them for each text.
 
         The labels of BIO and its relatives are merged. A text longer than the model takes is cut
         with a warning; with `window`, it is read in pieces that overlap by that many tokens.
         """
-        self.require("tokens")
         single, items = isinstance(texts, str), _listed("texts", texts)
         prepare = self._text()
         pieces = [
@@ -160,19 +210,19 @@ class EncoderModel(TaskModel):
             spans.append(merge_labels(text, offsets, words, scores, self._labels().names))
         return spans[0] if single else spans
 
+    @for_its_task
     def answer(self, question: str, context: str, *, longest: int = 30) -> Answer:
         """The span of `context` that answers `question`, of at most `longest` tokens.
 
         A context of any length is read in overlapping pieces.
         """
-        self.require("answer")
         return self.answers(question, context, top=1, longest=longest)[0]
 
+    @for_its_task
     def answers(
         self, question: str, context: str, *, top: int = 5, longest: int = 30
     ) -> list[Answer]:
         """The `top` likeliest answers, likeliest first; one with empty text says there is none."""
-        self.require("answers")
         _check_count("top", top)
         _check_count("longest", longest)
         parts, overlap = self._text().question(question, context)
@@ -182,9 +232,9 @@ class EncoderModel(TaskModel):
         offsets, _, joined = assembled(parts, logits, overlap)
         return best_answers(context, offsets, joined, none, longest=longest, top=top)
 
+    @for_its_task
     def fill_mask(self, text: str, *, top: int = 5) -> list[Filled]:
         """The `top` likeliest tokens for the one mask in `text`, likeliest first."""
-        self.require("fill_mask")
         _check_count("top", top)
         tokenizer, mask = self._text().tokenizer, self.manifest.tokens.mask
         if mask is None:
@@ -194,7 +244,7 @@ class EncoderModel(TaskModel):
         places = [place for place, token in enumerate(ids) if token == mask]
         if len(places) != 1:
             raise UsageError(f"the text has {len(places)} masks; write one as {name}")
-        [(_, logits)] = self.encoders["encoder"].texts([ids])
+        [(_, logits)] = self.graphs["encoder"].texts([ids])
         scores = activated(logits[places[0]], "softmax")
         filled = []
         for index in np.argsort(-scores, kind="stable")[:top].tolist():
@@ -202,39 +252,42 @@ class EncoderModel(TaskModel):
             filled.append(Filled(token, float(scores[index]), text.replace(name, token)))
         return filled
 
+    @for_its_task
     def hidden_states(self, text: str | Sequence[int]) -> Array:
         """float32 [length, hidden]: the last layer's states of a text or ids, special tokens included."""
-        self.require("hidden_states")
         ids = self._text().rows(text)[0] if isinstance(text, str) else _one_row(text)
         if len(ids) > self.manifest.context:
             raise LimitError(f"{len(ids)} ids; the model takes {self.manifest.context}")
         [(_, states)] = self._text_encoder().texts([ids], output=STATES)
         return states
 
+    @for_its_task
     def image_hidden_states(self, image: Any) -> Array:
         """float32 [length, hidden]: the last layer's states of an image, class token first if any."""
-        self.require("image_hidden_states")
-        assert self.image_format is not None
-        pixels = self.image_format.pixels(image)[None]
-        states: Array = self.encoders["image"]({"pixel_values": pixels}, STATES)[0]
+        pixels = self._images().pixels(image)[None]
+        states: Array = self.graphs["image"]({"pixel_values": pixels}, STATES)[0]
         return states
 
+    @for_its_task
     def embed_images(self, images: Any) -> Array:
         """float32 [n, dim] of images: paths, bytes, PIL images or uint8 arrays [height, width, 3]."""
-        self.require("embed_images")
         return self._image_answers(images)
 
+    @for_its_task
     def classify_images(self, images: Any) -> list[Classification]:
         """A Classification per image."""
-        self.require("classify_images")
         return [self._classification(row) for row in self._image_answers(images)]
 
     def _text(self) -> Preparation:
         assert self.preparation is not None
         return self.preparation
 
+    def _images(self) -> ImageFormat:
+        assert self.image_format is not None
+        return self.image_format
+
     def _text_encoder(self) -> EncoderSession:
-        return self.encoders.get("text") or self.encoders["encoder"]
+        return self.graphs.get("text") or self.graphs["encoder"]
 
     def _labels(self) -> Labels:
         assert self.manifest.labels is not None
@@ -256,7 +309,7 @@ class EncoderModel(TaskModel):
         told = self._text().settings.token_types
         types = [encoding.type_ids for encoding in encodings] if told else None
         results: list[Any] = [None] * len(encodings)
-        for index, logits in self.encoders["encoder"].texts(ids, types):
+        for index, logits in self.graphs["encoder"].texts(ids, types):
             results[index] = logits
         return results
 
@@ -270,12 +323,11 @@ class EncoderModel(TaskModel):
         return Classification(labels.names[best], float(scores[best]), named)
 
     def _image_answers(self, images: Any) -> Array:
-        assert self.image_format is not None
-        encoder = self.encoders["image"]
+        encoder, form = self.graphs["image"], self._images()
         items = list(images) if isinstance(images, list | tuple) else [images]
         rows = np.zeros((len(items), encoder.answer_size), np.float32)
         for row, item in zip(rows, items, strict=True):  # one alone is hundreds of patches already
-            row[:] = encoder({"pixel_values": self.image_format.pixels(item)[None]})[0]
+            row[:] = encoder({"pixel_values": form.pixels(item)[None]})[0]
         return rows
 
 

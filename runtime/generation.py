@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import EllipsisType
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from satchel.runtime.batch import Batch, Generation, Stream
@@ -25,7 +26,8 @@ from satchel.runtime.sample import Sampler
 from satchel.runtime.task import TaskModel
 from satchel.runtime.text import decoded, load_tokenizer, tokenizing
 
-Prompt = str | Sequence[int]
+Ids = Sequence[int] | NDArray[np.integer[Any]]
+Prompt = str | Ids
 MAX_NEW_TOKENS = 512  # where neither the caller nor the bundle says
 MAX_STOP_STRINGS, MAX_STOP_LENGTH = 16, 256
 
@@ -71,9 +73,25 @@ class TextModel(TaskModel):
         checked = self._streamable(options, max_new_tokens)
         return Stream(self._batch([prompt], max_new_tokens, stop, checked, logprobs=False))
 
+    @overload
+    def generate(self, prompt: str | Ids, *, n_best: None = None, **options: Any) -> Generation: ...
+
+    @overload
+    def generate(
+        self, prompt: list[str] | Sequence[Ids], *, n_best: None = None, **options: Any
+    ) -> list[Generation]: ...
+
+    @overload
+    def generate(self, prompt: str | Ids, *, n_best: int, **options: Any) -> list[Generation]: ...
+
+    @overload
+    def generate(
+        self, prompt: list[str] | Sequence[Ids], *, n_best: int, **options: Any
+    ) -> list[list[Generation]]: ...
+
     def generate(
         self,
-        prompt: Prompt | Sequence[str] | Sequence[Sequence[int]],
+        prompt: Any,
         *,
         max_new_tokens: int | EllipsisType | None = ...,
         stop: str | Sequence[str] | None = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +13,15 @@ from satchel.runtime.batch import Generation
 from satchel.runtime.bundle import Bundle
 from satchel.runtime.cancel import Cancel
 from satchel.runtime.decoder_session import DecoderSession, Run
-from satchel.runtime.errors import UsageError
+from satchel.runtime.errors import BundleError, UsageError
 from satchel.runtime.generation import Prompt, TextModel
 from satchel.runtime.ids import caller_ids
 from satchel.runtime.languages import Languages
+from satchel.runtime.probes import LACKING, SampleAnswer, are_ids, of_target, target_probe
 from satchel.runtime.session import open_session
 from satchel.runtime.source_graph import SourceEncoder
 from satchel.runtime.text import tokenizing
+from satchel.runtime.workloads import SOURCE, Workload, some_ids, translating
 
 
 class Seq2seqModel(TextModel):
@@ -30,9 +32,29 @@ class Seq2seqModel(TextModel):
         assert self.manifest.seq2seq is not None
         self.encoder = SourceEncoder(open_session(bundle, "encoder", threads), self.manifest)
         self.decoder = DecoderSession(open_session(bundle, "decoder", threads), self.manifest)
+        self.graphs = {"encoder": self.encoder, "decoder": self.decoder}
         self.prompt_limit = self.manifest.seq2seq.source_context
         self._start = [self.manifest.seq2seq.start]
         self.languages = Languages(self.manifest)
+
+    @property
+    def samples(self) -> dict[str, str]:
+        return {"decoder": "targets"}
+
+    def workloads(self) -> Iterator[Workload]:
+        return translating(self.encoder, self.decoder, self._start[0])
+
+    def sample_answers(self) -> Iterator[SampleAnswer]:
+        probe = target_probe(self.manifest)
+        source = probe["source"]
+        if not are_ids(source, self.manifest.vocab_size):
+            raise BundleError(LACKING)
+        longer = [*source, *source][: self.encoder.context]  # for company
+        return of_target(self.decoder, self.encoder, (source, longer), probe)
+
+    def first_token(self) -> None:
+        source = some_ids(self.encoder.vocab_size, (min(SOURCE, self.encoder.context),)).tolist()
+        self.decoder.reading(self.encoder([source])).start().append(self._start)
 
     def encode(self, text: str) -> list[int]:
         """Ids of a source, in the language that the checkpoint takes for granted."""
@@ -44,6 +66,26 @@ class Seq2seqModel(TextModel):
         """Ids of a source with what tells the model its languages; UsageError for one it lacks."""
         with tokenizing(text, self.prompt_limit):
             return self.languages.encode(self.tokenizer, text, source_lang, target_lang)
+
+    @overload
+    def translate(
+        self,
+        texts: str,
+        *,
+        source_lang: str | None = None,
+        target_lang: str | None = None,
+        **options: Any,
+    ) -> str: ...
+
+    @overload
+    def translate(
+        self,
+        texts: list[str],
+        *,
+        source_lang: str | None = None,
+        target_lang: str | None = None,
+        **options: Any,
+    ) -> list[str]: ...
 
     def translate(
         self,

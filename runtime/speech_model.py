@@ -13,16 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from satchel.runtime.audio import AudioFormat
+from satchel.runtime.audio import AudioFormat, sample_sounds
 from satchel.runtime.beam import Search, beam_search
 from satchel.runtime.bundle import TOKENIZER, Bundle
 from satchel.runtime.cancel import Cancel, Cancelled
-from satchel.runtime.decoder_session import DecoderSession
+from satchel.runtime.decoder_session import DecoderSession, Run
 from satchel.runtime.errors import BundleError, UsageError, shown
 from satchel.runtime.generation_loop import generate
 from satchel.runtime.lookup import Lookup
 from satchel.runtime.manifest import Speech
 from satchel.runtime.options import Options, unfit
+from satchel.runtime.probes import SampleAnswer, of_target, target_probe
 from satchel.runtime.processors import processors
 from satchel.runtime.row import Row
 from satchel.runtime.sample import Sampler
@@ -34,6 +35,7 @@ from satchel.runtime.task import TaskModel
 from satchel.runtime.text import load_tokenizer
 from satchel.runtime.timestamps import Cut, Timestamps
 from satchel.runtime.waveform import Samples, read_waveform
+from satchel.runtime.workloads import Workload, steps
 
 HEARD = "auto"  # the language that means: listen which it is
 UNFIT = unfit("transcribe")
@@ -188,6 +190,35 @@ class SpeechModel(TaskModel):
         self.encoder = SpeechEncoder(open_session(bundle, "encoder", threads), manifest)
         self.decoder = DecoderSession(open_session(bundle, "decoder", threads), manifest)
 
+        self.graphs = {"encoder": self.encoder, "decoder": self.decoder}
+
+    @property
+    def samples(self) -> dict[str, str]:
+        return {"decoder": "sounds"}
+
+    def workloads(self) -> Iterator[Workload]:
+        [sound] = sample_sounds(self.audio, 1)
+        features = self.audio.log_mel(sound)
+
+        def begin() -> tuple[Run, Any]:
+            run = self.decoder.reading(self.encoder([features])).start()
+            return run, run.append(self._start)
+
+        hearing, window = (lambda: self.audio.log_mel(sound)), (lambda: self.encoder([features]))
+        yield Workload("features", lambda: hearing, times=3, seconds="features_seconds")
+        yield Workload("window", lambda: window, times=3, seconds="window_seconds")
+        yield steps("step", "decode_per_second", begin, self.decoder.context)
+
+    def sample_answers(self) -> Iterator[SampleAnswer]:
+        first, second = map(self.audio.log_mel, sample_sounds(self.audio, 2))
+        probe = target_probe(self.manifest)
+        return of_target(self.decoder, self.encoder, (first, second), probe)
+
+    def first_token(self) -> None:
+        [sound] = sample_sounds(self.audio, 1)
+        sources = self.encoder([self.audio.log_mel(sound)])
+        self.decoder.reading(sources).start().append(self._start)
+
     @property
     def timestamps(self) -> Timestamps | None:
         """The rules of this model's timestamps; None where it has none."""
@@ -226,7 +257,6 @@ class SpeechModel(TaskModel):
         the checkpoint. `max_new_tokens` are those of a window;
         `options` are the fields of Options.
         """
-        self.require("transcribe_stream")
         samples = read_waveform(sound, self.audio.sampling_rate, sample_rate)
         wanted = self.speech.timestamps if timestamps is None else timestamps
         if wanted and self.timestamps is None:
@@ -249,7 +279,6 @@ class SpeechModel(TaskModel):
 
     def detect_language(self, sound: object, *, sample_rate: int | None = None) -> dict[str, float]:
         """Probability of each language by the first window of a sound, the likeliest first."""
-        self.require("detect_language")
         if not self.speech.languages:
             raise UsageError("this model knows one language")
         form = self.audio

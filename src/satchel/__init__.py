@@ -15,14 +15,31 @@ _WHERE = {  # name -> module that has it
     "Cancel": "satchel.runtime.cancel",
     "pack": "satchel.packing.pack",
     "SatchelError": "satchel.runtime.errors",
+    "DecoderModel": "satchel.runtime.decoder_model",
+    "EncoderModel": "satchel.runtime.encoder_model",
+    "Seq2seqModel": "satchel.runtime.seq2seq_model",
+    "SpeechModel": "satchel.runtime.speech_model",
 }
-__all__ = ["Cancel", "SatchelError", "load", "pack"]
+__all__ = [
+    "Cancel",
+    "DecoderModel",
+    "EncoderModel",
+    "SatchelError",
+    "Seq2seqModel",
+    "SpeechModel",
+    "load",
+    "pack",
+]
 
 if TYPE_CHECKING:
     from satchel.packing.pack import pack
     from satchel.runtime import load
     from satchel.runtime.cancel import Cancel
+    from satchel.runtime.decoder_model import DecoderModel
+    from satchel.runtime.encoder_model import EncoderModel
     from satchel.runtime.errors import SatchelError
+    from satchel.runtime.seq2seq_model import Seq2seqModel
+    from satchel.runtime.speech_model import SpeechModel
 
 
 def __getattr__(name: str) -> Any:

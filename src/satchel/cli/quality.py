@@ -38,6 +38,13 @@ satchel quality int8-bundle --reference fp32-bundle
 satchel quality int8-bundle --text my-text.txt
 satchel quality int8-bundle --reference fp32-bundle --labels cases.tsv --layers
 """
+READ_AT_EXPORT = {  # by the kind of a graph's samples
+    "windows": "windows of the shipped text",
+    "targets": "what the model writes for sentences of the shipped text",
+    "sounds": "what the model writes for sounds",
+    "lines": "sentences of the shipped text",
+    "pictures": "pictures made for it",
+}
 LAYERS = """\
   error: how far what the layer gives is from what it gives in the reference, in parts of that
   one's length; it holds the errors of all layers before. own: the same where the layer reads what the
@@ -60,7 +67,7 @@ def quality(options: argparse.Namespace) -> None:
     readings = _readings(options, model, reference, text)
     report: dict[str, Any] = {name: _facts(one) for name, one in _both(model, reference)}
     report["export"] = model.manifest.quality
-    _print_facts(report, model.manifest)
+    _print_facts(report, model)
     report["measured"] = [_measure(reading, model, reference) for reading in readings]
     if not readings:
         print("\nWith --reference, a float32 bundle of the same checkpoint, the two are compared.")
@@ -129,33 +136,22 @@ def _facts(model: Any) -> dict[str, Any]:
     }
 
 
-def _print_facts(report: dict[str, Any], manifest: Any) -> None:
+def _print_facts(report: dict[str, Any], model: Any) -> None:
     """The bundles, and the figures of the export."""
     for name in ("bundle", "reference"):
         if one := report.get(name):
             facts = (one["architecture"], one["task"], one["profile"], size(one["bytes"]))
             print(plain(f"{name:<9}  {one['folder']}: {', '.join(map(str, facts))}"))
     if report["export"]:
-        on = _read_at_export(manifest)
+        on = " and ".join(READ_AT_EXPORT[kind] for kind in model.samples.values())
         _section(f"At export, beside the PyTorch model in float32, on {on}", report["export"])
     else:
         print("\nIts export measured nothing: it has no int8 to compare with float32.")
 
 
-def _read_at_export(manifest: Any) -> str:
-    """What the figures of a manifest were measured on."""
-    if manifest.family == "decoder":
-        return "windows of the shipped text"
-    if manifest.family == "encoder-decoder":
-        sources = "sounds" if manifest.speech is not None else "sentences of the shipped text"
-        return f"what the model writes for {sources}"
-    read = {"text": "sentences of the shipped text", "image": "pictures made for it"}
-    return " and ".join(what for name, what in read.items() if getattr(manifest, name) is not None)
-
-
 def _readings(options: argparse.Namespace, model: Any, reference: Any, text: Any) -> list[Any]:
     """What is read to measure, if there is anything to measure."""
-    if reference is None and model.manifest.family != "decoder":
+    if reference is None and "windows" not in model.samples.values():
         if options.text:
             raise UsageError(
                 f"--text: a bundle made for {shown(model.manifest.task)} needs --reference, for "

@@ -102,7 +102,7 @@ def _ids(sample: Any) -> list[int]:
 
 def _of_encoder(model: Any, role: str, answers: Iterator[tuple[Any, Array, Array]]) -> Figures:
     """Cosines of vectors; agreement and difference of the scores of labels, kept place by place."""
-    if model.encoders[role].output_names[-1] != "logits":
+    if model.graphs[role].output_names[-1] != "logits":
         pairs = [(a, b) for _, *both in answers for a, b in zip(*both, strict=True)]
         expected, found = zip(*pairs, strict=True)
         return fidelity.cosines(expected, found)

@@ -136,7 +136,7 @@ def _factors(expected: dict[Key, Array], gains: dict[Key, Array]) -> dict[Key, A
 
 def _show(model: Any, role: str, graph: Any, values: list[str], threads: int | None) -> Shown:
     """Let a model's graph show values."""
-    part = model.encoders[role] if model.manifest.family == "encoder" else getattr(model, role)
+    part = model.graphs[role]
     part.session = None  # two copies of its packed weights would be one too many
     content, names = graph_layers.exposed(graph, values)
     part.session = Shown(create_session(content, threads, model.bundle.folder), names)

@@ -15,16 +15,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import satchel.runtime
-from satchel.measure.benchmark import DECODE, LENGTHS, PROMPT, SOURCE, SOURCES, batches
-from satchel.runtime.audio import sample_sounds
 from satchel.runtime.bundle import open_bundle
 from satchel.runtime.errors import SatchelError
 from satchel.runtime.session import open_session
+from satchel.runtime.workloads import Workload
 
-REPEATS = 5  # of each workload, after one that is not counted
+REPEATS = 5  # of a workload whose calls need to be made ready one by one
 SLOWEST = 10  # nodes that are listed
 # Operators that multiply by weights, unless both factors are given to them.
 LINEAR = frozenset(
@@ -53,10 +50,11 @@ def profile_nodes(folder: str | Path, threads: int | None) -> Profile:
     model = satchel.runtime.load(folder, threads=threads)
     with tempfile.TemporaryDirectory(prefix="satchel-profile-") as scratch:
         watch = Watch()
-        for role, holder in _holders(model).items():
+        for role, graph in model.graphs.items():
             session = open_session(bundle, role, threads, Path(scratch) / role)
-            holder.session = watch.over(role, session)
-        _work(model, watch)
+            graph.session = watch.over(role, session)
+        for workload in model.workloads():
+            _work(workload, watch)
         return {role: session.profile(watch.times) for role, session in watch.sessions.items()}
 
 
@@ -142,73 +140,15 @@ class WatchedSession:
         return result
 
 
-def _holders(model: Any) -> dict[str, Any]:
-    """By graph, the object whose `session` runs it."""
-    family = model.manifest.family
-    if family == "encoder":
-        return dict(model.encoders)
-    if family == "decoder":
-        return {"decoder": model.decoder}
-    return {"encoder": model.encoder, "decoder": model.decoder}
-
-
-def _work(model: Any, watch: Watch) -> None:
-    """Run every workload of the model's family; one that is unknown was not loaded."""
-    if model.manifest.speech is not None:
-        _speech(model, watch)
-    elif model.manifest.family == "encoder-decoder":
-        _seq2seq(model, watch)
-    elif model.manifest.family == "decoder":
-        _decoder(model, watch)
-    else:
-        _encoders(model, watch)
-
-
-def _encoders(model: Any, watch: Watch) -> None:
-    for encoder in model.encoders.values():
-        for name, batch in batches(model, encoder).items():
-            for _ in watch.repeated(f"batch {name}"):
-                encoder(batch)
-
-
-def _decoder(model: Any, watch: Watch) -> None:
-    decoder = model.decoder
-    ids = np.random.default_rng(0).integers(0, decoder.vocab_size, max(LENGTHS)).tolist()
-    for length in LENGTHS:
-        if length < decoder.context:
-            for _ in watch.repeated(f"prefill {length}"):
-                decoder.start().append(ids[:length])
-    prompt = min(PROMPT, decoder.context // 2)
-    run = decoder.start()
-    _steps(run, run.append(ids[:prompt]), watch, f"step after {prompt}", prompt)
-
-
-def _seq2seq(model: Any, watch: Watch) -> None:
-    encoder, start = model.encoder, [model.manifest.seq2seq.start]
-    length, random = min(SOURCE, encoder.context), np.random.default_rng(0)
-    for count in SOURCES:
-        ids = random.integers(0, encoder.vocab_size, (count, length)).tolist()
-        for _ in watch.repeated(f"source {count}x{length}"):
-            sources = encoder(ids)
-        run = model.decoder.reading(sources).start(count)
-        _steps(run, run.prefill([start] * count), watch, f"step of {count}", 1)
-
-
-def _speech(model: Any, watch: Watch) -> None:
-    [sound] = sample_sounds(model.audio, 1)
-    features = model.audio.log_mel(sound)
-    for _ in watch.repeated("window"):
-        sources = model.encoder([features])
-    run = model.decoder.reading(sources).start()
-    _steps(run, run.append([model.manifest.seq2seq.start]), watch, "step", 1)
-
-
-def _steps(run: Any, logits: Any, watch: Watch, name: str, begun: int) -> None:
-    """Greedy steps; a run of the workload is one of them."""
-    active = np.ones(len(logits), bool)
-    steps = min(DECODE, run.decoder.context - begun - 1)
-    for _ in watch.repeated(name, steps):
-        logits = run.step(logits.argmax(1), active)
+def _work(workload: Workload, watch: Watch) -> None:
+    """Run one workload: once to warm up, then under its name."""
+    if workload.times > 1:
+        call = workload.ready()
+        for _ in watch.repeated(workload.name, workload.times - 1):
+            call()
+        return
+    for _ in watch.repeated(workload.name):
+        workload.ready()()
 
 
 def _events(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,11 @@ from satchel.runtime.errors import UsageError, shown
 from satchel.runtime.image import sample_images
 from satchel.runtime.text import CHARACTERS_PER_TOKEN, tokenizing
 
+if TYPE_CHECKING:
+    from satchel.runtime import Model
+
 Array = NDArray[np.float32]
-LINES = {"encoder": 1000, "encoder-decoder": 64}  # that are read unless more are asked for
+LIMITS = {"windows": fidelity.WINDOWS, "targets": 64, "lines": 1000}  # unless more are asked for
 LEAST_TOKENS = 32  # of a text: the perplexity of fewer says nothing
 TARGET_TOKENS, TARGETS_AT_ONCE = 64, 16
 PICTURES, SOUNDS = 32, 4
@@ -69,34 +72,25 @@ def text_file(path: Path) -> Text:
     return Text(shown(path), "\n".join(lines), [line for line in lines if line.strip()])
 
 
-def readings(model: Any, text: Text | None, limit: int | None, stage: Stage) -> list[Reading]:
+def readings(model: Model, text: Text | None, limit: int | None, stage: Stage) -> list[Reading]:
     """What bundles like `model` read: one reading, or one per tower of texts and images.
 
     Without a `text` it is the shipped one; `limit` bounds windows and lines. Encoder-decoders read
     what `model` writes. Raises UsageError where there is too little text, or none is read.
     """
-    manifest = model.manifest
-    if text is not None and not (manifest.reads_text and manifest.speech is None):
-        raise UsageError(f"--text: a bundle made for {shown(manifest.task)} reads no text")
+    kinds = model.samples
+    if text is not None and not LIMITS.keys() & kinds.values():
+        raise UsageError(f"--text: a bundle made for {shown(model.manifest.task)} reads no text")
     text = text or shipped()
     if not text.lines:
         raise UsageError(f"{text.name} holds nothing but blank lines", "EMPTY_PROMPT")
-    if manifest.family == "decoder":
-        return [_windows(model, text, limit or fidelity.WINDOWS)]
-    limit = limit or LINES[manifest.family]
-    if manifest.speech is not None:
-        return [_sounds(model, stage)]
-    if manifest.family == "encoder-decoder":
-        return [_targets(model, text, limit, stage)]
     return [
-        _pictures(model, role)
-        if "pixel_values" in encoder.input_names
-        else _lines(model, role, text, limit)
-        for role, encoder in model.encoders.items()
+        READERS[kind](model, role, text, limit or LIMITS.get(kind, 0), stage)
+        for role, kind in kinds.items()
     ]
 
 
-def _windows(model: Any, text: Text, limit: int) -> Reading:
+def _windows(model: Any, role: str, text: Text, limit: int, stage: Stage) -> Reading:
     """Windows of a decoder's text, each read from an empty cache."""
     size = min(fidelity.WINDOW, model.manifest.context)
     beginning = text.whole[: CHARACTERS_PER_TOKEN * size * limit]
@@ -115,7 +109,7 @@ def _windows(model: Any, text: Text, limit: int) -> Reading:
     )
 
 
-def _targets(model: Any, text: Text, limit: int, stage: Stage) -> Reading:
+def _targets(model: Any, role: str, text: Text, limit: int, stage: Stage) -> Reading:
     """Lines as sources, with the targets that `model` writes for them, token by token the likeliest."""
     longest = model.encoder.context
     sources = [model.encode(line)[:longest] for line in _spread(text.lines, limit)]
@@ -123,7 +117,7 @@ def _targets(model: Any, text: Text, limit: int, stage: Stage) -> Reading:
     return _written(model, sources, what, stage)
 
 
-def _sounds(model: Any, stage: Stage) -> Reading:
+def _sounds(model: Any, role: str, text: Text, limit: int, stage: Stage) -> Reading:
     """Sounds made for the purpose, and what `model` writes for them."""
     sources = [model.audio.log_mel(sound) for sound in sample_sounds(model.audio, SOUNDS)]
     what = f"{SOUNDS} sounds of tones and noise{WRITTEN}"
@@ -170,9 +164,9 @@ def _greedy(model: Any, sources: Sequence[Any]) -> list[list[int]]:
     return targets
 
 
-def _lines(model: Any, role: str, text: Text, limit: int) -> Reading:
+def _lines(model: Any, role: str, text: Text, limit: int, stage: Stage) -> Reading:
     """Lines of an encoder's text, those of one length together."""
-    names = model.encoders[role].input_names
+    names = model.graphs[role].input_names
     lines = _spread(text.lines, limit)
     rows = [model.preparation.rows(line)[0] for line in lines]
     samples = []
@@ -189,12 +183,12 @@ def _lines(model: Any, role: str, text: Text, limit: int) -> Reading:
         samples,
         f"{count} of them",
         few,
-        lambda model, inputs: model.encoders[role](inputs),
+        lambda model, inputs: model.graphs[role](inputs),
         role,
     )
 
 
-def _pictures(model: Any, role: str) -> Reading:
+def _pictures(model: Any, role: str, text: Text, limit: int, stage: Stage) -> Reading:
     """Pictures made for the purpose."""
     form = model.image_format
     pictures = sample_images(form.size, PICTURES)
@@ -204,9 +198,18 @@ def _pictures(model: Any, role: str) -> Reading:
         samples,
         f"{FEW_PICTURES} of them",
         samples[:FEW_PICTURES],
-        lambda model, inputs: model.encoders[role](inputs),
+        lambda model, inputs: model.graphs[role](inputs),
         role,
     )
+
+
+READERS: dict[str, Callable[[Any, str, Text, int, Stage], Reading]] = {  # by kind of samples
+    "windows": _windows,
+    "targets": _targets,
+    "sounds": _sounds,
+    "lines": _lines,
+    "pictures": _pictures,
+}
 
 
 def _spread(items: Sequence[Any], count: int) -> list[Any]:
