@@ -10,7 +10,7 @@ import numpy as np
 from decoder_peers import REFERENCE, DecoderEntrant
 from interleave import Worker, WorkerError
 
-from satchel.measure.fidelity import WINDOW, WINDOWS, Logits, Sample, measure
+from satchel.measure.fidelity import WINDOW, WINDOWS, Logits, Sample, quality_of
 
 OTHER_MODEL = 2.0  # a mean divergence, in nats, that no rounding of the same weights comes to
 
@@ -23,9 +23,9 @@ class Quality:
         starts = range(0, min(len(ids), WINDOW * min(windows, WINDOWS)), WINDOW)
         self.windows = [part for start in starts if len(part := ids[start : start + WINDOW]) > 1]
 
-    def measure(self, entrant: DecoderEntrant, worker: Worker) -> None:
+    def quality_of(self, entrant: DecoderEntrant, worker: Worker) -> None:
         """Give an entrant its figures. Raises WorkerError if it computes another model."""
-        quality = measure(self._samples(worker, keep=entrant.name == REFERENCE))
+        quality = quality_of(self._samples(worker, keep=entrant.name == REFERENCE))
         if not quality.mean_kl < OTHER_MODEL:
             raise WorkerError(f"a mean KL of {quality.mean_kl:.2f} from float32: another model")
         entrant.quality = dataclasses.asdict(quality)

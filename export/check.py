@@ -126,13 +126,13 @@ def in_a_batch(
     lengths = [len(ids) // 2, len(ids) // 6, len(ids) - 1]
     batch = together.start(BATCH)
     first = batch.prefill([ids[:length] for length in lengths]).copy()
-    found = np.concatenate([first, _step(batch, [ids[length] for length in lengths])])
-    alone = np.empty_like(found)
+    result = np.concatenate([first, _step(batch, [ids[length] for length in lengths])])
+    alone = np.empty_like(result)
     for row, length in enumerate(lengths):
         run = single.start()
         alone[row] = run.append(ids[:length])[0]
         alone[row + BATCH] = _step(run, [ids[length]])[0]
-    return found, alone
+    return result, alone
 
 
 def distance(a: Logits, b: Logits) -> float:

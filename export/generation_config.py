@@ -125,24 +125,24 @@ def _sampling(config: dict[str, Any], notes: list[str]) -> dict[str, Any]:
     if temperature == 0:
         notes.append(f"{FILE}: do_sample with temperature = 0 is greedy")
         return {}
-    found: dict[str, Any] = {"temperature": 1.0 if temperature is None else temperature}
+    result: dict[str, Any] = {"temperature": 1.0 if temperature is None else temperature}
     top_k = _checked(config, "top_k", lambda v: _is_whole(v) and v >= 0)
     if top_k != 0:
-        found["top_k"] = TOP_K if top_k is None else min(top_k, MOST)
+        result["top_k"] = TOP_K if top_k is None else min(top_k, MOST)
     for name, (least, most, off) in SAMPLING.items():
         value = _checked(config, name, partial(_is_between, least, most))
         if value is None or value == off or (name in BELOW_ONE and not 0 < value < 1):
             continue
-        found[name] = value
-    if found.get("top_p") == 0:  # the best id is always left
-        del found["top_p"]
-        found["top_k"] = 1
-    return found
+        result[name] = value
+    if result.get("top_p") == 0:  # the best id is always left
+        del result["top_p"]
+        result["top_k"] = 1
+    return result
 
 
 def _others(config: dict[str, Any], vocab_size: int) -> dict[str, Any]:
     """The options of every way to choose the next id, and of beams and lengths."""
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
 
     def keep(name: str, valid: Callable[[Any], bool], off: Callable[[Any], bool]) -> None:
         value = config.get(name)
@@ -150,7 +150,7 @@ def _others(config: dict[str, Any], vocab_size: int) -> dict[str, Any]:
             return
         value = _checked(config, name, valid)
         if not off(value):
-            found[name] = value
+            result[name] = value
 
     def is_id(value: Any) -> bool:
         return _is_whole(value) and 0 <= value < vocab_size
@@ -174,7 +174,7 @@ def _others(config: dict[str, Any], vocab_size: int) -> dict[str, Any]:
     for name, least in WHOLE.items():
         keep(name, lambda v: _is_whole(v) and 0 <= v <= MOST, partial(operator.gt, least))
     if config.get("min_new_tokens") is not None:
-        found.pop("min_length", None)  # of the two, the one that says more
+        result.pop("min_length", None)  # of the two, the one that says more
     keep("length_penalty", _is_number, lambda v: v == 1)
     keep("early_stopping", lambda v: isinstance(v, bool) or v == "never", operator.not_)
     for name in PENALTIES:
@@ -189,7 +189,7 @@ def _others(config: dict[str, Any], vocab_size: int) -> dict[str, Any]:
     keep("exponential_decay_length_penalty", _is_decay, lambda v: v[1] == 1)
     keep("stop_strings", _are_stops, never)
     keep("renormalize_logits", lambda v: isinstance(v, bool), operator.not_)
-    return found
+    return result
 
 
 def _checked(config: dict[str, Any], name: str, valid: Callable[[Any], bool]) -> Any:

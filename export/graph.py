@@ -48,7 +48,7 @@ class SourceGraph(nn.Module):
 
 
 class SpeechGraph(nn.Module):
-    """The encoder of a model that hears with the flat signature of its graph."""
+    """The encoder of a speech model with the flat signature of its graph."""
 
     def __init__(self, model: Whisper) -> None:
         super().__init__()

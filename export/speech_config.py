@@ -124,8 +124,8 @@ def _defaults(
 
 
 def _name(token: str) -> str:
-    found = TOKEN.fullmatch(token)
-    return found[1] if found else token
+    result = TOKEN.fullmatch(token)
+    return result[1] if result else token
 
 
 def _check_id(name: str, value: Any, vocab_size: int) -> None:

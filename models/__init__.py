@@ -67,10 +67,10 @@ def build_encoder(
     `image_size` is the height and width that the checkpoint's preprocessing makes. Raises as `build`
     does.
     """
-    found = architecture(checkpoint, "encoder")
-    module = found.load()
+    result = architecture(checkpoint, "encoder")
+    module = result.load()
     config = module.Config.from_dict(checkpoint.config, ignored_keys)
-    if found.reads == "images":
+    if result.reads == "images":
         return image_encoder.assemble(module, config, checkpoint, task, image_size, progress)
     return assemble(module, config, checkpoint, task, progress)
 

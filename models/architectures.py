@@ -90,6 +90,6 @@ def of_family(family: str, reads: str | None = None) -> list[str]:
     """The model types of a family, or those of them that read the same."""
     return [
         name
-        for name, found in ARCHITECTURES.items()
-        if found.family == family and reads in (None, found.reads)
+        for name, result in ARCHITECTURES.items()
+        if result.family == family and reads in (None, result.reads)
     ]

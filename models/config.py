@@ -74,7 +74,7 @@ class ModelConfig:
         """The fields that config.json gives, checked for their types; `raw` has a known model_type."""
         read, field_of, hints = keys_read(raw["model_type"]), cls.keys(), typing.get_type_hints(cls)
         values: dict[str, Any] = {}
-        said: dict[str, str] = {}
+        stated: dict[str, str] = {}
         for key, value in raw.items():
             if key not in read or key in cls.parts:
                 continue
@@ -82,16 +82,16 @@ class ModelConfig:
             if name is None:
                 if not (key in cls.cosmetic or key in ignored_keys):
                     cls._check_neutral(key, value, raw["model_type"])
-            elif value is not None or (name not in said and _accepts_none(hints[name])):
+            elif value is not None or (name not in stated and _accepts_none(hints[name])):
                 value = None if value is None else _typed(key, value, hints[name])
-                if name in said and values[name] != value:
+                if name in stated and values[name] != value:
                     raise CheckpointError(
-                        f"config.json: {said[name]} = {shown(values[name])} but {key} = "
+                        f"config.json: {stated[name]} = {shown(values[name])} but {key} = "
                         f"{shown(value)}; the two say the same",
                         "CKPT_CONFIG",
                     )
                 values[name] = value
-                said |= {name: key} if value is not None else {}
+                stated |= {name: key} if value is not None else {}
         return values
 
     @classmethod

@@ -12,6 +12,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from satchel.runtime.manifest import Labels
+
 Axes = list[int | str]
 
 TASKS = (
@@ -24,14 +26,6 @@ TASKS = (
     "image-classify",
     "text-image-embed",
 )
-
-
-@dataclass(frozen=True)
-class Labels:
-    """Names of a head's outputs and how its scores read: softmax, sigmoid or identity (regression)."""
-
-    names: list[str]
-    scores: str = "softmax"
 
 
 class Tower(nn.Module):

@@ -7,8 +7,8 @@ from typing import Any
 
 from satchel.checkpoints.sentence import SentenceModules
 from satchel.checkpoints.sentence_steps import activation_class
-from satchel.models.encoder import Labels
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
+from satchel.runtime.manifest import Labels
 
 PRETRAINED = "pre-training"  # for masked words or, as ELECTRA, for something else
 TASK_OF = {  # the end of a name in `architectures` -> task
@@ -68,7 +68,7 @@ def read_labels(
     """
     names = _names(config)
     if task == "tokens":
-        return Labels(names)
+        return Labels(names, "softmax")
     problem = config.get("problem_type")
     if problem is not None and str(problem) not in SCORES:
         raise UnsupportedError(
@@ -91,9 +91,9 @@ def read_labels(
 def _activation(config: dict[str, Any]) -> str | None:
     """What config.json of a cross-encoder says its scores go through, in the styles of its versions."""
     section = config.get("sentence_transformers")
-    found = section.get("activation_fn") if isinstance(section, dict) else None
-    found = found or config.get("sbert_ce_default_activation_function")
-    return found if isinstance(found, str) else None
+    result = section.get("activation_fn") if isinstance(section, dict) else None
+    result = result or config.get("sbert_ce_default_activation_function")
+    return result if isinstance(result, str) else None
 
 
 def _names(config: dict[str, Any]) -> list[str]:

@@ -95,8 +95,8 @@ class Config(EncoderConfig):
         theta = self.global_rope_theta
         if kind == "sliding_attention" and self.local_rope_theta is not None:
             theta = self.local_rope_theta
-        said = (self.rope_parameters or {}).get(kind)
-        return RopeParameters.from_dict(said if isinstance(said, dict) else {}, theta)
+        value = (self.rope_parameters or {}).get(kind)
+        return RopeParameters.from_dict(value if isinstance(value, dict) else {}, theta)
 
 
 class ModernBertEmbeddings(nn.Module):

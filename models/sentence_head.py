@@ -184,10 +184,10 @@ def _widths(steps: Sequence[Step], first: Mapping[str, int]) -> dict[str, int]:
     for step in steps:
         width = widths[step.source]
         expected = {Pooling: "width", Dense: "in_features", Norm: "width"}.get(type(step))
-        said = getattr(step, expected) if expected else None
-        if said not in (None, width):
+        value = getattr(step, expected) if expected else None
+        if value not in (None, width):
             raise CheckpointError(
-                f"{type(step).__name__} is for {said} numbers, but {step.source} has {width}"
+                f"{type(step).__name__} is for {value} numbers, but {step.source} has {width}"
             )
         if isinstance(step, Pooling):
             width *= len(step.modes)

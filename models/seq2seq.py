@@ -130,8 +130,8 @@ class Seq2seqBlock(nn.Module):
 
     def _part(self, name: str, x: Tensor, context: Context) -> Tensor:
         part: nn.Module = getattr(self, name)
-        found: Tensor = part(x) if name == "mlp" else part(x, context)
-        return found
+        result: Tensor = part(x) if name == "mlp" else part(x, context)
+        return result
 
 
 class Seq2seqEmbeddings(nn.Module):

@@ -78,10 +78,10 @@ class Config(Seq2seqConfig):
 
     @classmethod
     def values(cls, raw: dict[str, Any], ignored_keys: Collection[str] = ()) -> dict[str, Any]:
-        found = super().values(raw, ignored_keys)
+        result = super().values(raw, ignored_keys)
         # Here null means no, unlike a key that is not there.
         null = raw.get("scale_decoder_outputs", ...) is None
-        return found | ({"scale_decoder_outputs": False} if null else {})
+        return result | ({"scale_decoder_outputs": False} if null else {})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -117,8 +117,8 @@ class Config(Seq2seqConfig):
     @property
     def gated(self) -> bool:
         """Whether the MLP is a gated one."""
-        said = self.is_gated_act
-        return self.feed_forward_proj.startswith("gated-") if said is None else said
+        value = self.is_gated_act
+        return self.feed_forward_proj.startswith("gated-") if value is None else value
 
     @property
     def activation(self) -> str:

@@ -16,7 +16,7 @@ from satchel.checkpoints.sentence import SentenceModules, pooled_anyhow
 from satchel.checkpoints.sentence_steps import SCORES, TOKENS, VECTOR
 from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import weights
-from satchel.models.encoder import Axes, Labels, ReferenceEncoder, Tower
+from satchel.models.encoder import Axes, ReferenceEncoder, Tower
 from satchel.models.encoder_config import EncoderConfig
 from satchel.models.heads import HeadShape, ScoreHead, SpladeHead
 from satchel.models.labels import PRETRAINED, declared_task, read_labels, saved_by
@@ -24,7 +24,7 @@ from satchel.models.layers import Embedding
 from satchel.models.sentence_head import Ending, ending
 from satchel.models.weights import Tensors
 from satchel.runtime.errors import CheckpointError, UnsupportedError, UsageError, shown
-from satchel.runtime.manifest import PROMPT_MASK
+from satchel.runtime.manifest import PROMPT_MASK, Labels
 
 TASKS = ("embed", "classify", "tokens", "answer", "fill-mask")
 PAIR_TASKS = ("classify", "answer")  # those whose input may be two texts
@@ -283,20 +283,20 @@ def _score_head(plan: Plan, tensors: Tensors, words: Embedding) -> Head:
     shape = plan.shapes[task]
     rows = {"answer": 2, "fill-mask": config.vocab_size}.get(task, 0)
     rows = len(plan.labels.names) if plan.labels is not None else rows
-    found = {
+    result = {
         name: tensors[source]
         for name, sources in shape.sources(plan.bias_tied).items()
         for source in reversed(sources)
         if source in tensors
     }
-    out = found.get("head.out.weight")
+    out = result.get("head.out.weight")
     if out is not None and out.shape[0] != rows:
         raise CheckpointError(
             f"{shape.out} has {out.shape[0]} rows but config.json means {rows} for {task}",
             "CKPT_WEIGHTS",
         )
     if task == "fill-mask" and shape.has_bias:
-        found.setdefault(BIAS, LazyTensor((rows,), lambda: torch.zeros(rows)))
+        result.setdefault(BIAS, LazyTensor((rows,), lambda: torch.zeros(rows)))
     width = config.embedding_width if task == "fill-mask" else config.hidden_size
     parts = (shape, config.hidden_size, width, rows, config.eps, words if plan.tied else None)
     splade = plan.sentence.splade
@@ -305,11 +305,11 @@ def _score_head(plan: Plan, tensors: Tensors, words: Embedding) -> Head:
             SpladeHead(splade, plan.sentence.settings.active, *parts),
             "embedding",
             ["batch", rows],
-            found,
+            result,
         )
     module = ScoreHead(*parts)
     axes: Axes = ["batch", rows] if shape.pooling else ["batch", "length", rows]
-    return Head(module, "logits", axes, found)
+    return Head(module, "logits", axes, result)
 
 
 def _sentence_head(plan: Plan, made: Ending) -> Head:
@@ -336,9 +336,9 @@ def _fold_types(tensors: Tensors, config: EncoderConfig) -> Tensors:
     rest = dict(tensors)
     positions, types = rest.get(POSITIONS), rest.pop(TYPES, None)
     if types is None or types.shape != (config.token_types, config.embedding_width):
-        found = "missing" if types is None else f"{list(types.shape)}"
+        result = "missing" if types is None else f"{list(types.shape)}"
         raise CheckpointError(
-            f"weights do not fit the model: {TYPES} is {found}, config.json says "
+            f"weights do not fit the model: {TYPES} is {result}, config.json says "
             f"{[config.token_types, config.embedding_width]}",
             "CKPT_WEIGHTS",
         )

@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Self
 
 from satchel.checkpoints.config_keys import COSMETIC
 from satchel.models.config import ModelConfig
-from satchel.models.encoder import Labels
 from satchel.models.labels import read_labels
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
+from satchel.runtime.manifest import Labels
 
 CHANNELS = 3
 MOST_PIXELS = 4096  # along one side
@@ -103,8 +103,8 @@ class Labelled(ModelConfig):
     def labels(self) -> Labels:
         """Names of the classes and how their scores read."""
         raw = {key: getattr(self, key) for key in ("id2label", "num_labels", "problem_type")}
-        said = {key: value for key, value in raw.items() if value is not None}
-        return read_labels(said, "image-classify")
+        stated = {key: value for key, value in raw.items() if value is not None}
+        return read_labels(stated, "image-classify")
 
 
 @dataclass(frozen=True, kw_only=True)

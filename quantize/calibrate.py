@@ -39,20 +39,20 @@ class Statistics:
 @contextmanager
 def watched(model: nn.Module) -> Iterator[Statistics]:
     """Statistics that are filled while `model` runs inside the context."""
-    found = Statistics()
+    result = Statistics()
     hooks = []
     for name, part in model.named_modules():
         if isinstance(part, Linear):
-            hooks.append(part.register_forward_pre_hook(_inputs(found.ranges, name)))
+            hooks.append(part.register_forward_pre_hook(_inputs(result.ranges, name)))
         elif isinstance(part, Attention):
-            hooks += _watched_cache(part, found.caches)
+            hooks += _watched_cache(part, result.caches)
     try:
-        yield found
+        yield result
     finally:
         for hook in hooks:
             hook.remove()
-        if not found.ranges:  # the model read nothing: there is nothing to fix scales by
-            found.caches.clear()
+        if not result.ranges:  # the model read nothing: there is nothing to fix scales by
+            result.caches.clear()
 
 
 class Moments:
@@ -84,7 +84,7 @@ class Moments:
         return self.held.pop(name, None)
 
     def _collect(self, names: Sequence[str]) -> dict[str, Array]:
-        found: dict[str, Tensor] = {}
+        result: dict[str, Tensor] = {}
         counts: dict[str, int] = {}
         room, hooks = self.budget, list[Any]()
         for name in names:
@@ -93,13 +93,13 @@ class Moments:
             room -= 4 * layer.in_features**2
             if hooks and room < 0:
                 break
-            hooks.append(layer.register_forward_pre_hook(_moment(name, found, counts)))
+            hooks.append(layer.register_forward_pre_hook(_moment(name, result, counts)))
         try:
             self.read()
         finally:
             for hook in hooks:
                 hook.remove()
-        return {name: (total / counts[name]).numpy() for name, total in found.items()}
+        return {name: (total / counts[name]).numpy() for name, total in result.items()}
 
 
 def _moment(name: str, found: dict[str, Tensor], counts: dict[str, int]) -> Any:

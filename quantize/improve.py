@@ -47,7 +47,7 @@ def better(
         return readers.loss(before, readers.answer())
 
     chosen, statistics = prepared.profile, prepared.statistics
-    found: dict[str, tuple[float, Scheme]] = {}
+    result: dict[str, tuple[float, Scheme]] = {}
     growth: dict[str, int] = {}  # bytes that the next better scheme takes more
     roles = {part: role for role, part in readers.parts.items()}  # two graphs may be of one model
     for part, role in roles.items():
@@ -55,16 +55,16 @@ def better(
         layers = {n: layer for n, layer in part.named_modules() if isinstance(layer, Linear)}
         schemes = {name: chosen.scheme(name, role) for name in layers}
         for name, cost in costs(part, schemes, chosen, statistics[role], loss, progress).items():
-            found[name] = max(
-                found.get(name, (0.0, schemes[name])), (cost, schemes[name]), key=_cost
+            result[name] = max(
+                result.get(name, (0.0, schemes[name])), (cost, schemes[name]), key=_cost
             )
             growth[name] = _growth(schemes[name], layers[name])
-    worst = sorted(found, key=lambda name: -found[name][0])
+    worst = sorted(result, key=lambda name: -result[name][0])
     count = 1
     while worst and count < 2 * len(worst):
         count = min(count, len(worst))
         names = worst[:count]
-        changed = {name: better[0] for name in names if (better := found[name][1].better())}
+        changed = {name: better[0] for name in names if (better := result[name][1].better())}
         more = sum(growth[name] for name in names) / 1e6
         listed = ", ".join(names[:NAMED]) + (", ..." if count > NAMED else "")
         remark = (

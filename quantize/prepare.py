@@ -86,10 +86,10 @@ def rotated(readers: Readers, profile: Profile) -> tuple[Profile, list[Check]]:
     readers.notes.extend(f"residual streams are not rotated: {each}" for each in sorted(reasons))
     changes = [change for part in parts for change in rotate(part)]
     if not changes:
-        return profile.turned(changes), []
+        return profile.after_rotation(changes), []
     moved = distance(readers.answer(), before)
     check = Check("rotated against the checkpoint", moved, tolerance(before))
-    return profile.turned(changes), [check]
+    return profile.after_rotation(changes), [check]
 
 
 def calibrated(

@@ -56,15 +56,15 @@ class Profile:
         return self._named(layer) or self.roles.get(_role(layer), self.tables)
 
     def _named(self, layer: str) -> Scheme | None:
-        found = [scheme for name, scheme in self.layers.items() if matches(layer, name)]
-        return found[0] if found else None
+        result = [scheme for name, scheme in self.layers.items() if matches(layer, name)]
+        return result[0] if result else None
 
     def compensates(self, scheme: Scheme) -> bool:
         """Whether weights of that scheme are rounded by what calibration reads."""
         return self.compensated and scheme.by_moment
 
-    def turned(self, changes: Collection[str]) -> Profile:
-        """The same profile once the reference model was turned: `changes` as `rotate` names them."""
+    def after_rotation(self, changes: Collection[str]) -> Profile:
+        """The same profile once the reference model was rotated: `changes` as `rotate` names them."""
         roles = self.roles | (self.rotated_roles if "stream" in changes else {})
         return replace(self, rotated=bool(changes), roles=roles)
 
@@ -140,8 +140,8 @@ def named(profile: str | Path | Profile) -> Profile:
 
 def _read(path: Path, where: str) -> Profile:
     """The profile of a file, which begins as the one that it is `like`, if it names one."""
-    said = tomllib.loads(path.read_text("utf-8"))
-    name, like = said.pop("name", path.stem), said.pop("like", None)
+    stated = tomllib.loads(path.read_text("utf-8"))
+    name, like = stated.pop("name", path.stem), stated.pop("like", None)
     own = path.parent == path_of(NAMES[0]).parent
     if not isinstance(name, str) or (name in NAMES and not own):
         raise UsageError(f"{where}: name = {shown(name)}; expected one that no shipped profile has")
@@ -149,7 +149,7 @@ def _read(path: Path, where: str) -> Profile:
         raise UsageError(f"{where}: like = {shown(like)} is unknown; known: {', '.join(NAMES)}")
     begun = named(like) if like is not None else None
     values: dict[str, Any] = {}
-    for key, value in said.items():
+    for key, value in stated.items():
         read = READERS.get(key)
         if read is None:
             known = ", ".join(("name", "like", *READERS))

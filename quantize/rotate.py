@@ -1,6 +1,6 @@
 """Rotate what int8 would round: the same model in another basis, in which no channel stands out.
 
-A residual stream that only RMS norms read may be turned by any orthogonal matrix R, since a norm's
+A residual stream that only RMS norms read may be rotated by any orthogonal matrix R, since a norm's
 length does not change: what is added to the stream is multiplied with R, and what reads it through a
 norm with R's transpose, after the norm's gain has moved into the layers behind it (QuaRot, Ashkboos et
 al., 2024). Likewise the values of each attention head, between the two projections around them. Nothing
@@ -33,17 +33,17 @@ def rotation(size: int) -> Tensor:
     while len(hadamard) < power:
         hadamard = torch.kron(torch.tensor([[1.0, 1.0], [1.0, -1.0]]).double(), hadamard) / 2**0.5
     odd = torch.randn(size // power, size // power, dtype=torch.float64, generator=generator)
-    turned = torch.kron(torch.linalg.qr(odd)[0].contiguous(), hadamard)
+    rotated = torch.kron(torch.linalg.qr(odd)[0].contiguous(), hadamard)
     signs = torch.randint(0, 2, (size,), generator=generator) * 2 - 1
-    return turned * signs[:, None]
+    return rotated * signs[:, None]
 
 
 def rotate(model: nn.Module) -> list[str]:
     """Turn all of `model` that can be, in place; returns what was."""
     changes = []
-    found = _turnable(model)
-    if isinstance(found, Streams):
-        rotate_streams(found)
+    result = _turnable(model)
+    if isinstance(result, Streams):
+        rotate_streams(result)
         changes.append("stream")
     attentions = [part for part in model.modules() if isinstance(part, Attention)]
     for attention in attentions:
@@ -52,68 +52,68 @@ def rotate(model: nn.Module) -> list[str]:
 
 
 def obstacle(model: nn.Module) -> str | None:
-    """Why the residual streams of `model` cannot be turned, if they cannot."""
-    found = _turnable(model)
-    return found if isinstance(found, str) else None
+    """Why the residual streams of `model` cannot be rotated, if they cannot."""
+    result = _turnable(model)
+    return result if isinstance(result, str) else None
 
 
 def _turnable(model: nn.Module) -> Streams | str:
-    """The residual streams of `model`, or why they cannot be turned."""
-    found = streams(model)
-    if isinstance(found, Streams) and found.tied is not None:
-        gain = found.last.weight.data.abs()
+    """The residual streams of `model`, or why they cannot be rotated."""
+    result = streams(model)
+    if isinstance(result, Streams) and result.tied is not None:
+        gain = result.last.weight.data.abs()
         if gain.min() < LEAST_GAIN * gain.max():
             return "its last norm all but silences a channel of the tied table"
-    return found
+    return result
 
 
 @torch.no_grad()
 def rotate_values(attention: Attention) -> None:
     """Turn the values of each key-value head of `attention`, in place."""
     heads, project = attention.heads, attention.qkv_proj
-    turned = rotation(heads.head_dim)
+    rotated = rotation(heads.head_dim)
     for weight in (project.weight, project.bias):
         if weight is not None:
             rows = weight.data[attention.value_rows].unflatten(
                 0, (heads.num_kv_heads, heads.head_dim)
             )
-            rows = torch.einsum("hd...,de->he...", rows.double(), turned)
+            rows = torch.einsum("hd...,de->he...", rows.double(), rotated)
             weight.data[attention.value_rows] = rows.flatten(0, 1).float()
     columns = attention.o_proj.weight.data.unflatten(1, (heads.num_heads, heads.head_dim))
-    attention.o_proj.weight.data = (columns.double() @ turned).flatten(1).float()
+    attention.o_proj.weight.data = (columns.double() @ rotated).flatten(1).float()
 
 
 @torch.no_grad()
 def rotate_streams(found: Streams) -> None:
     """Turn residual streams, in place."""
     size = found.table.embedding_dim
-    turned = rotation(size)
+    rotated = rotation(size)
     for norm, layers in found.reads:
-        _read(norm, layers, turned)
+        _read(norm, layers, rotated)
     for layer in found.writes:
-        _write(layer, turned)
+        _write(layer, rotated)
     if found.tied is None:
         assert found.head is not None
-        found.table.weight.data = (found.table.weight.data.double() @ turned).float()
-        _read(found.last, [found.head], turned)
+        found.table.weight.data = (found.table.weight.data.double() @ rotated).float()
+        _read(found.last, [found.head], rotated)
         return
     # The head needs the last norm's gain in the table, from where the embedding takes it again.
     gain = found.last.weight.data.double()
     found.tied.untied = Linear(size, size, bias=False)
-    found.tied.untied.weight.data = (turned.T @ (turned / gain[:, None])).float()
-    _read(found.last, [found.table], turned)
+    found.tied.untied.weight.data = (rotated.T @ (rotated / gain[:, None])).float()
+    _read(found.last, [found.table], rotated)
 
 
-def _read(norm: RMSNorm, layers: Sequence[nn.Linear | nn.Embedding], turned: Tensor) -> None:
-    """Layers behind a norm take the norm's gain over, and read a turned stream."""
+def _read(norm: RMSNorm, layers: Sequence[nn.Linear | nn.Embedding], rotated: Tensor) -> None:
+    """Layers behind a norm take the norm's gain over, and read a rotated stream."""
     for layer in layers:
         weight = layer.weight.data.double() * norm.weight.data.double()
-        layer.weight.data = (weight @ turned).float()
+        layer.weight.data = (weight @ rotated).float()
     norm.weight.data = torch.ones_like(norm.weight.data)
 
 
-def _write(layer: nn.Linear, turned: Tensor) -> None:
-    """A layer writes to a turned stream."""
-    layer.weight.data = (turned.T @ layer.weight.data.double()).float()
+def _write(layer: nn.Linear, rotated: Tensor) -> None:
+    """A layer writes to a rotated stream."""
+    layer.weight.data = (rotated.T @ layer.weight.data.double()).float()
     if layer.bias is not None:
-        layer.bias.data = (layer.bias.data.double() @ turned).float()
+        layer.bias.data = (layer.bias.data.double() @ rotated).float()

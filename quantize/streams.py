@@ -36,17 +36,17 @@ class Streams:
 
 
 def streams(model: nn.Module) -> Streams | str:
-    """Those of `model`, or why they are not as they would have to be to be turned."""
+    """Those of `model`, or why they are not as they would have to be to be rotated."""
     match model:
         case decoder.Decoder():
-            found = _of_decoder(model)
+            result = _of_decoder(model)
         case seq2seq.Seq2seq():
-            found = _of_seq2seq(model)
+            result = _of_seq2seq(model)
         case _:
             return "it is an encoder, whose norms are behind its sums or subtract the mean"
-    if isinstance(found, Streams) and any(type(norm) is not RMSNorm for norm in found.norms):
+    if isinstance(result, Streams) and any(type(norm) is not RMSNorm for norm in result.norms):
         return "its norms subtract the mean"
-    return found
+    return result
 
 
 def _of_decoder(model: decoder.Decoder) -> Streams | str:

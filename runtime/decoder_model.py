@@ -19,7 +19,7 @@ from satchel.runtime.chat_format import ChatFormat, checked_messages, encode_cha
 from satchel.runtime.decoder_session import CHUNK, FEW, DecoderSession, Run
 from satchel.runtime.errors import UsageError
 from satchel.runtime.generation import Prompt, TextModel
-from satchel.runtime.probes import SampleAnswer, of_decoder, target_probe
+from satchel.runtime.sample_answers import SampleAnswer, of_decoder, target_probe
 from satchel.runtime.session import open_session
 from satchel.runtime.text import tokenizing
 from satchel.runtime.workloads import Workload, decoding, prefills, some_ids
@@ -106,7 +106,7 @@ class DecoderModel(TextModel):
         ids = self._ids(prompt)
         if len(ids) < 2:
             raise UsageError("a score needs at least two tokens")
-        run, found = self.decoder.start(), []
+        run, result = self.decoder.start(), []
         run.reserve(np.array([len(ids) - 1]))
         for start in range(0, len(ids) - 1, CHUNK):
             piece = ids[start : min(start + CHUNK, len(ids) - 1)]
@@ -114,8 +114,8 @@ class DecoderModel(TextModel):
             logits -= logits.max(1, keepdims=True)
             targets = np.asarray(ids[start + 1 : start + 1 + len(piece)])
             chosen = logits[np.arange(len(piece)), targets]
-            found.append(chosen - np.log(np.exp(logits).sum(1)))
-        return Score(list(ids), np.concatenate(found))
+            result.append(chosen - np.log(np.exp(logits).sum(1)))
+        return Score(list(ids), np.concatenate(result))
 
     def _before(self, prompt: list[int]) -> list[int]:
         return prompt

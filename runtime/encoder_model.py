@@ -17,7 +17,7 @@ from satchel.runtime.errors import LimitError, UsageError, shown
 from satchel.runtime.image import ImageFormat, sample_images
 from satchel.runtime.manifest import PROMPT_MASK, Labels
 from satchel.runtime.pieces import assembled
-from satchel.runtime.probes import SampleAnswer, of_encoder
+from satchel.runtime.sample_answers import SampleAnswer, of_encoder
 from satchel.runtime.session import open_session
 from satchel.runtime.spans import Answer, Span, best_answers, merge_labels
 from satchel.runtime.task import TaskModel, for_its_task

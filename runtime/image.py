@@ -145,13 +145,13 @@ def sample_images(size: Sequence[int], count: int) -> Iterator[Bytes]:
 
 def _centred(array: Bytes, axis: int, wanted: int) -> Bytes:
     """The middle of `array` along an axis, or `array` in the middle of zeros."""
-    found = array.shape[axis]
-    if found >= wanted:
-        start = (found - wanted) // 2
+    result = array.shape[axis]
+    if result >= wanted:
+        start = (result - wanted) // 2
         return array.take(range(start, start + wanted), axis)
-    before = (wanted - found + 1) // 2
+    before = (wanted - result + 1) // 2
     padding = [(0, 0)] * array.ndim
-    padding[axis] = (before, wanted - found - before)
+    padding[axis] = (before, wanted - result - before)
     return np.pad(array, padding)
 
 

@@ -131,7 +131,7 @@ class Translation:
 
 @dataclass(frozen=True)
 class Speech:
-    """How a model that hears is asked to write: after its first id come those of the language and of the
+    """How a speech model is asked to write: after its first id come those of the language and of the
     task, where it has several, then `no_timestamps` unless timestamps are wanted.
 
     The ids after `no_timestamps` are timestamps, steps of one position of the encoder; the first that

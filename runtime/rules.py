@@ -100,8 +100,8 @@ def _check_task(manifest: Manifest) -> None:
         known = [name for name, one in TASKS.items() if one.family == manifest.family]
         raise _wrong("task", manifest.task, f"of the family {manifest.family}: {', '.join(known)}")
     if manifest.graphs.keys() != task.roles:
-        found = ", ".join(manifest.graphs) or "none"
-        raise _wrong("graphs", found, f"{', '.join(sorted(task.roles))} for {manifest.task}")
+        result = ", ".join(manifest.graphs) or "none"
+        raise _wrong("graphs", result, f"{', '.join(sorted(task.roles))} for {manifest.task}")
     for name in sorted(ABOUT_TASKS):
         given = getattr(manifest, name) is not None
         if given and name not in task.needs | task.may:

@@ -17,7 +17,7 @@ from satchel.runtime.errors import BundleError, UsageError
 from satchel.runtime.generation import Prompt, TextModel
 from satchel.runtime.ids import caller_ids
 from satchel.runtime.languages import Languages
-from satchel.runtime.probes import LACKING, SampleAnswer, are_ids, of_target, target_probe
+from satchel.runtime.sample_answers import LACKING, SampleAnswer, are_ids, of_target, target_probe
 from satchel.runtime.session import open_session
 from satchel.runtime.source_graph import SourceEncoder
 from satchel.runtime.text import tokenizing
@@ -105,8 +105,8 @@ class Seq2seqModel(TextModel):
             self.encode_source(text, source_lang, target_lang) if text.strip() else []
             for text in many
         ]
-        found = iter(self.targets([s for s in sources if s], target_lang, **options))
-        results = [next(found).text if source else "" for source in sources]
+        result = iter(self.targets([s for s in sources if s], target_lang, **options))
+        results = [next(result).text if source else "" for source in sources]
         return results[0] if isinstance(texts, str) else results
 
     def targets(
@@ -125,8 +125,8 @@ class Seq2seqModel(TextModel):
         if start is not None:  # another model, which shares all but this
             model = object.__new__(type(self))
             model.__dict__ |= self.__dict__ | {"_start": [start]}
-        found: list[Generation] = model.generate(list(sources), **options)
-        return found
+        result: list[Generation] = model.generate(list(sources), **options)
+        return result
 
     def logits(self, source: Prompt, target: Prompt) -> NDArray[np.float32]:
         """float32 [1 + length, vocab]: before each token of a target, text or ids, and behind the

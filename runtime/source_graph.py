@@ -47,7 +47,7 @@ class SourceEncoder:
 
 
 class SpeechEncoder:
-    """A session of the encoder graph of a model that hears."""
+    """A session of the encoder graph of a speech model."""
 
     def __init__(self, session: Any, manifest: Manifest) -> None:
         assert manifest.seq2seq is not None

@@ -21,9 +21,9 @@ class Sources:
     @classmethod
     def over(cls, arrays: dict[str, NDArray[np.float32]], lengths: NDArray[np.int32]) -> Self:
         """Sources whose tensors are arrays; none is copied."""
-        found = cls({name: _view(array) for name, array in arrays.items()}, lengths)
-        found._kept = arrays  # the values are views
-        return found
+        result = cls({name: _view(array) for name, array in arrays.items()}, lengths)
+        result._kept = arrays  # the values are views
+        return result
 
     def __len__(self) -> int:
         return len(self.lengths)

@@ -96,7 +96,7 @@ def _words(
     text: str, offsets: Sequence[Offset], words: Sequence[int | None], scores: Array
 ) -> list[tuple[int, int, Array]]:
     """(start, end, scores of the first token) of every word, without special tokens."""
-    found: list[tuple[int, int, Array]] = []
+    result: list[tuple[int, int, Array]] = []
     last: int | None = None
     for (start, end), word, row in zip(offsets, words, scores, strict=True):
         start, end = _trimmed(text, start, end)
@@ -104,14 +104,14 @@ def _words(
             continue  # special, or nothing but white space
         # Byte-level tokenizers split words before and after an accent that is a character.
         accent = start > 0 and any(map(_is_mark, text[start - 1 : start + 1]))
-        if found and (word == last or accent) and _goes_on(text, start, found[-1][1]):
-            found[-1] = (found[-1][0], max(end, found[-1][1]), found[-1][2])
+        if result and (word == last or accent) and _goes_on(text, start, result[-1][1]):
+            result[-1] = (result[-1][0], max(end, result[-1][1]), result[-1][2])
         else:
-            start, end = _trimmed(text, max(start, found[-1][1] if found else 0), end)
+            start, end = _trimmed(text, max(start, result[-1][1] if result else 0), end)
             if start < end:
-                found.append((start, end, row))
+                result.append((start, end, row))
         last = word
-    return found
+    return result
 
 
 def _goes_on(text: str, start: int, end: int) -> bool:
@@ -176,7 +176,7 @@ def best_answers(
     places = [_trimmed(context, *offset) for offset in offsets]
     blank = np.array([start >= end for start, end in places], bool)
     start, end = np.where(blank[:, None], -np.inf, chances[1:]).T
-    found: list[tuple[float, Offset]] = [(float(chances[0].sum()), (0, 0))]
+    result: list[tuple[float, Offset]] = [(float(chances[0].sum()), (0, 0))]
     most = BYTES * top  # bytes of one character are tokens with the same place
     for length in range(min(longest, len(start))):
         joint = start[: len(start) - length] + end[length:]
@@ -184,9 +184,9 @@ def best_answers(
         for index in map(int, best):
             first, last = places[index][0], places[index + length][1]
             if first < last:
-                found.append((float(joint[index]), (first, last)))
+                result.append((float(joint[index]), (first, last)))
     answers: dict[Offset, Answer] = {}
-    for chance, (first, last) in sorted(found, key=lambda item: (-item[0], item[1])):
+    for chance, (first, last) in sorted(result, key=lambda item: (-item[0], item[1])):
         if chance == -np.inf or len(answers) == top:
             break
         score = float(np.exp(chance))

@@ -1,4 +1,4 @@
-"""What an app holds of a model that hears: sound in, text with its times out.
+"""What an app holds of a speech model: sound in, text with its times out.
 
 Long sound is read window by window, as transformers and OpenAI's Whisper do (Radford et al., 2022,
 section 3.8): the next window begins where the last segment that was written to its end has ended.
@@ -23,10 +23,10 @@ from satchel.runtime.generation_loop import generate
 from satchel.runtime.lookup import Lookup
 from satchel.runtime.manifest import Speech
 from satchel.runtime.options import Options, unfit
-from satchel.runtime.probes import SampleAnswer, of_target, target_probe
 from satchel.runtime.processors import processors
 from satchel.runtime.row import Row
 from satchel.runtime.sample import Sampler
+from satchel.runtime.sample_answers import SampleAnswer, of_target, target_probe
 from satchel.runtime.session import open_session
 from satchel.runtime.source_graph import SpeechEncoder
 from satchel.runtime.sources import Sources
@@ -173,7 +173,7 @@ class Transcription:
 
 
 class SpeechModel(TaskModel):
-    """A loaded bundle of a model that hears. Safe to use from several threads."""
+    """A loaded bundle of a speech model. Safe to use from several threads."""
 
     def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
         super().__init__(bundle)

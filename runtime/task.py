@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from satchel.runtime.bundle import Bundle
 from satchel.runtime.errors import UsageError, shown
-from satchel.runtime.probes import SampleAnswer
+from satchel.runtime.sample_answers import SampleAnswer
 from satchel.runtime.workloads import Workload
 
 METHODS = {  # task -> the methods of a bundle made for it

@@ -124,12 +124,12 @@ class TextStream:
             return piece
         text = self._held + piece
         # Whichever is complete first, so that it does not matter how the text came in pieces.
-        found = [
+        result = [
             (text.find(stop) + len(stop), text.find(stop)) for stop in self.stop if stop in text
         ]
-        if found:
+        if result:
             self.stopped, self._held = True, ""
-            return text[: min(found)[1]]
+            return text[: min(result)[1]]
         hold = max(_overlap(text, stop) for stop in self.stop)
         self._held = text[len(text) - hold :]
         return text[: len(text) - hold]

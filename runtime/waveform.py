@@ -72,10 +72,10 @@ def _read(file: BinaryIO, name: str, rate: int) -> Samples:
         with soundfile.SoundFile(file) as decoder:
             if decoder.format not in FORMATS:
                 raise UsageError(f"{name} has format {decoder.format}; known: {', '.join(FORMATS)}")
-            found = _checked_rate(decoder.samplerate, name)
-            if decoder.frames > MOST_HOURS * 3600 * found:
+            result = _checked_rate(decoder.samplerate, name)
+            if decoder.frames > MOST_HOURS * 3600 * result:
                 raise LimitError(f"{name} is longer than {MOST_HOURS} hours: split it")
-            return _resampled(_blocks(decoder, name), found, rate)
+            return _resampled(_blocks(decoder, name), result, rate)
     except soundfile.SoundFileError as error:
         raise UsageError(
             f"cannot read {name}: damaged, or not one of {', '.join(FORMATS)}"

@@ -87,8 +87,8 @@ class Channel8(Scheme):
         return Weight(channels.quantize(matrix * factors, moment), factors)
 
     def restored(self, matrix: Array, moment: Array | None = None) -> Array:
-        found = channels.quantize(matrix, moment)
-        return np.ascontiguousarray((found.values * found.scales).T)
+        result = channels.quantize(matrix, moment)
+        return np.ascontiguousarray((result.values * result.scales).T)
 
     def rounding(self, matrix: Array, seen: Range | None) -> Callable[[Tensor], Tensor]:
         return steps_of_tokens if seen is None else fixed_steps(matrix, seen)

@@ -26,9 +26,9 @@ class Channels:
 
 def quantize(weight: Array, moment: Array | None = None) -> Channels:
     """Round `weight` [outputs, inputs] to 255 steps per output, as `moment` allows (see `rounding`)."""
-    found = rounded(weight, Grid(weight.shape[1], GRID_TOP, GRID_ZERO), moment)
-    values = (found.values.astype(np.int16) - GRID_ZERO).astype(np.int8)
-    return Channels(np.ascontiguousarray(values.T), found.scales[:, 0])
+    result = rounded(weight, Grid(weight.shape[1], GRID_TOP, GRID_ZERO), moment)
+    values = (result.values.astype(np.int16) - GRID_ZERO).astype(np.int8)
+    return Channels(np.ascontiguousarray(values.T), result.scales[:, 0])
 
 
 def smoothing(weight: Array, largest: Array) -> Array:

@@ -10,7 +10,7 @@ from pathlib import Path
 from satchel.runtime.errors import UsageError, shown
 
 
-def measure(source: Path) -> tuple[int, str]:
+def count_lines(source: Path) -> tuple[int, str]:
     """Lines and sha256 of a file, in one reading; UsageError for one without lines or not UTF-8."""
     digest, count = hashlib.sha256(), 0
     with source.open("rb") as file:

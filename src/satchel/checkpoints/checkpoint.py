@@ -47,11 +47,11 @@ class Checkpoint:
 
     def text_length(self, context: int) -> int:
         """The tokens an encoder's text is cut to: what modules say replaces the tokenizer's files."""
-        said = self.sentence.first.max_length if self.sentence is not None else None
-        if said is None:
-            said = self.tokenizer_config.get(
+        value = self.sentence.first.max_length if self.sentence is not None else None
+        if value is None:
+            value = self.tokenizer_config.get(
                 "model_max_length", self.tokenizer_config.get("max_len")
             )
-        if not isinstance(said, int | float) or said < 1:
+        if not isinstance(value, int | float) or value < 1:
             return context
-        return int(min(context, said))
+        return int(min(context, value))

@@ -90,8 +90,8 @@ class Settings:
 
 def read_transformer(folder: Path, place: str, kind: str) -> Transformer:
     """The settings of a Transformer module in `place`; what cannot be followed is refused by name."""
-    found = ((name, optional_json(folder, inside(place, name))) for name in TRANSFORMER_CONFIGS)
-    name, config = next(((n, c) for n, c in found if c), (TRANSFORMER_CONFIGS[0], {}))
+    result = ((name, optional_json(folder, inside(place, name))) for name in TRANSFORMER_CONFIGS)
+    name, config = next(((n, c) for n, c in result if c), (TRANSFORMER_CONFIGS[0], {}))
     check_keys(config, TRANSFORMER_KEYS, name)
     for key in ("query_expansion", "query_length", "document_length", "tokenizer_name_or_path"):
         if config.get(key) is not None:
@@ -157,9 +157,11 @@ def _output(config: dict[str, Any], task: str, where: str) -> tuple[str, bool]:
         )
     name = str(config.get("module_output_name") or name)
     told = {part: modalities[part] for part in PARTS if isinstance(modalities.get(part), dict)}
-    methods = {part: said.get("method") for part, said in told.items()}
-    outputs = [said.get("method_output_name") for said in told.values()]
-    outputs = [said[0] if isinstance(said, list) and len(said) == 1 else said for said in outputs]
+    methods = {part: value.get("method") for part, value in told.items()}
+    outputs = [value.get("method_output_name") for value in told.values()]
+    outputs = [
+        value[0] if isinstance(value, list) and len(value) == 1 else value for value in outputs
+    ]
     vectors = all(method == f"get_{part}_features" for part, method in methods.items())
     known = OF_BOTH if vectors else (expected,)
     forward = all(method == "forward" for method in methods.values())
@@ -174,33 +176,33 @@ def _output(config: dict[str, Any], task: str, where: str) -> tuple[str, bool]:
 def _filled(config: dict[str, Any]) -> bool:
     """Whether texts are filled up to the longest that is allowed."""
     processing = config.get("processing_kwargs") or {}
-    said = (processing.get("text") or {}) | (processing.get("common") or {})
-    return said.get("padding") == "max_length"
+    value = (processing.get("text") or {}) | (processing.get("common") or {})
+    return value.get("padding") == "max_length"
 
 
 def _max_length(config: dict[str, Any], where: str) -> int | None:
     """The tokens that a text is cut to. A call's argument outdoes the loader's, that the old key."""
-    said = _count(config.get("max_seq_length"), f"{where}: max_seq_length")
+    stated = _count(config.get("max_seq_length"), f"{where}: max_seq_length")
     for part, harmless in HARMLESS.items():
         for key in (f"{part}_kwargs", f"{part if part != 'processor' else 'tokenizer'}_args"):
             arguments = config.get(key) or {}
             check_keys(arguments, harmless, f"{where}: {key}")
-            found = _count(arguments.get("model_max_length"), f"{where}: model_max_length")
-            said = found or said
+            result = _count(arguments.get("model_max_length"), f"{where}: model_max_length")
+            stated = result or stated
     processing = config.get("processing_kwargs") or {}
     for part in ("text", "common"):  # the second outdoes the first
         arguments = processing.get(part) or {}
         for key, value in arguments.items():
             same = CALL.get(key, ())
             if key == "max_length":
-                said = _count(value, f"{where}: max_length") or said
+                stated = _count(value, f"{where}: max_length") or stated
             elif key == "truncation" and value in (False, "do_not_truncate"):
                 return UNLIMITED
             elif same is not None and value not in same:
                 raise UnsupportedError(
                     f"{where}: processing_kwargs: {key} = {shown(value)} is not supported"
                 )
-    return said
+    return stated
 
 
 def _count(value: Any, where: str) -> int | None:

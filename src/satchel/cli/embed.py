@@ -35,7 +35,7 @@ def embed(options: argparse.Namespace) -> None:
         raise UsageError("--prompt and --window are for texts, not for --image")
     out = Path(options.out) if options.out else None
     if out is not None:
-        vectors.check_target(out, options.overwrite)
+        vectors.check_output(out, options.overwrite)
     model = load(options)
     settings = {"prompt": options.prompt, "window": options.window}
     if options.file and out is not None:

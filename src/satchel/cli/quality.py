@@ -182,7 +182,7 @@ def _judge(
 
     both = _both(model, reference)
     answers = {name: answer(one, cases, bars(f"answering: {name}")) for name, one in both}
-    result: dict[str, Any] = {name: found.figures() for name, found in answers.items()}
+    result: dict[str, Any] = {name: results.figures() for name, results in answers.items()}
     print(f"\nOn the {len(cases):,} cases of {shown(options.labels)}")
     for name, figures in result.items():
         wrong = f"{figures['error_rate']:.2%} wrong ({figures['wrong']:,})"
@@ -191,9 +191,9 @@ def _judge(
             wrong += f", {figures['word_error_rate']:.2%} errors of words ({counts})"
         print(f"  {name:<9}  {wrong}")
     if len(answers) == 2:
-        result["beside"] = found = differences(answers["bundle"], answers["reference"])
-        alone = f"{found['only_here_wrong']:,} in the bundle, {found['only_reference_wrong']:,}"
-        print(f"  same answer from both: {found['same'] / len(cases):.2%}")
+        result["beside"] = beside = differences(answers["bundle"], answers["reference"])
+        alone = f"{beside['only_here_wrong']:,} in the bundle, {beside['only_reference_wrong']:,}"
+        print(f"  same answer from both: {beside['same'] / len(cases):.2%}")
         print(f"  wrong in one alone: {alone} in the reference")
     result["counted"] = COUNTED[model.manifest.task]
     print(f"  Counted: {result['counted']}.")
@@ -206,16 +206,16 @@ def _layers(
     """The error of each layer, as a table."""
     from satchel.measure.layer_errors import layer_errors
 
-    found = layer_errors(reference, model, reading, options.threads, bars)
+    result = layer_errors(reference, model, reading, options.threads, bars)
     print(f"\nLayer by layer, on {reading.few_are}")
     worst = {
-        name: max(found, key=lambda one: getattr(one, name) or 0.0) for name in ("error", "own")
+        name: max(result, key=lambda one: getattr(one, name) or 0.0) for name in ("error", "own")
     }
-    width = max(len(one.layer) for one in found)
-    kinds = max(len(one.operator) for one in found)
+    width = max(len(one.layer) for one in result)
+    kinds = max(len(one.operator) for one in result)
     print(f"  {'':<{width}}  {'':<{kinds}}   error     own")
     graph = ""
-    for one in found:
+    for one in result:
         if one.graph != graph:
             graph = one.graph
             print(f"  {graph}")
@@ -224,7 +224,7 @@ def _layers(
         line = f"  {one.layer:<{width}}  {one.operator:<{kinds}} {one.error:7.4f} {own}"
         print(plain(f"{line}  {', '.join(marks)}".rstrip()))
     print(LAYERS)
-    return [dataclasses.asdict(one) for one in found]
+    return [dataclasses.asdict(one) for one in result]
 
 
 def _section(title: str, figures: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from satchel.cli.command import load, on_bundle
 from satchel.cli.results import Rows, only_one_of, print_result
-from satchel.lines import measure, read_lines
+from satchel.lines import count_lines, read_lines
 
 EXAMPLES = """
 satchel rank my-bundle --query "what is ONNX" --file passages.txt
@@ -20,7 +20,7 @@ def rank(options: argparse.Namespace) -> None:
     only_one_of(options, "passage", "file")
     passages = options.passage
     if options.file:
-        measure(Path(options.file))
+        count_lines(Path(options.file))
         passages = list(read_lines(Path(options.file)))
     result = load(options).rank(options.query, passages, prompt=options.prompt)
     rows: Rows = [(str(one.index), f"{one.score:.4f}", passages[one.index]) for one in result]

@@ -12,7 +12,7 @@ from typing import Any
 
 from satchel.cli.report import plain, table
 from satchel.cli.terminal import readable_json
-from satchel.lines import measure
+from satchel.lines import count_lines
 from satchel.progress import bars, quiet
 from satchel.runtime.errors import UsageError, shown
 
@@ -43,7 +43,7 @@ def print_by_lines(
     With --json one value per line; else a line's number and its rows' cells, with tabs between them.
     """
     source = Path(name)
-    count, _ = measure(source)
+    count, _ = count_lines(source)
     items = read(source)
     stage = bars if not sys.stdout.isatty() else quiet
     for start in stage("reading lines")(range(0, count, size)):

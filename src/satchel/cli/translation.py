@@ -35,14 +35,14 @@ def translate_lines(
         for start in range(0, len(sources), WINDOW)
         for batch in _batches(sources, start, 1 if options.get("lookup") else ROWS)
     ]
-    found: dict[int, str] = {}
+    texts: dict[int, str] = {}
     written = 0
     for batch in stage("translating")(batches):
         results = model.targets([sources[index] for index in batch], target_lang, **options)
         for index, result in zip(batch, results, strict=True):
-            found[index] = " ".join(result.text.splitlines())
-        while written < len(sources) and (written in found or not sources[written]):
-            yield found.pop(written, "")
+            texts[index] = " ".join(result.text.splitlines())
+        while written < len(sources) and (written in texts or not sources[written]):
+            yield texts.pop(written, "")
             written += 1
     yield from [""] * (len(sources) - written)
 

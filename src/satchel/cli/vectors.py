@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from satchel.cli.terminal import write_whole, writing
-from satchel.lines import measure, read_lines
+from satchel.lines import count_lines, read_lines
 from satchel.progress import Stage, quiet
 from satchel.runtime.errors import StorageError, UsageError, shown
 
@@ -42,8 +42,8 @@ def embed_file(
     `settings` is what else decides the result: a part that was made with others, or of other lines,
     is refused, or begun anew with `overwrite`.
     """
-    check_target(out, overwrite)
-    count, digest = measure(source)
+    check_output(out, overwrite)
+    count, digest = count_lines(source)
     part, journal = Path(f"{out}.part"), Path(f"{out}.part.json")
     made_of = json.dumps(settings | {"lines": count, "sha256": digest, "dim": dim}, sort_keys=True)
     header = _header(count, dim)
@@ -75,7 +75,7 @@ def embed_file(
 
 def save(out: Path, vectors: NDArray[np.float32], overwrite: bool = False) -> None:
     """Write `out` at once: whole or not at all."""
-    check_target(out, overwrite)
+    check_output(out, overwrite)
     new = Path(f"{out}.new")
     try:
         with writing(out), new.open("wb") as file:
@@ -85,7 +85,7 @@ def save(out: Path, vectors: NDArray[np.float32], overwrite: bool = False) -> No
         new.unlink(missing_ok=True)
 
 
-def check_target(out: Path, overwrite: bool = False) -> None:
+def check_output(out: Path, overwrite: bool = False) -> None:
     """Refuse what cannot be written, before any work."""
     if out.suffix != ".npy":
         raise UsageError(f"--out {shown(out)}: expected a name that ends with .npy")

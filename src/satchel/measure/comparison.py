@@ -79,7 +79,7 @@ def compare(reference: Any, model: Any, reading: Reading, stage: Stage) -> Figur
         figures = _of_encoder(model, reading.role, answers)
         return {f"{reading.role}.{name}": value for name, value in figures.items()}
     samples = ((_ids(sample), a, b) for sample, a, b in answers)
-    measured = fidelity.measure(samples)
+    measured = fidelity.quality_of(samples)
     figures = dataclasses.asdict(measured)
     tokens = figures.pop("tokens")
     ratio = measured.perplexity / measured.reference_perplexity

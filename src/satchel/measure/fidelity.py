@@ -78,7 +78,7 @@ def text_windows(
     return [window for window in windows if len(window) > 1]
 
 
-def measure(samples: Iterable[Sample]) -> Quality:
+def quality_of(samples: Iterable[Sample]) -> Quality:
     """Compare two models by what they make of the same texts, each read from an empty cache."""
     divergences, agreements, losses, reference_losses = [], [], [], []
     for ids, reference, quantized in samples:

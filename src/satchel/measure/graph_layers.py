@@ -57,12 +57,12 @@ class GraphLayer:
 
 def find(model: ModelProto) -> dict[Key, GraphLayer]:
     """The layers of a graph in its order."""
-    found: dict[tuple[str, str], GraphLayer] = {}
+    result: dict[tuple[str, str], GraphLayer] = {}
     weights = {tensor.name for tensor in model.graph.initializer}
     for node in model.graph.node:
         if named := NODE.fullmatch(node.name):
             name = str(named["layer"])
-            layer = found.setdefault((name, str(named["source"])), GraphLayer(name))
+            layer = result.setdefault((name, str(named["source"])), GraphLayer(name))
             own = {name for other in layer.nodes for name in other.output} | weights | {""}
             layer.inputs += [
                 name for name in node.input if name not in own and name not in layer.inputs
@@ -70,7 +70,7 @@ def find(model: ModelProto) -> dict[Key, GraphLayer]:
             layer.nodes.append(node)
     uses: Counter[str] = Counter()
     layers = {}
-    for layer in found.values():
+    for layer in result.values():
         layers[layer.name, uses[layer.name]] = layer
         uses[layer.name] += 1
     return layers

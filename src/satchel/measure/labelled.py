@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from satchel.lines import measure, read_lines
+from satchel.lines import count_lines, read_lines
 from satchel.measure.error_rate import nearest
 from satchel.measure.reading import Text
 from satchel.runtime.bundle import Progress
@@ -67,7 +67,7 @@ def read_cases(path: Path, manifest: Manifest) -> list[Case]:
     names = manifest.labels.names if manifest.labels is not None else []
     if task == "classify" and len(names) < 2:
         raise UsageError("--labels: this bundle scores texts and has no labels to choose from")
-    measure(path)
+    count_lines(path)
     cases: dict[Any, list[str]] = {}
     for number, line in enumerate(read_lines(path), 1):
         if line.strip():
@@ -111,22 +111,22 @@ def answer(model: Any, cases: Sequence[Case], progress: Progress) -> Answers:
     """What `model` answers, as it does unasked, and what of it is wrong."""
     classify = model.manifest.task == "classify"
     order = sorted(range(len(cases)), key=lambda index: _length(cases[index].asked))
-    found = [""] * len(cases)
+    result = [""] * len(cases)
     for start in progress(range(0, len(order), AT_ONCE)):
         chosen = order[start : start + AT_ONCE]
         asked = [cases[index].asked for index in chosen]
         given = model.classify(asked) if classify else model.generate(asked)
         for index, one in zip(chosen, given, strict=True):
-            found[index] = one.label if classify else one.text
+            result[index] = one.label if classify else one.text
     if classify:
-        pairs = zip(found, cases, strict=True)
-        return Answers(found, [label not in case.right for label, case in pairs])
+        pairs = zip(result, cases, strict=True)
+        return Answers(result, [label not in case.right for label, case in pairs])
     scored = [
         nearest(text.split(), [right.split() for right in case.right])
-        for text, case in zip(found, cases, strict=True)
+        for text, case in zip(result, cases, strict=True)
     ]
     edits, lengths = np.array(scored).sum(0).tolist()
-    return Answers(found, [fewest > 0 for fewest, _ in scored], edits, lengths)
+    return Answers(result, [fewest > 0 for fewest, _ in scored], edits, lengths)
 
 
 def _length(asked: str | tuple[str, ...]) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from satchel.lines import measure, read_lines
+from satchel.lines import count_lines, read_lines
 from satchel.measure import fidelity
 from satchel.progress import Stage
 from satchel.runtime.audio import sample_sounds
@@ -67,7 +67,7 @@ def shipped() -> Text:
 
 def text_file(path: Path) -> Text:
     """A person's text; UsageError where it is empty or not UTF-8."""
-    measure(path)
+    count_lines(path)
     lines = list(read_lines(path))
     return Text(shown(path), "\n".join(lines), [line for line in lines if line.strip()])
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from satchel.runtime.errors import BundleError
-from satchel.runtime.probes import LACKING, SampleAnswer
+from satchel.runtime.sample_answers import LACKING, SampleAnswer
 
 if TYPE_CHECKING:
     from satchel.runtime import Model

@@ -75,29 +75,29 @@ class DecoderRecipe:
     def of(
         cls,
         checkpoint: Checkpoint,
-        wishes: ExportOptions,
+        options: ExportOptions,
         stage: Stage,
     ) -> DecoderRecipe:
         """Build the reference model and everything that needs the checkpoint."""
-        if wishes.task not in (None, TASK):
+        if options.task not in (None, TASK):
             raise UsageError(
-                f"--task {shown(wishes.task)} does not fit a decoder-only model; use {TASK}"
+                f"--task {shown(options.task)} does not fit a decoder-only model; use {TASK}"
             )
         reference, positions = models.build(
             checkpoint,
-            wishes.context,
+            options.context,
             DEFAULT_CONTEXT,
-            wishes.ignored_keys,
+            options.ignored_keys,
             stage("loading weights"),
         )
         notes = list(reference.notes)
         limit = reference.config.max_position_embeddings
-        if wishes.context is None and positions < limit:
+        if options.context is None and positions < limit:
             notes.append(f"context is {positions} of the model's {limit}; --context N for more")
         notes.extend(_on_factors(reference.config.short_positions, positions))
         tokenizer = bundle_tokenizer(checkpoint, reference.config.vocab_size)
-        notes += wishes.remarks(tokenizer)
-        ids = Tokenizer.from_buffer(tokenizer).encode(wishes.judged).ids
+        notes += options.remarks(tokenizer)
+        ids = Tokenizer.from_buffer(tokenizer).encode(options.judged).ids
         if len(ids) <= CHECK_TOKENS:
             raise UnsupportedError("the tokenizer makes almost no tokens of the text to measure on")
         chat = None
@@ -118,8 +118,8 @@ class DecoderRecipe:
             positions,
             tokenizer,
             list(ids),
-            wishes.texts,
-            wishes.judged,
+            options.texts,
+            options.judged,
             chat,
             generation,
             notes,
@@ -184,15 +184,15 @@ class DecoderRecipe:
         """Texts as turns of conversations, in the format of the checkpoint, if it has one."""
         if self.chat is None:
             return []
-        roles, found = ("user", "assistant"), []
+        roles, result = ("user", "assistant"), []
         for number in range(CONVERSATIONS):
             turns = texts[number :: max(1, len(texts) // TURNS)][:TURNS]
             messages = [
                 {"role": roles[place % 2], "content": turn} for place, turn in enumerate(turns)
             ]
             ids = encode_chat(self._encoder, ChatFormat.from_dict(self.chat), messages, True)
-            found.append(ids[: self.context])
-        return found
+            result.append(ids[: self.context])
+        return result
 
     def answer(self) -> NDArray[np.float32]:
         """Logits of the shipped text and of a conversation."""
@@ -272,7 +272,7 @@ def _open(bundle: Bundle) -> DecoderSession:
 
 def quality_checks(samples: Iterable[Sample]) -> tuple[list[Check], dict[str, Any]]:
     """How a quantised decoder answers beside float32: checks with limits, and all figures."""
-    measured = fidelity.measure(samples)
+    measured = fidelity.quality_of(samples)
     ratio = measured.perplexity / measured.reference_perplexity
     checks = [
         Check("mean KL from float32", measured.mean_kl, MAX_MEAN_KL),

@@ -29,7 +29,7 @@ from satchel.runtime.bundle import Bundle
 from satchel.runtime.encoder_session import EncoderSession, batches
 from satchel.runtime.errors import UsageError
 from satchel.runtime.image import ImageFormat, sample_images
-from satchel.runtime.manifest import Labels, Port, TextInput, Tokens
+from satchel.runtime.manifest import Port, TextInput, Tokens
 from satchel.runtime.session import open_session
 from satchel.tokenization.class_tokenizer import cuts_left, tells_pairs_apart
 from satchel.tokenization.tokenizer import bundle_tokenizer, padding_id, special_tokens
@@ -59,21 +59,21 @@ class EncoderRecipe:
     def of(
         cls,
         checkpoint: Checkpoint,
-        wishes: ExportOptions,
+        options: ExportOptions,
         stage: Stage,
     ) -> EncoderRecipe:
         """Build the towers and everything that needs the checkpoint."""
         image = image_format(checkpoint) if architecture(checkpoint).reads == "images" else None
         size = (image.size[0], image.size[1]) if image is not None else None
         model = models.build_encoder(
-            checkpoint, wishes.task, size, wishes.ignored_keys, stage("loading weights")
+            checkpoint, options.task, size, options.ignored_keys, stage("loading weights")
         )
-        if wishes.context is not None:
+        if options.context is not None:
             raise UsageError(
                 "--context is for models that write; encoders keep all their positions"
             )
         if all("pixel_values" in tower.input_names for tower in model.towers.values()):
-            wishes.no_texts("images")
+            options.no_texts("images")
         tokenizer, samples, calibration = None, {}, {}
         notes = list(model.notes)
         for role, tower in model.towers.items():
@@ -86,9 +86,9 @@ class EncoderRecipe:
                 if (pad := padding_id(checkpoint, tokenizer)) is not None:
                     model.facts["pad_token_id"] = pad  # the tokenizer fills up, not the model
                 names = tower.input_names
-                samples[role] = _texts(wishes.sentences(SENTENCES), tokenizer, model, names)
-                calibration[role] = _texts(wishes.texts, tokenizer, model, names)
-                notes += wishes.remarks(tokenizer)
+                samples[role] = _texts(options.sentences(SENTENCES), tokenizer, model, names)
+                calibration[role] = _texts(options.texts, tokenizer, model, names)
+                notes += options.remarks(tokenizer)
         return cls(checkpoint, model, tokenizer, image, samples, calibration, notes)
 
     @property
@@ -114,7 +114,7 @@ class EncoderRecipe:
             "context": model.context,
             "vocab_size": model.vocab_size,
             "tokens": tokens,
-            "labels": Labels(labels.names, labels.scores) if labels is not None else None,
+            "labels": labels,
             "text": self._text() if self.tokenizer is not None else None,
             "image": self.image.to_dict() if self.image is not None else None,
         }
@@ -186,13 +186,13 @@ class EncoderRecipe:
         for role in self.samples:
             encoder = self._open(bundle, role)
             progress = stage(f"measuring quality: {role}")
-            company, found = self._measured(role, encoder, exact, progress)
+            company, result = self._measured(role, encoder, exact, progress)
             checks.append(company)
-            figures |= {f"{role}.{key}": value for key, value in found.items()}
+            figures |= {f"{role}.{key}": value for key, value in result.items()}
             checks += [
-                Check(f"{role}: {label}", found[key], limit, at_least)
+                Check(f"{role}: {label}", result[key], limit, at_least)
                 for label, key, limit, at_least in self._limits
-                if key in found
+                if key in result
             ]
             probes[role] = self._probe(role, encoder)
         return checks, {"quality": figures, "probe": probes}
@@ -209,13 +209,13 @@ class EncoderRecipe:
         few = range(0, len(samples), max(1, len(samples) // 50))
         pairs: list[Any] = [None] * len(samples)
         distance, largest = 0.0, 0.0
-        for index, found in progress(_answers(encoder, samples)):
+        for index, result in progress(_answers(encoder, samples)):
             if index in few:
                 one = encoder(samples[index])[0]
-                distance = max(distance, _distance(found, one))
+                distance = max(distance, _distance(result, one))
                 largest = max(largest, float(np.abs(one).max()))
             if not exact:
-                pair = (self._reference(role, samples[index]), found)
+                pair = (self._reference(role, samples[index]), result)
                 if self.model.task == "answer":  # the labels are places: of its start, of its end
                     pair = (pair[0].T, pair[1].T)
                 whole = vectors or self._single

@@ -1,7 +1,7 @@
 """A checkpoint becomes a bundle: the one place that walks through all rooms.
 
-What differs between families is a recipe (`pack_decoder`, `pack_encoder`, `pack_seq2seq`): which
-graphs, what the manifest says of them, and how they are proven.
+What differs between families is a recipe, in the modules beside this: which graphs, what the manifest
+says of them, and how they are proven.
 """
 
 from __future__ import annotations
@@ -101,10 +101,10 @@ def pack(
     return Packed(out, manifest, checks, recipe.notes)
 
 
-def _recipe(checkpoint: Checkpoint, wishes: ExportOptions, stage: Stage) -> Recipe:
-    found = architecture(checkpoint)
-    kind = SpeechRecipe if found.reads == "sound" else RECIPES[found.family]
-    recipe: Recipe = kind.of(checkpoint, wishes, stage)
+def _recipe(checkpoint: Checkpoint, options: ExportOptions, stage: Stage) -> Recipe:
+    result = architecture(checkpoint)
+    kind = SpeechRecipe if result.reads == "sound" else RECIPES[result.family]
+    recipe: Recipe = kind.of(checkpoint, options, stage)
     recipe.notes.extend(checkpoint.notes)
     return recipe
 

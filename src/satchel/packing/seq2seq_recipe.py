@@ -70,14 +70,16 @@ class Seq2seqRecipe:
     def of(
         cls,
         checkpoint: Checkpoint,
-        wishes: ExportOptions,
+        options: ExportOptions,
         stage: Stage,
     ) -> Self:
         """Build the reference model and everything that needs the checkpoint."""
-        if wishes.task not in (None, cls.task):
-            raise UsageError(f"--task {shown(wishes.task)} does not fit this model; use {cls.task}")
+        if options.task not in (None, cls.task):
+            raise UsageError(
+                f"--task {shown(options.task)} does not fit this model; use {cls.task}"
+            )
         reference, positions = models.build_seq2seq(
-            checkpoint, wishes.context, wishes.ignored_keys, stage("loading weights")
+            checkpoint, options.context, options.ignored_keys, stage("loading weights")
         )
         config = reference.config
         notes = list(reference.notes)
@@ -90,10 +92,10 @@ class Seq2seqRecipe:
         notes += remarks
         tokenizer = bundle_tokenizer(checkpoint, config.vocab_size)
         notes += more_ends(checkpoint, special_tokens(checkpoint, tokenizer, config.vocab_size))
-        notes += cls.remarks(checkpoint, tokenizer, wishes)
-        sources = cls.some_sources(checkpoint, config, tokenizer, wishes)
+        notes += cls.remarks(checkpoint, tokenizer, options)
+        sources = cls.some_sources(checkpoint, config, tokenizer, options)
         encode = _encoding(checkpoint, config, tokenizer)
-        target = [start, *encode(wishes.judged, False)[: TARGET_TOKENS - 1]]
+        target = [start, *encode(options.judged, False)[: TARGET_TOKENS - 1]]
         if len(target) < TARGET_TOKENS:
             raise UnsupportedError("the tokenizer makes almost no tokens of the text to measure on")
         return cls(
@@ -105,23 +107,23 @@ class Seq2seqRecipe:
             tokenizer,
             sources,
             target,
-            wishes.texts,
+            options.texts,
             notes,
         )
 
     @staticmethod
-    def remarks(checkpoint: Checkpoint, tokenizer: bytes, wishes: ExportOptions) -> list[str]:
+    def remarks(checkpoint: Checkpoint, tokenizer: bytes, options: ExportOptions) -> list[str]:
         """What to say of the texts that the bundle is judged on."""
-        return wishes.remarks(tokenizer)
+        return options.remarks(tokenizer)
 
     @staticmethod
     def some_sources(
-        checkpoint: Checkpoint, config: Seq2seqConfig, tokenizer: bytes, wishes: ExportOptions
+        checkpoint: Checkpoint, config: Seq2seqConfig, tokenizer: bytes, options: ExportOptions
     ) -> list[Any]:
         """What the checks read: sentences in this model's tokens, of several lengths."""
         encode = _encoding(checkpoint, config, tokenizer)
         longest = min(SOURCE_TOKENS, config.source_context)
-        sources = [encode(text)[:longest] for text in wishes.sentences(SOURCES)]
+        sources = [encode(text)[:longest] for text in options.sentences(SOURCES)]
         if min(map(len, sources)) < 2:
             raise UnsupportedError("the tokenizer makes almost no tokens of the text to measure on")
         return sorted(sources, key=len, reverse=True)
@@ -269,8 +271,8 @@ class Seq2seqRecipe:
     ) -> torch.Tensor:
         """float32 [sources, length, vocab] by the reference model, or [rows, vocab] of some tokens."""
         with torch.inference_mode():
-            found: torch.Tensor = self.reference(targets, reading, rows)
-        return found
+            result: torch.Tensor = self.reference(targets, reading, rows)
+        return result
 
     def _company(self, encoder: Encoder, decoder: DecoderSession) -> Check:
         """A source beside a longer one: logits of a target after it, against it alone."""
@@ -311,14 +313,14 @@ def _encoding(
 
     def encode(text: str, special: bool = True) -> list[int]:
         ids = encoder.encode(text, add_special_tokens=special).ids
-        found = known_ids(ids, told, config.vocab_size)
-        if found and max(found) >= config.vocab_size:
+        result = known_ids(ids, told, config.vocab_size)
+        if result and max(result) >= config.vocab_size:
             raise CheckpointError(
-                f"the tokenizer makes a text of id {max(found)}, beyond the model's "
+                f"the tokenizer makes a text of id {max(result)}, beyond the model's "
                 f"{config.vocab_size} embeddings, and has no token for what is unknown",
                 "TOKENIZER_INVALID",
             )
-        return found
+        return result
 
     return encode
 

@@ -1,4 +1,4 @@
-"""How models that hear are packed: as other encoder-decoder models, but for what goes in."""
+"""How speech models are packed: as other encoder-decoder models, but for what goes in."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class SpeechRecipe(Seq2seqRecipe):
     reference: Model
 
     @staticmethod
-    def remarks(checkpoint: Checkpoint, tokenizer: bytes, wishes: ExportOptions) -> list[str]:
+    def remarks(checkpoint: Checkpoint, tokenizer: bytes, options: ExportOptions) -> list[str]:
         return speech_remarks(checkpoint)  # it is judged on sounds
 
     @staticmethod
     def some_sources(
-        checkpoint: Checkpoint, config: Seq2seqConfig, tokenizer: bytes, wishes: ExportOptions
+        checkpoint: Checkpoint, config: Seq2seqConfig, tokenizer: bytes, options: ExportOptions
     ) -> list[Any]:
         assert isinstance(config, Config)
         form = audio_format(checkpoint)
@@ -61,9 +61,9 @@ class SpeechRecipe(Seq2seqRecipe):
         return [form.log_mel(sound) for sound in sample_sounds(form, SOUNDS)]
 
     @classmethod
-    def of(cls, checkpoint: Checkpoint, wishes: ExportOptions, stage: Stage) -> Self:
-        wishes.no_texts("sound")
-        recipe = super().of(checkpoint, wishes, stage)
+    def of(cls, checkpoint: Checkpoint, options: ExportOptions, stage: Stage) -> Self:
+        options.no_texts("sound")
+        recipe = super().of(checkpoint, options, stage)
         recipe.speech()  # refuses before any graph is traced
         return recipe
 

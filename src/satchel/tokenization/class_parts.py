@@ -56,16 +56,16 @@ def vocabulary_files(checkpoint: Checkpoint, model: str) -> tuple[Any, Merges, b
     """
     files, content = checkpoint.tokenizer_files, checkpoint.tokenizer
     if content is not None:
-        found = content.get("model")
-        if not isinstance(found, dict) or found.get("type") != model:
+        result = content.get("model")
+        if not isinstance(result, dict) or result.get("type") != model:
             return None
         if model == "Unigram":
-            pieces = [tuple(piece) for piece in found["vocab"]]
+            pieces = [tuple(piece) for piece in result["vocab"]]
             return pieces, [], _charsmap(content.get("normalizer"))
-        vocab = _numbered(found["vocab"], "tokenizer.json")
+        vocab = _numbered(result["vocab"], "tokenizer.json")
         return (
             vocab,
-            [_merge(merge) for merge in found.get("merges") or []],
+            [_merge(merge) for merge in result.get("merges") or []],
             _charsmap(content.get("normalizer")),
         )
     if model == "WordPiece" and "vocab.txt" in files:
@@ -78,8 +78,8 @@ def vocabulary_files(checkpoint: Checkpoint, model: str) -> tuple[Any, Merges, b
 
 def _charsmap(normalizer: Any) -> bytes | None:
     steps = normalizer.get("normalizers", [normalizer]) if isinstance(normalizer, dict) else []
-    found = (step.get("precompiled_charsmap") for step in steps if isinstance(step, dict))
-    text = next((text for text in found if text is not None), None)
+    result = (step.get("precompiled_charsmap") for step in steps if isinstance(step, dict))
+    text = next((text for text in result if text is not None), None)
     return base64.b64decode(text) if text is not None else None
 
 

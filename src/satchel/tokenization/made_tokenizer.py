@@ -36,10 +36,10 @@ def made_tokenizer(checkpoint: Checkpoint, vocab_size: int) -> dict[str, Any] | 
     name = next((name for name in MODELS if name in checkpoint.tokenizer_files), None)
     if name is None:
         return None
-    said = said_of(checkpoint, vocab_size)
-    own_numbers = said.name in ("Albert", "XLNet")
+    value = said_of(checkpoint, vocab_size)
+    own_numbers = value.name in ("Albert", "XLNet")
     model = _read(checkpoint, name, _without_numbers_and_commas if own_numbers else None)
-    vocabulary = vocabulary_of(model, said)
+    vocabulary = vocabulary_of(model, value)
     if "target.spm" in checkpoint.tokenizer_files:
         _read(checkpoint, "target.spm")  # its pieces are in vocab.json; a damaged file says more
     try:
@@ -122,10 +122,10 @@ class Reference:
                 part = part.lstrip()
             if index + 1 < len(parts) and self.added[parts[index + 1]].lstrip:
                 part = part.rstrip()
-            found = self._part(part, index == 0)
-            if found is None:
+            result = self._part(part, index == 0)
+            if result is None:
                 return None
-            ids += found
+            ids += result
         return ids
 
     def _part(self, text: str, first: bool) -> list[int] | None:
