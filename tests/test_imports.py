@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,19 +14,40 @@ import pytest
 pytest_plugins = "tests.places"
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("models", "export", "quantize", "runtime")
-CONTRACT = {"satchel.runtime.errors", "satchel.runtime.bundle", "satchel.runtime.manifest"}
-CHAT = {"satchel.runtime.chat_format", "satchel.runtime.template"}
-FORMATS = {"satchel.runtime.image", "satchel.runtime.audio", "satchel.runtime.spoken"}
-MAY_IMPORT = {  # room -> rooms, and single modules of the runtime
-    "models": {"satchel.models"} | CONTRACT,
-    "export": {"satchel.models", "satchel.export"} | CONTRACT | CHAT | FORMATS,
-    "quantize": {"satchel.models", "satchel.export", "satchel.quantize"}
-    | CONTRACT
-    | CHAT
-    | FORMATS,
-    "runtime": {"satchel.runtime"},
+BESIDE = "src/satchel"  # rooms that lie there and not at the root
+ROOMS = {
+    "runtime": "runtime",
+    "checkpoints": f"{BESIDE}/checkpoints",
+    "tokenization": f"{BESIDE}/tokenization",
+    "models": "models",
+    "export": "export",
+    "quantize": "quantize",
+    "measure": f"{BESIDE}/measure",
+    "packing": f"{BESIDE}/packing",
+    "cli": f"{BESIDE}/cli",
 }
+CONTRACT = {"runtime.errors", "runtime.bundle", "runtime.manifest"}
+CHAT = {"runtime.chat_format", "runtime.template"}
+FORMATS = {"runtime.image", "runtime.audio", "runtime.spoken"}
+SHARED = {"progress", "lines", "version"}  # modules beside the rooms
+MAY_IMPORT = {  # room -> rooms, and single modules
+    "runtime": set(),
+    "checkpoints": CONTRACT,
+    "tokenization": {"checkpoints"} | CONTRACT | CHAT,
+    "models": {"checkpoints"} | CONTRACT,
+    "export": {"checkpoints", "models"} | CONTRACT | FORMATS | {"runtime.decoder_session"},
+    "quantize": {"models", "export.check"} | CONTRACT,
+    "measure": {"runtime", "export.check", "quantize.nodes"} | SHARED,
+    "packing": {"runtime", "checkpoints", "tokenization", "models", "export", "quantize", "measure"}
+    | SHARED,
+    "cli": {"runtime", "measure", "packing.pack", "checkpoints.source", "quantize.profiles"}
+    | SHARED,
+}
+ON_A_DEVICE = (
+    "verification",
+    "benchmark",
+    "node_times",
+)  # of `measure`: they need the runtime alone
 OPTIONAL = {  # imported there alone
     "jinja2": "a template asks for it",
     "PIL": "an image is read",
@@ -62,12 +84,12 @@ def python_files(*folders: str) -> list[Path]:
     )
 
 
-def imports(path: Path) -> Iterator[tuple[str, ast.stmt]]:
-    """Dotted names that a file imports, except for type checkers alone."""
+def imports(path: Path, checked: bool = False) -> Iterator[tuple[str, ast.stmt]]:
+    """Dotted names that a file imports; those for type checkers alone where they are to be `checked`."""
     pending: list[ast.AST] = [ast.parse(path.read_text("utf-8"))]
     while pending:
         node = pending.pop()
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING" and not checked:
             pending += node.orelse
             continue
         if isinstance(node, ast.Import):
@@ -80,40 +102,79 @@ def imports(path: Path) -> Iterator[tuple[str, ast.stmt]]:
         pending += ast.iter_child_nodes(node)
 
 
-MODULES = {"satchel"} | {
-    ".".join(("satchel", room, *path.relative_to(ROOT / room).with_suffix("").parts))
-    for room in ROOMS
-    for path in python_files(room)
-}
-MODULES = {name.removesuffix(".__init__") for name in MODULES}
+def module_of(path: Path) -> str:
+    """The dotted name of a file of the package."""
+    inside = path.relative_to(ROOT / BESIDE) if BESIDE in str(path) else path.relative_to(ROOT)
+    return ".".join(("satchel", *inside.with_suffix("").parts)).removesuffix(".__init__")
+
+
+MODULES = {module_of(path): path for path in python_files(*ROOMS.values(), BESIDE)}
 
 
 def names(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("path", python_files(*ROOMS), ids=names)
+@pytest.mark.parametrize("path", python_files(*ROOMS.values()), ids=names)
 def test_a_room_imports_only_upward(path: Path) -> None:
-    allowed = MAY_IMPORT[path.relative_to(ROOT).parts[0]]
-    for name, node in imports(path):
-        if name.partition(".")[0] != "satchel":
-            continue
-        within = {name, ".".join(name.split(".")[:2])}
-        assert within & allowed, f"line {node.lineno} imports {name}"
+    room = module_of(path).split(".")[1]
+    allowed = {room} | MAY_IMPORT[room]
+    for name, node in imports(path, checked=True):
+        if name.partition(".")[0] == "satchel" and name != "satchel":
+            inside = name.removeprefix("satchel.")
+            within = {inside, inside.partition(".")[0]}
+            assert within & allowed, f"line {node.lineno} imports {name}"
 
 
-@pytest.mark.parametrize("path", python_files("runtime"), ids=names)
+def test_no_modules_import_each_other() -> None:
+    """Also where only a type checker reads: a circle is one idea in two files, or two in one."""
+    uses = {
+        name: {other for other, _ in imports(path, checked=True) if other in MODULES}
+        for name, path in MODULES.items()
+    }
+    while ends := [name for name, others in uses.items() if not others & uses.keys()]:
+        for name in ends:
+            del uses[name]
+    assert not uses, f"a circle among {sorted(uses)}"
+
+
+def test_every_file_has_a_name_of_its_own() -> None:
+    stems = Counter(path.stem for path in MODULES.values() if path.stem != "__init__")
+    assert [stem for stem, count in stems.items() if count > 1] == []
+
+
+def test_every_class_has_a_name_of_its_own() -> None:
+    """But for the contract of architectures: each has a Config and a Model."""
+    classes = Counter(
+        node.name
+        for path in MODULES.values()
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ClassDef)
+    )
+    assert {name for name, count in classes.items() if count > 1} == {"Config", "Model"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *python_files("runtime"),
+        *(ROOT / ROOMS["measure"] / f"{name}.py" for name in ON_A_DEVICE),
+    ],
+    ids=names,
+)
 def test_the_runtime_needs_three_packages(path: Path) -> None:
     top = ast.parse(path.read_text("utf-8")).body
     for name, node in imports(path):
         package = name.partition(".")[0]
         assert package in sys.stdlib_module_names | DEVICE | {"satchel"}, name
         assert package not in OPTIONAL or node not in top, f"{package} is optional"
+        if package == "satchel" and "measure" in path.parts:
+            assert name.split(".")[1] == "runtime", name
 
 
 def test_every_module_has_one_name() -> None:
     """`import models` from the root would make a second copy of each class."""
-    folders = [*ROOMS, "src", "tests", "benchmarks"]
+    folders = ["models", "export", "quantize", "runtime", "src", "tests", "benchmarks"]
     files = python_files(*(folder for folder in folders if (ROOT / folder).is_dir()))
     assert len(files) > 50
     for path in files:
@@ -125,7 +186,7 @@ def test_the_parser_of_this_test_sees(tmp_path: Path) -> None:
     file = tmp_path / "x.py"
     file.write_text(
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import torch\nelse:\n    import a\n"
-        "def f():\n    from satchel.runtime import chat, load\n    import b.c\n"
+        "def f():\n    from satchel.runtime import chat_format, load\n    import b.c\n"
     )
     found = {name for name, _ in imports(file)}
     assert found == {"typing", "a", "b.c", "satchel.runtime.chat_format", "satchel.runtime"}
@@ -160,10 +221,13 @@ assert all(row.passed for row in satchel.measure.verification.verify(model))
 
 @pytest.mark.parametrize(
     "path",
-    [p for p in python_files(*ROOMS, "src") if "onnxruntime" in {name for name, _ in imports(p)}],
+    [
+        p
+        for p in python_files(*ROOMS.values(), BESIDE)
+        if "onnxruntime" in {name for name, _ in imports(p)}
+    ],
     ids=names,
 )
 def test_telemetry_is_off_before_onnxruntime_is_imported(path: Path) -> None:
     """Whichever module comes first; a hook looks at the moment of the import."""
-    module = ".".join(("satchel", *path.relative_to(ROOT).with_suffix("").parts))
-    run_watched(f"import {module}")
+    run_watched(f"import {module_of(path)}")
