@@ -20,9 +20,8 @@ def configuration(model_type: str) -> type[ModelConfig]:
     outer = ONE_TOWER.get(model_type, model_type)
     module = ARCHITECTURES[outer].load()
     part = model_type.removeprefix(f"{outer}_")
-    return getattr(
-        module, {"text_model": "TextConfig", "vision_model": "VisionConfig"}.get(part, "Config")
-    )
+    of_part = {"text_model": "TextConfig", "vision_model": "VisionConfig"}.get(part)
+    return getattr(module, f"{outer.capitalize()}{of_part}" if of_part else "Config")
 
 
 def classified(model_type: str) -> dict[str, set[str]]:

@@ -20,12 +20,20 @@ settings.register_profile("steady", deadline=None, suppress_health_check=[Health
 settings.load_profile("steady")
 
 
+SENTENCES, CALIBRATION = 128, 3  # of 1000 at most, and each how many of 340
+WHOLE = os.environ.get("SATCHEL_WHOLE") == "1"  # nothing is shortened: hours
+
+
 @pytest.fixture(scope="session", autouse=True)
-def traced_once() -> None:
-    """Structures that were traced already are not traced again."""
-    if os.environ.get("SATCHEL_TRACE_ALL") != "1":
-        from satchel.packing import pack
+def shortened() -> None:
+    """What only repeats: a structure is traced once, and little of the shipped texts is read."""
+    if WHOLE:
+        return
+    from satchel.measure import fidelity
+    from satchel.packing import pack
+    from tests.traced_graphs import remembering
 
-        from tests.traced_graphs import remembering
-
-        pack.trace = remembering(pack.trace)
+    pack.trace = remembering(pack.trace)
+    sentences, calibration = fidelity.sentences, fidelity.calibration
+    fidelity.sentences = lambda limit=SENTENCES: sentences(min(limit, SENTENCES))
+    fidelity.calibration = lambda: calibration()[::CALIBRATION]

@@ -20,7 +20,7 @@ OUTPUTS = [Port("y", "float32", ["batch", 4])]
 
 
 class Small(nn.Module):
-    """A layer, a norm, a setting, a table that is folded where it is there, and a part that is not used."""
+    """A layer, a norm, a setting; perhaps a table, which is folded, and a part that is not used."""
 
     def __init__(self, scale: float = 2.0, table: bool = False, part: bool = False) -> None:
         super().__init__()
@@ -37,7 +37,8 @@ class Small(nn.Module):
 
 
 def serialized(model: ir.Model) -> bytes:
-    return ir.serde.serialize_model(model).SerializeToString(deterministic=True)
+    data: bytes = ir.serde.serialize_model(model).SerializeToString(deterministic=True)
+    return data
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,9 @@
-"""A graph is traced once for each structure of a module: tests export the same tiny models hundreds of times.
+"""A graph is traced once for each structure of a module: tests export the same tiny models over and over.
 
-Tracing takes most of the time of a small export, and what comes out depends on the module's classes and
-settings, on the shapes of its tensors and on which of them are equal (the exporter stores those once), but
+Tracing takes most of the time of a small export. What comes out depends on the module's classes and
+settings, on the shapes of its tensors and on which of them are equal (the exporter stores those once), and
 not on their numbers, which are put in again. Where the exporter has folded parameters into others, as the
-biases of relative positions, a graph is that of the same numbers alone. `SATCHEL_TRACE_ALL=1` traces every
-time.
+biases of relative positions, a graph is that of the same numbers alone.
 """
 
 from __future__ import annotations
@@ -33,8 +32,8 @@ class Kept:
             raw = getattr(value.const_value, "raw", None)
             if isinstance(raw, Tensor) and raw.data_ptr() in places:
                 self.sources[name] = places[raw.data_ptr()]
-            elif value.const_value.dtype.is_floating_point() and value.const_value.size > 1:
-                folded = True
+            elif (other := value.const_value) is not None:
+                folded |= other.dtype.is_floating_point() and other.size > 1
         left = tensors.keys() - self.sources.values() if folded else set()
         self.folded = {name: _digest(tensors[name]) for name in left}
 
@@ -73,7 +72,7 @@ def remembering(trace: Trace) -> Trace:
 
 
 def structure(module: nn.Module, tensors: dict[str, Tensor]) -> str:
-    """All that decides a module's graph, as a text: of parameters which are equal, of buffers their numbers."""
+    """All that decides a module's graph, as a text: of parameters which are equal, of buffers the numbers."""
     lines = []
     for name, part in module.named_modules():
         own = {
