@@ -1,9 +1,9 @@
 """A graph is traced once for each structure of a module: tests export the same tiny models over and over.
 
 Tracing takes most of the time of a small export. What comes out depends on the module's classes and
-settings, on the shapes of its tensors and on which of them are equal (the exporter stores those once), and
-not on their numbers, which are put in again. Where the exporter has folded parameters into others, as the
-biases of relative positions, a graph is that of the same numbers alone.
+settings, on the shapes of its tensors and on which of them are equal (the exporter stores those once),
+and not on their numbers, which are put in again. Where the exporter has folded parameters into others, as
+the biases of relative positions, a graph is that of the same numbers alone.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def remembering(trace: Trace) -> Trace:
 
 
 def structure(module: nn.Module, tensors: dict[str, Tensor]) -> str:
-    """All that decides a module's graph, as a text: of parameters which are equal, of buffers the numbers."""
+    """All that decides a module's graph: of parameters which are equal, of buffers the numbers."""
     lines = []
     for name, part in module.named_modules():
         own = {
