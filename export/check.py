@@ -60,14 +60,10 @@ def parity(reference: Reference, decoder: DecoderSession, ids: Sequence[int]) ->
 def invariance(
     decoder: DecoderSession, ids: Sequence[int], exact: bool, together: DecoderSession | None = None
 ) -> list[Check]:
-    """The same text must give the same logits in one prefill, in pieces, in a batch of texts of other
-    lengths, and step by step. `together` is the decoder for BATCH texts, where it is another.
+    """Checks that a text gives the same logits in one prefill, in pieces, in a batch and step by step.
 
-    Over a float32 cache, ONNX Runtime's attention sums in another order for a single new token. In
-    float32 that is noise; int8 activations can round the other way behind it, so that unless `exact`,
-    steps are held to a divergence from the prefill and not to equal logits. Over an int8 cache both are
-    the same, but for what attends to sources, which are float32; with a spare position both are the same
-    for one text, which then differs from several.
+    `together` is the decoder for BATCH texts, where it is another. Unless `exact`, steps may be held to a
+    divergence.
     """
     whole = decoder.logits(ids)
     limit = tolerance(whole)
@@ -80,11 +76,14 @@ def invariance(
     run.append(ids[:half])
     stepped = np.array([_step(run, [token])[0] for token in ids[half:]])
     steps = Check("step by step against prefill", distance(stepped, whole[half:]), limit)
+    # Over a float32 cache a single new token is summed in another order, behind which int8 rounds
+    # otherwise now and then.
     if not (exact or decoder.manifest.reads_ahead_exactly):
         steps = Check("KL of steps from prefill", mean_kl(whole[half:], stepped), MAX_STEP_KL)
 
     batched, alone = in_a_batch(together or decoder, decoder, ids)
     company = [Check("ragged batch against alone", distance(batched, alone), limit)]
+    # With a spare position the steps of one text are as a prefill, and those of several are not.
     if decoder.geometry.spare:
         behind = mean_kl(alone[BATCH:], batched[BATCH:])
         company = [

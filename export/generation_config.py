@@ -83,11 +83,10 @@ def target_start(checkpoint: Checkpoint, vocab_size: int) -> int:
 def recommended(
     checkpoint: Checkpoint, vocab_size: int, asked: Mapping[str, str] = NONE
 ) -> tuple[dict[str, Any], list[str]]:
-    """The recommended options, with the names of the runtime, and notes on what is not followed.
+    """The recommended options under the runtime's names, and notes on what is not followed.
 
-    Options that are off are left out, and those `asked` of the caller, with what to do. Raises
-    CheckpointError for a value that an option cannot have, UnsupportedError for an option that a bundle
-    cannot honour.
+    Without options that are off or `asked` of the caller. Raises CheckpointError for an impossible
+    value, UnsupportedError for an option that no bundle can honour.
     """
     config = source_of(checkpoint)
     for name, reason in IMPOSSIBLE.items():

@@ -26,8 +26,8 @@ def cross(layer: int, part: str) -> str:
 def decoder_inputs(layers: int, kv_heads: int, head_dim: int, crossing: bool = False) -> list[Port]:
     """Inputs of a decoder graph, in order; with `crossing`, also what it reads of the sources.
 
-    `seqlens_k` is each row's length after the call minus one, `total_sequence_length` the longest
-    of those lengths, `logit_rows` the flat indices (row * length + position) whose logits are wanted.
+    `seqlens_k` are lengths after the call minus one, `total_sequence_length` the longest length,
+    `logit_rows` flat indices (row * length + position) of wanted logits.
     """
     cache: list[int | str] = ["batch", kv_heads, "capacity", head_dim]
     return [

@@ -30,11 +30,10 @@ def build(
     ignored_keys: Collection[str] = (),
     progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
 ) -> tuple[Decoder, int]:
-    """The reference model of `checkpoint` with its weights in float32, and its context.
+    """The reference model of `checkpoint` with its weights in float32, and its context in positions.
 
-    `context` is the number of positions to build for; None means all the model has, but no more than
-    `default_context`. Raises CheckpointError or UnsupportedError with
-    what is wrong, before any weight is read where config.json is to blame.
+    `context` None means all the model has, at most `default_context`. Raises CheckpointError or
+    UnsupportedError; where config.json is to blame, before any weight is read.
     """
     module = architecture(checkpoint, Decoder.family).load()
     _check_purpose(checkpoint)

@@ -1,8 +1,7 @@
 """The architectures: which family each belongs to, and the module that builds it.
 
-A module has a `Config` with `from_dict(raw, ignored_keys)`, and a `Model` with
-`sanitize(tensors, config)`, which gives the checkpoint's tensors our names and layouts. What a `Model` is
-made from, its family says.
+A module has a `Config` with `from_dict(raw, ignored_keys)` and a `Model`, or `towers` where it reads
+images. `sanitize` gives the checkpoint's tensors our names and layouts.
 """
 
 from __future__ import annotations

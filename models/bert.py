@@ -1,7 +1,7 @@
 """BERT (Devlin et al., 2018): learned positions, token types, attention in both directions, post-norm.
 
-Its family shares the embeddings, the blocks and the shape of the heads; an architecture that differs
-by names or numbers is a file of its own with little in it.
+Its family shares the embeddings, the blocks and the shape of the heads. Architectures that differ by
+names or numbers are short files of their own.
 """
 
 from __future__ import annotations

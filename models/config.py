@@ -55,8 +55,8 @@ LEAST_CONTEXT = 64  # the checks of an export read a text of that length
 class ModelConfig:
     """Base of all configurations: strict reading.
 
-    A field is read from the key of its own name, or from those that KEYS has for it; two keys of one
-    field have to agree. `cosmetic` are keys that change nothing, `neutral` values that change nothing.
+    A field is read from the key of its own name, or from those in KEYS; two keys of one field have to
+    agree. `cosmetic` keys and `neutral` values change nothing.
     """
 
     KEYS: ClassVar[dict[str, tuple[str, ...]]] = {}  # field -> its keys in config.json

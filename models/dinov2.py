@@ -1,8 +1,7 @@
 """DINOv2 (Oquab et al., 2023): ViT with layer scale and, in the giant size, a gated MLP.
 
 An embedding is the class token after the last norm; a classifier reads it beside the mean of the
-patches. Its checkpoints are made for large images and used on small ones: the position table is
-resampled to the size of the preprocessing when it is read.
+patches.
 """
 
 from __future__ import annotations
@@ -106,6 +105,7 @@ def sanitize(
     """Checkpoint names and layouts to those of the towers, ``image.trunk.`` and ``image.head.``."""
     flat = vision.alone(tensors, task, r"^dinov2\.", r"^embeddings\.mask_token$", RENAMED)
     scaled = _scaled(flat)
+    # Made for large images and used on small ones: the table is made to fit the preprocessing.
     sized = _resampled(scaled, config, config.native(image_size))
     return vision.with_class_token(sized, "image.embeddings.cls_token", "image.trunk.positions")
 

@@ -1,8 +1,6 @@
 """The encoder-only family: text or an image in; states, a vector or scores out. Knows no architecture.
 
-A `Tower` is what becomes one graph. It is a trunk (embeddings and blocks) with a head; pooling and
-heads are inside the graph, so that an app gets the answer and not the states. Texts of one batch have
-one length, which is why no graph has a padding mask.
+A `Tower` becomes one graph: a trunk (embeddings and blocks) with a head, pooling included.
 """
 
 from __future__ import annotations
@@ -31,9 +29,8 @@ TASKS = (
 class Tower(nn.Module):
     """A trunk and its head: one graph.
 
-    `trunk` maps the inputs to states [batch, length, hidden]; `head` maps those to the answer, or is
-    None where the states are the answer. `answer_axes` are the head's output axes, its name
-    `answer_name` ("embedding" or "logits"). `end`, where there is one, goes on from the head's answer.
+    `trunk` maps the inputs to states [batch, length, hidden]; `head` maps those to the answer (None: the
+    states are the answer), with axes `answer_axes` and the name `answer_name`, "embedding" or "logits".
     """
 
     def __init__(
@@ -49,7 +46,7 @@ class Tower(nn.Module):
         super().__init__()
         self.trunk = trunk
         self.head = head
-        self.end: nn.Module | None = None
+        self.end: nn.Module | None = None  # goes on from the head's answer
         self.input_names = input_names
         self.outputs: dict[str, Axes] = {"last_hidden_state": ["batch", "length", hidden_size]}
         if head is not None:
@@ -73,23 +70,19 @@ class Tower(nn.Module):
 
 @dataclass(frozen=True)
 class ReferenceEncoder:
-    """A built encoder and what its graphs cannot say.
-
-    `context` is the number of tokens a text may have, `max_length` the number it is cut to. `prompts`
-    go before a text, `default_prompt` names the one to use unasked. `notes` are remarks for the user.
-    """
+    """A built encoder and what its graphs cannot say."""
 
     architecture: str
     task: str
     towers: dict[str, Tower]
     hidden_size: int
     vocab_size: int
-    context: int
-    max_length: int
+    context: int  # tokens that a text may have
+    max_length: int  # tokens that a text is cut to
     labels: Labels | None = None
     normalized: bool = False
     similarity: str = "cosine"
-    prompts: dict[str, str] = field(default_factory=dict)
-    default_prompt: str | None = None
+    prompts: dict[str, str] = field(default_factory=dict)  # by name, they go before a text
+    default_prompt: str | None = None  # the name of the one to use unasked
     facts: dict[str, Any] = field(default_factory=dict)  # what compares texts with images
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # remarks for the user

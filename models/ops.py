@@ -1,8 +1,7 @@
 """The few operations that ONNX Runtime has fused kernels for. Knows no architecture.
 
-Each function computes with PyTorch when the model runs eagerly, as the oracle of our checks, and writes
-one node when the model is exported. Linear layers and embeddings leave as ``satchel::Linear`` and
-``satchel::Embedding``; `satchel.quantize` lowers them to the operators of the chosen precision.
+Eagerly each computes with PyTorch, as the oracle of the checks; exported it writes one node.
+``satchel::Linear`` and ``satchel::Embedding`` are lowered by `satchel.quantize`.
 """
 
 from __future__ import annotations
@@ -107,15 +106,14 @@ def skip_layer_norm(
 class Cache:
     """What a decoder's attention needs besides activations: lengths, and keys and values per layer.
 
-    `past` holds per layer (key, value), each [batch, kv_heads, capacity, head_dim]; `seqlens_k` int32
-    [batch] is each row's length after this call minus one; `total` int32 [1] their maximum plus one.
-    Padding is on the right. Attention appends what it made of them to `present`.
+    Padding is on the right.
     """
 
-    seqlens_k: Tensor
-    total: Tensor
+    seqlens_k: Tensor  # int32 [batch]: each row's length after this call, minus one
+    total: Tensor  # int32 [1]: the longest of those lengths
+    # Per layer (key, value), each [batch, kv_heads, capacity, head_dim].
     past: list[tuple[Tensor, Tensor]]
-    present: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    present: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # what attention made of it
 
     def positions(self, length: int) -> Tensor:
         """int64 [batch, length]: the position of each new token, for learned position tables."""
@@ -152,18 +150,14 @@ def causal_attention(
     key: Tensor | None,
     value: Tensor | None,
     heads: Heads,
-    rope: tuple[Tensor, Tensor] | None,
+    rope: tuple[Tensor, Tensor] | None,  # cos and sin, each [positions, rotated / 2]
     cache: Cache | None,
-    bias: Tensor | None = None,
+    bias: Tensor | None = None,  # [1 or batch, heads, length, total], added to the scores
 ) -> Tensor:
     """Masked self-attention with rotary or relative positions over a shared-buffer cache.
 
-    Either `query` is the packed projection [batch, length, q + k + v columns] with `key` and `value`
-    None, or each is [batch, length, heads * head_dim]. `rope` is (cos, sin), each
-    [positions, rotated / 2]; `bias` [1 or batch, heads, length, total] is added to the scores.
-    Returns [batch, length, num_heads * head_dim].
-
-    Eagerly it attends to the tokens given and needs no cache; exported it is one GroupQueryAttention.
+    Takes and returns [batch, length, heads * head_dim]; `query` may have all three in its columns, with
+    `key` and `value` None. Exported it is one GroupQueryAttention; eagerly it needs no cache.
     """
     if not is_in_onnx_export():
         if key is None or value is None:
@@ -232,18 +226,16 @@ def attention(
     value: Tensor,
     num_heads: int,
     scale: float,
-    bias: Tensor | None = None,
-    lengths: Tensor | None = None,
+    bias: Tensor | None = None,  # [1, 1 or heads, length, length], added to the scores; -inf hides
+    lengths: Tensor | None = None,  # int32 [batch]: how many keys of a row are no padding
 ) -> Tensor:
     """Attention over everything, or over what `bias` and `lengths` leave.
 
-    `query` is [batch, length, heads * head_dim]; `key` and `value` are the same, of another length
-    perhaps, or already [batch, heads, length, head_dim], which the kernel reads as it is. `bias`
-    [1, 1 or heads, length, length] is added to the scores (relative positions, or minus infinity
-    where nothing is to be seen); `lengths` int32 [batch] is how many keys of a row are no padding.
-    Returns the shape of `query`. Exported it is one MultiHeadAttention.
+    `query` and the result are [batch, length, heads * head_dim]; `key` and `value` too, of another
+    length perhaps, or [batch, heads, length, head_dim]. Exported it is one MultiHeadAttention.
     """
     if is_in_onnx_export():
+        # The kernel also reads keys and values [batch, heads, length, head_dim] as they are.
         inputs = [query, key, value, None, lengths, bias]
         while inputs[-1] is None:
             inputs.pop()
@@ -297,17 +289,16 @@ def cross_attention(
     value: Tensor,
     num_heads: int,
     scale: float,
-    lengths: Tensor | None,
+    lengths: Tensor | None,  # int32 [sources]; None where all are whole
     folding: Folding | None,
 ) -> Tensor:
     """Attention of targets over their sources, whose keys and values are never copied.
 
-    `query` is [rows, length, heads * head_dim], `key` and `value` [sources, heads, source, head_dim],
-    `lengths` int32 [sources], or None where all are whole. The targets of one source follow one another,
-    equally many of each: since attention over a source knows no positions, they are read as one long
-    row of queries.
+    `query` is [rows, length, heads * head_dim], `key` and `value` [sources, heads, source, head_dim].
+    The rows of one source follow one another, equally many for each.
     """
     sources = key.shape[0]
+    # Attention over a source knows no positions: its rows are read as one long row of queries.
     if folding is None:
         folded = query.reshape(sources, -1, query.shape[-1])
         attended = attention(folded, key, value, num_heads, scale, lengths=lengths)

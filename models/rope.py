@@ -206,8 +206,7 @@ def _yarn(
 def _longrope(
     inverse: Tensor, rope: RopeParameters, context: int, max_positions: int
 ) -> tuple[Tensor, float]:
-    """One table for the whole context: the short factors where it fits the original positions, else
-    the long ones (a graph cannot re-rotate the keys it has cached when a text outgrows them).
+    """One table for the whole context: short factors up to the original positions, long ones beyond.
 
     transformers chooses by the length of each text; see `DecoderConfig.short_positions`.
     """
@@ -220,6 +219,7 @@ def _longrope(
                 f"config.json: longrope has {len(factors)} factors for {len(inverse)} frequencies",
                 "CKPT_CONFIG",
             )
+    # A graph cannot rotate the keys in its cache again when a text outgrows the short factors.
     factors = rope.short_factor if context <= original else rope.long_factor
     factor = rope.factor or max_positions / original
     scale = rope.attention_factor

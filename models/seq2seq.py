@@ -25,18 +25,14 @@ Pair = tuple[Tensor, Tensor]  # key and value of a layer, each [sources, heads, 
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What attention sees besides activations.
+    """What attention sees besides activations."""
 
-    `lengths` int32 [sources] is how many tokens of a source are no padding, which is on the right, or
-    None where there is none; `cross` what a decoder's layers know of the sources; `bias` is added to the
-    scores within a text; `folding` is how a graph brings the rows of one source together.
-    """
-
+    # int32 [sources]: tokens of a source that are no padding, which is on the right; None: no padding.
     lengths: Tensor | None = None
-    cross: Sequence[Pair] = ()
+    cross: Sequence[Pair] = ()  # what a decoder's layers know of the sources
     cache: Cache | None = None
-    bias: Tensor | None = None
-    folding: Folding | None = None
+    bias: Tensor | None = None  # added to the scores within a text
+    folding: Folding | None = None  # how a graph brings the rows of one source together
 
     def positions(self, length: int) -> Tensor:
         """int64 [1 or batch, length]: the position of each new token."""
@@ -103,8 +99,8 @@ class CrossProjection(nn.Module):
 class Seq2seqBlock(nn.Module):
     """Parts by name (attention, then the MLP), each with its norm, before it or behind it.
 
-    With norms before the parts, the residual stream travels beside the last output, unsummed, so that
-    each sum happens inside the next norm; with norms behind, there is no stream besides.
+    With norms before the parts, the residual stream travels beside the last output, unsummed; with norms
+    behind, there is none besides.
     """
 
     def __init__(
@@ -124,7 +120,7 @@ class Seq2seqBlock(nn.Module):
             if self.post_norm:
                 x, _ = norm.add(self._part(name, x, context), x)
             else:
-                hidden, residual = norm.add(x, residual)
+                hidden, residual = norm.add(x, residual)  # each sum happens inside the next norm
                 x = self._part(name, hidden, context)
         return x, residual
 
@@ -203,10 +199,8 @@ class Seq2seqStack(nn.Module):
 class Seq2seq(nn.Module):
     """An encoder-decoder model. Architectures subclass it and build the two stacks.
 
-    `words` is the table [vocab, hidden] of the decoder's embeddings, which a tied head and in most
-    architectures the encoder share. `encoder` and `decoder` map ids and a Context to states; `bias` is
-    whether the projections between them have one. Subclasses are built from a configuration and the
-    names of the checkpoint's sanitized tensors.
+    `encoder` and `decoder` map ids and a Context to states; `bias` is that of the projections between
+    them. Subclasses take a configuration and the names of the sanitized tensors.
     """
 
     family = "encoder-decoder"
@@ -216,7 +210,7 @@ class Seq2seq(nn.Module):
     def __init__(
         self,
         config: Seq2seqConfig,
-        words: Embedding,
+        words: Embedding,  # [vocab, hidden], of the decoder; a tied head and most encoders share it
         encoder: nn.Module,
         decoder: nn.Module,
         *,

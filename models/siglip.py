@@ -1,8 +1,7 @@
-"""SigLIP and the fixed-size SigLIP 2 (Zhai et al., 2023): CLIP with a learned pooling of the patches,
-texts that are read in both directions, and pairs that are scored one by one.
+"""SigLIP and the fixed-size SigLIP 2 (Zhai et al., 2023): CLIP whose pairs are scored one by one.
 
-It was trained on texts padded to the full context, and so it must be given such: padding is part of
-the text, and the last token, mostly padding, is the one whose state counts.
+A learned query pools the patches. Texts are read in both directions and padded to the full context; the
+last state counts.
 """
 
 from __future__ import annotations

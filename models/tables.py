@@ -15,13 +15,12 @@ THEIRS = {
 
 
 def tables(named: Tensors, tied: bool, order: Sequence[str]) -> Tensors:
-    """`named`, where WORDS is what a file calls shared, with the decoder's table as WORDS; with those of
-    sources and of the head beside it, where they are others.
+    """`named` with the decoder's table as WORDS, and beside it those of sources and head that differ.
 
-    As transformers 5 reads them: files hold one table under any of its names, and often under several.
-    Where config.json has them `tied`, those that are missing are the shared one, which in its absence is
-    the first of `order`, and those that differ stay apart. Else a head has to be there.
+    WORDS of `named` is a shared table. Where `tied`, missing ones are that or the first of `order`;
+    else a head has to be there.
     """
+    # As transformers 5 reads them: a file has one table under any of its names, and often under several.
     rest = dict(named)
     shared = rest.pop(WORDS, None)
     own = {ours: rest.pop(theirs, None) for ours, theirs in THEIRS.items()}

@@ -52,8 +52,7 @@ def prefixed(tensors: Mapping[str, LazyTensor], prefix: str) -> Tensors:
 def fuse(tensors: Tensors, parts: tuple[str, ...], whole: str) -> Tensors:
     """Concatenate along the outputs, e.g. q_proj, k_proj and v_proj into qkv_proj, where present.
 
-    The last two parts, key and value or gate and up, must be alike: their sum alone would not tell
-    one that is too long from the other that is too short.
+    Raises CheckpointError where the last two parts, key and value or gate and up, differ in shape.
     """
     result = dict(tensors)
     for name in tensors:
@@ -61,6 +60,7 @@ def fuse(tensors: Tensors, parts: tuple[str, ...], whole: str) -> Tensors:
         sources = [f"{stem}{part}.{kind}" for part in parts]
         if name == sources[0] and all(source in tensors for source in sources):
             shapes = [tensors[source].shape for source in sources]
+            # Their sum alone would not tell one that is too long from the other that is too short.
             if shapes[-1] != shapes[-2] or shapes[0][1:] != shapes[-1][1:] or () in shapes:
                 listed = ", ".join(f"{shown(s, 60)} {list(tensors[s].shape)}" for s in sources)
                 raise CheckpointError(f"weights do not fit together: {listed}", "CKPT_WEIGHTS")

@@ -1,8 +1,7 @@
 """Keys and values kept as int8, with a scale per channel that calibration fixed.
 
-The kernel of GroupQueryAttention reads such a cache as it is. Its sums come out the same however many
-tokens are new, which those over a float32 cache do not: so a text read whole, in pieces, step by step,
-alone or among others gives the same logits to the last bit.
+GroupQueryAttention reads such a cache as it is. Its sums are the same to the last bit however many
+tokens are new.
 """
 
 from __future__ import annotations

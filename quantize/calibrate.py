@@ -20,13 +20,10 @@ Range = tuple[Array, Array]  # least and largest of each channel
 
 @dataclass
 class Statistics:
-    """What was seen of a model's layers, by their dotted names.
+    """What was seen of a model's layers, by their dotted names; of caches, in the order of layers."""
 
-    `ranges` are those of the inputs of linear layers, float32 [inputs]; `caches` how far from zero the
-    keys and values of each causal attention go, float32 [kv_heads * head_dim], in the order of layers.
-    """
-
-    ranges: dict[str, Range] = field(default_factory=dict)
+    ranges: dict[str, Range] = field(default_factory=dict)  # of linear layers, each [inputs]
+    # How far from zero keys and values of causal attention go, each [kv_heads * head_dim].
     caches: list[Range] = field(default_factory=list)
     moment: Callable[[str], Array | None] = lambda name: None  # see `Moments`
 
@@ -58,9 +55,8 @@ def watched(model: nn.Module) -> Iterator[Statistics]:
 class Moments:
     """The mean of x xᵀ over the inputs x of each linear layer, float32 [inputs, inputs].
 
-    Those of a whole model would need more memory than its weights, so they are collected for some layers
-    at a time, `budget` bytes of them, in the order in which they are asked for: for the one that was, and
-    those behind it that are `wanted`.
+    Collected for some layers at a time, `budget` bytes of them: the one that was asked for, and those
+    behind it that are `wanted`.
     """
 
     def __init__(
@@ -86,7 +82,7 @@ class Moments:
     def _collect(self, names: Sequence[str]) -> dict[str, Array]:
         result: dict[str, Tensor] = {}
         counts: dict[str, int] = {}
-        room, hooks = self.budget, list[Any]()
+        room, hooks = self.budget, list[Any]()  # all at once would take more than the weights
         for name in names:
             layer = self.model.get_submodule(name)
             assert isinstance(layer, Linear)

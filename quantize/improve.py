@@ -1,7 +1,7 @@
 """Better schemes for the layers that need them, until a bundle answers as `int8` should.
 
-What a layer costs is measured on the reference model, one layer at a time with its weights and its
-inputs rounded; whether it was enough says the bundle itself.
+The cost of a layer is measured on the reference model, with that layer's weights and inputs rounded.
+Whether it was enough says the bundle itself.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Lower abstract layers of a traced graph to the operators of a profile. Knows no architecture.
 
 ``satchel::Linear`` (x, weight [out, in], bias?) and ``satchel::Embedding`` (weight [rows, width], ids)
-become what the scheme of their layer makes of them (`schemes/`). A weight that several layers share, as a
-tied embedding does, is quantised once and stays one array in memory, which the writer stores once.
+become what their scheme makes of them; a shared weight is quantised once.
 """
 
 from __future__ import annotations

@@ -1,13 +1,8 @@
 """Attention that no lone token is given, so that steps come out as a prefill does.
 
-Over a float32 cache, the kernel multiplies the weights of one token with the values in another way than
-those of several, and takes tokens in blocks, of which the last may have one. The sums differ in their
-last bits, which int8 activations behind them make larger now and then. An even number of tokens is never
-cut to one: so a token of zeros is added to an odd number. It comes after the others, which do not see
-it, and its keys and values lie where those of the next token will. A text read whole, in pieces or step
-by step then gives the same logits to the last bit.
-
-But for steps of several texts, which the operator takes one token at a time.
+Over a float32 cache a lone token, also the last of a kernel's block, takes another kernel. So an odd
+number of tokens gets one of zeros more. The others do not see it, and the next token overwrites its
+key and value.
 """
 
 from __future__ import annotations
@@ -51,7 +46,7 @@ def lower(graph: ir.Graph) -> None:
 
     ids = next(value for value in graph.inputs if value.name == "input_ids")
     batch, length = (before(first, "Shape", ids, start=axis, end=axis + 1) for axis in (0, 1))
-    # A step of several texts counts as even.
+    # The operator takes steps of several texts one token at a time: they count as even.
     count = before(first, "Max", length, before(first, "Min", batch, constant(2)))
     odd = before(first, "Mod", count, constant(2))
     # How many zeros in front of and behind each axis of [batch, length, columns].

@@ -1,7 +1,7 @@
 """Bring reference models into the form that rounds best, and see what their layers are given.
 
-Rotation, calibration, smoothing, what a cache is kept as and, where it is asked for, better schemes for
-single layers: what is decided before a graph is traced. Knows no family and no file.
+Decided before a graph is traced: rotation, calibration, smoothing, the cache and better schemes for
+single layers. Knows no family and no file.
 """
 
 from __future__ import annotations

@@ -20,28 +20,24 @@ CACHES = ("float32", "int8")
 class Profile:
     """A named set of schemes; the role of a layer is the last part of its name, as in down_proj.
 
-    A layer has what `layers` says of its name or pattern, else `roles`, else `alone`, else `default`.
-    `alone` is for a graph that is the only one of its bundle: a decoder reads all weights for one new
-    token, while beside an encoder it has the rows of beams and batches. `rotated_roles` join `roles`
-    where the stream was rotated (`rotate.py`). `tables` is for embeddings and heads tied to one, which
-    read the same bytes, and `tables_beside` for those in a bundle of several graphs. `smoothed` says that
-    MLPs were changed too (`smooth.py`), `compensated` rounds weights by what calibration reads
-    (`rounding.py`), `cache` is what keys and values are kept as, and with `paired` a step over a float32
-    cache gives what a prefill does (`steps.py`).
+    A layer has what `layers` says of it, else `roles`, else `alone`, else `default`.
     """
 
     name: str
     default: Scheme
-    tables: Scheme
+    tables: Scheme  # of embeddings and heads tied to one, which read the same bytes
+    # By graph, where it is the only one of its bundle: a decoder then reads all weights for one new
+    # token, while beside an encoder it has the rows of beams and batches.
     alone: dict[str, Scheme] = field(default_factory=dict)
     roles: dict[str, Scheme] = field(default_factory=dict)
-    rotated_roles: dict[str, Scheme] = field(default_factory=dict)
-    layers: dict[str, Scheme] = field(default_factory=dict)
-    tables_beside: Scheme | None = None
+    rotated_roles: dict[str, Scheme] = field(default_factory=dict)  # `roles` of a rotated stream
+    layers: dict[str, Scheme] = field(default_factory=dict)  # by name or pattern
+    tables_beside: Scheme | None = None  # `tables` in a bundle of several graphs
     rotated: bool = False
-    smoothed: bool = False
-    compensated: bool = False
-    cache: str = "float32"
+    smoothed: bool = False  # MLPs were changed (`smooth.py`)
+    compensated: bool = False  # weights are rounded by what calibration reads (`rounding.py`)
+    cache: str = "float32"  # what keys and values are kept as
+    # Steps over a float32 cache give what a prefill does (`pad_odd_tokens.py`).
     paired: bool = False
     # Patterns that some layer of the model must have, and who asked for it.
     asked: dict[str, str] = field(default_factory=dict)

@@ -1,10 +1,8 @@
 """Rotate what int8 would round: the same model in another basis, in which no channel stands out.
 
-A residual stream that only RMS norms read may be rotated by any orthogonal matrix R, since a norm's
-length does not change: what is added to the stream is multiplied with R, and what reads it through a
-norm with R's transpose, after the norm's gain has moved into the layers behind it (QuaRot, Ashkboos et
-al., 2024). Likewise the values of each attention head, between the two projections around them. Nothing
-is computed at run time that was not before. Exact in real arithmetic; computed in float64.
+QuaRot (Ashkboos et al., 2024): what writes to a residual stream is multiplied with an orthogonal R,
+what reads it through an RMS norm with R's transpose. The values of each attention head likewise. Exact
+in real arithmetic; computed in float64.
 """
 
 from __future__ import annotations
@@ -88,6 +86,7 @@ def rotate_streams(found: Streams) -> None:
     """Turn residual streams, in place."""
     size = found.table.embedding_dim
     rotated = rotation(size)
+    # RMS norms divide by a length, which a rotation does not change.
     for norm, layers in found.reads:
         _read(norm, layers, rotated)
     for layer in found.writes:

@@ -1,8 +1,7 @@
 """Round a matrix to steps so that what it makes of its inputs changes least. Knows no operator.
 
-Rounding to the nearest step treats each weight alone. Here the error of one input's weights is made good
-by those of the inputs still to come (GPTQ, Frantar et al., 2023), as far as the two go together in the
-text that the model was calibrated on; inputs that matter most go first.
+GPTQ (Frantar et al., 2023): the error of one input's weights is made good by those of the inputs
+still to come, as far as the two go together in the calibration text; inputs that matter most go first.
 """
 
 from __future__ import annotations

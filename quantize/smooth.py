@@ -1,8 +1,8 @@
 """Move a scale per channel between two linear layers, where nothing between them minds.
 
-A channel that goes further than the others makes the int8 step of its whole block or token coarse.
-Divided by a factor in the layer that makes it and multiplied in the layer that reads it, the numbers
-are nearer to one another and the model is the same (SmoothQuant, Xiao et al., 2022).
+SmoothQuant (Xiao et al., 2022): a channel that goes further than the others makes the int8 step of
+its block or token coarse. The layer that makes it is divided by a factor and the layer that reads it
+multiplied; the model is the same.
 """
 
 from __future__ import annotations
@@ -23,17 +23,16 @@ FLOOR = 0.25
 def smooth(model: nn.Module, statistics: Statistics) -> bool:
     """Even out what goes into the last layer of every MLP that allows it, in place; whether any did.
 
-    A gated MLP multiplies with its `up` half, and ReLU keeps a positive factor. `statistics` are those of
-    `model`, and then of what it has become.
+    MLPs that are gated or have ReLU allow it. `statistics` follow what `model` becomes.
     """
     changed = False
     for name, mlp in model.named_modules():
         below = f"{name}.down_proj"
         if below not in statistics.ranges:
             continue
-        if isinstance(mlp, GatedMLP):
+        if isinstance(mlp, GatedMLP):  # it multiplies with its `up` half
             above, rows = mlp.gate_up_proj, slice(mlp.down_proj.in_features, None)
-        elif isinstance(mlp, MLP) and mlp.act == "relu":
+        elif isinstance(mlp, MLP) and mlp.act == "relu":  # which keeps a positive factor
             above, rows = mlp.up_proj, slice(None)
         else:
             continue

@@ -16,18 +16,14 @@ from satchel.models.layers import Attention, Block, GatedMLP, RMSNorm
 
 @dataclass(frozen=True)
 class Streams:
-    """All residual streams of a model; its table begins them, and the last norm and the head end one.
-
-    `reads` are norms with the layers behind each. `head` is None where it is the table; then `untied` of
-    the stack `tied` may change what is read of it.
-    """
+    """All residual streams of a model; its table begins them, and the last norm and the head end one."""
 
     table: nn.Embedding
-    reads: Sequence[tuple[RMSNorm, Sequence[nn.Linear]]]
+    reads: Sequence[tuple[RMSNorm, Sequence[nn.Linear]]]  # norms with the layers behind each
     writes: Sequence[nn.Linear]
     last: RMSNorm
-    head: nn.Linear | None
-    tied: decoder.Stack | None = None
+    head: nn.Linear | None  # None where it is the table
+    tied: decoder.Stack | None = None  # then its `untied` may change what is read of the table
 
     @property
     def norms(self) -> list[RMSNorm]:

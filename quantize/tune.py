@@ -1,8 +1,8 @@
 """Choose the scheme of each layer by what it costs in quality. Knows no graph and no family.
 
-One layer at a time has its weights and its inputs rounded as the profile says, and the model's answer is
-compared with what it was. What the layers cost adds up, nearly; so the worst get the next better scheme
-until the sum is within the budget.
+One layer at a time has its weights and inputs rounded, and the model's answer is compared with what it
+was. Costs nearly add up, so the worst layers get the next better scheme until the sum is within the
+budget.
 """
 
 from __future__ import annotations

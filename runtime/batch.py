@@ -19,22 +19,17 @@ from satchel.runtime.text import TextStream, decoded
 
 @dataclass(frozen=True)
 class Generation:
-    """One finished text.
+    """One finished text."""
 
-    `text` leaves out special tokens and a stop string; `tokens` are the new ids without the
-    end-of-text id; `logprobs` are the model's own log-probabilities of them, before any sampling
-    option; a stream and a beam search leave them out. `finish_reason` is "eos", "stop" (a stop
-    string), "length" or "cancelled". `score` is that of a beam search, by which the best is chosen.
-    `looked_up` of the tokens were read ahead, each of them a step saved.
-    """
-
-    text: str
-    tokens: list[int]
-    finish_reason: str
+    text: str  # without special tokens and a stop string
+    tokens: list[int]  # the new ids, without the end-of-text id
+    finish_reason: str  # "eos", "stop" (a stop string), "length" or "cancelled"
+    # The model's own log-probabilities of the tokens, before any sampling option; a stream and a beam
+    # search leave them out.
     logprobs: list[float]
     prompt_tokens: int
-    score: float | None = None
-    looked_up: int = 0
+    score: float | None = None  # of a beam search, by which the best is chosen
+    looked_up: int = 0  # tokens that were read ahead, each of them a step saved
 
 
 class Stream:

@@ -1,7 +1,7 @@
 """Beam search (Graves, 2012) over a batch of texts, equal to that of transformers. Knows no text.
 
-Every source has as many beams; a source that is done leaves the batch. The score of a text is the sum
-of its log-probabilities, its end included, over its length to the power of the length penalty.
+A score is the sum of a text's log-probabilities, its end included, over its length to the power of the
+length penalty.
 """
 
 from __future__ import annotations
@@ -232,16 +232,15 @@ def block_peaks(row: Scores, peaks: Scores) -> None:
 def top_continuations(
     logits: Logits, peaks: Logits, shifts: Scores, count: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
-    """The best `count` of each source's beams and their next ids: (scores, beams, ids).
+    """The best `count` of each source's beams and their next ids: (scores, beams, ids), best first.
 
-    `logits` is [sources * beams, vocab], `peaks` [sources * beams, blocks] what `block_peaks` finds in
-    them, `shifts` [sources, beams] what makes scores of them; the results are [sources, count], the
-    best first, or fewer where there are fewer. Exact: among the best `count` ids, only those of the
-    `count` blocks with the best peaks can be.
+    `logits` is [sources * beams, vocab], `peaks` [sources * beams, blocks]; `shifts` [sources, beams]
+    make scores of them. Results are [sources, count], or fewer.
     """
     (sources, beams), vocab, blocks = shifts.shape, logits.shape[1], peaks.shape[1]
     count = min(count, beams * vocab)
     peaks = (peaks.reshape(sources, beams, blocks) + shifts[:, :, None]).reshape(sources, -1)
+    # Exact: among the best `count` ids, only those of the `count` blocks with the best peaks can be.
     beam, block = np.divmod(_top(peaks, count), blocks)  # [sources, count]
 
     ids = block[:, :, None] + np.arange(0, vocab, blocks)  # [sources, count, ids of a block]

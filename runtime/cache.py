@@ -1,7 +1,6 @@
 """The keys and values of a batch of texts, in buffers that the graph writes in place. Knows no ids.
 
-Past and present of a layer are bound to the same memory, so that a step copies nothing. Rolling back
-or reusing a prefix is only a change of length, kept by the caller.
+Past and present of a layer are one memory. Rolling back only changes a length, which the caller keeps.
 """
 
 from __future__ import annotations
@@ -85,8 +84,8 @@ class KVCache:
     ) -> bool:
         """Make row i what row rows[i] is, for as many rows as there are; True if buffers moved.
 
-        Copies only what is used: of a row, the positions below `lengths[rows[i]]` and beyond the
-        first `shared[i]`, which row i is known to hold already.
+        Copies the positions below `lengths[rows[i]]` and beyond the first `shared[i]`, which row i is
+        known to hold already.
         """
         count, more = len(rows), len(rows) > self.batch
         block, arrays = self._block, self.arrays

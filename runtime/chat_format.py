@@ -1,10 +1,8 @@
 """Turn a conversation into the text and ids its model was trained on. Knows no model.
 
-A conversation is text between contents: joint, content, joint, content, ..., joint. A joint is
-named by its neighbours: `>user` opens a conversation, `user>assistant` lies between two contents,
-`assistant>` closes the conversation, `user>>` closes it and opens the assistant's answer. An order
-of roles that the model's template refuses has no joint. The few formats that do not fit carry their
-Jinja template instead.
+A conversation is joint, content, joint, ..., joint. Joints are named by their neighbours: `>user`
+opens it, `user>assistant` lies between, `assistant>` closes it, `user>>` asks for an answer. Orders
+that the template refuses have none. Formats that do not fit carry their Jinja.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Run a decoder graph over a cache: ids in, logits out. Knows no text and no sampling.
 
-The decoder of an encoder-decoder model also reads sources; the rows of one source follow one another,
-equally many for each, and share what is known of it.
+Where it reads sources, the rows of one source follow one another, equally many for each, and share
+what is known of it.
 """
 
 from __future__ import annotations
@@ -212,15 +212,13 @@ class Run:
 
 
 class _Call:
-    """A binding for one shape of ids; calling it mutates the buffers and runs the graph.
-
-    It does not refer to its run: what is kept of a text goes with the last who needs it, unswept. Nor
-    to what cancels it: a run that is kept serves many generations.
-    """
+    """A binding for one shape of ids; calling it mutates the buffers and runs the graph."""
 
     def __init__(
         self, run: Run, shape: tuple[int, ...], rows: int, logits: Logits | None = None
     ) -> None:
+        # Not `run` itself: without a circle what is kept of a text goes with the last who needs it,
+        # unswept. Nor what cancels it: a run that is kept serves many generations.
         self.session = run.decoder.session
         self.buffers: dict[str, NDArray[Any]] = {
             "input_ids": np.zeros(shape, np.int64),

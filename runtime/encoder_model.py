@@ -57,8 +57,8 @@ class Filled:
 class EncoderModel(TaskModel):
     """A loaded encoder bundle. Safe to use from several threads.
 
-    Results do not depend on what else is in a call: a text gives the same alone and among others.
-    Methods that take a list keep its order; an empty list gives an empty result.
+    A text gives the same alone and among others. Methods that take a list keep its order; an empty list
+    gives an empty result.
     """
 
     writes = False
@@ -116,9 +116,8 @@ class EncoderModel(TaskModel):
     ) -> Array:
         """float32 [n, dim] of n texts, at unit length where the checkpoint says so.
 
-        `prompt` names one of the bundle's prompts to put before each text. A text longer than the
-        model takes is cut with a warning; with `window`, it is split into pieces that overlap by
-        that many tokens, and their vectors are averaged by length.
+        `prompt` names one of the bundle's prompts. A long text is cut with a warning; with `window`,
+        pieces that overlap by so many tokens are averaged by length.
         """
         texts = _listed("texts", texts)
         pieces = [self._text().rows(text, prompt, window) for text in texts]
@@ -192,8 +191,8 @@ class EncoderModel(TaskModel):
     def tokens(self, texts: Any, *, window: int | None = None) -> Any:
         """Labelled spans of a text with character offsets into it, or a list of them for each text.
 
-        The labels of BIO and its relatives are merged. A text longer than the model takes is cut
-        with a warning; with `window`, it is read in pieces that overlap by that many tokens.
+        Too long a text is cut with a warning; with `window`, it is read in pieces that overlap by that
+        many tokens.
         """
         single, items = isinstance(texts, str), _listed("texts", texts)
         prepare = self._text()

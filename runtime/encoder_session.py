@@ -1,7 +1,6 @@
-"""Run an encoder graph over many inputs: ids in, arrays out, in the caller's order. Knows no text.
+"""Run an encoder graph over many inputs: ids in, arrays out with the caller's index. Knows no text.
 
-Texts of one length share a batch, so that nothing is padded, no graph needs a mask, and a text's
-result cannot depend on its neighbours.
+Texts of one length share a batch, so that no graph needs a mask and no result depends on neighbours.
 """
 
 from __future__ import annotations

@@ -111,14 +111,11 @@ class Preparation:
         return ids if pad is None else ids + [pad] * (self.context - len(ids))
 
     def _beginning(self, text: str) -> str:
-        """As much of a long text as decides its first tokens, so that its end costs no time; all of it
-        where its end is what is kept.
-
-        Two lengths' worth: where the text is cut, its last tokens may be other than in the whole.
-        """
+        """As much of a long text as decides its first tokens; all of it where its end is what is kept."""
         text, size = self._cased(text), FIRST_LOOK * self.limit
         if self.settings.cut_left:
             return text
+        # Two lengths' worth: where the text is cut, its last tokens may be other than in the whole.
         while size < len(text) and len(self._cutter(0).encode(text[:size]).overflowing) < 2:
             size *= 2
         return text[:size]

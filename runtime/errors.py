@@ -1,7 +1,7 @@
 """The errors a person can cause. Knows nothing of what raises them.
 
-Every error is one line: what was found, what was expected, what to do. The command line prints it as
-``error[CODE]: message`` and exits with ``exit_status``; ``code`` is stable, the wording is not.
+Each is one line: what was found, what was expected, what to do. The command line prints
+``error[CODE]: message`` and exits with ``exit_status``. Only ``code`` is stable.
 """
 
 from __future__ import annotations

@@ -63,12 +63,8 @@ class TextModel(TaskModel):
     ) -> Stream:
         """Generate after `prompt`, a text or ids, piece by piece.
 
-        `max_new_tokens` is by default what the bundle recommends, or 512; None means until the
-        context is full. `stop` are texts to end at, by default those the bundle recommends; () is
-        none. `options` are the fields of Options, as temperature, top_p or
-        repetition_penalty; what is not given comes from the bundle's generation defaults.
-        `lookup` reads ahead what the text repeats of the prompt or of itself: the same text in fewer
-        steps; by default where the bundle makes that exact.
+        `max_new_tokens` None means until the context is full, `stop` () no text to end at; `options`
+        are the fields of Options. Defaults are the bundle's, or 512 new tokens.
         """
         checked = self._streamable(options, max_new_tokens)
         return Stream(self._batch([prompt], max_new_tokens, stop, checked, logprobs=False))
@@ -98,12 +94,10 @@ class TextModel(TaskModel):
         cancel: Cancel | None = None,
         **options: Any,
     ) -> Any:
-        """Generate after a prompt, or after each of a list of prompts in one batch.
+        """Generate after a prompt, a text or ids, or after each of a list of prompts in one batch.
 
-        A prompt is a text or a list of ids. Returns a Generation, or a list of them for a list of
-        prompts; each is what the prompt gives alone. Options as for `stream`, and for a beam search
-        num_beams, length_penalty, early_stopping and n_best: with it, each Generation is a list of
-        that many, the best first (fewer where the options leave fewer).
+        Each Generation is what its prompt gives alone; with `n_best` a list, best first. Options as for
+        `stream`, and those of beams.
         """
         many = _is_many(prompt)
         prompts: Sequence[Any] = prompt if many else [prompt]

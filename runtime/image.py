@@ -1,8 +1,7 @@
 """An image becomes pixel_values, as the manifest's `image` says. Knows no model.
 
-Needs numpy alone where an array already has the right size, else Pillow. The filters are Pillow's, so
-that pixels equal those of transformers' image processors for Pillow ("...Pil"); those for torchvision
-round differently.
+Needs Pillow unless an array has the right size already. Its filters give the pixels of transformers'
+processors called "...Pil"; those for torchvision round differently.
 """
 
 from __future__ import annotations
@@ -40,20 +39,19 @@ DEEP = ("I", "F")  # how Pillow's modes of more than 8 bits begin
 class ImageFormat:
     """Preprocessing of images: RGB, resize, crop, then ``(value * rescale - mean) / std``.
 
-    `size` is the [height, width] that comes out. The resize is to `resize` [height, width], or brings
-    the shorter side to `shortest_edge`, or less where the longer would be above `longest_edge`; with
-    neither there is none. Of what is larger than `size` then the center is taken; what is smaller is
-    padded with zeros.
+    Of what is larger than `size` after the resize the center is taken; what is smaller is padded with
+    zeros.
     """
 
-    size: list[int]
-    resize: list[int] | None
-    shortest_edge: int | None
+    size: list[int]  # [height, width] that come out
+    resize: list[int] | None  # to this [height, width]
+    shortest_edge: int | None  # or to this shorter side; with neither there is no resize
     resample: int
     rescale: float
     mean: list[float]
     std: list[float]
-    longest_edge: int | None = None  # older bundles do not say it
+    # Or less where the longer side would be above this; older bundles do not say it.
+    longest_edge: int | None = None
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> Self:
@@ -87,11 +85,10 @@ class ImageFormat:
         return f"{wrong[0]} = {shown(getattr(self, wrong[0]))} makes no sense" if wrong else None
 
     def pixels(self, image: object) -> Pixels:
-        """float32 [3, height, width] of an image: a path, the bytes of a file, a Pillow image or a
-        uint8 array [height, width, 3].
+        """float32 [3, height, width] of a path, bytes, a Pillow image or uint8 [height, width, 3].
 
-        Transparent parts are laid on white. Files are turned as their EXIF orientation says; a Pillow
-        image is taken as it is. Raises UsageError for what is no image of 8 bits per channel.
+        Transparent parts are laid on white; only files are turned as their EXIF says. Raises UsageError
+        for what is no image of 8 bits per channel.
         """
         array = _array(image) if isinstance(image, np.ndarray) else None
         if array is None:

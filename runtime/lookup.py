@@ -1,7 +1,7 @@
 """Prompt lookup (Saxena, 2023): read several ids a step where the text repeats what it knows.
 
-The last ids of a text are looked up in the prompt and in the text itself; what followed them there is
-a draft, to be read along with the next id in one run. Knows no text and no choosing.
+The last ids are looked up in the prompt and in the text itself. What followed them there is a draft,
+to be read along with the next id in one run. Knows no text and no choosing.
 """
 
 from __future__ import annotations

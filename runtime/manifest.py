@@ -75,19 +75,17 @@ class Tokens:
 
 @dataclass(frozen=True)
 class TextInput:
-    """How an encoder's texts are prepared: cut to `max_length` tokens; `prompts` go before a text and
-    `default_prompt` names the one used unasked. `normalized` vectors have unit length. `token_types`
-    says whether the model is told which tokens are of the second text of a pair."""
+    """How an encoder's texts are prepared, and what its vectors are."""
 
-    max_length: int
+    max_length: int  # tokens that a text is cut to
     lower_case: bool = False  # once; now the tokenizer does it
-    normalized: bool = False
+    normalized: bool = False  # vectors have unit length
     similarity: str = "cosine"
-    prompts: dict[str, str] = field(default_factory=dict)
-    default_prompt: str | None = None
+    prompts: dict[str, str] = field(default_factory=dict)  # by name, they go before a text
+    default_prompt: str | None = None  # the name of the one used unasked
     pad_to_context: int | None = None  # the id that fills every text up to the context
     cut_left: bool = False  # of a text that is too long the end is kept
-    token_types: bool = True
+    token_types: bool = True  # the model is told which tokens are of the second text of a pair
 
 
 @dataclass(frozen=True)
@@ -112,40 +110,34 @@ SOURCE, TARGET = "source", "target"  # in place of an id: that language's
 
 @dataclass(frozen=True)
 class Translation:
-    """How a translation model is told its languages; `languages` are the ids of their tokens by name.
+    """How a translation model is told its languages."""
 
-    Around the ids of a source go `prefix` and `suffix`, in which "source" and "target" stand for
-    the ids of languages. `target` says how else a target's language is told: its id is "forced"
-    after the first of the target's, or is that first ("start"), or only stands in the "source".
-    Ids beyond the vocabulary are pieces that the model lacks: they are `unknown`.
-    """
-
-    languages: dict[str, int]
-    prefix: list[int | str]
-    suffix: list[int | str]
+    languages: dict[str, int]  # the ids of their tokens, by name
+    prefix: list[int | str]  # before the ids of a source; SOURCE and TARGET stand for languages
+    suffix: list[int | str]  # behind them
+    # How else a target's language is told: its id is "forced" after the first of the target's, or is
+    # that first ("start"), or only stands in the "source".
     target: str
     source_lang: str | None = None
     target_lang: str | None = None
-    unknown: int | None = None
+    unknown: int | None = None  # in place of ids beyond the vocabulary: pieces that the model lacks
 
 
 @dataclass(frozen=True)
 class Speech:
-    """How a speech model is asked to write: after its first id come those of the language and of the
-    task, where it has several, then `no_timestamps` unless timestamps are wanted.
+    """How a speech model is asked to write.
 
-    The ids after `no_timestamps` are timestamps, steps of one position of the encoder; the first that
-    is written is at most `latest_start` steps. `language` is heard where it is None.
-    `timestamps` is whether they are wanted where nobody says.
+    After its first id come those of the language and of the task, where it has several, then
+    `no_timestamps` unless timestamps are wanted.
     """
 
     languages: dict[str, int] = field(default_factory=dict)
     tasks: dict[str, int] = field(default_factory=dict)
-    language: str | None = None
+    language: str | None = None  # heard where it is None
     task: str = "transcribe"
-    no_timestamps: int | None = None
-    latest_start: int | None = None
-    timestamps: bool = False
+    no_timestamps: int | None = None  # the ids behind it are timestamps, in steps of the encoder
+    latest_start: int | None = None  # steps that the first timestamp of a window has at most
+    timestamps: bool = False  # whether they are wanted where nobody says
 
 
 @dataclass(frozen=True)
@@ -194,12 +186,10 @@ class Manifest:
 
     @property
     def reads_ahead_exactly(self) -> bool:
-        """Whether a decoder's logits are the same for ids read together and one by one.
-
-        A lone id takes another kernel, whose sums differ in the last bits, and int8 activations now and
-        then make that larger. An int8 cache rounds it away, and with a spare position there is no lone
-        id. Of what was read in a source, by attention in float32, that cannot be said.
-        """
+        """Whether a decoder's logits are the same for ids read together and one by one."""
+        # A lone id takes another kernel, whose sums differ in the last bits, and int8 activations now and
+        # then make that larger. An int8 cache rounds it away, and with a spare position there is no lone
+        # id. Of what was read in a source, by attention in float32, that cannot be said.
         cache = self.cache
         exact = cache is not None and (cache.dtype == "int8" or cache.spare > 0)
         return self.seq2seq is None and (exact or self.quantization.get("name") == "fp32")

@@ -1,8 +1,7 @@
 """The options of a generation, each declared once: its rule, what it does, and which methods take it.
 
-Names and meanings are those of transformers, except that `n_best` is its num_return_sequences and
-`logit_bias` is sequence_bias for single ids. The command line and the table in docs/runtime.md are made
-of the same declarations. Knows no logits.
+Names and meanings are those of transformers, but for `n_best` (num_return_sequences) and `logit_bias`
+(sequence_bias for single ids). The command line is made of these.
 """
 
 from __future__ import annotations
@@ -222,9 +221,8 @@ class Options:
     def from_options(cls, options: Mapping[str, Any], defaults: Mapping[str, Any]) -> Self:
         """Options of the caller over the `defaults` of the bundle; None takes the default.
 
-        An option that only means something when sampling turns sampling on, at temperature 1.
-        Raises UsageError for an unknown option, for a value that an option cannot have, and where
-        the caller's options do not go together.
+        Options of sampling turn it on, at temperature 1. Raises UsageError for an unknown option, an
+        impossible value, and options that do not go together.
         """
         given = {name: value for name, value in options.items() if value is not None}
         unknown = sorted(given.keys() - ABOUT.keys())

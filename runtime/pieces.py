@@ -17,8 +17,8 @@ def assembled(
 ) -> tuple[list[Offset], list[int | None], Array]:
     """Offsets, numbers of words and logits [tokens, n] of the text whose pieces these are.
 
-    Without special tokens, and of a pair without the first text. A token that two pieces share counts
-    where it has more of the text on either side.
+    Without special tokens and a pair's first text. A token in two pieces counts where it has more of
+    the text on either side.
     """
     offsets: list[Offset] = []
     words: list[int | None] = []

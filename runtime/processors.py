@@ -1,8 +1,7 @@
 """Change the scores of a text's next id, as the options ask. Knows no graph and no choosing.
 
-A processor is called with the scores of every id, float32 [vocab], which it changes in place; with the
-text so far, int64 [length]; and with how many ids of the text are new. Scores are logits, or in a
-beam search log-probabilities. Their order and meaning are those of transformers.
+Scores are logits, or in a beam search log-probabilities. The processors' order and meaning are those
+of transformers.
 """
 
 from __future__ import annotations
@@ -19,6 +18,8 @@ from satchel.runtime.options import Options
 
 Scores = NDArray[np.float32]
 Ids = NDArray[np.int64]
+# Called with the scores of every id [vocab], which it changes in place, the text so far [length], and how
+# many ids of the text are new.
 Processor = Callable[[Scores, Ids, int], None]
 Checked = Callable[[str, Iterable[int] | int], Ids]  # the name of an option, and its ids
 
@@ -154,9 +155,8 @@ def processors(
 ) -> list[Processor]:
     """The processors of one text, in their order.
 
-    `start` is how many ids the decoder begins with, `limit` how many it may add; `source` is what an
-    encoder reads or, where there is none, the prompt. Raises UsageError for an id that the model does
-    not have, and where a first id is forced that would not be the first.
+    The decoder begins with `start` ids and may add `limit`; `source` is what an encoder reads, or the
+    prompt. Raises UsageError for unknown ids, and for a forced first id behind others.
     """
 
     ids = partial(_ids, vocab_size)

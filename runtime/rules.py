@@ -1,7 +1,7 @@
 """What a manifest must say as a whole: fields that go with its task, and sizes that agree.
 
-Types alone are `strict.py`'s. With these rules a manifest that was edited by hand is refused by the field
-that no longer fits, before a session is made. Knows no files.
+A manifest edited by hand is refused by the field that no longer fits, before a session is made. Types
+are `strict.py`'s.
 """
 
 from __future__ import annotations

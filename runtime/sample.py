@@ -1,8 +1,8 @@
 """Pick the next id from a row of logits. Knows no text and no graph.
 
-The order is that of transformers: the processors, temperature, top-h (Potraghloo et al., 2025), top-k,
-top-p (Holtzman et al., 2020), min-p (Nguyen et al., 2024), typical-p (Meister et al., 2022), and the
-cut-offs epsilon and eta (Hewitt et al., 2022).
+The order is that of transformers: processors, temperature, top-h (Potraghloo et al., 2025), top-k,
+top-p (Holtzman et al., 2020), min-p (Nguyen et al., 2024), typical-p (Meister et al., 2022), epsilon
+and eta cut-offs (Hewitt et al., 2022).
 """
 
 from __future__ import annotations

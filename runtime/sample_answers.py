@@ -1,7 +1,7 @@
 """A bundle's answers to its probes beside those it gave when it was made, or gives another way.
 
-The probe in the manifest holds an input and the reference model's answer to it; on another machine the
-bundle must be as near to that as it was when it was made.
+A probe holds an input and the reference model's answer, to which every machine must come as near as
+the export did.
 """
 
 from __future__ import annotations

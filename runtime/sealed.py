@@ -1,7 +1,7 @@
 """manifest.json as bytes: how a manifest is written, and read back only as it was written.
 
-The file ends with the sha256 of all that stands before that ending, so that a damaged or edited manifest
-is found as a damaged weight is. It protects from accidents, not from an enemy, who can make a new one.
+The file ends with the sha256 of what stands before. It finds damage and edits, not an enemy, who can
+make a new one.
 """
 
 from __future__ import annotations

@@ -36,15 +36,15 @@ def open_session(
 ) -> Any:
     """An InferenceSession of one of the bundle's graphs, its signature checked.
 
-    `threads` defaults to the big physical cores this process may use. With `profile` it times every
-    node, and `end_profiling` writes that to a file whose path begins so. Threads wait busily for the next
-    run, but those of an encoder beside a decoder, which runs next on the same cores.
+    `threads` defaults to the big physical cores this process may use. With `profile` every node is
+    timed, and `end_profiling` writes that to a file whose path begins so.
     """
     manifest = bundle.manifest
     _check_version(manifest.onnxruntime)
     graph = manifest.graphs.get(role)
     if graph is None:
         raise BundleError(f"the bundle has no {role} graph; it has {', '.join(manifest.graphs)}")
+    # An encoder beside a decoder leaves the cores to it, since it runs next on them.
     waits = role == "decoder" or "decoder" not in manifest.graphs
     session = create_session(bundle.path(graph.file), threads, profile=profile, waits=waits)
     _check_signature(session, graph)
@@ -113,9 +113,9 @@ def create_session(
 def _adds_in_16_bits() -> bool:
     """Whether this is an x86 processor whose kernels may overflow on uint8 x int8.
 
-    Without VNNI they add pairs of products in 16 bits. The exact kernels take twice the time, so they
-    are asked for only where Linux says that VNNI is missing.
+    Without VNNI they add pairs of products in 16 bits.
     """
+    # The exact kernels take twice the time: only where Linux says that VNNI is missing.
     try:
         flags = Path("/proc/cpuinfo").read_text("ascii", "replace")
     except OSError:

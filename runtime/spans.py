@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 Offset = tuple[int, int]  # first and one past the last character of a token
-OUTSIDE = "O"
+OUTSIDE = "O"  # the label of what is in no span
 BEGIN = frozenset("BSUW")  # begin, single, unit, whole
 INSIDE = frozenset("IM")
 LAST = frozenset("ELSUW")  # end, last, and those of one word alone
@@ -55,9 +55,8 @@ def merge_labels(
 ) -> list[Span]:
     """Spans from per-token probabilities [tokens, labels]; `words` numbers each token's word.
 
-    A word has the label and score of its first token. A span goes on while the next word is inside
-    one of the same kind (or, without prefixes, has the same label); its score is the mean of its
-    words'. "O" is no span.
+    A word has the label and score of its first token. Words in a row of one kind are a span unless a
+    prefix parts them; its score is their mean.
     """
     tags = _tags(names)
     spans: list[tuple[str, int, int, list[float]]] = []
@@ -78,11 +77,9 @@ def merge_labels(
 
 
 def _tags(names: Sequence[str]) -> list[tuple[str, str]]:
-    """(prefix, kind) of every label; the prefix is empty where the label is the kind.
-
-    B- and I- always are prefixes. The letters of BIOES, BILOU and BMEWO are such only where the same
-    kind has a B- or I-, so that a label may be called "E-mail".
-    """
+    """(prefix, kind) of every label; the prefix is empty where the label is the kind."""
+    # B- and I- always are prefixes. The letters of BIOES, BILOU and BMEWO are such only where the same
+    # kind has a B- or I-, so that a label may be called "E-mail".
     kinds = {name[2:] for name in names if name.startswith(("B-", "I-"))}
     return [
         (name[0], name[2:])
@@ -166,12 +163,13 @@ def best_answers(
 ) -> list[Answer]:
     """The `top` likeliest spans of at most `longest` tokens, likeliest first, "no answer" among them.
 
-    `logits` [tokens, 2] say where in `context` an answer starts and ends, `none` [2] are those of "no
-    answer". A score is the product of two probabilities, each over the tokens and "no answer".
+    `logits` [tokens, 2] are those of start and end in `context`, `none` [2] those of "no answer". A
+    score is the product of both probabilities.
     """
     every = np.concatenate([none[None], logits]).astype(np.float64)
     shifted = every - every.max(0)
-    chances = shifted - np.log(np.exp(shifted).sum(0))  # logarithms
+    # Logarithms of the chances to start and to end at each token, or at "no answer".
+    chances = shifted - np.log(np.exp(shifted).sum(0))
     no_answer = float(np.exp(chances[0].sum()))
     places = [_trimmed(context, *offset) for offset in offsets]
     blank = np.array([start >= end for start, end in places], bool)

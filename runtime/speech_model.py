@@ -1,7 +1,7 @@
 """What an app holds of a speech model: sound in, text with its times out.
 
-Long sound is read window by window, as transformers and OpenAI's Whisper do (Radford et al., 2022,
-section 3.8): the next window begins where the last segment that was written to its end has ended.
+Long sound is read window by window (Radford et al., 2022, section 3.8): the next begins where the last
+segment written to its end has ended.
 """
 
 from __future__ import annotations
@@ -248,14 +248,9 @@ class SpeechModel(TaskModel):
     ) -> Transcription:
         """The segments of a sound, one after the other.
 
-        `sound` is the path or the bytes of a file, or float32 [samples] with their `sample_rate`.
-        `language` is a code or a name, as "de" or "German", or "auto" to hear which it is; by default
-        the one the checkpoint names, or else heard. `task` "translate" writes English whatever is said. A
-        sound that is
-        longer than a window always has timestamps, which say where the next window begins; a shorter
-        one is one segment unless `timestamps` are asked for, by the caller or, where that is None, by
-        the checkpoint. `max_new_tokens` are those of a window;
-        `options` are the fields of Options.
+        `sound` is a path, the bytes of a file, or float32 [samples] with `sample_rate`; `language` a
+        code, a name, or "auto" to hear it. `task` "translate" writes English. `max_new_tokens` are of
+        a window.
         """
         samples = read_waveform(sound, self.audio.sampling_rate, sample_rate)
         wanted = self.speech.timestamps if timestamps is None else timestamps
@@ -271,6 +266,7 @@ class SpeechModel(TaskModel):
             samples,
             self._language(language),
             self._task(task),
+            # Of a longer sound they say where the next window begins.
             wanted or len(samples) > self.audio.window_samples,
             options,
             max_new_tokens,

@@ -1,7 +1,7 @@
 """Render a Jinja chat template in a sandbox. Knows no tokenizer and no limit on time or memory.
 
-Jinja is an optional extra: only a bundle whose template could not be compiled into joints comes
-here at run time; at export the compiler does, inside a child process that has the limits.
+Jinja is optional: at run time only templates that could not become joints come here, at export the
+compiler's child process.
 """
 
 from __future__ import annotations

@@ -68,8 +68,8 @@ def decoded(tokenizer: Tokenizer, tokens: list[int]) -> str:
 class TextStream:
     """Turns ids into pieces of text: whole characters only, nothing of a stop string.
 
-    The pieces and `close` concatenated are the text of all ids, up to the stop string that was
-    complete first. What later ids may change waits for them, but for no more than PATIENCE ids.
+    The pieces and `close` are the text up to the stop string complete first. What later ids may change
+    waits for at most PATIENCE ids.
     """
 
     def __init__(self, tokenizer: Tokenizer, stop: Sequence[str] = ()) -> None:

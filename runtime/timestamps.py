@@ -1,9 +1,7 @@
 """What Whisper's timestamp tokens mean: which may come next, and how they cut a window into segments.
-Knows no sound and no text.
 
-The rules are those of transformers and of the paper (Radford et al., 2022, section 2.3): timestamps
-come in pairs around a segment, never go back, and one is taken where together they are likelier than any
-other token.
+As in transformers and the paper (Radford et al., 2022, section 2.3): timestamps come in pairs around a
+segment, never go back, and one is taken where together they are likelier than any other token.
 """
 
 from __future__ import annotations

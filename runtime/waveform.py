@@ -32,9 +32,8 @@ OPEN_END = 0x7FFF0000  # a longer WAV was written to a pipe, before anybody knew
 def read_waveform(sound: object, rate: int, sample_rate: int | None = None) -> Samples:
     """float32 [samples] at `rate` per second, the mean of all channels.
 
-    `sound` is the path or the bytes of a file, or an array of floats [samples] between -1 and 1 with
-    `sample_rate` per second. Raises UsageError for what is no sound, is cut short or holds a sample
-    that is no number.
+    `sound` is a path, the bytes of a file, or floats [samples] between -1 and 1 at `sample_rate`. Raises
+    UsageError for no sound, one cut short, or samples not finite.
     """
     if isinstance(sound, np.ndarray):
         if sample_rate is None:

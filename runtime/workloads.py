@@ -23,18 +23,13 @@ ROUNDS = 5
 
 @dataclass(frozen=True)
 class Workload:
-    """One thing that a bundle is timed at.
-
-    `ready` prepares it and gives what is to be timed: a call that gets `amount` of something done. It may
-    be called `times` times, of which the first warms up where there are several. `seconds` and `rate` are
-    the names of its figures.
-    """
+    """One thing that a bundle is timed at."""
 
     name: str
-    ready: Callable[[], Callable[[], object]]
-    amount: int = 1
-    times: int = 1
-    seconds: str | None = None
+    ready: Callable[[], Callable[[], object]]  # prepares it and gives the call to be timed
+    amount: int = 1  # how much a call gets done
+    times: int = 1  # calls at most; the first of several warms up
+    seconds: str | None = None  # the names of its figures
     rate: str | None = None
 
 

@@ -95,17 +95,14 @@ def _beside(new: Replacement, weight: Blocks) -> list[ir.Value | None]:
 
 @dataclass(frozen=True)
 class Blocks:
-    """A quantised matrix of `bits` 8 or 4, with `block` inputs to a scale.
+    """A quantised matrix; a weight is ``(value - zero) * scale``."""
 
-    `values` are uint8 [outputs, blocks, bytes of a block], two 4-bit values to a byte, the first in the
-    lower half; `scales` float32 [outputs, blocks]; `zeros` uint8 [outputs, bytes of all blocks], packed
-    likewise, or None where all are 128. A weight is ``(value - zero) * scale``.
-    """
-
-    bits: int
-    block: int
+    bits: int  # 8 or 4
+    block: int  # inputs to a scale
+    # [outputs, blocks, bytes of a block]; of two 4-bit values to a byte, the first in the lower half.
     values: NDArray[np.uint8]
-    scales: Array
+    scales: Array  # [outputs, blocks]
+    # [outputs, bytes of all blocks], packed likewise; None where all are 128.
     zeros: NDArray[np.uint8] | None = None
 
 

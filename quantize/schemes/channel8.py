@@ -1,15 +1,10 @@
-"""Linear layers with int8 weights per output and uint8 activations.
-
-The kernel (MatMulIntegerToFloat) multiplies uint8 by int8, which every processor with integer dot
-products does fastest:
+"""Linear layers with int8 weights per output and uint8 activations, multiplied by MatMulIntegerToFloat.
 
     q = round(x / scale) + zero point
     y = (q - zero point) @ weight * scale * scales + bias
 
-What norms and attention give is bounded, and its scale is fixed by calibration. What activations give
-is not: there each token has a scale of its own, made by nodes of the graph. Either way a token's result
-depends on that token alone. (One scale made from the whole input, as dynamic quantisation usually has,
-makes a text's answer depend on what shares its batch.)
+What norms and attention give is bounded: calibration fixes its scale. What activations give has a
+scale per token.
 """
 
 from __future__ import annotations
@@ -41,7 +36,7 @@ from satchel.quantize.schemes.scheme import Layer, Scheme
 FEW_OUTPUTS = 32  # a head of a few labels: quantising it saves nothing
 FEW_ROWS = 1024  # a table of no more stays float32, and its head is a layer of its own
 SMALLEST = 1e-12  # of a scale, where a token is all zeros
-BOUNDED = (*NORMS, "MultiHeadAttention", "GroupQueryAttention")
+BOUNDED = (*NORMS, "MultiHeadAttention", "GroupQueryAttention")  # what they give has bounds
 FLOORS = {"Gelu": -0.1701, "QuickGelu": -0.2785, "Relu": 0.0}  # least values of activations
 FLOOR_STEPS = 24  # steps below zero for an activation with a floor, which leaves 231 above
 
@@ -209,6 +204,7 @@ def _by_token(new: Replacement, x: ir.Value, floor: float | None) -> Rounded:
     An activation that never goes far below zero needs few steps there: the zero point is low, and the
     scale at least so large that they reach the floor.
     """
+    # One scale of the whole input would make a text's answer depend on what shares its batch.
     axis = new.initializer("constant.last_axis", np.array([-1], np.int64))
     if floor is None:
         zero_point, least, reach = 128, SMALLEST, new.add("Abs", [x])

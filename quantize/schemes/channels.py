@@ -34,10 +34,10 @@ def quantize(weight: Array, moment: Array | None = None) -> Channels:
 def smoothing(weight: Array, largest: Array) -> Array:
     """What each input is divided by, and its column of `weight` [outputs, inputs] multiplied with.
 
-    `largest` [inputs] is how far each input goes from zero. A channel that goes further than the
-    others would make the step of its whole token coarse; the weights, which have one scale per output,
-    take most of the difference over (SmoothQuant, Xiao et al., 2022).
+    SmoothQuant (Xiao et al., 2022). `largest` [inputs] is how far each input goes from zero.
     """
+    # A channel that goes further than the others would make the step of its whole token coarse; the
+    # weights, which have one scale per output, take most of the difference over.
     columns = np.maximum(np.abs(weight).max(0), 1e-5)
     factors: Array = np.maximum(largest, 1e-5) ** SMOOTHING / columns ** (1 - SMOOTHING)
     return factors / factors.mean()

@@ -39,13 +39,12 @@ class Scheme(ABC):
     """How the weights of one layer are stored and multiplied.
 
     With any, a row's result does not depend on its batch, on padding or on how the text was cut.
-    `block` is how many inputs share a scale, 0 where the scheme has none.
     """
 
     kind: ClassVar[str]
     by_range: ClassVar[bool] = False  # whether calibration's ranges fix its activations
     by_moment: ClassVar[bool] = False  # whether a profile that compensates rounds it by moments
-    block: int = 0
+    block: int = 0  # inputs that share a scale, 0 where the scheme has none
 
     def to_dict(self) -> dict[str, Any]:
         return {"kind": self.kind, "block": self.block}

@@ -1,7 +1,7 @@
 """The tokenizer inside a GGUF file as tokenizer.json and its companions. Knows no model.
 
-A vocabulary does not say how text was cut before its merges were learned; only the names of known
-cuts are accepted, because a wrong one gives other ids without any error.
+A vocabulary does not say how text was cut before its merges. Only names of known cuts are accepted,
+since wrong ones give other ids unnoticed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a sentence-transformers folder says about turning states into a vector. Knows no architecture.
 
-modules.json lists the modules: a transformer or a table of words, then what is made of its states.
-Any module that is not known is refused by name. A cross-encoder's folder may list the transformer alone.
+modules.json lists a transformer or a table of words, then what is made of its states; a
+cross-encoder's may end with the transformer. Unknown modules are refused.
 """
 
 from __future__ import annotations

@@ -61,17 +61,13 @@ SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
 
 @dataclass(frozen=True)
 class Transformer:
-    """The first module: what it is asked for (a transformer_task), the feature that it writes, and the
-    tokens that a text is cut to (None: what the tokenizer's own files say).
+    """The first module."""
 
-    `vectors` says whether the feature is a vector at once, as of models of texts and images; `filled`
-    whether all texts are filled up to the longest."""
-
-    task: str = "feature-extraction"
-    output: str = TOKENS
-    vectors: bool = False
-    max_length: int | None = None
-    filled: bool = False
+    task: str = "feature-extraction"  # its transformer_task
+    output: str = TOKENS  # the feature that it writes
+    vectors: bool = False  # that is a vector at once, as of models of texts and images
+    max_length: int | None = None  # tokens a text is cut to; None: what the tokenizer's files say
+    filled: bool = False  # all texts are filled up to the longest
     lower_case: bool = False
 
 

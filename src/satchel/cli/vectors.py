@@ -1,8 +1,6 @@
 """The lines of a text file become rows of a .npy file; a run that was killed goes on. Knows no model.
 
-Rows are appended to ``OUT.part``, so its size says how far a run came; ``OUT.part.json`` says what of.
-Both go when the last row is written and the part takes its name. What is there already, whole or in
-part, is replaced only on demand.
+Rows are appended to ``OUT.part``, whose size says how far a run came; ``OUT.part.json`` says what of.
 """
 
 from __future__ import annotations

@@ -119,10 +119,10 @@ def cosines(expected: Sequence[Array], found: Sequence[Array]) -> dict[str, floa
 def loss(expected: Array, found: Array, scores: str | None) -> float:
     """How far an answer [..., size] lies from another, the mean of its rows: 0 where they are the same.
 
-    Of vectors, where `scores` is None, it is one less the cosine. Of labels it is their divergence in
-    nats: of one distribution (softmax), of each label's own (sigmoid), or half the squared distance
-    (identity). In float64, because what one layer costs can be less than what float32 leaves of a 1.
+    Vectors (`scores` None): one less the cosine. "softmax" and "sigmoid": the divergence in nats.
+    "identity": half the squared distance.
     """
+    # What one layer costs can be less than what float32 leaves of a 1.
     a, b = expected.astype(np.float64), found.astype(np.float64)
     if scores is None:
         lengths = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)

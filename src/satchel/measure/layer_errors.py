@@ -22,16 +22,14 @@ Values = dict[str, Array]  # what a graph showed in one run, by value
 
 @dataclass
 class LayerError:
-    """One layer's ||found - expected|| / ||expected|| over all that was read.
-
-    `error` is that of its output while the whole bundle reads; `own` that of the layer alone, fed with
-    what the reference's layer reads. None where it cannot be taken out of its graph.
-    """
+    """One layer's ||found - expected|| / ||expected|| over all that was read."""
 
     graph: str
     layer: str
     operator: str
-    error: float = 0.0
+    error: float = 0.0  # of its output while the whole bundle reads
+    # Of the layer alone, fed with what the reference's layer reads; None where it cannot be taken out of
+    # its graph.
     own: float | None = None
 
 

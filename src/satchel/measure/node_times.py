@@ -1,8 +1,7 @@
 """Where the time of a bundle's graphs goes: by operator and by node, as ONNX Runtime's profiler sees it.
 
-Runs what `satchel bench` times. Profiling slows small nodes down by some microseconds each: the shares
-are what to read here, and the speeds are bench's. The profiler's files lie in a temporary folder and
-are gone when this is done.
+Runs what `satchel bench` times. Profiling slows small nodes by some microseconds each: read the shares
+here, and the speeds there.
 """
 
 from __future__ import annotations
@@ -42,9 +41,8 @@ Profile = dict[str, dict[str, dict[str, Any]]]  # graph -> workload -> figures
 def profile_nodes(folder: str | Path, threads: int | None) -> Profile:
     """Per graph and workload, all times in microseconds per run of the workload.
 
-    A workload has `runs` of the graph, `microseconds` in all, those `outside_nodes`, its `operators` and
-    its `slowest` nodes. Operators that multiply by weights say how many `weights_per_second` they read,
-    which is bytes where weights have 8 bits.
+    A workload has `runs` of the graph, `microseconds`, those outside nodes, its `operators` and its
+    `slowest` nodes. `weights_per_second` are bytes where weights have 8 bits.
     """
     bundle = open_bundle(folder)
     model = satchel.runtime.load(folder, threads=threads)

@@ -75,8 +75,8 @@ def text_file(path: Path) -> Text:
 def readings(model: Model, text: Text | None, limit: int | None, stage: Stage) -> list[Reading]:
     """What bundles like `model` read: one reading, or one per tower of texts and images.
 
-    Without a `text` it is the shipped one; `limit` bounds windows and lines. Encoder-decoders read
-    what `model` writes. Raises UsageError where there is too little text, or none is read.
+    Without a `text` it is the shipped one; `limit` bounds windows and lines. Raises UsageError where
+    there is too little text, or none is read.
     """
     kinds = model.samples
     if text is not None and not LIMITS.keys() & kinds.values():

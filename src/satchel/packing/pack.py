@@ -77,8 +77,8 @@ def pack(
 ) -> Packed:
     """Export `source` (a Hugging Face folder, a .gguf file or a hub id) to the bundle folder `out`.
 
-    Ends with the fidelity checks; if one fails, FidelityError is raised and nothing is written,
-    unless `force` keeps the bundle and marks it unverified. Nothing half-written is ever visible.
+    Raises FidelityError where a check fails, unless `force` keeps the bundle, marked unverified. A bundle
+    appears whole or not at all.
     """
     chosen, out = named(profile).keeping(keep_fp32).caching(cache), Path(out)
     own = read_texts("--calibration", calibration), read_texts("--quality-text", quality_text)

@@ -1,7 +1,7 @@
 """What a tokenizer's class does to texts outside tokenizer.json, written into tokenizer.json.
 
-transformers' classes for SigLIP change a text in Python before its tokenizer sees it. The files of such
-checkpoints say so by the name of the class alone, and a bundle has nothing but tokenizer.json.
+transformers' classes for SigLIP change a text in Python before its tokenizer sees it; their files say
+so by the name of the class alone.
 """
 
 from __future__ import annotations

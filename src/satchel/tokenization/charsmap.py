@@ -1,10 +1,8 @@
 """SentencePiece's normalisation rules as normalizers of the tokenizers library. Knows no vocabulary.
 
-A model carries its rules as a trie from sequences to texts; SentencePiece replaces the longest match at
-each place. ``Precompiled`` reads the same trie but looks at whole graphemes and takes the shortest
-match, so that "e", circumflex, acute loses its accent and halfwidth ``ka`` with its voice mark is
-left in two. Here it is given single characters only, and NFC composes what they make: a
-mark is kept from its left neighbour exactly where the rules have no sequence of the two.
+SentencePiece replaces the longest match at each place; ``Precompiled`` takes the shortest of whole
+graphemes. Here it gets single characters, and NFC composes what they make. A mark is kept from its left
+neighbour where the rules have no sequence of the two.
 """
 
 from __future__ import annotations
@@ -40,6 +38,8 @@ def charsmap_normalizers(charsmap: bytes) -> list[normalizers.Normalizer]:
     rules = read_rules(charsmap)
     composing = {key: value for key, value in rules.items() if len(key) > 1}
     _check(rules, composing)
+    # Whole, "e", circumflex, acute would lose its accent, and halfwidth ``ka`` with its voice mark would
+    # be left in two.
     single = [
         normalizers.Replace(Regex(f"{INSIDE}(?=[{JOINING}])"), APART),
         _precompiled(charsmap),

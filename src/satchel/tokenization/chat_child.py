@@ -1,7 +1,7 @@
 """The process that runs a stranger's chat template, under limits. Decides nothing about its texts.
 
-Started by `chat_template.py` with a request on standard input; answers on standard output, both JSON.
-What the template may cost ends here: its memory is capped, and the parent keeps the time.
+`chat_template.py` gives it a request on standard input; it answers on standard output, both JSON. Its
+memory is capped here; the parent keeps the time.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Compile a chat template into joints, proven on probe conversations. Runs no template itself.
 
-A template comes from a stranger and is a program. A child process with limits renders it on probes;
-from conversations whose contents are unmistakable the joints are read off, then the joints must
-give the same text as the template on every probe. A template that differs on one keeps its Jinja.
+A template is a stranger's program: a child process with limits renders it. Joints are read off
+unmistakable contents, then must give the template's text on every probe; else it keeps its Jinja.
 """
 
 from __future__ import annotations

@@ -25,15 +25,14 @@ SPACE = ("add_prefix_space",)
 
 @dataclass(frozen=True)
 class Layout:
-    """A class: its kind of model, its usual tokens, how it is built, what it puts around a text itself,
-    the settings it reads, whether its models tell the two texts of a pair apart, further special tokens
-    where no file lists any, and whether its vocabulary may also stand in plain files."""
+    """A class of tokenizers."""
 
-    model: str
-    tokens: dict[str, Token]
+    model: str  # its kind
+    tokens: dict[str, Token]  # its usual ones, by role
     build: Callable[[Parts], Tokenizer]
-    around: Callable[[Parts, Find], Any] | None = None
-    settings: tuple[str, ...] = ()
-    token_types: bool = False
+    around: Callable[[Parts, Find], Any] | None = None  # what it puts around a text itself
+    settings: tuple[str, ...] = ()  # the keys that it reads
+    token_types: bool = False  # its models tell the two texts of a pair apart
+    # Further special tokens where no file lists any.
     extra: Callable[[Parts], list[Token]] = field(default=lambda parts: [])
-    plain: bool = True
+    plain: bool = True  # its vocabulary may also stand in plain files

@@ -1,8 +1,7 @@
 """The tokenizer that a checkpoint's files make together, as the class that reads them does.
 
-tokenizer.json is one file of several. Since version 5 most classes of transformers take little more than
-the vocabulary from it and let tokenizer_config.json decide on case, accents and spaces; all of them add
-the tokens that other files name. A bundle has one file, which says all of it.
+Most classes of transformers 5 take little more than the vocabulary from tokenizer.json; case, accents
+and spaces come from tokenizer_config.json, tokens from all files.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The tokens that a checkpoint's files name beside its vocabulary, and which file wins.
 
-As transformers 5 reads them: where tokenizer_config.json has an added_tokens_decoder, the older files are
-not looked at; otherwise special_tokens_map.json wins over tokenizer_config.json, and the ids of
-tokenizer.json over those of added_tokens.json.
+As in transformers 5: beside an added_tokens_decoder in tokenizer_config.json older files are ignored.
+Else special_tokens_map.json wins over it, and tokenizer.json's ids over added_tokens.json.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A tokenizer.json for a checkpoint that has none, and the proof that it cuts texts as SentencePiece.
 
-The proof holds probe texts against the library itself: texts are cut at special tokens, the pieces of
-each part are looked up, and ids and text must come out the same.
+The library itself cuts probe texts between special tokens, and its pieces are looked up; ids and text
+must come out the same.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The proof of a tokenizer made of a plain vocabulary: words are cut again, in Python, by definition.
 
-Sennrich et al. 2016 (byte-pair encoding: always the merge that was learnt first) and Wu et al. 2016
-(WordPiece: always the longest piece that fits).
+Byte-pair encoding (Sennrich et al., 2016) takes the merge learnt first, WordPiece (Wu et al., 2016)
+the longest piece that fits.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Ids of a checkpoint's tokens, by the class of its tokenizer. Knows no way to cut a text.
 
-A SentencePiece model numbers its pieces; checkpoints number them otherwise: fairseq puts one token more
-in front, Pegasus 103, Marian and M2M-100 keep a list of their own (vocab.json).
+Checkpoints number pieces otherwise than SentencePiece: fairseq puts one token in front, Pegasus 103,
+Marian and M2M-100 have a list (vocab.json).
 """
 
 from __future__ import annotations
