@@ -23,7 +23,7 @@ class Quality:
         starts = range(0, min(len(ids), WINDOW * min(windows, WINDOWS)), WINDOW)
         self.windows = [part for start in starts if len(part := ids[start : start + WINDOW]) > 1]
 
-    def quality_of(self, entrant: DecoderEntrant, worker: Worker) -> None:
+    def measure(self, entrant: DecoderEntrant, worker: Worker) -> None:
         """Give an entrant its figures. Raises WorkerError if it computes another model."""
         quality = quality_of(self._samples(worker, keep=entrant.name == REFERENCE))
         if not quality.mean_kl < OTHER_MODEL:

@@ -20,7 +20,7 @@ from satchel.runtime.pieces import assembled
 from satchel.runtime.sample_answers import SampleAnswer, of_encoder
 from satchel.runtime.session import open_session
 from satchel.runtime.spans import Answer, Span, best_answers, merge_labels
-from satchel.runtime.task import TaskModel, for_its_task
+from satchel.runtime.task_model import TaskModel, for_its_task
 from satchel.runtime.workloads import Workload, encoding, image_batches, text_batches
 
 Array = NDArray[np.float32]

@@ -23,7 +23,7 @@ from satchel.runtime.options import Options
 from satchel.runtime.processors import Processor, processors
 from satchel.runtime.row import Row
 from satchel.runtime.sample import Sampler
-from satchel.runtime.task import TaskModel
+from satchel.runtime.task_model import TaskModel
 from satchel.runtime.text import decoded, load_tokenizer, tokenizing
 
 Ids = Sequence[int] | NDArray[np.integer[Any]]

@@ -120,7 +120,8 @@ class Seq2seqModel(TextModel):
             return []
         model, forced = self, self.languages.forced_first_token(target_lang)
         if forced is not None:
-            options = {"forced_bos_token_id": forced, **options}
+            said = {name: value for name, value in options.items() if value is not None}
+            options = {"forced_bos_token_id": forced, **said}
         start = self.languages.start(target_lang)
         if start is not None:  # another model, which shares all but this
             model = object.__new__(type(self))

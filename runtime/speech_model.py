@@ -31,7 +31,7 @@ from satchel.runtime.session import open_session
 from satchel.runtime.source_graph import SpeechEncoder
 from satchel.runtime.sources import Sources
 from satchel.runtime.spoken import code_of, near
-from satchel.runtime.task import TaskModel
+from satchel.runtime.task_model import TaskModel
 from satchel.runtime.text import load_tokenizer
 from satchel.runtime.timestamps import Cut, Timestamps
 from satchel.runtime.waveform import Samples, read_waveform

@@ -20,13 +20,13 @@ settings.register_profile("steady", deadline=None, suppress_health_check=[Health
 settings.load_profile("steady")
 
 
-SENTENCES, CALIBRATION = 128, 3  # of 1000 at most, and each how many of 340
+SENTENCES = 128  # of 1000
 WHOLE = os.environ.get("SATCHEL_WHOLE") == "1"  # nothing is shortened: hours
 
 
 @pytest.fixture(scope="session", autouse=True)
 def shortened() -> None:
-    """What only repeats: a structure is traced once, and little of the shipped texts is read."""
+    """What only repeats: a structure is traced once, and few of the shipped sentences are read."""
     if WHOLE:
         return
     from satchel.measure import fidelity
@@ -34,6 +34,5 @@ def shortened() -> None:
     from tests.traced_graphs import remembering
 
     pack.trace = remembering(pack.trace)
-    sentences, calibration = fidelity.sentences, fidelity.calibration
+    sentences = fidelity.sentences
     fidelity.sentences = lambda limit=SENTENCES: sentences(min(limit, SENTENCES))
-    fidelity.calibration = lambda: calibration()[::CALIBRATION]

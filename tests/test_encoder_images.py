@@ -179,7 +179,7 @@ def test_a_wrong_method_names_the_right_ones(made: Any) -> None:
 
 def test_two_encoders_keep_their_threads_ready(made: Any) -> None:
     """An encoder before a decoder does not."""
-    for encoder in made("clip")[0].encoders.values():
+    for encoder in made("clip")[0].graphs.values():
         with pytest.raises(RuntimeError):  # not set
             encoder.session.get_session_options().get_session_config_entry(
                 "session.force_spinning_stop"

@@ -18,7 +18,7 @@ import satchel
 from satchel.checkpoints.folder import load_folder
 from satchel.cli.main import main
 from satchel.export import check, publish
-from satchel.packing.pack import decoder_recipe, pack
+from satchel.packing import decoder_recipe, pack
 from satchel.packing.recipe import ExportOptions
 from satchel.runtime.bundle import open_bundle
 from tests.faulty_disk import Died, Disk
@@ -32,7 +32,7 @@ SLOW_RATHER_THAN_STUCK = 120  # seconds a subprocess may take
 # Prints per run the statuses of its children; several argument lists of one run start together.
 SIGNALLER = """
 import json, os, sys, time
-import satchel.packing.decoder_recipe
+import satchel.packing.pack
 from satchel.cli.main import main
 for delay, number, commands in json.loads(sys.argv[1]):
     children = []
@@ -195,7 +195,7 @@ def quick(traced: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, result in (("parity", []), ("invariance", []), ("probe", {})):
         monkeypatch.setattr(check, name, lambda *arguments, result=result: result)
     monkeypatch.setattr(decoder_recipe, "_open", lambda bundle: None)
-    monkeypatch.setattr(decoder_recipe.quality, "shipped_text", lambda *name: "a short text. " * 8)
+    monkeypatch.setattr(decoder_recipe.fidelity, "shipped_text", lambda *name: "a short text. " * 8)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import satchel
-from satchel.measure.fidelity import sentences, shipped_text
+from satchel.measure import fidelity
+from satchel.measure.fidelity import shipped_text
 from satchel.runtime.image import sample_images
 from tests.manifests import said
 from tests.quality_bundles import TEXT, both, report_of, text_file
@@ -120,10 +121,14 @@ def test_targets_end_where_the_reference_ends(
     assert report["measured"][0]["figures"]["tokens"] == written
 
 
+def spread(texts: list[str], count: int) -> list[str]:
+    return [texts[place * len(texts) // count] for place in range(count)]
+
+
 def test_vectors(rounded: Any, capsys: Capture, tmp_path: Path) -> None:
     folder = rounded("embed")
     report, output = report_of(capsys, tmp_path, folder / "int8", "--reference", folder / "fp32")
-    own, right = (one.embed(sentences(1000)).astype(np.float64) for one in both(folder))
+    own, right = (one.embed(fidelity.sentences()).astype(np.float64) for one in both(folder))
     cosines = (own * right).sum(1) / np.linalg.norm(own, axis=1) / np.linalg.norm(right, axis=1)
     [measured] = report["measured"]
     assert measured["figures"] == {
@@ -141,7 +146,7 @@ def test_labels_of_texts(rounded: Any, capsys: Capture, tmp_path: Path) -> None:
     report, _ = report_of(
         capsys, tmp_path, folder / "int8", "--reference", folder / "fp32", "--limit", 50
     )
-    texts = [sentences()[i * len(sentences()) // 50] for i in range(50)]
+    texts = spread(fidelity.sentences(), 50)
     own, right = (one.classify(texts) for one in both(folder))
     difference = [abs(a.scores[b.label] - b.score) for a, b in zip(own, right, strict=True)]
     assert report["measured"][0]["figures"] == {
@@ -154,7 +159,7 @@ def test_labels_of_texts(rounded: Any, capsys: Capture, tmp_path: Path) -> None:
 def test_an_export_judges_a_lone_score_by_what_ranks_depend_on(rounded: Any) -> None:
     """The likeliest of one label is always the same."""
     model, reference = both(rounded("rank"))
-    figures, few = model.manifest.quality, sentences(200)
+    figures, few = model.manifest.quality, fidelity.sentences(200)
     assert "encoder.agreement" not in figures
     own, right = (
         np.array([next(iter(answer.scores.values())) for answer in judge.classify(few)])
@@ -186,7 +191,7 @@ def test_other_heads(task: str, rounded: Any, capsys: Capture, tmp_path: Path) -
     assert figures.get("encoder.agreement") == (None if task == "rank" else np.mean(same))
 
 
-@pytest.mark.parametrize("limit", ["60", pytest.param("1000", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("limit", ["60", pytest.param("128", marks=pytest.mark.slow)])
 def test_answers_are_measured_at_export(
     limit: str, rounded: Any, capsys: Capture, tmp_path: Path
 ) -> None:
@@ -195,13 +200,13 @@ def test_answers_are_measured_at_export(
     arguments = ["--reference", folder / "fp32", "--limit", limit]
     report, _ = report_of(capsys, tmp_path, folder / "int8", *arguments)
     own, right = both(folder)
-    texts = [sentences()[i * len(sentences()) // int(limit)] for i in range(int(limit))]
+    texts = spread(fidelity.sentences(), int(limit))
     pairs = [(_logits(own, text), _logits(right, text)) for text in texts]
     same = [a.argmax(0) == b.argmax(0) for a, b in pairs]
     figures, exported = report["measured"][0]["figures"], report["export"]
     assert figures["encoder.agreement"] == pytest.approx(np.mean(same))
     assert 0 < figures["encoder.mean_kl"] < 0.05
-    near = 1e-3 if limit == "1000" else 0.15
+    near = 1e-3 if limit == "128" else 0.15
     for name in ("encoder.agreement", "encoder.mean_kl"):
         assert exported[name] == pytest.approx(figures[name], abs=near)
     held = {check["name"] for check in own.manifest.parity["checks"]}
@@ -214,7 +219,7 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
 
 def _logits(model: Any, line: str) -> np.ndarray:
     ids = np.array([model.preparation.encode(line).ids])
-    encoder = model.encoders["encoder"]
+    encoder = model.graphs["encoder"]
     inputs = {name: ids if name == "input_ids" else 0 * ids for name in encoder.input_names}
     return encoder(inputs)[0]
 

@@ -107,7 +107,7 @@ def test_a_library_that_does_not_load(bundle: Path, monkeypatch: Any, capfd: Any
     def short(*arguments: Any) -> None:
         raise ImportError("libx.so: failed to map segment from shared object", name="onnxruntime")
 
-    monkeypatch.setattr(main, "open_closed_streams", lambda: None)
+    monkeypatch.setattr("satchel.cli.main.open_closed_streams", lambda: None)
     monkeypatch.setattr("satchel.runtime.bundle.open_bundle", short)
     words = ("cannot load 'onnxruntime'", "failed to map segment")
     refused(capfd, ["inspect", bundle], "STORAGE", *words, within=bundle)

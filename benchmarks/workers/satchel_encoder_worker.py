@@ -19,7 +19,7 @@ class Satchel:
 
     def __init__(self, folder: str, threads: int) -> None:
         self.model = satchel.runtime.load(folder, threads=threads)
-        encoders = self.model.encoders
+        encoders = self.model.graphs
         self.encoder = encoders.get("text") or encoders["encoder"]
         self.versions = {
             "satchel": satchel.__version__,

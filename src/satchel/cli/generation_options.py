@@ -28,10 +28,11 @@ def add_options(command: argparse.ArgumentParser, method: str) -> None:
 
 def chosen(options: argparse.Namespace, method: str) -> dict[str, Any]:
     """What the user said of the options that `method` takes, and of the length of its texts."""
-    settings = {n: getattr(options, n) for n, about in ABOUT.items() if method in about.methods}
+    taken = (name for name, about in ABOUT.items() if method in about.methods)
+    said = {name: value for name in taken if (value := getattr(options, name)) is not None}
     if options.max_new_tokens is not ...:
-        settings["max_new_tokens"] = options.max_new_tokens
-    return settings
+        said["max_new_tokens"] = options.max_new_tokens
+    return said
 
 
 def _settings(about: About) -> dict[str, Any]:
