@@ -191,22 +191,23 @@ def test_other_heads(task: str, rounded: Any, capsys: Capture, tmp_path: Path) -
     assert figures.get("encoder.agreement") == (None if task == "rank" else np.mean(same))
 
 
-@pytest.mark.parametrize("limit", ["60", pytest.param("128", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("limit", [60, pytest.param(None, marks=pytest.mark.slow)])
 def test_answers_are_measured_at_export(
-    limit: str, rounded: Any, capsys: Capture, tmp_path: Path
+    limit: int | None, rounded: Any, capsys: Capture, tmp_path: Path
 ) -> None:
     """By their places, on the shipped text, and held to limits."""
     folder = rounded("answer")
-    arguments = ["--reference", folder / "fp32", "--limit", limit]
+    count = limit or len(fidelity.sentences())
+    arguments = ["--reference", folder / "fp32", "--limit", count]
     report, _ = report_of(capsys, tmp_path, folder / "int8", *arguments)
     own, right = both(folder)
-    texts = spread(fidelity.sentences(), int(limit))
+    texts = spread(fidelity.sentences(), count)
     pairs = [(_logits(own, text), _logits(right, text)) for text in texts]
     same = [a.argmax(0) == b.argmax(0) for a, b in pairs]
     figures, exported = report["measured"][0]["figures"], report["export"]
     assert figures["encoder.agreement"] == pytest.approx(np.mean(same))
     assert 0 < figures["encoder.mean_kl"] < 0.05
-    near = 1e-3 if limit == "128" else 0.15
+    near = 1e-3 if limit is None else 0.15
     for name in ("encoder.agreement", "encoder.mean_kl"):
         assert exported[name] == pytest.approx(figures[name], abs=near)
     held = {check["name"] for check in own.manifest.parity["checks"]}
