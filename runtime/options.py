@@ -166,7 +166,8 @@ class Options:
     )
     early_stopping: bool | str = _option(
         EARLY,
-        "end a search when N texts are found, when better ones are unlikely, or impossible",
+        "end a search when N texts are found (true), when better ones are unlikely (false), or "
+        "impossible (never)",
         SEARCHING,
         default=False,
         part="beams",

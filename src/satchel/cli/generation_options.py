@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from satchel.runtime.options import ABOUT, About
+from satchel.runtime.options import ABOUT, WRITING, About
 
 PARTS = {"sampling": "sampling", "beams": "beam search", "": "of every way to choose"}
 METAVARS = {int: "N", float: "X", str: "WORD", object: "JSON"}
@@ -14,9 +14,10 @@ METAVARS = {int: "N", float: "X", str: "WORD", object: "JSON"}
 
 def add_options(command: argparse.ArgumentParser, method: str) -> None:
     """Every option that `method` takes, and how long its texts may be and where they end."""
+    bound = "512" if method in WRITING else "what fits a window"
     command.add_argument(
         "--max-new-tokens", type=int, default=..., metavar="N",
-        help="end after N tokens; default: what the bundle recommends, or 512",
+        help=f"end after N tokens; default: what the bundle recommends, or {bound}",
     )  # fmt: skip
     groups = {part: command.add_argument_group(title) for part, title in PARTS.items()}
     for name, about in ABOUT.items():
