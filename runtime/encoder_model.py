@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, overload
 
 import numpy as np
@@ -18,6 +17,7 @@ from satchel.runtime.image import ImageFormat, sample_images
 from satchel.runtime.manifest import PROMPT_MASK, Labels
 from satchel.runtime.pieces import assembled
 from satchel.runtime.sample_answers import SampleAnswer, of_encoder
+from satchel.runtime.scores import Classification, Filled, Ranked, activated
 from satchel.runtime.session import open_session
 from satchel.runtime.spans import Answer, Span, best_answers, merge_labels
 from satchel.runtime.task_model import TaskModel, for_its_task
@@ -25,33 +25,6 @@ from satchel.runtime.workloads import Workload, encoding, image_batches, text_ba
 
 Array = NDArray[np.float32]
 STATES = "last_hidden_state"
-
-
-@dataclass(frozen=True)
-class Classification:
-    """The likeliest label of a text or image, its score, and the scores of all labels; of several labels
-    with one name (ImageNet has two cranes) the greatest."""
-
-    label: str
-    score: float
-    scores: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """A passage's place in the list it came from, and how well it answers the query."""
-
-    index: int
-    score: float
-
-
-@dataclass(frozen=True)
-class Filled:
-    """A token for a masked place, its probability, and the text with it filled in."""
-
-    token: str
-    score: float
-    text: str
 
 
 class EncoderModel(TaskModel):
@@ -350,14 +323,3 @@ def _one_row(ids: Any) -> list[Any]:
     if array.ndim != 1:
         raise UsageError(f"ids have the shape {list(array.shape)}; expected those of one text")
     return array.tolist()
-
-
-def activated(logits: Array, scores: str) -> Array:
-    """Scores over the last axis: softmax, sigmoid or the logits themselves."""
-    if scores == "identity":
-        return logits
-    if scores == "sigmoid":
-        result: Array = np.exp(-np.logaddexp(np.float32(0), -logits))
-        return result
-    exponents: Array = np.exp(logits - logits.max(-1, keepdims=True))
-    return exponents / exponents.sum(-1, keepdims=True)

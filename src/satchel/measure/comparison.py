@@ -16,9 +16,9 @@ from satchel.measure import fidelity
 from satchel.measure.reading import Reading
 from satchel.progress import Stage
 from satchel.runtime.bundle import TOKENIZER, Bundle
-from satchel.runtime.encoder_model import activated
 from satchel.runtime.errors import UsageError, shown
 from satchel.runtime.manifest import Manifest
+from satchel.runtime.scores import activated
 
 Array = NDArray[np.float32]
 Figures = dict[str, float]
