@@ -66,7 +66,7 @@ test: setup
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-all: setup
-	$(BIN)/pytest -m ""
+	SATCHEL_WHOLE=1 $(BIN)/pytest -m ""
 
 check: setup
 	$(BIN)/ruff check .

@@ -37,7 +37,7 @@ def assert_same(model: Any, theirs: Any, **options: Any) -> None:
 
 
 def save_cross(folder: Path, labels: int, **options: Any) -> Any:
-    save_encoder(folder / "bare", "bert", "classify", num_labels=labels)
+    save_encoder(folder / "bare", "bert", "classify", num_hidden_layers=1, num_labels=labels)
     made = library.CrossEncoder(str(folder / "bare"), device="cpu", **options)
     made.save(str(folder / "made"))
     return library.CrossEncoder(str(folder / "made"), device="cpu")
@@ -53,7 +53,7 @@ def test_activations(labels: int, act: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize("labels", [1, 3])
 @pytest.mark.parametrize("name", GENERATIONS)
 def test_older_folders(name: str, labels: int, tmp_path: Path) -> None:
-    save_encoder(tmp_path / "made", "bert", "classify", num_labels=labels)
+    save_encoder(tmp_path / "made", "bert", "classify", num_hidden_layers=1, num_labels=labels)
     edit_config(tmp_path / "made", **GENERATIONS[name])
     theirs = library.CrossEncoder(str(tmp_path / "made"), device="cpu")
     assert_same(packed(tmp_path), theirs)
@@ -61,7 +61,14 @@ def test_older_folders(name: str, labels: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("problem", [None, "regression"])
 def test_one_label_as_the_pipeline_reads_it(problem: str | None, tmp_path: Path) -> None:
-    save_encoder(tmp_path / "made", "bert", "classify", num_labels=1, problem_type=problem)
+    save_encoder(
+        tmp_path / "made",
+        "bert",
+        "classify",
+        num_hidden_layers=1,
+        num_labels=1,
+        problem_type=problem,
+    )
     reader = transformers.pipeline("text-classification", str(tmp_path / "made"))
     found = packed(tmp_path).classify("the fox")
     assert found.score == pytest.approx(reader("the fox")[0]["score"], abs=2e-5)
@@ -69,7 +76,7 @@ def test_one_label_as_the_pipeline_reads_it(problem: str | None, tmp_path: Path)
 
 def test_scores_by_a_dense_layer(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    save_encoder(tmp_path / "bare", "bert")
+    save_encoder(tmp_path / "bare", "bert", num_hidden_layers=1)
     options = {"activation_function": nn.Identity(), "module_output_name": "scores"}
     chain = [parts.Transformer(str(tmp_path / "bare")), parts.Pooling(64, "cls")]
     chain += [parts.Dense(64, 32, activation_function=nn.GELU()), parts.Dense(32, 2, **options)]

@@ -29,7 +29,7 @@ def exported(folder: Path, out: Path) -> Any:
 
 def save_cross_encoder(folder: Path, labels: int, **options: Any) -> Any:
     """Write a cross-encoder's folder as sentence-transformers does; returns its own model of it."""
-    save_encoder(folder / "bare", "bert", "classify", num_labels=labels)
+    save_encoder(folder / "bare", "bert", "classify", num_hidden_layers=1, num_labels=labels)
     made = library.CrossEncoder(str(folder / "bare"), device="cpu", **options)
     made.save(str(folder / "made"))
     return library.CrossEncoder(str(folder / "made"), device="cpu")
@@ -85,7 +85,7 @@ def test_saturated_scores_are_ordered_by_logits(tmp_path: Path) -> None:
 
 def test_one_label_without_an_activation_is_a_probability(tmp_path: Path) -> None:
     """So say the pipeline and the cross-encoder of a folder that names none."""
-    save_encoder(tmp_path / "made", "bert", "classify", num_labels=1)
+    save_encoder(tmp_path / "made", "bert", "classify", num_hidden_layers=1, num_labels=1)
     ours = exported(tmp_path / "made", tmp_path / "bundle")
     reader = transformers.pipeline("text-classification", str(tmp_path / "made"))
     score = ours.classify("the fox").score

@@ -23,7 +23,16 @@ from tests.test_architectures import CASES, some_ids
 from tests.tiny import save_checkpoint
 
 PROFILES = ("int8", "int8-portable", "int4")
-EXPORTS = [(name, "int8", "int8") for name in CASES]
+# What differs from a case beside it only in how positions are made, in biases or in where norms stand:
+# attention and the rounding of its inputs, which this is about, are the same.
+REPEATED = {
+    *("llama-biases", "llama-linear", "llama-llama3", "llama-yarn", "mistral-full", "qwen3-bias"),
+    *("smollm3-interval", "olmo2-wide", "gpt2-scaled", "gpt_neox-serial"),
+}
+EXPORTS: list[Any] = [
+    pytest.param(name, "int8", "int8", marks=[pytest.mark.slow] if name in REPEATED else [])
+    for name in CASES
+]
 EXPORTS += [("llama-tied", name, "int8") for name in PROFILES[1:]]
 # Windows, no rotary positions, some layers without, keys apart from queries, a table of its own length.
 PAIRED = ("gemma2", "gpt2", "smollm3", "qwen3", "phi3-longrope")

@@ -69,7 +69,7 @@ CHAINS: dict[str, Any] = {
 
 def save_chain(folder: Path, chain: list[Any], **options: Any) -> Any:
     """Write a folder with these modules behind a transformer; returns the library's model of it."""
-    save_encoder(folder / "bare", "bert")
+    save_encoder(folder / "bare", "bert", num_hidden_layers=1)
     first = parts.Transformer(str(folder / "bare"))
     made = library.SentenceTransformer(modules=[first, *chain], device="cpu", **options)
     made.save(str(folder / "made"))
@@ -242,7 +242,7 @@ def test_table_in_the_layout_of_model2vec(mapped: bool, tmp_path: Path) -> None:
 @pytest.mark.parametrize("act", ["relu", "log1p_relu"])
 @pytest.mark.parametrize("model_type", ["bert", "distilbert"])
 def test_splade(strategy: str, act: str, model_type: str, tmp_path: Path) -> None:
-    save_encoder(tmp_path / "bare", model_type, "fill-mask")
+    save_encoder(tmp_path / "bare", model_type, "fill-mask", num_hidden_layers=1)
     first = sparse.MLMTransformer(str(tmp_path / "bare"))
     pooling = sparse.SpladePooling(strategy, act)
     kept = 7 if strategy == "max" else None
