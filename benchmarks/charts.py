@@ -25,7 +25,7 @@ MARKERS = "osD^vPX<>*"
 SPREAD = ("median", "min", "max")
 ROW, BAR = 0.42, 0.15  # inches of a bar with its name, and of the bar
 PLOT = 2.4  # inches of a plot with a legend below
-STYLE = {
+STYLE: Any = {  # keys that matplotlib knows as literals
     "font.family": "DejaVu Sans",
     "font.size": 9.5,
     "text.color": TEXT,
@@ -130,7 +130,7 @@ def _draw(figure: Figure, panel: Panel, x: float, top: float) -> None:
     axes = figure.add_axes((box[0] / width, box[1] / height, box[2] / width, box[3] / height))
     axes.set_facecolor("none")
     panel.draw(axes)
-    at = {"ha": "left", "va": "baseline"}
+    at: dict[str, Any] = {"ha": "left", "va": "baseline"}
     figure.text(
         (x + 0.12) / width, (top - 0.24) / height, panel.title, fontsize=11, weight="bold", **at
     )
@@ -184,7 +184,7 @@ def _bar_panel(
             spread = values[name]
             axes.barh(row, spread["median"], BAR / ROW, color=looks.colours[name])
             _whisker(axes, spread, row)
-            style = {"va": "bottom", "fontsize": 9, "weight": looks.weight(name)}
+            style: dict[str, Any] = {"va": "bottom", "fontsize": 9, "weight": looks.weight(name)}
             y = row - 0.5 * BAR / ROW - 0.04
             axes.text(0, y, name, ha="left", **style)
             axes.text(limit, y, number(spread["median"]), ha="right", **style)
@@ -227,7 +227,8 @@ def _lengths(comparison: Comparison, looks: Looks) -> list[Panel]:
             xlabel="texts x tokens in a call" if batched else "tokens in a call", ylabel="tok/s"
         )
         axes.yaxis.set_major_formatter(lambda value, _: number(value))
-        _legend(axes, [handle[0] for handle in axes.get_legend_handles_labels()[0]], names, looks)
+        bars: list[Any] = axes.get_legend_handles_labels()[0]  # containers of a line and its errors
+        _legend(axes, [bar[0] for bar in bars], names, looks)
 
     return [_with_legend("Tokens read", "tok/s, more is better", len(names), draw)]
 
@@ -245,7 +246,7 @@ def _legend(axes: Axes, handles: Sequence[Any], names: Sequence[str], looks: Loo
         borderpad=0, borderaxespad=0, labelspacing=0.35,
     )  # fmt: skip
     for text, name in zip(legend.get_texts(), names, strict=True):
-        text.set_weight(looks.weight(name))
+        text.set_fontweight(looks.weight(name))
 
 
 def _qualities(comparison: Comparison, looks: Looks) -> list[Panel]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -58,7 +59,7 @@ class Settings:
 def satchel(bundles: Sequence[Bundle], settings: Settings) -> list[DecoderEntrant]:
     """The bundles, run by this Python: the first is ours, the others are named by their folders."""
     source = sha256_of(settings.gguf)
-    entrants = []
+    entrants: list[DecoderEntrant] = []
     for bundle in bundles:
         name = f"satchel {bundle.folder.name}" if entrants else "satchel"
         same = bundle.manifest.source.sha256 == source
@@ -112,6 +113,10 @@ def openvino_genai(settings: Settings) -> list[DecoderEntrant]:
     ]
 
 
+def _built(how: list[str], source: Path, to: Path) -> list[str | Path]:
+    return [*how, "-c", to / "cache", "-m", source, "-o", to]
+
+
 def onnxruntime_genai(settings: Settings) -> list[DecoderEntrant]:
     """8-bit blocks of 32, its default, and of 128; the head at the last position only."""
     python = settings.home.python("onnxruntime-genai")
@@ -122,7 +127,7 @@ def onnxruntime_genai(settings: Settings) -> list[DecoderEntrant]:
         folder = _converted(
             settings,
             python,
-            lambda source, to, how=how: [*how, "-c", to / "cache", "-m", source, "-o", to],
+            partial(_built, how),
             kind=f"-{block}",
         )
         command = settings.command(python, "onnxruntime_genai_worker.py", folder)

@@ -121,10 +121,10 @@ def text_ids(bundles: list[Bundle]) -> list[int]:
     """The ids of the shipped text: every engine reads the same prompts from them."""
     text = TEXT.read_text("utf-8")
     found = [load_tokenizer(bundle.path(TOKENIZER)).encode(text).ids for bundle in bundles]
-    for bundle, ids in zip(bundles, found, strict=True):
-        if ids != found[0]:
-            sys.exit(f"{bundle.folder} has another tokenizer than {bundles[0].folder}")
     ids: list[int] = found[0]
+    for bundle, others in zip(bundles, found, strict=True):
+        if others != ids:
+            sys.exit(f"{bundle.folder} has another tokenizer than {bundles[0].folder}")
     return ids
 
 

@@ -13,6 +13,7 @@ from environment import OFFLINE, REQUIREMENTS, TEXT, WORKERS, Home, optimum_sett
 from interleave import Entrant, WorkerError
 
 from satchel.checkpoints.sentence import SentenceModules
+from satchel.checkpoints.sentence_steps import Pooling, Unit
 from satchel.measure.fidelity import sentences
 from satchel.runtime.bundle import Bundle, sha256_of
 
@@ -47,8 +48,9 @@ class Settings:
     @property
     def pooling(self) -> list[str]:
         """What a worker whose graph ends with the states is told."""
-        modes, dense = self.modules.pooling, self.modules.denses
-        if len(modes) != 1 or modes[0] not in ("mean", "cls") or dense:
+        steps = [step for step in self.modules.steps if not isinstance(step, Unit)]
+        modes = steps[0].modes if len(steps) == 1 and isinstance(steps[0], Pooling) else ()
+        if len(modes) != 1 or modes[0] not in ("mean", "cls"):
             raise WorkerError("peers are measured with mean or cls pooling and no dense layer")
         return ["--pooling", modes[0], *(["--normalize"] if self.modules.normalize else [])]
 

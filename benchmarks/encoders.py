@@ -20,10 +20,11 @@ import limits
 import numpy as np
 import shares
 from encoder_peers import PEERS, EncoderEntrant
-from encoder_report import Figure, batch, corpus
+from encoder_report import batch, corpus
 from encoder_work import CALLS, Shape, Work
 from environment import OFFLINE, Home, say
 from interleave import Worker, in_turns
+from report import Figure
 
 from satchel.checkpoints.sentence import SentenceModules, read_sentence
 from satchel.runtime.bundle import open_bundle

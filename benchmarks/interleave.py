@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 # Set by the runtime, which benchmarks import; peers start without it.
 OURS = "ORT_GQA_DISABLE_FLASH_ATTENTION"
@@ -116,11 +116,14 @@ def gist(output: str) -> str:
     return (errors or lines or ["no output"])[-1]
 
 
+E = TypeVar("E", bound=Entrant)
+
+
 def in_turns(
-    entrants: Sequence[Entrant],
+    entrants: Sequence[E],
     rounds: int,
     measurements: Sequence[Any],
-    visit: Callable[[Entrant, Any, int], None],
+    visit: Callable[[E, Any, int], None],
 ) -> None:
     """Take each measurement of every entrant before the next one, rounds in turning order.
 

@@ -55,7 +55,7 @@ def write(name: str, folder: Path) -> None:
             return torch.ones(shape, dtype=torch.bfloat16)
         return torch.randn(shape, generator=chance).mul_(SPREAD).bfloat16()
 
-    places = {}
+    places: dict[str, str] = {}
     for number, shapes in enumerate(shards(config)):
         file = f"model-{number:05}.safetensors"
         tensors = {name: weight(shape) for name, shape in shapes.items()}

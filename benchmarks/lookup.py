@@ -20,8 +20,8 @@ from lookup_tasks import Task, tasks
 from report import cell, processor, table
 
 import satchel
+from satchel.runtime.batch import Generation
 from satchel.runtime.errors import SatchelError
-from satchel.runtime.generation import Generation
 
 NEW = 128  # tokens
 LOST = 0.97  # a ratio below is more than lookup may lose

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import charts
 from comparison import Comparison
@@ -34,7 +35,7 @@ def write(comparison: Comparison, chart: charts.Chart, path: Path) -> None:
     figure.savefig(path, dpi=DOTS, facecolor=charts.SURFACE)
 
 
-def _line(figure: Figure, y: float, text: str, colour: str, **font: object) -> None:
+def _line(figure: Figure, y: float, text: str, colour: str, **font: Any) -> None:
     """A text at the left edge, `y` inches above the lower one."""
     width, height = figure.get_size_inches()
     figure.text(0.12 / width, y / height, text, color=colour, family="DejaVu Sans", **font)

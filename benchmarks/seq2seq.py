@@ -34,7 +34,8 @@ def main() -> None:
     machine = limits.Machine(options.threads, options.quick)
     machine.measure()
     home = Home(options.home)
-    pages, results, failures = [], {}, []
+    pages, failures = [], []
+    results: dict[str, tuple[Any, ...]] = {}
     for model in options.models:
         try:
             settings = Settings.of(home, model + "-tiny" * options.quick, options.threads)
@@ -54,9 +55,9 @@ def main() -> None:
 
     def result(conditions: dict[str, Any]) -> dict[str, Any]:
         return {
-            name: seq2seq_report.result(*made, conditions | {"model": name})
+            name: seq2seq_report.result(entrants, expected, conditions | {"model": name})
             | shares.result(*reached)
-            for name, (*made, reached) in results.items()
+            for name, (entrants, expected, reached) in results.items()
         }
 
     command.publish(options, "\n\n".join(pages), result)

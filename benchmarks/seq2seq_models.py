@@ -18,7 +18,7 @@ BEAMS = 4
 # Sizes of t5-small and of opus-mt-en-de, whose last token is its padding.
 T5 = {"vocab_size": 32128, "d_model": 512, "d_kv": 64, "d_ff": 2048, "num_layers": 6}
 T5_TOKENS = {"pad_token_id": 0, "eos_token_id": 1, "decoder_start_token_id": 0}
-MARIAN = {
+MARIAN: dict[str, Any] = {
     "vocab_size": 58101,
     "d_model": 512,
     "encoder_ffn_dim": 2048,
@@ -31,7 +31,7 @@ MARIAN = {
     "activation_function": "swish",
     "scale_embedding": True,
 }
-TINY = {
+TINY: dict[str, dict[str, Any]] = {
     "t5": {"d_ff": 128, "num_layers": 2, "num_heads": 2},
     "marian": {
         "encoder_ffn_dim": 128,

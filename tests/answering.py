@@ -108,8 +108,9 @@ def speech() -> Subject:
         return None if model is None else model(sound(), decoder_input_ids=ids(70)).logits
 
     def ours(folder: Path) -> Tensor:
-        reference, _ = models.build_seq2seq(load_folder(folder))
-        return reference(ids(70), Context(cross=reference.hear(sound())))
+        reference: Any = models.build_seq2seq(load_folder(folder))[0]
+        found: Tensor = reference(ids(70), Context(cross=reference.hear(sound())))
+        return found
 
     return Subject(tiny_speech.save_speech, theirs, ours)
 

@@ -45,7 +45,7 @@ class Pair:
             end = next((i for i, token in enumerate(ids) if token in ends), len(ids))
             assert row.tokens == ids[:end]
             assert row.finish_reason == ("eos" if end < len(ids) else "length")
-        scores = [row.score for row in rows]
+        scores: Any = [row.score for row in rows]
         atol = 1e-4 * max(1, NEW ** -options.get("length_penalty", 1.0))
         np.testing.assert_allclose(scores, theirs.sequences_scores.numpy(), atol=atol, rtol=1e-6)
         return found

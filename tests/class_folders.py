@@ -125,7 +125,7 @@ def vocabulary(kind: str, tokens: tuple[str, ...]) -> dict[str, Any]:
         trainer = trainers.BpeTrainer(vocab_size=900, special_tokens=first, max_token_length=6)
     else:
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        suffix = {"end_of_word_suffix": "</w>"} if kind == "words" else {}
+        suffix: dict[str, Any] = {"end_of_word_suffix": "</w>"} if kind == "words" else {}
         trainer = trainers.BpeTrainer(
             vocab_size=900, special_tokens=first, initial_alphabet=letters, **suffix
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -33,6 +34,7 @@ def shortened() -> None:
     from satchel.packing import pack
     from tests.traced_graphs import remembering
 
-    pack.trace = remembering(pack.trace)
+    packing: Any = pack
+    packing.trace = remembering(packing.trace)
     sentences = fidelity.sentences
     fidelity.sentences = lambda limit=SENTENCES: sentences(min(limit, SENTENCES))

@@ -30,7 +30,12 @@ class Disk:
             if "w" in mode and isinstance(path, str | os.PathLike) and ".tmp-" in str(path):
                 self.call("open")
                 write = file.write
-                return Written(file, lambda data: (self.call("write"), write(data))[1])
+
+                def counted(data: Any) -> Any:
+                    self.call("write")
+                    return write(data)
+
+                return Written(file, counted)
             return file
 
         monkeypatch.setattr(io, "open", opened)

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-import satchel
 from satchel.runtime.decoder_model import DecoderModel
+from tests.loading import load_as
 from tests.tiny import VOCAB
 
 CONTEXT = 1100  # beyond a chunk of a prefill and four sizes of the cache
@@ -19,7 +19,7 @@ PROMPT = [5, 77, 200, 3, 18]
 
 def opened(folder: Path, ends: tuple[int, ...] = ()) -> DecoderModel:
     """The bundle with other ends of text."""
-    model = satchel.load(folder, threads=1)
+    model = load_as(DecoderModel, folder, threads=1)
     tokens = dataclasses.replace(model.manifest.tokens, eos=list(ends))
     model.manifest = dataclasses.replace(model.manifest, tokens=tokens)
     return model

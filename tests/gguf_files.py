@@ -35,7 +35,7 @@ LLAMA3 = {
 }
 YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32}
 LINEAR = {"rope_type": "linear", "factor": 2.0}
-CASES = {
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "llama": ("llama", SMALL),
     "llama-biases-untied": (
         "llama",
@@ -137,7 +137,9 @@ def convert(model: Any, arch: str) -> dict[str, torch.Tensor]:
             weight = weight + 1
         if arch == "gpt2" and name.endswith(("attn.weight", "proj.weight", "fc.weight")):
             weight = weight.T
-        tensors[names.get_name(name, try_suffixes=(".weight", ".bias"))] = weight.contiguous()
+        known = names.get_name(name, try_suffixes=(".weight", ".bias"))
+        assert known is not None
+        tensors[known] = weight.contiguous()
     rope = getattr(config, "rope_parameters", {})
     if rope.get("rope_type") == "llama3":
         steps = torch.arange(0, config.head_dim, 2) / config.head_dim

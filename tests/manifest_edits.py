@@ -53,7 +53,8 @@ def edits(content: Any, path: Path_ = ()) -> Iterator[Edit]:
 def edited(content: dict[str, Any], edit: Edit) -> dict[str, Any]:
     """A copy of a manifest's content with one edit."""
     path, value = edit
-    result = place = copy.deepcopy(content)
+    result = copy.deepcopy(content)
+    place: Any = result
     for key in path[:-1]:
         place = place[key]
     if value is MISSING:

@@ -41,7 +41,7 @@ CHECKPOINTS: dict[str, Callable[[Path], Any]] = {
     "rank": lambda folder: save_encoder(folder, "bert", "classify", num_labels=1),
     "vit": lambda folder: _picture(folder, "vit-classify"),
 } | {
-    task: lambda folder, task=task: save_encoder(folder, "bert", task)  # type: ignore[misc]
+    task: lambda folder, task=task: save_encoder(folder, "bert", task)
     for task in ("classify", "tokens", "answer", "fill-mask")
 }
 

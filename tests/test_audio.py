@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ def noise(time: np.ndarray) -> np.ndarray:
     return np.random.default_rng(0).normal(0, 0.1, len(time))
 
 
-SIGNALS = {
+SIGNALS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "sweep": sweep,
     "speech": speech,
     "noise": noise,

@@ -34,6 +34,14 @@ def wrote(name: str, content: str | bytes) -> Damage:
     return lambda folder: (folder / name).write_bytes(data)
 
 
+def _without(name: str) -> Damage:
+    return lambda folder: (folder / name).unlink()
+
+
+def _changed(name: str, change: Callable[[bytes], bytes]) -> Damage:
+    return lambda folder: _edited(folder / name, change)
+
+
 def resealed(damage: Damage) -> Damage:
     """The damage, with sizes and hashes of the manifest made to fit it."""
 
@@ -206,7 +214,7 @@ READING: dict[str, Case] = {
             *("x" * 65, "file:x", "\x1b[2J", "a\u202eb"),
         )
     },
-    **{f"no {name}": (lambda f, n=name: (f / n).unlink(), "BUNDLE_FILE", name) for name in FILES},
+    **{f"no {name}": (_without(name), "BUNDLE_FILE", name) for name in FILES},
     **{
         f"weights: {kind}": (replaced(DATA, make), "BUNDLE_PATH", DATA)
         for kind, make in {
@@ -219,7 +227,7 @@ READING: dict[str, Case] = {
     "weights: link loop": (replaced(DATA, lambda path: path.symlink_to(DATA)), "BUNDLE_FILE", DATA),
     **{f"{name} empty": (wrote(name, b""), "BUNDLE_HASH", f"{name} has 0 bytes") for name in FILES},
     **{
-        f"{name} {kind}": (lambda f, n=name, g=g: _edited(f / n, g), "BUNDLE_HASH", name)
+        f"{name} {kind}": (_changed(name, g), "BUNDLE_HASH", name)
         for name in FILES
         for kind, g in {
             "cut to half": lambda data: data[: len(data) // 2],

@@ -206,6 +206,7 @@ def model(original: Path) -> Any:
 
 
 def test_prompts(model: Any) -> None:
+    empty: str | list[int]
     for empty in ("", []):
         with pytest.raises(UsageError, match="empty"):
             model.generate(empty)

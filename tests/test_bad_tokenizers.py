@@ -197,6 +197,7 @@ def test_eos_of_all_files_ends_a_text(place: Path) -> None:
         folder
     )
     checkpoint = load_folder(folder)
+    assert checkpoint.tokenizer is not None
     tokens = special_tokens(checkpoint, json.dumps(checkpoint.tokenizer).encode(), 320)
     exclamation = checkpoint.tokenizer["model"]["vocab"]["!"]
     assert (tokens.bos, tokens.eos, tokens.pad) == (3, [9, 7, exclamation], 0)

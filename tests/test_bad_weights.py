@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ TENSORS: dict[str, d.Case] = {
     ),
     **{
         f"weights of {dtype}": (
-            d.tensors(lm_head__weight=lambda x, dtype=dtype: x.to(dtype)),
+            d.tensors(lm_head__weight=methodcaller("to", dtype)),
             "UNSUPPORTED_DTYPE",
             "satchel reads BF16, F16, F32, F64",
         )

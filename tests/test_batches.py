@@ -35,7 +35,11 @@ def model(request: Any, tmp_path_factory: pytest.TempPathFactory) -> TextModel:
 def test_a_row_is_what_it_is_alone(model: TextModel, name: str) -> None:
     counts = set()
     for bias in (0.0, 2.0, 3.0, 5.0):
-        options = {"max_new_tokens": 40, "logit_bias": dict.fromkeys(ENDS, bias), **OPTIONS[name]}
+        options: dict[str, Any] = {
+            "max_new_tokens": 40,
+            "logit_bias": dict.fromkeys(ENDS, bias),
+            **OPTIONS[name],
+        }
         together = model.generate(PROMPTS, **options)
         for prompt, row in zip(PROMPTS, together, strict=True):
             alone = model.generate(prompt, **options)
@@ -57,7 +61,12 @@ def test_rows_that_end_leave_the_run(model: TextModel, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(Run, "step", counted)
     bias = dict.fromkeys(ENDS, 3.0)
-    options = {"max_new_tokens": 40, "logit_bias": bias, "temperature": 1.0, "seed": 3}
+    options: dict[str, Any] = {
+        "max_new_tokens": 40,
+        "logit_bias": bias,
+        "temperature": 1.0,
+        "seed": 3,
+    }
     rows = model.generate(PROMPTS, **options)
     assert sum(active for _, active in batches) == sum(min(len(r.tokens), 39) for r in rows)
     sizes = [size for size, _ in batches]
@@ -67,7 +76,7 @@ def test_rows_that_end_leave_the_run(model: TextModel, monkeypatch: pytest.Monke
 
 def test_a_text_is_that_of_its_stream(model: TextModel) -> None:
     for bias in (0.0, 3.0):
-        options = {"max_new_tokens": 40, "logit_bias": dict.fromkeys(ENDS, bias)}
+        options: dict[str, Any] = {"max_new_tokens": 40, "logit_bias": dict.fromkeys(ENDS, bias)}
         for prompt in PROMPTS:
             stream = model.stream(prompt, **options)
             text = "".join(stream)

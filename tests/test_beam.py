@@ -101,7 +101,10 @@ def test_processors(pair: Pair, name: str) -> None:
 def test_forced_first(pair: Pair) -> None:
     found = pair.assert_equal([[5], [9], [5]], (7,), 2, num_beams=3, forced_bos_token_id=33)
     assert all(row.tokens[0] == 33 for rows in found for row in rows)
-    options = {"forced_bos_token_id": 33, "begin_suppress_tokens": list(range(0, VOCAB, 2))}
+    options: dict[str, Any] = {
+        "forced_bos_token_id": 33,
+        "begin_suppress_tokens": list(range(0, VOCAB, 2)),
+    }
     found = pair.assert_equal([[5], [9], [5]], (7,), 2, num_beams=3, **options)
     assert all(row.tokens[0] == 33 and row.tokens[1] % 2 for rows in found for row in rows)
 
@@ -116,11 +119,11 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> DecoderModel:
 
 
 def test_results(model: DecoderModel) -> None:
-    options = {"num_beams": 4, "max_new_tokens": 12}
+    options: dict[str, Any] = {"num_beams": 4, "max_new_tokens": 12}
     best = model.generate(PROMPTS[0], **options)
     assert best.text == model.decode(best.tokens) and best.prompt_tokens == len(PROMPTS[0])
     assert best.logprobs == [] and isinstance(best.score, float)
-    three = model.generate(PROMPTS[0], n_best=3, **options)
+    three: Any = model.generate(PROMPTS[0], n_best=3, **options)
     assert [type(row) for row in three] == [Generation] * 3 and three[0] == best
     assert three[0].score >= three[1].score >= three[2].score
     assert len({tuple(row.tokens) for row in three}) == 3
@@ -136,14 +139,15 @@ def test_results(model: DecoderModel) -> None:
 def test_a_source_is_searched_as_if_alone(model: DecoderModel) -> None:
     """Also when others end before or after it, and leave the batch."""
     for bias in (0.0, 2.5, 3.0, 4.0):
-        options = {"num_beams": 3, "n_best": 3, "max_new_tokens": 40}
+        options: dict[str, Any] = {"num_beams": 3, "n_best": 3, "max_new_tokens": 40}
         options["logit_bias"] = dict.fromkeys((5, 9, 200), bias)
         together = model.generate(PROMPTS, **options)
         for prompt, rows in zip(PROMPTS, together, strict=True):
             alone = model.generate(prompt, **options)
             assert [row.tokens for row in rows] == [row.tokens for row in alone]
-            scores = [row.score for row in alone]
-            np.testing.assert_allclose([row.score for row in rows], scores, atol=1e-4)
+            found: Any = [row.score for row in rows]
+            scores: Any = [row.score for row in alone]
+            np.testing.assert_allclose(found, scores, atol=1e-4)
 
 
 def test_a_finished_source_leaves_the_batch(
@@ -165,7 +169,11 @@ def test_a_finished_source_leaves_the_batch(
 def test_the_cache_grows_and_the_context_ends(model: DecoderModel) -> None:
     context = model.manifest.context
     prompts = [some_ids(context - 3), some_ids(context // 2), some_ids(4)]
-    options = {"num_beams": 3, "n_best": 2, "logit_bias": dict.fromkeys((5, 9, 200), -np.inf)}
+    options: dict[str, Any] = {
+        "num_beams": 3,
+        "n_best": 2,
+        "logit_bias": dict.fromkeys((5, 9, 200), -np.inf),
+    }
     rows = model.generate(prompts, max_new_tokens=context // 2 + 2, **options)
     assert [len(row[0].tokens) for row in rows] == [3, context // 2, context // 2 + 2]
     assert rows[2] == model.generate(prompts[2], max_length=context // 2 + 6, **options)
@@ -192,7 +200,7 @@ def test_fewer_texts_than_asked_for(model: DecoderModel) -> None:
 
 
 def test_cancelling(model: DecoderModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    options = {"num_beams": 3, "n_best": 2, "max_new_tokens": 20}
+    options: dict[str, Any] = {"num_beams": 3, "n_best": 2, "max_new_tokens": 20}
     options["logit_bias"] = dict.fromkeys((5, 9, 200), -np.inf)
     cancel = satchel.Cancel()
     cancel.cancel()
@@ -249,6 +257,7 @@ def test_options_that_do_not_apply(
 
 def test_beams_do_not_stream(model: DecoderModel) -> None:
     messages = [{"role": "user", "content": "hi"}]
+    call: Any
     for options in ({"num_beams": 3}, {"n_best": 1}):
         for call in (model.stream, model.chat, model.chat_stream):
             with pytest.raises(UsageError, match="cannot be streamed"):

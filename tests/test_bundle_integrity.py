@@ -17,9 +17,10 @@ import pytest
 import satchel
 from satchel.cli.main import main
 from satchel.export import check
-from satchel.runtime import sealed, session
+from satchel.runtime import sealed
 from satchel.runtime.bundle import open_bundle
 from satchel.runtime.errors import SatchelError
+from tests.loading import load_as
 from tests.manifests import content_of, said
 from tests.outcome import one_line, opened_files, refused, snapshot
 from tests.test_bad_bundles import DATA, FILES, GRAPH, MANIFEST, resealed, wrote
@@ -89,7 +90,7 @@ def test_a_bundle_of_the_format_before_digests_is_read(bundle: Path, capfd: Any)
     del content["digest"], content["extra"]
     content["format_version"] = 1
     (bundle / MANIFEST).write_text(json.dumps(content), "utf-8")
-    assert satchel.load(bundle).generate([1], max_new_tokens=1).tokens
+    assert load_as(satchel.DecoderModel, bundle).generate([1], max_new_tokens=1).tokens
     (bundle / MANIFEST).write_text(json.dumps(content | {"digest": "0" * 64}), "utf-8")
     refused(capfd, ["inspect", bundle], "BUNDLE", "'digest'", within=bundle)
 
@@ -140,7 +141,7 @@ def test_hard_links_and_links_inside_the_bundle(bundle: Path, tmp_path: Path) ->
     (bundle / GRAPH).rename(bundle / "renamed")
     (bundle / GRAPH).symlink_to("renamed")
     (tmp_path / "link").symlink_to(bundle)
-    assert satchel.load(tmp_path / "link").generate([1], max_new_tokens=1).tokens
+    assert load_as(satchel.DecoderModel, tmp_path / "link").generate([1], max_new_tokens=1).tokens
 
 
 @pytest.mark.parametrize("path", [(), ("graphs", "decoder"), ("cache",), ("source",)], ids=str)
@@ -151,16 +152,16 @@ def test_unknown_keys_are_refused(path: tuple[str, ...], bundle: Path, capfd: An
 
 def test_an_app_may_keep_what_it_likes_under_extra(bundle: Path) -> None:
     said("extra", value={"future": {"x": [1]}})(bundle)
-    assert satchel.load(bundle).generate([1], max_new_tokens=1).tokens
+    assert load_as(satchel.DecoderModel, bundle).generate([1], max_new_tokens=1).tokens
 
 
 def test_installed_onnxruntime_is_too_old(bundle: Path, capfd: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(session.ort, "__version__", "1.9.0")
+    monkeypatch.setattr("satchel.runtime.session.ort.__version__", "1.9.0")
     refused(capfd, ["generate", bundle, "x"], "ORT_TOO_OLD", "1.30", "1.9.0", within=bundle)
 
 
 def test_a_replaced_bundle_does_not_disturb_a_loaded_one(original: Path, bundle: Path) -> None:
-    model = satchel.load(bundle)
+    model = load_as(satchel.DecoderModel, bundle)
     before = model.generate([1, 2, 3], max_new_tokens=8).tokens
     bundle.rename(bundle.with_name("old"))
     shutil.copytree(original / "bundle", bundle)

@@ -168,7 +168,8 @@ def test_logits_that_stop_being_finite(
 
     with monkeypatch.context() as patched:
         patched.setattr(Run, "step", broken)
-        stream, pieces = model.stream(PROMPT, max_new_tokens=20), []
+        pieces: list[str] = []
+        stream = model.stream(PROMPT, max_new_tokens=20)
         with pytest.raises(SatchelError, match="not finite") as caught:
             pieces.extend(stream)
         assert caught.value.code == "NUMERIC_ERROR"
@@ -187,7 +188,7 @@ def test_the_folder_may_go_after_loading(folder: Path, tmp_path: Path, long: Any
 def test_threads_give_the_serial_results(exact: DecoderModel) -> None:
     def work(seed: int) -> tuple[Any, ...]:
         ids = some_ids(5 + 20 * seed, seed=seed)
-        options = {"temperature": 1.0, "seed": seed} if seed % 2 else {}
+        options: dict[str, Any] = {"temperature": 1.0, "seed": seed} if seed % 2 else {}
         batch = exact.generate([ids, PROMPT], max_new_tokens=30, **options)
         streamed = exact.stream(ids, max_new_tokens=30, **options)
         chatted = exact.chat([{"role": "user", "content": str(seed)}], max_new_tokens=30)

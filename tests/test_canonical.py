@@ -71,6 +71,7 @@ def test_siglip_reads_lower_case_without_punctuation(config: Any, letters: Token
 def test_each_class_has_its_own_way(letters: Tokenizer) -> None:
     def reads(text: str, model_type: str, **config: Any) -> str:
         source = checkpoint(letters, model_type, **config)
+        assert source.tokenizer is not None
         ids = Tokenizer.from_str(json.dumps(canonical(source, source.tokenizer))).encode(text).ids
         return next(
             read

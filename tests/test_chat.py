@@ -126,7 +126,7 @@ def _tokenizer() -> Tokenizer:
 
 
 TOKENIZER = _tokenizer()
-REFERENCE: Any = PreTrainedTokenizerFast(tokenizer_object=TOKENIZER, **SPECIAL)  # type: ignore[no-untyped-call]
+REFERENCE: Any = PreTrainedTokenizerFast(tokenizer_object=TOKENIZER, **SPECIAL)
 FORMATS = {name: compile_template(template, SPECIAL) for name, template in JOINED.items()}
 
 

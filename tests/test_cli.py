@@ -18,6 +18,7 @@ import pytest
 
 import satchel
 from satchel.cli.main import _parser, main
+from tests.loading import load_as
 from tests.outcome import one_line, refused
 
 pytest_plugins = "tests.places"
@@ -48,7 +49,7 @@ def said(capfd: Any, *arguments: object) -> str:
 
 
 def test_generate_streams_the_text(bundle: Path, capfd: Any) -> None:
-    model = satchel.load(bundle)
+    model = load_as(satchel.DecoderModel, bundle)
     for options, settings in (
         (["--max-new-tokens", 12], {"max_new_tokens": 12}),
         (
@@ -65,7 +66,7 @@ def test_generate_streams_the_text(bundle: Path, capfd: Any) -> None:
 
 
 def test_generate_stops_at_a_text(bundle: Path, capfd: Any) -> None:
-    text = satchel.load(bundle).generate("Hello", max_new_tokens=40).text
+    text = load_as(satchel.DecoderModel, bundle).generate("Hello", max_new_tokens=40).text
     stop = next(text[i] for i in range(8, len(text)) if text[i].isascii())
     options = ["--max-new-tokens", "40", "--stop", stop, "never said"]
     assert said(capfd, "generate", bundle, "Hello", *options) == text[: text.index(stop)] + "\n"
@@ -73,7 +74,7 @@ def test_generate_stops_at_a_text(bundle: Path, capfd: Any) -> None:
 
 def test_generate_json(bundle: Path, capfd: Any) -> None:
     found = json.loads(said(capfd, "generate", bundle, "Hello", "--json", "--max-new-tokens", 5))
-    expected = satchel.load(bundle).generate("Hello", max_new_tokens=5)
+    expected = load_as(satchel.DecoderModel, bundle).generate("Hello", max_new_tokens=5)
     assert found == asdict(expected)
     assert list(found) == FIELDS
     assert len(found["logprobs"]) == len(found["tokens"]) == 5
@@ -81,9 +82,9 @@ def test_generate_json(bundle: Path, capfd: Any) -> None:
 
 
 def test_generate_with_beams(bundle: Path, capfd: Any) -> None:
-    model = satchel.load(bundle)
+    model = load_as(satchel.DecoderModel, bundle)
     options = ["--num-beams", 4, "--max-new-tokens", 8, "--no-repeat-ngram-size", 2]
-    settings = {"num_beams": 4, "max_new_tokens": 8, "no_repeat_ngram_size": 2}
+    settings: dict[str, Any] = {"num_beams": 4, "max_new_tokens": 8, "no_repeat_ngram_size": 2}
     best = model.generate("Hello", **settings)
     assert said(capfd, "generate", bundle, "Hello", *options) == best.text + "\n"
     options += ["--n-best", 3, "--length-penalty", -1.5, "--early-stopping", "never"]
@@ -120,7 +121,9 @@ def test_generate_refuses_what_has_no_effect(
 
 
 def test_generate_chat(bundle: Path, capfd: Any) -> None:
-    answer = satchel.load(bundle).chat([{"role": "user", "content": "Hi"}], max_new_tokens=7)
+    answer = load_as(satchel.DecoderModel, bundle).chat(
+        [{"role": "user", "content": "Hi"}], max_new_tokens=7
+    )
     options = ["--chat", "--max-new-tokens", 7]
     assert said(capfd, "generate", bundle, "Hi", *options) == answer.text + "\n"
     found = json.loads(said(capfd, "generate", bundle, "Hi", "--json", *options))
@@ -128,7 +131,10 @@ def test_generate_chat(bundle: Path, capfd: Any) -> None:
 
 
 def test_chat_through_a_pipe(bundle: Path, capfd: Any, monkeypatch: Any) -> None:
-    model, system = satchel.load(bundle), {"role": "system", "content": "Be brief."}
+    model, system = (
+        load_as(satchel.DecoderModel, bundle),
+        {"role": "system", "content": "Be brief."},
+    )
     messages, answers = [system], []
     for text in ("one", "two"):
         messages.append({"role": "user", "content": text})

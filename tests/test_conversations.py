@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,10 @@ pytest_plugins = "tests.chat_bundles"
 
 
 @pytest.fixture
-def fed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def fed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many positions each call of a prompt was given."""
-    append, counts = Run.append, []
+    append = Run.append
+    counts: list[int] = []
 
     def counted(self: Run, tokens: Any, every: bool = False) -> Any:
         counts.append(len(tokens))

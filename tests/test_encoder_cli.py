@@ -14,6 +14,7 @@ from PIL import Image
 import satchel
 from satchel.cli import vectors
 from satchel.cli.main import main
+from tests.loading import load_as
 from tests.manifests import said
 from tests.outcome import refused
 from tests.test_encoder_images import PROCESSOR
@@ -58,7 +59,7 @@ def run(capsys: Capture, *arguments: object) -> str:
 
 def test_embed_prints_vectors_or_writes_them(made: Any, capsys: Capture, tmp_path: Path) -> None:
     bundle = made("embed")
-    expected = satchel.load(bundle).embed(["the fox", "x"])
+    expected = load_as(satchel.EncoderModel, bundle).embed(["the fox", "x"])
     lines = run(capsys, "embed", bundle, "the fox", "x").splitlines()
     np.testing.assert_allclose([json.loads(line) for line in lines], expected, atol=1e-6)
     assert "2 vectors of 64" in run(
@@ -75,7 +76,7 @@ def test_a_killed_run_goes_on(
     bundle, source, out = made("embed"), tmp_path / "lines.txt", tmp_path / "v.npy"
     lines = [f"the fox {number} é" for number in range(30)] + ["", "last"]
     source.write_bytes("\r\n".join(lines).encode())
-    model = satchel.load(bundle)
+    model = load_as(satchel.EncoderModel, bundle)
     asked: list[str] = []
 
     def dying(rows: Any) -> Any:
@@ -141,7 +142,7 @@ def test_lines_of_a_file(made: Any, capsys: Capture, tmp_path: Path) -> None:
     (tmp_path / "context.txt").write_text("The fox sees it. " * 30, "utf-8")
     file = ["--file", tmp_path / "lines.txt"]
 
-    model = satchel.load(made("classify"))
+    model = load_as(satchel.EncoderModel, made("classify"))
     printed = run(capsys, "classify", made("classify"), *file).splitlines()
     expected = model.classify(lines)
     assert [line.split("\t")[:2] for line in printed] == [
@@ -179,7 +180,7 @@ def test_lines_of_a_file(made: Any, capsys: Capture, tmp_path: Path) -> None:
 
 def test_pairs_of_texts(made: Any, capsys: Capture, tmp_path: Path) -> None:
     pairs = [("the fox", "a dog"), ("it", ""), ("runs", "é")]
-    model = satchel.load(made("classify"))
+    model = load_as(satchel.EncoderModel, made("classify"))
     expected = [one.score for one in model.classify(pairs)]
     given = [part for pair in pairs for part in ("--pair", *pair)]
     found = json.loads(run(capsys, "classify", made("classify"), *given, "--json"))

@@ -17,6 +17,7 @@ from torch import nn
 import satchel
 from satchel.runtime.errors import LimitError, UsageError
 from satchel.runtime.task import METHODS
+from tests.loading import load_as
 from tests.tiny import edit_config, save_checkpoint
 from tests.tiny_encoders import POSITIONS, save_encoder
 
@@ -201,7 +202,10 @@ def test_several_labels_of_one_name(tmp_path: Path) -> None:
         "text-classification", model=str(tmp_path / "checkpoint"), device="cpu"
     )
     for text in ("the fox", "it runs on and on", "x"):
-        found, rows = satchel.load(tmp_path / "out").classify(text), reader(text, top_k=None)
+        found, rows = (
+            load_as(satchel.EncoderModel, tmp_path / "out").classify(text),
+            reader(text, top_k=None),
+        )
         assert (found.label, len(rows)) == (rows[0]["label"], 3)
         for name, score in found.scores.items():
             most = max(row["score"] for row in rows if row["label"] == name)
@@ -211,7 +215,7 @@ def test_several_labels_of_one_name(tmp_path: Path) -> None:
 def test_rank_puts_the_best_first(made: Any, tmp_path: Path) -> None:
     theirs = save_encoder(tmp_path / "checkpoint", "bert", "classify", num_labels=1)
     satchel.pack(tmp_path / "checkpoint", tmp_path / "out", profile="fp32")
-    ours = satchel.load(tmp_path / "out", threads=1)
+    ours = load_as(satchel.EncoderModel, tmp_path / "out", threads=1)
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "checkpoint")
     passages = ["the dog is on it", "x", LONG, "the cat", "the cat"]
     expected = []
@@ -292,7 +296,7 @@ CALLS = {
 def test_a_wrong_method_names_the_right_ones(made: Any, tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "checkpoint", "llama")
     satchel.pack(tmp_path / "checkpoint", tmp_path / "out", profile="fp32")
-    models = [satchel.load(tmp_path / "out", threads=1)]
+    models: list[Any] = [satchel.load(tmp_path / "out", threads=1)]
     models += [
         made("bert", task)[0] for task in ("embed", "classify", "tokens", "answer", "fill-mask")
     ]

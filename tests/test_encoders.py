@@ -102,7 +102,7 @@ def test_tower_equals_transformers(name: str, task: str, tmp_path: Path) -> None
             found = tower(*inputs.values())
         assert_same(found, expected_outputs(theirs, task, inputs))
         assert length == 1 or found[-1].std() > 0.01  # equal answers alone would prove nothing
-        sizes = {"batch": 3, "length": length}
+        sizes: dict[int | str, int] = {"batch": 3, "length": length}
         axes = [[sizes.get(axis, axis) for axis in axes] for axes in tower.outputs.values()]
         assert axes == [list(output.shape) for output in found]
 

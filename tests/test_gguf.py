@@ -47,7 +47,10 @@ def test_round_trip(case: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "MXFP4"])
 def test_storage_types(name: str, tmp_path: Path) -> None:
-    kind, values = Kind[name], np.random.default_rng(0).normal(size=(70, 64)).astype(np.float32)
+    kind, values = (
+        Kind.__members__[name],
+        np.random.default_rng(0).normal(size=(70, 64)).astype(np.float32),
+    )
     tensors = {"blk.2.attn_q.weight": values, "odd": values}
     checkpoint = load_gguf(write(tmp_path / "m.gguf", QWEN3, tensors, kind))
     assert checkpoint.tensors.keys() == {"model.layers.2.self_attn.q_proj.weight", "odd"}
@@ -58,7 +61,7 @@ def test_storage_types(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS"])
 def test_storage_types_without_a_writer(name: str, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr("satchel.checkpoints.gguf.SLAB", 512)  # several slabs
-    kind = Kind[name]
+    kind = Kind.__members__[name]
     block, size = gguf.GGML_QUANT_SIZES[kind]
     # Small bytes make blocks with finite scales.
     data = np.random.default_rng(0).integers(0, 60, (5, 256 // block * size), np.uint8)

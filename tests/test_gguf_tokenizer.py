@@ -54,6 +54,7 @@ def test_real_tokenizer() -> None:
     # From a GGUF file transformers cuts this as GPT-2 does; these are llama.cpp's ids.
     assert tokenizer.encode("   42").ids == [333, 36, 34]
     assert checkpoint.tokenizer_config["eos_token"] == "<|im_end|>"
+    assert checkpoint.generation_config is not None
     assert checkpoint.generation_config["eos_token_id"] == [2]
     assert checkpoint.chat_template is not None and "im_start" in checkpoint.chat_template
 

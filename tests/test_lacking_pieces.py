@@ -11,6 +11,7 @@ import transformers
 
 import satchel
 from satchel.measure.fidelity import sentences
+from tests.loading import load_as
 from tests.test_made_tokenizers import BPE, fairseq_ids, marian_files
 from tests.tiny_sentencepiece import FAIRSEQ, trained
 from tests.tiny_seq2seq import save_seq2seq
@@ -51,7 +52,7 @@ def test_the_default_profile_calibrates_on_what_the_model_has(
     (folder / "tokenizer.json").unlink()
     tokenizer.save_pretrained(folder)
     satchel.pack(folder, tmp_path / "out", force=True)
-    model = satchel.load(tmp_path / "out", threads=1)
+    model = load_as(satchel.Seq2seqModel, tmp_path / "out", threads=1)
     text = sentences(1)[0]
     expected = [
         index if index < size else tokenizer.unk_token_id for index in tokenizer(text).input_ids

@@ -14,12 +14,13 @@ import pytest
 
 import satchel
 from satchel.cli.main import main
+from satchel.runtime.batch import Generation
 from satchel.runtime.decoder_model import DecoderModel
 from satchel.runtime.decoder_session import FEW, Run
 from satchel.runtime.errors import UsageError
-from satchel.runtime.generation import Generation
 from satchel.runtime.lookup import LONGEST, SIZES, Lookup
 from tests.generating import PROMPT, opened, readable, some_ids
+from tests.loading import load_as
 from tests.tiny import VOCAB
 from tests.tiny_seq2seq import save_seq2seq
 from tests.tiny_speech import RATE, SECONDS, save_speech
@@ -111,7 +112,7 @@ def prophet(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int]]:
 
         def draft(self: Lookup, most: int, ends: Collection[int] = ()) -> list[int]:
             place = len(self.ids) - self.begin  # type: ignore[attr-defined]
-            found = list(answer[place:][: random.integers(0, most + 1)])
+            found = list(answer[place:][: int(random.integers(0, most + 1))])
             if found and random.random() < 0.5:
                 found[random.integers(len(found))] = int(random.integers(VOCAB))
             drafted.append(len(found))
@@ -156,7 +157,7 @@ def test_texts_stay_the_same(model: DecoderModel, prophet: Any, name: str) -> No
 
 
 def test_lookup_alone_saves_steps(model: DecoderModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = []
+    runs: list[Any] = []
     for name in ("read", "step"):
         monkeypatch.setattr(Run, name, counted(getattr(Run, name), runs))
     prompt = some_ids(20) * 2
@@ -259,7 +260,7 @@ def bundle_of(save: Callable[..., Any], place: Path, *kind: str) -> Path:
 
 @pytest.mark.parametrize("model_type", ["t5", "bart", "marian"])
 def test_targets_stay_the_same(model_type: str, prophet: Any, tmp_path: Path) -> None:
-    model = satchel.load(bundle_of(save_seq2seq, tmp_path, model_type), threads=1)
+    model = load_as(satchel.Seq2seqModel, bundle_of(save_seq2seq, tmp_path, model_type), threads=1)
     for name in ("greedy", "repetition", "source_ngram", "sampled"):
         source = some_ids(50)
         plain = model.generate(source, max_new_tokens=NEW, lookup=False, **OPTIONS[name])
@@ -271,7 +272,7 @@ def test_targets_stay_the_same(model_type: str, prophet: Any, tmp_path: Path) ->
 
 
 def test_transcripts_stay_the_same(prophet: Any, tmp_path: Path) -> None:
-    model = satchel.load(bundle_of(save_speech, tmp_path), threads=1)
+    model = load_as(satchel.SpeechModel, bundle_of(save_speech, tmp_path), threads=1)
     noise = np.random.default_rng(0).normal(0, 0.1, RATE * SECONDS * 2).astype(np.float32)
     plain = model.transcribe(noise, sample_rate=RATE, max_new_tokens=20)
     drafted = prophet(plain.segments[0].tokens)

@@ -20,6 +20,7 @@ from satchel.runtime.errors import CheckpointError, SatchelError, UnsupportedErr
 from satchel.tokenization.language_tokens import M2M_100, MBART, MBART_50, translation
 from satchel.tokenization.made_tokenizer import made_tokenizer
 from satchel.tokenization.tokenizer import bundle_tokenizer
+from tests.loading import load_as
 from tests.tiny_sentencepiece import FAIRSEQ, T5, pieces, read, trained, write_folder
 
 BPE = {"model_type": "bpe"}
@@ -142,7 +143,8 @@ def test_nllb(legacy: bool, tmp_path: Path) -> None:
         assert tokenizer.encode(text).ids == around
     told = translation(checkpoint, data, SIZE)
     assert told is not None and told.languages == {name: known[name] for name in NLLB}
-    assert (told.prefix, told.suffix) == (([], [2, "source"]) if legacy else (["source"], [2]))
+    around_source: Any = ([], [2, "source"]) if legacy else (["source"], [2])
+    assert (told.prefix, told.suffix) == around_source
 
 
 @pytest.mark.parametrize(
@@ -167,7 +169,7 @@ def test_languages(
 
 @pytest.mark.parametrize("legacy", [True, None])
 def test_llama_begins_every_part_with_a_space(legacy: bool | None, tmp_path: Path) -> None:
-    said = {} if legacy is None else {"legacy": legacy}
+    said: dict[str, Any] = {} if legacy is None else {"legacy": legacy}
     write_folder(tmp_path, "Llama", trained(**LLAMA), "llama", SIZE, **said)
     tokenizer = Tokenizer.from_buffer(bundle_tokenizer(read(tmp_path), SIZE))
     processor = sentencepiece.SentencePieceProcessor(model_proto=trained(**LLAMA))
@@ -199,7 +201,9 @@ def test_declared_tokens(tmp_path: Path) -> None:
 
 def test_tokenizer_json_wins(tmp_path: Path) -> None:
     write_folder(tmp_path, "T5", b"no model at all", "t5")
-    content = made_tokenizer(read(write_folder(tmp_path / "b", "T5", trained(**T5), "t5")), SIZE)
+    content: Any = made_tokenizer(
+        read(write_folder(tmp_path / "b", "T5", trained(**T5), "t5")), SIZE
+    )
     (tmp_path / "tokenizer.json").write_text(json.dumps(content), "utf-8")
     assert json.loads(bundle_tokenizer(read(tmp_path), SIZE))["model"] == content["model"]
 
@@ -278,7 +282,7 @@ def test_export_and_generate(tmp_path: Path) -> None:
     (folder / "spiece.model").write_bytes(trained(**T5))
     (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "T5Tokenizer"}')
     satchel.pack(folder, tmp_path / "bundle", profile="fp32")
-    model = satchel.load(tmp_path / "bundle")
+    model = load_as(satchel.Seq2seqModel, tmp_path / "bundle")
     theirs = transformers.T5Tokenizer.from_pretrained(folder)
     text = "The house is wonderful."
     ids = theirs(text, return_tensors="pt").input_ids

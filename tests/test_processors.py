@@ -18,6 +18,7 @@ from satchel.runtime.errors import UsageError
 from satchel.runtime.options import Options
 from satchel.runtime.processors import processors
 from tests.generating import CONTEXT, PROMPT, opened, some_ids
+from tests.loading import load_as
 from tests.tiny import VOCAB, save_checkpoint
 
 pytest_plugins = "tests.chat_bundles"
@@ -89,7 +90,9 @@ def test_what_the_checkpoint_recommends_is_done_unasked(tmp_path: Path) -> None:
     packed = satchel.pack(source, tmp_path / "bundle", profile="fp32")
     assert packed.manifest.generation == advice
     assert any("recommends num_beams = 4" in note for note in packed.notes)
-    found = satchel.load(tmp_path / "bundle", threads=1).generate(PROMPT, max_new_tokens=40)
+    found = load_as(satchel.DecoderModel, tmp_path / "bundle", threads=1).generate(
+        PROMPT, max_new_tokens=40
+    )
     with torch.inference_mode():
         expected = theirs.generate(
             torch.tensor([PROMPT]), max_new_tokens=40, do_sample=False, eos_token_id=-1, **advice
@@ -146,13 +149,14 @@ def test_defaults_of_a_bundle_give_way() -> None:
     assert Options.from_options({"repetition_penalty": 1}, {"repetition_penalty": 1.5}) == Options()
 
 
+NO_IDS: list[Any] = []
 INVALID: list[dict[str, Any]] = [
     *({"no_repeat_ngram_size": value} for value in (-1, 1.0, True, "2")),
     *({"encoder_no_repeat_ngram_size": value} for value in (-1, 2.5)),
     *({"min_length": value} for value in (-1, 1.5, False)),
     *({"min_new_tokens": value} for value in (-1, "1")),
     *({"max_length": value} for value in (0, -1, 1.5, True)),
-    *({"forced_bos_token_id": value} for value in (-1, [], "1", True)),
+    *({"forced_bos_token_id": value} for value in (-1, NO_IDS, "1", True)),
     *({"forced_eos_token_id": value} for value in (-1, [], [True], "1", [-1])),
     *({"suppress_tokens": value} for value in (5, [], "ab", [-1], [1.5], {1: 2})),
     *({"begin_suppress_tokens": value} for value in (5, [None])),
@@ -160,7 +164,7 @@ INVALID: list[dict[str, Any]] = [
     *({"encoder_repetition_penalty": value} for value in (0, -1, "1", True)),
     *({"exponential_decay_length_penalty": value} for value in ([3], [-1, 2], [3, 0], [1.5, 2], 5)),
     *({"renormalize_logits": value} for value in (1, "yes")),
-    *({"bad_words_ids": value} for value in ([], [[]], [1, 2], "ab", [[1], [-1]], [["a"]])),
+    *({"bad_words_ids": value} for value in (NO_IDS, [NO_IDS], [1, 2], "ab", [[1], [-1]], [["a"]])),
 ]
 
 
@@ -191,6 +195,7 @@ def test_ids_outside_the_vocabulary(exact: DecoderModel, options: dict[str, Any]
 
 
 def test_lengths_that_do_not_go_together(exact: DecoderModel) -> None:
+    call: Any
     for options, message in (
         ({"min_new_tokens": 5, "max_new_tokens": 4}, "above max_new_tokens = 4"),
         ({"min_new_tokens": 5, "min_length": 4}, "give one"),

@@ -56,6 +56,7 @@ def test_a_file_of_ones_own(
     # Three layers: qkv and gate_up behind a rotated stream; o_proj, the head and one qkv in blocks.
     assert found == {"FusedMatMul": 3, "MatMulIntegerToFloat": 2 + 3, "MatMulNBits": 3 + 1 + 1}
     manifest = satchel.load(out).manifest
+    assert manifest.cache is not None
     assert manifest.quantization["name"] == "mine" and manifest.cache.dtype == "float32"
     assert main(["inspect", str(out)]) == 0
     page = capsys.readouterr().out

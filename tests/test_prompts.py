@@ -58,7 +58,7 @@ def test_what_is_no_prompt(model: DecoderModel, prompt: Any) -> None:
 
 @pytest.mark.parametrize("prompt", ["", [], (), np.array([]), np.zeros((0,), np.int64)], ids=repr)
 def test_an_empty_prompt(model: DecoderModel, prompt: Any) -> None:
-    run = [model.generate, model.stream, model.logits, model.score]
+    run: list[Any] = [model.generate, model.stream, model.logits, model.score]
     run += [lambda prompt: model.generate([PROMPT, prompt])]
     for call in run:
         with pytest.raises(UsageError) as caught:
@@ -72,6 +72,7 @@ def test_an_empty_prompt(model: DecoderModel, prompt: Any) -> None:
 def test_any_sequence_of_integers_is_a_prompt(model: DecoderModel) -> None:
     expected = model.generate(PROMPT, max_new_tokens=5)
     wide = np.array([PROMPT, PROMPT]).T.repeat(2, axis=0)
+    ids: Any
     for ids in (
         tuple(PROMPT),
         np.array(PROMPT),
@@ -84,7 +85,7 @@ def test_any_sequence_of_integers_is_a_prompt(model: DecoderModel) -> None:
     ):
         assert model.generate(ids, max_new_tokens=5) == expected
         assert model.decode(ids) == model.decode(PROMPT)
-    rows = model.generate(np.array([PROMPT, PROMPT]), max_new_tokens=5)
+    rows: Any = model.generate(np.array([PROMPT, PROMPT]), max_new_tokens=5)
     assert rows == [expected, expected]
     assert model.generate(range(5), max_new_tokens=2).prompt_tokens == 5
 

@@ -18,10 +18,13 @@ import satchel
 from satchel.checkpoints.folder import load_folder
 from satchel.cli.main import main
 from satchel.export import check, publish
+from satchel.measure import fidelity
 from satchel.packing import decoder_recipe, pack
 from satchel.packing.recipe import ExportOptions
+from satchel.progress import quiet
 from satchel.runtime.bundle import open_bundle
 from tests.faulty_disk import Died, Disk
+from tests.loading import load_as
 from tests.manifests import said
 from tests.outcome import one_line, refused, snapshot
 
@@ -73,6 +76,16 @@ def run_forked(runs: list[Any]) -> tuple[list[Any], str]:
     return [json.loads(line) for line in lines if line.startswith("[[")], done.stderr
 
 
+def _file_for_the_parent(out: Path) -> None:
+    out.parent.rmdir()
+    out.parent.write_text("x")
+
+
+def _link_to_a_file(out: Path) -> None:
+    (out.parent / "f").write_text("x")
+    out.symlink_to("f")
+
+
 TARGETS: dict[str, tuple[Callable[[Path], Any], tuple[str, ...], str, str]] = {
     "a bundle": (lambda out: _bundle(out), (), "USAGE", "--overwrite"),
     "a folder": (lambda out: _folder(out, "x.txt"), (), "USAGE", "exists"),
@@ -103,14 +116,14 @@ TARGETS: dict[str, tuple[Callable[[Path], Any], tuple[str, ...], str, str]] = {
     "a file": (lambda out: out.write_text("x"), ("--overwrite",), "STORAGE", "is a file"),
     "no parent folder": (lambda out: out.parent.rmdir(), (), "STORAGE", "does not exist"),
     "a file for a parent folder": (
-        lambda out: (out.parent.rmdir(), out.parent.write_text("x")),
+        _file_for_the_parent,
         (),
         "STORAGE",
         "does not exist",
     ),
     "a link to nowhere": (lambda out: out.symlink_to("/nowhere/x"), (), "STORAGE", "'/nowhere'"),
     "a link to a file": (
-        lambda out: ((out.parent / "f").write_text("x"), out.symlink_to("f")),
+        _link_to_a_file,
         ("--overwrite",),
         "STORAGE",
         "is a file",
@@ -182,10 +195,11 @@ def _temporary(place: Path) -> list[str]:
 @pytest.fixture(scope="module")
 def traced(original: Path) -> Any:
     recipe = decoder_recipe.DecoderRecipe.of(
-        load_folder(original / "checkpoint"), ExportOptions(), pack.quiet
+        load_folder(original / "checkpoint"), ExportOptions(), quiet
     )
     part = recipe.graphs["decoder"]
-    return pack.trace(part.module, part.inputs, part.outputs)
+    packing: Any = pack
+    return packing.trace(part.module, part.inputs, part.outputs)
 
 
 @pytest.fixture
@@ -195,7 +209,7 @@ def quick(traced: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, result in (("parity", []), ("invariance", []), ("probe", {})):
         monkeypatch.setattr(check, name, lambda *arguments, result=result: result)
     monkeypatch.setattr(decoder_recipe, "_open", lambda bundle: None)
-    monkeypatch.setattr(decoder_recipe.fidelity, "shipped_text", lambda *name: "a short text. " * 8)
+    monkeypatch.setattr(fidelity, "shipped_text", lambda *name: "a short text. " * 8)
 
 
 @pytest.mark.parametrize(
@@ -301,7 +315,7 @@ def test_two_exports_at_once(place: Path) -> None:
     assert "Traceback" not in errors
     assert names == ["bundle", "checkpoint", "new", "secret"]
     assert snapshot(place / "new") == snapshot(place / "bundle")
-    assert satchel.load(place / "new").generate([1], max_new_tokens=1).tokens
+    assert load_as(satchel.DecoderModel, place / "new").generate([1], max_new_tokens=1).tokens
 
 
 def test_stale_temporary_folders(place: Path, quick: Any) -> None:

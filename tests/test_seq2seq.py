@@ -19,6 +19,7 @@ from satchel.checkpoints.folder import load_folder
 from satchel.export.check import tolerance
 from satchel.measure import graph_layers
 from satchel.models.seq2seq import Context
+from tests.loading import load_as
 from tests.tiny import VOCAB
 from tests.tiny_seq2seq import START, pair, save_seq2seq
 
@@ -209,7 +210,7 @@ def test_a_tied_table_is_stored_once(profile: str, tmp_path: Path) -> None:
 def test_int8_is_the_same_alone_and_in_a_batch(tmp_path: Path) -> None:
     save_seq2seq(tmp_path / "checkpoint", "t5")
     satchel.pack(tmp_path / "checkpoint", tmp_path / "bundle", force=True)
-    model = satchel.load(tmp_path / "bundle", threads=1)
+    model = load_as(satchel.Seq2seqModel, tmp_path / "bundle", threads=1)
     sources = [some_ids(length, seed=length) for length in (3, 40, 9)]
     target = [START, *some_ids(10)]
     together = model.decoder.reading(model.encoder(sources)).start(3).prefill([target] * 3)
@@ -240,7 +241,7 @@ def test_the_manifest_says_how_a_search_is_meant(tmp_path: Path) -> None:
     assert advice.pop("min_length") == 0  # off
     assert manifest.generation == advice
     assert (manifest.context, manifest.seq2seq.source_context) == (100, 4096)
-    found = satchel.load(tmp_path / "bundle").generate([1, 2])
+    found = load_as(satchel.Seq2seqModel, tmp_path / "bundle").generate([1, 2])
     assert (len(found.tokens), found.finish_reason) == (11, "length")  # the start counts
 
 
@@ -264,7 +265,7 @@ def test_what_generation_config_recommends_is_done(model_type: str, tmp_path: Pa
     )
     advice.save_pretrained(tmp_path / "checkpoint")
     satchel.pack(tmp_path / "checkpoint", tmp_path / "bundle", profile="fp32")
-    model = satchel.load(tmp_path / "bundle")
+    model = load_as(satchel.Seq2seqModel, tmp_path / "bundle")
     found = model.generate(sources.tolist())
     expected = theirs.generate(sources, generation_config=advice)
     assert [[START, *row.tokens, end] for row in found] == expected.tolist()

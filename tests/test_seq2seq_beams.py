@@ -14,6 +14,7 @@ from satchel.runtime.errors import UsageError
 from satchel.runtime.generation import TextModel
 from tests.beams import Pair
 from tests.generating import opened, some_ids
+from tests.loading import load_as
 from tests.tiny_seq2seq import save_seq2seq
 
 SOURCES = [some_ids(length, seed=length) for length in (7, 2, 31, 1, 12)]
@@ -125,7 +126,7 @@ def test_the_search_of_the_checkpoint(tmp_path_factory: pytest.TempPathFactory) 
     path = folder / "generation_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | advice))
     pair = Pair(folder, theirs)
-    model = satchel.load(pair.bundle, threads=1)
+    model = load_as(satchel.Seq2seqModel, pair.bundle, threads=1)
     found = model.generate(SOURCES)
     expected = pair.assert_equal(SOURCES, num_beams=3, max_new_tokens=11, length_penalty=0.6,
                                  no_repeat_ngram_size=2)  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import unicodedata
 from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -89,7 +90,8 @@ WORDS = {
 def test_words_of_every_script(marked: str) -> None:
     """Each token is a span of its own if it is a word of its own, and offsets are exact."""
     words, text = WORDS[marked], marked.replace("|", "")
-    pieces, start = [], 0
+    pieces: list[Any] = []
+    start = 0
     for word in words:
         start = text.index(word, start)
         ends = [start, start + len(word)]
@@ -103,7 +105,9 @@ def test_words_of_every_script(marked: str) -> None:
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
 @pytest.mark.parametrize("kind", ["bert", "bytes"])
-def test_offsets_are_exact_in_both_forms_of_an_accent(kind: str, form: str) -> None:
+def test_offsets_are_exact_in_both_forms_of_an_accent(
+    kind: str, form: Literal["NFC", "NFD"]
+) -> None:
     """A tokenizer may drop accents, or give every byte a token: no accent is lost or cut off."""
     text = unicodedata.normalize(form, "Das Café\u0301 Zoë: Übung 🇫🇷 👍🏽 Ắn")
     if kind == "bert":

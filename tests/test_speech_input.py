@@ -18,6 +18,7 @@ from satchel.cli.main import main
 from satchel.runtime import sealed
 from satchel.runtime.bundle import open_bundle
 from satchel.runtime.errors import BundleError, SatchelError, UsageError
+from tests.loading import load_as
 from tests.manifests import said
 from tests.outcome import refused
 from tests.tiny import edit_config
@@ -47,7 +48,9 @@ def run(capsys: Capture, *arguments: object) -> tuple[str, str]:
 
 
 def test_the_command_prints_a_transcript(place: Path, capsys: Capture) -> None:
-    expected = satchel.load(place / "bundle").transcribe(place / "sound.wav", language="en")
+    expected = load_as(satchel.SpeechModel, place / "bundle").transcribe(
+        place / "sound.wav", language="en"
+    )
     sound = (place / "bundle", place / "sound.wav", "--language", "en")
     assert run(capsys, "transcribe", *sound) == (expected.text + "\n", "")
     lines = run(capsys, "transcribe", *sound, "--timestamps")[0].splitlines()
@@ -110,7 +113,7 @@ def test_commands_for_other_bundles_are_refused(place: Path, capfd: Any) -> None
 
 
 def test_arrays_and_options_that_make_no_sense(place: Path) -> None:
-    model = satchel.load(place / "bundle")
+    model: Any = load_as(satchel.SpeechModel, place / "bundle")
     sound = some_sound(1)
     bad: list[tuple[Callable[[], Any], str]] = [
         (lambda: model.transcribe(sound), "sample_rate"),
@@ -135,7 +138,7 @@ def test_a_model_without_timestamps_says_so(tmp_path: Path) -> None:
     tokenizer["added_tokens"].pop()
     (tmp_path / "checkpoint/tokenizer.json").write_text(json.dumps(tokenizer))
     satchel.pack(tmp_path / "checkpoint", tmp_path / "bundle", profile="fp32")
-    model = satchel.load(tmp_path / "bundle")
+    model = load_as(satchel.SpeechModel, tmp_path / "bundle")
     with pytest.raises(UsageError, match="no timestamps"):
         model.transcribe(some_sound(1), sample_rate=RATE, timestamps=True)
     found = model.transcribe(some_sound(5), sample_rate=RATE, language="en")

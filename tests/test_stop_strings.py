@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import satchel
+from tests.loading import load_as
 from tests.tiny import save_checkpoint
 
 
@@ -15,7 +16,7 @@ def test_recommended_stop_strings_end_a_text(tmp_path: Path) -> None:
     advice = {"stop_strings": ["never written"], "max_new_tokens": 40}
     (source / "generation_config.json").write_text(json.dumps(advice))
     assert satchel.pack(source, out, profile="fp32").manifest.generation == advice
-    model = satchel.load(out, threads=1)
+    model = load_as(satchel.DecoderModel, out, threads=1)
     plain = model.generate("hello")
     assert len(plain.tokens) == 40 and plain.finish_reason == "length"
     stop = plain.text[len(plain.text) // 2]

@@ -51,7 +51,7 @@ def test_constraints_equal_transformers(latest_start: int | None) -> None:
         bos_token_id=END,
         max_initial_timestamp_index=latest_start,
     )
-    theirs = WhisperTimeStampLogitsProcessor(config, begin_index=2)  # type: ignore[arg-type]
+    theirs = WhisperTimeStampLogitsProcessor(config, begin_index=2)
     ours = Timestamps(FIRST, END, latest_start)
     forced = 0
     for tokens in texts(300):
@@ -59,7 +59,7 @@ def test_constraints_equal_transformers(latest_start: int | None) -> None:
         wanted = theirs(torch.tensor([[7, 8, *tokens]]), torch.tensor(logits)[None])[0].numpy()
         ours(logits, np.array([7, 8, *tokens]), len(tokens))
         np.testing.assert_array_equal(logits, wanted, err_msg=str(tokens))
-        forced += np.isinf(logits[:FIRST]).all()
+        forced += bool(np.isinf(logits[:FIRST]).all())
     assert 20 < forced < 280  # both outcomes of the comparison of likelihoods are seen
 
 

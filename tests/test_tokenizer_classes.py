@@ -28,6 +28,7 @@ from tests.class_folders import (
     say,
     write,
 )
+from tests.loading import load_as
 from tests.tiny_encoders import save_encoder
 
 SWITCHES: dict[str, list[dict[str, Any]]] = {
@@ -70,7 +71,9 @@ def test_settings_beside_tokenizer_json(name: str, switch: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("name", AS_THEY_ARE)
 def test_tokenizer_json_as_it_is(name: str, tmp_path: Path) -> None:
-    settings = {"extra_special_tokens": ["eng_Latn", "fra_Latn"]} if name == "Nllb" else {}
+    settings: dict[str, Any] = (
+        {"extra_special_tokens": ["eng_Latn", "fra_Latn"]} if name == "Nllb" else {}
+    )
     save_class(tmp_path, name, **settings)
     assert_alike(tmp_path)
     say(tmp_path, image_token="<ent>", add_bos_token=True)
@@ -98,10 +101,10 @@ def test_flags_of_added_tokens(name: str, tmp_path: Path) -> None:
     listed, free = {}, len(known.get_vocab())
     for index, token in known.get_added_tokens_decoder().items():
         listed[str(index)] = {"content": token.content, **{f: getattr(token, f) for f in flags}}
-    for token in tokens:
-        index = known.token_to_id(str(token["content"]))
-        listed[str(free if index is None else index)] = token
-        free += index is None
+    for added in tokens:
+        place = known.token_to_id(str(added["content"]))
+        listed[str(free if place is None else place)] = added
+        free += place is None
     say(tmp_path, added_tokens_decoder=listed)
     assert_alike(tmp_path, texts)
     say(tmp_path, added_tokens_decoder=None)
@@ -259,13 +262,13 @@ def test_bundle_cuts_and_pairs_as_the_library(tmp_path: Path) -> None:
         model_input_names=["input_ids", "attention_mask"],
     )  # fmt: skip
     satchel.pack(folder, tmp_path / "bundle", profile="fp32")
-    bundle, theirs = satchel.load(tmp_path / "bundle"), transformers.AutoTokenizer
+    bundle, theirs = load_as(satchel.EncoderModel, tmp_path / "bundle"), transformers.AutoTokenizer
     tokenizer = theirs.from_pretrained(folder)
     for pair in [("the dog runs", "it sees the fox"), ("the dog " * 30 + "runs", "a fox " * 3)]:
         for texts in (pair, pair[:1]):
             ids = tokenizer(*texts, truncation=True, return_tensors="pt")
             with torch.inference_mode():
                 expected = model(**ids).logits.softmax(-1)[0].numpy()
-            item = texts if len(texts) == 2 else texts[0]
+            item: Any = texts if len(texts) == 2 else texts[0]
             found = list(bundle.classify([item])[0].scores.values())
             assert np.abs(np.array(found) - expected).max() < 1e-5

@@ -37,7 +37,7 @@ def test_every_key_is_classified(tmp_path: Path) -> None:
     keys = set()
     for function in (
         PreTrainedTokenizerBase.__init__,
-        PreTrainedTokenizerBase._from_pretrained.__func__,  # type: ignore[attr-defined]
+        PreTrainedTokenizerBase._from_pretrained.__func__,
         TokenizersBackend.__init__,
     ):
         for found in re.findall(READ, inspect.getsource(function)):

@@ -54,7 +54,7 @@ def kind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     place = tmp_path_factory.mktemp(name)
     folder = place / "checkpoint"
     end = 0 if name == "marian" else 2
-    size = {"vocab_size": SIZE, "eos_token_id": end, "decoder_start_token_id": end}
+    size: dict[str, Any] = {"vocab_size": SIZE, "eos_token_id": end, "decoder_start_token_id": end}
     reference = save_seq2seq(folder, model_type, **size, **overrides)
     (folder / "tokenizer.json").unlink()
     spm = "source.spm" if name == "marian" else "sentencepiece.bpe.model"

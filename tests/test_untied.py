@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ import satchel
 from satchel import models
 from satchel.checkpoints.folder import load_folder
 from satchel.models.seq2seq import Context
+from tests.loading import load_as
 from tests.test_saved_classes import (
     DECODERS,
     FILE,
@@ -99,7 +101,7 @@ def test_speech(tmp_path: Path) -> None:
     rewritten(tmp_path, lambda held: held | {"proj_out.weight": apart(held[table], 1)})
     kind = transformers.AutoModelForSpeechSeq2Seq
     theirs = kind.from_pretrained(tmp_path, dtype=torch.float32).eval()
-    ours, _ = models.build_seq2seq(load_folder(tmp_path))
+    ours: Any = models.build_seq2seq(load_folder(tmp_path))[0]
     frames = 2 * theirs.config.max_source_positions
     sound = torch.randn((2, theirs.config.num_mel_bins, frames))
     with torch.inference_mode():
@@ -134,6 +136,6 @@ def test_a_bundle_of_a_head_apart(profile: str, tmp_path: Path) -> None:
     theirs = kind.from_pretrained(tmp_path / "in", dtype=torch.float32).eval()
     with torch.inference_mode():
         expected = theirs(IDS[:1]).logits[0].numpy()
-    found = satchel.load(tmp_path / "out", threads=1).logits(IDS[0].tolist())
+    found = load_as(satchel.DecoderModel, tmp_path / "out", threads=1).logits(IDS[0].tolist())
     limit = {"fp32": 1e-3, "int8": 0.2}[profile]
     assert abs(found - expected).max() < limit * abs(expected).max()

@@ -106,7 +106,8 @@ def test_arrays_need_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("soundfile", "soxr"):
         monkeypatch.setitem(sys.modules, name, None)
     np.testing.assert_array_equal(read_waveform(tone(), RATE, RATE), tone())
-    found = read_waveform(tone().astype(np.float64), RATE, np.int64(RATE))
+    rate: Any = np.int64(RATE)
+    found = read_waveform(tone().astype(np.float64), RATE, rate)
     assert found.dtype == np.float32
     with pytest.raises(UsageError, match=r"needs soxr: pip install 'satchel\[audio\]'"):
         read_waveform(tone(), RATE, 8000)

@@ -19,6 +19,7 @@ from satchel.models.seq2seq import Context
 from satchel.runtime.manifest import Speech
 from satchel.runtime.speech_model import SpeechModel
 from satchel.tokenization.tokenizer import bundle_tokenizer
+from tests.loading import load_as
 from tests.tiny_speech import FIRST_TIME, RATE, RULES, SECONDS, VOCAB, save_speech, some_sound
 
 WINDOW = SECONDS * RATE
@@ -44,7 +45,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, SpeechModel]:
     folder = tmp_path_factory.mktemp("speech")
     theirs = save_speech(folder / "checkpoint")
     satchel.pack(folder / "checkpoint", folder / "bundle", profile="fp32")
-    return theirs, satchel.load(folder / "bundle")
+    return theirs, load_as(SpeechModel, folder / "bundle")
 
 
 def features(model: SpeechModel, sound: np.ndarray, silence: int = WINDOW) -> torch.Tensor:
@@ -182,7 +183,7 @@ def test_int8_bundle_is_verified_and_heard(tmp_path: Path) -> None:
     save_speech(tmp_path / "checkpoint")
     packed = satchel.pack(tmp_path / "checkpoint", tmp_path / "bundle")
     assert packed.manifest.verified and packed.manifest.quantization["name"] == "int8"
-    model = satchel.load(tmp_path / "bundle")
+    model = load_as(SpeechModel, tmp_path / "bundle")
     assert all(row.passed for row in verify(model))
     assert model.transcribe(some_sound(5), sample_rate=RATE).segments
     figures = bench(str(tmp_path / "bundle"), 1)
@@ -217,7 +218,7 @@ def test_older_files_say_it_by_their_tokens(tmp_path: Path) -> None:
 def test_a_model_of_one_language(tmp_path: Path) -> None:
     theirs = save_speech(tmp_path / "checkpoint", ENGLISH)
     satchel.pack(tmp_path / "checkpoint", tmp_path / "bundle", profile="fp32")
-    model = satchel.load(tmp_path / "bundle")
+    model = load_as(SpeechModel, tmp_path / "bundle")
     sound = some_sound(1.8)
     expected = theirs.generate(features(model, sound, 0), max_new_tokens=16)
     found = model.transcribe(sound, sample_rate=RATE, max_new_tokens=16)

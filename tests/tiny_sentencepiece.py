@@ -33,7 +33,7 @@ FILES = {
 
 @functools.cache
 def _trained(settings: tuple[tuple[str, Any], ...]) -> bytes:
-    options = {key: list(v) if isinstance(v, tuple) else v for key, v in settings}
+    options: dict[str, Any] = {key: list(v) if isinstance(v, tuple) else v for key, v in settings}
     lines = shipped_text().splitlines()
     half = options.pop("half", None)  # the text of one of two languages
     if half is not None:

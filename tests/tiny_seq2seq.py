@@ -95,4 +95,4 @@ def save_seq2seq(
 if __name__ == "__main__":  # a checkpoint for trying things by hand: FOLDER [MODEL_TYPE]
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True)
-    save_seq2seq(folder, *(sys.argv[2:] or ["t5"]))
+    save_seq2seq(folder, sys.argv[2] if len(sys.argv) > 2 else "t5")

@@ -18,7 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 def convert(source: Path, target: Path) -> None:
     """Weights, config and tokenizer."""
     place, name = str(source.parent), source.name
-    model = AutoModelForCausalLM.from_pretrained(place, gguf_file=name, dtype=torch.float32)
+    model: Any = AutoModelForCausalLM.from_pretrained(place, gguf_file=name, dtype=torch.float32)
     model.hf_quantizer = None  # the weights are plain by now, and may be saved
     del model.config.quantization_config
     model.save_pretrained(target)

@@ -18,7 +18,9 @@ class Satchel:
     """A bundle opened as an app opens it, files checked against the manifest."""
 
     def __init__(self, folder: str, threads: int) -> None:
-        self.model = satchel.runtime.load(folder, threads=threads)
+        model = satchel.runtime.load(folder, threads=threads)
+        assert isinstance(model, satchel.EncoderModel)
+        self.model = model
         encoders = self.model.graphs
         self.encoder = encoders.get("text") or encoders["encoder"]
         self.versions = {
@@ -39,7 +41,9 @@ class Satchel:
 
     def token_counts(self, texts: list[str]) -> list[int]:
         """As `embed` cuts them."""
-        return [len(row) for text in texts for row in self.model.preparation.rows(text)]
+        preparation = self.model.preparation
+        assert preparation is not None
+        return [len(row) for text in texts for row in preparation.rows(text)]
 
 
 if __name__ == "__main__":

@@ -17,7 +17,9 @@ class Satchel(StepEngine):
     """A bundle opened as an app opens it, files checked against the manifest."""
 
     def __init__(self, folder: str, threads: int) -> None:
-        self.decoder = satchel.runtime.load(folder, threads=threads).decoder
+        model = satchel.runtime.load(folder, threads=threads)
+        assert isinstance(model, satchel.DecoderModel)
+        self.decoder = model.decoder
         self.versions = {
             "satchel": satchel.__version__,
             "onnxruntime": onnxruntime.__version__,

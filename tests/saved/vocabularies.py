@@ -48,7 +48,7 @@ def _lines() -> list[str]:
 @functools.cache
 def _byte_pairs(words: str | None = None) -> tuple[dict[str, int], list[tuple[str, str]]]:
     """Vocabulary and merges over bytes; with `words`, of lower-case words that end in ``</w>``."""
-    suffix = {"end_of_word_suffix": "</w>"} if words else {}
+    suffix: dict[str, Any] = {"end_of_word_suffix": "</w>"} if words else {}
     tokenizer = Tokenizer(models.BPE(**suffix))
     if words is None:
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
