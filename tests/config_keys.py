@@ -1,4 +1,4 @@
-"""Which keys of config.json releases of transformers read, by model type: makes models/config_keys.json.
+"""Which keys of config.json releases of transformers read, by model type: makes config_keys.json.
 
     python -m tests.config_keys FILE.whl ...     # wheels of older releases; the installed one is added
 
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import transformers
 
-DATA = Path(__file__).parents[1] / "models" / "config_keys.json"
+DATA = Path(__file__).parents[1] / "src/satchel/checkpoints/config_keys.json"
 SHARED = (  # what every model is built and run with; files that a release lacks are passed over
     "configuration_utils.py",
     "cache_utils.py",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,10 @@ import pytest
 import torch
 import transformers
 
-from satchel.checkpoints.config_keys import COSMETIC, HERE, keys_read, remarks
+from satchel.checkpoints.config_keys import CONTENT, COSMETIC, HERE, keys_read, remarks
 from tests import config_table
 from tests.answering import SUBJECTS
-from tests.config_keys import SOURCES, installed
+from tests.config_keys import DATA, SOURCES, installed
 from tests.config_keys import keys_read as keys_in_sources
 from tests.config_table import BEGIN, END, PAGE, classified, configuration
 from tests.perturbed import changes, compared, differences
@@ -123,6 +124,16 @@ def test_a_user_hears_of_keys_that_nobody_reads() -> None:
     (dynamic,) = remarks({"model_type": "llama", "rope_scaling": {"type": "dynamic", "factor": 2}})
     assert "max_position_embeddings" in dynamic
     assert remarks({"model_type": "unheard-of", "auto_map": {}}) == ()
+
+
+def test_an_architecture_without_its_keys_says_how_to_list_them() -> None:
+    with pytest.raises(LookupError, match=r"lacks unheard-of; python -m tests\.config_keys"):
+        keys_read("unheard-of")
+
+
+def test_the_list_is_written_where_it_is_read() -> None:
+    written = json.loads(DATA.read_text("utf-8"))
+    assert written["model_types"] == CONTENT["model_types"]
 
 
 def walked(name: str, folder: Path, most: int | None) -> None:

@@ -58,8 +58,15 @@ def is_known(model_type: Any) -> bool:
 
 @cache
 def keys_read(model_type: str) -> frozenset[str]:
-    """The keys that transformers may read for `model_type`, one of those in config_keys.json."""
-    own = CONTENT["model_types"][model_type]
+    """The keys that transformers may read for `model_type`, one of those in config_keys.json.
+
+    Raises LookupError for an architecture whose keys were not listed yet.
+    """
+    own = CONTENT["model_types"].get(model_type)
+    if own is None:
+        raise LookupError(
+            f"config_keys.json lacks {model_type}; python -m tests.config_keys lists it"
+        )
     return frozenset(f"{CONTENT['every']} {CONTENT['generation']} {own}".split())
 
 
