@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from satchel.runtime.decoder_model import DecoderModel
-from tests.loading import load_as
+import satchel
+from satchel.runtime.generation import TextModel
 from tests.tiny import VOCAB
 
 CONTEXT = 1100  # beyond a chunk of a prefill and four sizes of the cache
@@ -17,9 +18,10 @@ END, OTHER_END = 257, 300
 PROMPT = [5, 77, 200, 3, 18]
 
 
-def opened(folder: Path, ends: tuple[int, ...] = ()) -> DecoderModel:
-    """The bundle with other ends of text."""
-    model = load_as(DecoderModel, folder, threads=1)
+def opened(folder: Path, ends: tuple[int, ...] = ()) -> Any:
+    """A bundle that writes text, whichever its family, with other ends of text."""
+    model = satchel.load(folder, threads=1)
+    assert isinstance(model, TextModel)
     tokens = dataclasses.replace(model.manifest.tokens, eos=list(ends))
     model.manifest = dataclasses.replace(model.manifest, tokens=tokens)
     return model
@@ -29,7 +31,7 @@ def some_ids(length: int, seed: int = 0) -> list[int]:
     return np.random.default_rng(seed).integers(0, VOCAB, length).tolist()
 
 
-def readable(model: DecoderModel) -> dict[int, float]:
+def readable(model: TextModel) -> dict[int, float]:
     """A bias that leaves the letters and a few signs."""
     letters = "abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ.,!?-+*"
     kept = set(model.encode(letters))
