@@ -14,6 +14,7 @@ from satchel.runtime.errors import BundleError, shown
 from satchel.runtime.manifest import Manifest
 
 if TYPE_CHECKING:
+    from satchel.runtime.cancel import Cancel as Cancel
     from satchel.runtime.decoder_model import DecoderModel
     from satchel.runtime.encoder_model import EncoderModel
     from satchel.runtime.seq2seq_model import Seq2seqModel
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     Model: TypeAlias = DecoderModel | EncoderModel | Seq2seqModel | SpeechModel
 
-WHERE = {  # class -> its module, which imports onnxruntime: loaded when a bundle is
+WHERE = {  # class -> its module, which imports onnxruntime: loaded when it is asked for
+    "Cancel": "satchel.runtime.cancel",
     "DecoderModel": "satchel.runtime.decoder_model",
     "EncoderModel": "satchel.runtime.encoder_model",
     "Seq2seqModel": "satchel.runtime.seq2seq_model",
