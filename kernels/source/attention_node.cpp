@@ -1,0 +1,273 @@
+// Attention as a node: GroupQueryAttention over a cache, and MultiHeadAttention of encoders and of decoders that
+// look at an encoder. Positions are turned, keys and values are written into the cache, and then every thread
+// takes blocks of query rows until none is left.
+#include "claims.h"
+
+namespace {
+
+constexpr int64_t kHeadLimit = 256, kRows = 24;  // rows of queries that are scored at once
+
+int64_t ceiling(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+bool is_float(const Tensor& t) { return t.type == ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT; }
+
+// All blocks of all heads of all texts. `past` and `length` of each text; `rows` queries a text.
+OrtStatus* attend(const Call& call, const Kernels& kernels, const Attention& a, int64_t batch, int64_t queries,
+                  const int64_t* past, const int64_t* length) {
+  const int64_t rows = queries * (a.heads / a.kv_heads), blocks = ceiling(rows, kRows);
+  const int64_t units = batch * a.kv_heads * blocks;
+  int64_t longest = 0;
+  for (int64_t b = 0; b < batch; ++b) longest = length[b] > longest ? length[b] : longest;
+  const int64_t workers = call.threads < units ? call.threads : units;
+  const int64_t bytes = ceiling(kernels.attention_scratch(&a, rows < kRows ? rows : kRows, longest), 64) * 64;
+  char* memory;
+  TRY(call.run.scratch.take(bytes * workers, &memory));
+  int64_t next = 0;
+  return parallel(call, workers, [&](int64_t worker) {
+    // Late blocks see the most keys: they come first, so that no thread waits for a long one at the end.
+    for (int64_t i; (i = __atomic_fetch_add(&next, 1, __ATOMIC_RELAXED)) < units && !call.run.cancelled();) {
+      const int64_t block = blocks - 1 - i / (batch * a.kv_heads), b = i / a.kv_heads % batch, kv = i % a.kv_heads;
+      const int64_t first = block * kRows, last = first + kRows < rows ? first + kRows : rows;
+      kernels.attend(&a, b, kv, first, last, past[b], length[b], memory + worker * bytes);
+    }
+  });
+}
+
+// ---- GroupQueryAttention
+
+enum : size_t {
+  kQuery, kKey, kValue, kPastKey, kPastValue, kLengths, kTotal, kCos, kSin, kPositions, kBias, kSinks, kKeyScale,
+  kValueScale, kInputs
+};
+
+struct GroupedQueries : Node {
+  const Kernels* kernels = nullptr;
+  int64_t heads = 0, kv_heads = 0, window = -1, rotary = 0, interleaved = 0, causal = 1;
+  float scale = 0, softcap = 0;
+  bool given[kInputs] = {};
+  size_t places[kInputs] = {}, present_key = 0, present_value = 0;
+
+  // What one run has in hand.
+  struct State {
+    Tensor in[kInputs];
+    int64_t batch, queries, head, capacity, past_capacity, row;  // row: numbers of a packed or plain query row
+    char *keys, *values;
+    int64_t* past;
+    float *query, *key_scales, *value_scales;
+    bool int8;
+    const float *query_in, *key_in, *value_in;
+    int64_t key_row;
+    float* out;
+  };
+
+  OrtStatus* run(const Call& call) const override {
+    State s{};
+    for (size_t i = 0; i < kInputs; ++i)
+      if (given[i]) TRY(input(call.context, places[i], &s.in[i]));
+    TRY(open(call, &s));
+    TRY(outputs(call, &s));
+    if (s.batch == 0 || s.queries == 0) return nullptr;
+    TRY(parallel(call, s.batch * s.queries, [&](int64_t i) { write(s, i / s.queries, i % s.queries); }));
+    Attention a;
+    a.heads = heads, a.kv_heads = kv_heads, a.head = s.head, a.scale = scale, a.softcap = softcap;
+    a.window = window, a.causal = causal, a.int8 = s.int8;
+    a.query = rotary ? s.query : s.query_in;
+    a.query_row = rotary ? heads * s.head : s.row, a.query_batch = s.queries * a.query_row;
+    a.keys = s.keys, a.values = s.values, a.key_scales = s.key_scales, a.value_scales = s.value_scales;
+    a.keys_row = s.head, a.keys_head = s.capacity * s.head, a.keys_batch = kv_heads * a.keys_head;
+    if (given[kBias]) {
+      const Tensor& bias = s.in[kBias];
+      a.bias = bias.as<float>(), a.bias_row = bias.shape[3];
+      a.bias_head = bias.shape[1] == 1 ? 0 : bias.shape[2] * bias.shape[3];
+      a.bias_batch = bias.shape[0] == 1 ? 0 : bias.shape[1] * bias.shape[2] * bias.shape[3];
+    }
+    if (given[kSinks]) a.sinks = s.in[kSinks].as<float>();
+    a.out = s.out, a.out_row = heads * s.head, a.out_batch = s.queries * a.out_row;
+    int64_t* length;
+    TRY(call.run.scratch.take(s.batch, &length));
+    for (int64_t b = 0; b < s.batch; ++b) length[b] = s.past[b] + s.queries;
+    return attend(call, *kernels, a, s.batch, s.queries, s.past, length);
+  }
+
+  // Shapes and lengths come from a file and a caller: all are checked before anything is read by them.
+  OrtStatus* open(const Call& call, State* s) const {
+    const Tensor &query = s->in[kQuery], &past = s->in[kPastKey], &values = s->in[kPastValue];
+    if (query.rank != 3 || past.rank != 4 || values.rank != 4) return fail("GroupQueryAttention: odd ranks");
+    s->batch = query.shape[0], s->queries = query.shape[1], s->row = query.shape[2];
+    s->head = past.shape[3], s->past_capacity = past.shape[2];
+    s->int8 = past.type == ONNX_TENSOR_ELEMENT_DATA_TYPE_INT8;
+    const bool packed = !given[kKey];
+    for (size_t i = 0; i < 4; ++i)
+      if (past.shape[i] != values.shape[i]) return fail("GroupQueryAttention: past_key and past_value differ in shape");
+    if (past.shape[0] != s->batch || past.shape[1] != kv_heads || s->head < 1 || s->head > kHeadLimit)
+      return fail("GroupQueryAttention: a past of shape [%lld, %lld, %lld, %lld] does not fit", (long long)past.shape[0],
+                  (long long)past.shape[1], (long long)past.shape[2], (long long)past.shape[3]);
+    if (s->row != (packed ? heads + 2 * kv_heads : heads) * s->head)
+      return fail("GroupQueryAttention: rows of %lld numbers do not fit", (long long)s->row);
+    s->query_in = query.as<float>();
+    s->key_row = packed ? s->row : kv_heads * s->head;
+    s->key_in = packed ? s->query_in + heads * s->head : s->in[kKey].as<float>();
+    s->value_in = packed ? s->key_in + kv_heads * s->head : s->in[kValue].as<float>();
+    for (size_t i : {kKey, kValue})
+      if (!packed && (s->in[i].rank != 3 || s->in[i].shape[0] != s->batch || s->in[i].shape[1] != s->queries ||
+                      s->in[i].shape[2] != s->key_row))
+        return fail("GroupQueryAttention: key and value do not fit the query");
+    TRY(lengths(call, s));
+    TRY(scales(call, s->in[kKeyScale], *s, &s->key_scales));
+    TRY(scales(call, s->in[kValueScale], *s, &s->value_scales));
+    if (given[kSinks] && s->in[kSinks].count() != heads) return fail("GroupQueryAttention: head_sink does not fit");
+    if (given[kBias]) {
+      const Tensor& bias = s->in[kBias];
+      const bool fits = bias.rank == 4 && (bias.shape[0] == 1 || bias.shape[0] == s->batch) &&
+                        (bias.shape[1] == 1 || bias.shape[1] == heads) && bias.shape[2] == s->queries;
+      if (!fits) return fail("GroupQueryAttention: attention_bias does not fit");
+      for (int64_t b = 0; b < s->batch; ++b)
+        if (s->past[b] + s->queries > bias.shape[3]) return fail("GroupQueryAttention: attention_bias is too short");
+    }
+    return nullptr;
+  }
+
+  // Where each text stands: behind its own past, or, where all is new, at 0.
+  OrtStatus* lengths(const Call& call, State* s) const {
+    const Tensor &lengths = s->in[kLengths], &total = s->in[kTotal];
+    if (lengths.count() != s->batch || total.count() != 1) return fail("GroupQueryAttention: seqlens_k does not fit");
+    const int64_t longest = *total.as<int32_t>();
+    s->capacity = longest > s->past_capacity ? longest : s->past_capacity;
+    TRY(call.run.scratch.take(s->batch, &s->past));
+    for (int64_t b = 0; b < s->batch; ++b) {
+      s->past[b] = s->queries == longest ? 0 : (int64_t)lengths.as<int32_t>()[b] + 1 - s->queries;
+      const int64_t end = s->past[b] + s->queries;
+      if (s->past[b] < 0 || end > s->capacity || s->past[b] > s->past_capacity)
+        return fail("GroupQueryAttention: positions %lld to %lld do not fit a cache of %lld", (long long)s->past[b],
+                    (long long)end, (long long)s->capacity);
+      for (size_t i : {kCos, kSin})
+        if (rotary && (s->in[i].rank != 2 || s->in[i].shape[0] < end || s->in[i].shape[1] * 2 > s->head))
+          return fail("GroupQueryAttention: position %lld has no angle", (long long)end - 1);
+    }
+    return nullptr;
+  }
+
+  // One a channel: [kv_heads][head].
+  OrtStatus* scales(const Call& call, const Tensor& given_scales, const State& s, float** all) const {
+    if (!s.int8) return nullptr;
+    const int64_t count = given_scales.count(), wanted = kv_heads * s.head;
+    if (!given_scales.data || (count != 1 && count != wanted)) return fail("GroupQueryAttention: scales do not fit");
+    TRY(call.run.scratch.take(wanted, all));
+    for (int64_t i = 0; i < wanted; ++i) (*all)[i] = given_scales.as<float>()[count == 1 ? 0 : i];
+    return nullptr;
+  }
+
+  OrtStatus* outputs(const Call& call, State* s) const {
+    const int64_t shape[] = {s->batch, s->queries, heads * s->head}, cache[] = {s->batch, kv_heads, s->capacity, s->head};
+    void *out, *keys, *values;
+    TRY(output(call.context, 0, shape, 3, &out));
+    TRY(output(call.context, present_key, cache, 4, &keys));
+    TRY(output(call.context, present_value, cache, 4, &values));
+    s->out = static_cast<float*>(out), s->keys = static_cast<char*>(keys), s->values = static_cast<char*>(values);
+    if (rotary) TRY(call.run.scratch.take(s->batch * s->queries * heads * s->head, &s->query));
+    copy_past(*s, s->in[kPastKey], s->keys);
+    copy_past(*s, s->in[kPastValue], s->values);
+    return nullptr;
+  }
+
+  // Nothing, where the cache is written in place.
+  void copy_past(const State& s, const Tensor& past, char* present) const {
+    if (past.data == present) return;
+    const int64_t bytes = s.head * (s.int8 ? 1 : 4), before = s.past_capacity * bytes, after = s.capacity * bytes;
+    for (int64_t i = 0; i < s.batch * kv_heads; ++i) {
+      memcpy(present + i * after, past.as<char>() + i * before, (size_t)before);
+      memset(present + i * after + before, 0, (size_t)(after - before));
+    }
+  }
+
+  // Token `t` of text `b`: its queries turned, its keys and values into the cache.
+  void write(const State& s, int64_t b, int64_t t) const {
+    const int64_t at = b * s.queries + t, position = s.past[b] + t;
+    const int64_t half = rotary ? s.in[kCos].shape[1] : 0;
+    const float* cos = rotary ? s.in[kCos].as<float>() + position * half : nullptr;
+    const float* sin = rotary ? s.in[kSin].as<float>() + position * half : nullptr;
+    if (rotary)
+      for (int64_t h = 0; h < heads; ++h)
+        kernels->rotate(s.query_in + at * s.row + h * s.head, cos, sin, s.head, 2 * half, interleaved,
+                        s.query + (at * heads + h) * s.head);
+    for (int64_t h = 0; h < kv_heads; ++h) {
+      const int64_t to = ((b * kv_heads + h) * s.capacity + position) * s.head;
+      const float *key = s.key_in + at * s.key_row + h * s.head, *value = s.value_in + at * s.key_row + h * s.head;
+      float turned[kHeadLimit];
+      if (rotary) kernels->rotate(key, cos, sin, s.head, 2 * half, interleaved, turned), key = turned;
+      if (s.int8) {
+        kernels->round_cache(key, s.key_scales + h * s.head, s.head, reinterpret_cast<int8_t*>(s.keys) + to);
+        kernels->round_cache(value, s.value_scales + h * s.head, s.head, reinterpret_cast<int8_t*>(s.values) + to);
+      } else {
+        memcpy(reinterpret_cast<float*>(s.keys) + to, key, (size_t)s.head * 4);
+        memcpy(reinterpret_cast<float*>(s.values) + to, value, (size_t)s.head * 4);
+      }
+    }
+  }
+};
+
+OrtStatus* read_attributes(const GraphNode& node, GroupedQueries* q) {
+  TRY(node.attribute("num_heads", &q->heads));
+  TRY(node.attribute("kv_num_heads", &q->kv_heads));
+  TRY(node.attribute("scale", &q->scale));
+  TRY(node.attribute("softcap", &q->softcap));
+  TRY(node.attribute("local_window_size", &q->window));
+  TRY(node.attribute("do_rotary", &q->rotary));
+  TRY(node.attribute("rotary_interleaved", &q->interleaved));
+  return node.attribute("causal", &q->causal);
+}
+
+// What the node may not have: positions of its own, norms of queries and keys, a ring of a window, 4 bits.
+OrtStatus* grouped_queries_fit(const GraphNode& node, bool* fit) {
+  *fit = false;
+  int64_t smooth = 0, ring = 0, scores = 0, bits = 0;
+  TRY(node.attribute("smooth_softmax", &smooth));
+  TRY(node.attribute("sliding_window_cache", &ring));
+  TRY(node.attribute("qk_output", &scores));
+  TRY(node.attribute("kv_cache_bit_width", &bits));
+  if (smooth > 0 || ring || scores || (bits != 0 && bits != 8)) return nullptr;
+  for (size_t i = kInputs; i < node.inputs.size(); ++i)
+    if (node.input(i)) return nullptr;
+  if (node.input(kPositions) || !node.input(kPastKey) || !node.input(kPastValue) || node.output(3)) return nullptr;
+  if (!node.output(0) || !node.output(1) || !node.output(2) || !node.input(kKey) != !node.input(kValue)) return nullptr;
+  Tensor query, past;
+  TRY(described(node.input(kQuery), &query));
+  TRY(described(node.input(kPastKey), &past));
+  const bool int8 = past.type == ONNX_TENSOR_ELEMENT_DATA_TYPE_INT8;
+  if (!is_float(query) || (!int8 && !is_float(past)) || past.rank != 4) return nullptr;
+  if (int8 && (!node.input(kKeyScale) || !node.input(kValueScale))) return nullptr;
+  GroupedQueries q;
+  TRY(read_attributes(node, &q));
+  if (q.rotary && (!node.input(kCos) || !node.input(kSin))) return nullptr;
+  *fit = past.shape[3] > 0 && past.shape[3] <= kHeadLimit && q.heads > 0 && q.kv_heads > 0 && q.heads % q.kv_heads == 0;
+  return nullptr;
+}
+
+OrtStatus* claim_grouped_queries(const GraphNode& node, const Options&, Array<const OrtNode*>* group) {
+  bool fit = false;
+  if (node.is("GroupQueryAttention", "com.microsoft")) TRY(grouped_queries_fit(node, &fit));
+  return fit ? group->add(node.node) : nullptr;
+}
+
+OrtStatus* build_grouped_queries(const GraphNode& node, const ClaimedGroup& group, const Options& options,
+                                 std::unique_ptr<Node>* built) {
+  auto q = new GroupedQueries;
+  built->reset(q);
+  if (!q) return no_memory();
+  TRY(read_attributes(node, q));
+  q->kernels = options.kernels;
+  Tensor past;
+  TRY(described(node.input(kPastKey), &past));
+  if (q->scale == 0) q->scale = 1 / __builtin_sqrtf((float)past.shape[3]);
+  for (size_t i = 0; i < kInputs; ++i)
+    if (node.input(i)) {
+      q->given[i] = true;
+      TRY(group.input_place(node.input(i), &q->places[i]));
+    }
+  TRY(group.output_place(node.output(1), &q->present_key));
+  return group.output_place(node.output(2), &q->present_value);
+}
+
+}  // namespace
+
+const Rule grouped_queries = {claim_grouped_queries, build_grouped_queries, Constants::kept};

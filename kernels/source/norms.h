@@ -1,0 +1,65 @@
+// Norms and gates of one row. Sums go by sixteen lanes, position modulo 16, and then `sum`.
+#pragma once
+#include "functions.h"
+
+namespace {
+
+INLINE float sum_of_squares(const float* x, float less, int64_t n) {
+  F16 total{};
+  for (int64_t i = 0; i < n; i += kLanes) {
+    int here = (int)min_of<int64_t>(kLanes, n - i);
+    F16 v = load_first(x + i, here) - less;
+    if (here < kLanes) v = keep(lane_numbers() < here, v);
+    total = fma(v, v, total);
+  }
+  return sum(total);
+}
+
+// y = weight * (x + skip) / rms; the sum is kept where the caller wants it (`total`, which may be x or skip).
+INLINE const float* add_skip(const float* x, const float* skip, int64_t n, float* total) {
+  if (!skip) return x;
+  for (int64_t i = 0; i < n; i += kLanes) {
+    int here = (int)min_of<int64_t>(kLanes, n - i);
+    store_first(total + i, load_first(x + i, here) + load_first(skip + i, here), here);
+  }
+  return total;
+}
+
+void rms_norm(const float* x, const float* skip, const float* weight, float epsilon, int64_t n, float* total, float* y) {
+  x = add_skip(x, skip, n, total);
+  float share = 1.f / __builtin_sqrtf(sum_of_squares(x, 0.f, n) / (float)n + epsilon);
+  for (int64_t i = 0; i < n; i += kLanes) {
+    int here = (int)min_of<int64_t>(kLanes, n - i);
+    store_first(y + i, load_first(x + i, here) * share * load_first(weight + i, here), here);
+  }
+}
+
+void layer_norm(const float* x, const float* skip, const float* weight, const float* bias, float epsilon, int64_t n, float* total, float* y) {
+  x = add_skip(x, skip, n, total);
+  F16 lanes{};
+  for (int64_t i = 0; i < n; i += kLanes) lanes += load_first(x + i, (int)min_of<int64_t>(kLanes, n - i));
+  float mean = sum(lanes) / (float)n;
+  float share = 1.f / __builtin_sqrtf(sum_of_squares(x, mean, n) / (float)n + epsilon);
+  for (int64_t i = 0; i < n; i += kLanes) {
+    int here = (int)min_of<int64_t>(kLanes, n - i);
+    F16 v = (load_first(x + i, here) - mean) * share * load_first(weight + i, here);
+    store_first(y + i, bias ? v + load_first(bias + i, here) : v, here);
+  }
+}
+
+void swiglu(const float* gate, const float* up, float alpha, int64_t n, float* y) {
+  for (int64_t i = 0; i < n; i += kLanes) {
+    int here = (int)min_of<int64_t>(kLanes, n - i);
+    store_first(y + i, silu_of(load_first(gate + i, here), alpha) * load_first(up + i, here), here);
+  }
+}
+
+void gelu(const float* x, bool tanh, int64_t n, float* y) {
+  for (int64_t i = 0; i < n; i += kLanes) {
+    int here = (int)min_of<int64_t>(kLanes, n - i);
+    F16 v = load_first(x + i, here);
+    store_first(y + i, tanh ? gelu_tanh_of(v) : gelu_of(v), here);
+  }
+}
+
+}  // namespace

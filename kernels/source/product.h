@@ -1,0 +1,212 @@
+// Products of rounded rows and packed weights. Sums of integers are exact, in any order. A block's sum becomes
+// a float once, and blocks are added by one fused multiply-add each, first to last: so a number depends on
+// its row and column alone, not on the level, the other rows, or who computes which panel.
+#pragma once
+#include "simd.h"
+#include "table.h"
+
+namespace {
+
+constexpr int kPanel = kTileVectors * kLanes;
+constexpr int kZero4 = 8;  // 4-bit weights are 0 to 15
+
+// ---- packing: panels of columns, four inputs of a column side by side
+
+void pack_scales(Weights* to, const float* scales) {
+  for (int64_t p = 0; p < to->panels; ++p)
+    for (int64_t b = 0; b < to->blocks; ++b)
+      for (int64_t j = 0; j < kPanel; ++j) {
+        int64_t n = p * kPanel + j;
+        *(to->scales + (p * to->blocks + b) * kPanel + j) = n < to->n ? scales[n * to->blocks + b] : 0.f;
+      }
+}
+
+void pack8(Weights* to, const uint8_t* source, int zero) {
+  uint8_t* out = to->data;
+  const uint8_t turn = (uint8_t)(kStoredBias - zero), nothing = (uint8_t)kStoredBias;
+  for (int64_t first = 0; first < to->n; first += kPanel)
+    for (int64_t k = 0; k < to->padded; k += 4)
+      for (int64_t n = first; n < first + kPanel; ++n, out += 4)
+        for (int i = 0; i < 4; ++i)
+          out[i] = n < to->n && k + i < to->k ? (uint8_t)(source[n * to->k + k + i] + turn) : nothing;
+}
+
+// Eight inputs in four bytes: the low halves are inputs 0 to 3, the high halves 4 to 7.
+void pack4(Weights* to, const uint8_t* source) {
+  const int64_t stride = to->padded / 2;  // the source's rows are whole blocks too
+  uint8_t* out = to->data;
+  for (int64_t first = 0; first < to->n; first += kPanel)
+    for (int64_t k = 0; k < to->padded; k += 8)
+      for (int64_t n = first; n < first + kPanel; ++n, out += 4) {
+        if (n >= to->n) { store<int32_t>(out, 0); continue; }
+        const uint8_t* in = source + n * stride + k / 2;
+        for (int i = 0; i < 4; ++i) {
+          int low = i % 2 ? in[i / 2] >> 4 : in[i / 2] & 15;
+          int high = i % 2 ? in[2 + i / 2] >> 4 : in[2 + i / 2] & 15;
+          out[i] = (uint8_t)(low | high << 4);
+        }
+      }
+}
+
+void pack(Weights* to, const uint8_t* source, int zero, const float* scales) {
+  if (to->bits == 8) pack8(to, source, zero); else pack4(to, source);
+  pack_scales(to, scales);
+}
+
+void pack_channels(Weights* to, const int8_t* source, const float* scales, int64_t scale_count, float scale, int offset) {
+  uint8_t* out = to->data;
+  for (int64_t first = 0; first < to->panels * kPanel; first += kPanel) {
+    for (int64_t k = 0; k < to->padded; k += 4)
+      for (int64_t n = first; n < first + kPanel; ++n, out += 4)
+        for (int i = 0; i < 4; ++i)
+          out[i] = (uint8_t)((n < to->n && k + i < to->k ? source[(k + i) * to->n + n] : 0) + kStoredBias);
+    for (int64_t n = first; n < first + kPanel; ++n) {
+      int32_t column = 0;
+      if (n < to->n) for (int64_t k = 0; k < to->k; ++k) column += source[k * to->n + n];
+      to->offsets[n] = offset * column;
+      to->scales[n] = n < to->n ? scale * scales[scale_count == 1 ? 0 : n] : 0.f;
+    }
+  }
+}
+
+// ---- rounding of rows
+
+// Of each block: 127 steps to its largest number. The largest is taken over the bits, where infinity and
+// NaN are larger than all numbers: the scale is then not finite, and neither is the product.
+void round_blocks(const float* x, int64_t k, Rows* to, int64_t row) {
+  int8_t* q = to->values + row * to->padded;
+  for (int64_t b = 0; b < to->blocks; ++b) {
+    int64_t first = b * to->block, last = min_of(first + to->block, k);
+    U16 top{};
+    for (int64_t i = first; i < last; i += kLanes) {
+      U16 bits = bits_of<U16>(load_first(x + i, (int)min_of<int64_t>(kLanes, last - i))) & 0x7fffffffu;
+      top = bits > top ? bits : top;
+    }
+    float most = bits_of<float>(largest(top));
+    F16 steps = all(most > 1e-30f && most < 3e38f ? 127.f / most : 0.f);
+    I16 total{};
+    for (int64_t i = first; i < first + to->block; i += kLanes) {
+      int64_t left = last - i;
+      I16 r = left > 0 ? rounded(load_first(x + i, (int)min_of<int64_t>(kLanes, left)) * steps) : I16{};
+      total += r;
+      store(q + i, to_bytes(r));
+    }
+    to->scales[row * to->blocks + b] = most > 1e-30f ? most / 127.f : most * 0.f;
+    to->sums[row * to->blocks + b] = sum(total);
+  }
+}
+
+// As QuantizeLinear to unsigned bytes does, less 128.
+void round_row(const float* x, int64_t k, float scale, int zero, Rows* to, int64_t row) {
+  int8_t* q = to->values + row * to->padded;
+  I16 total{};
+  for (int64_t i = 0; i < to->padded; i += kLanes) {
+    int left = (int)min_of<int64_t>(kLanes, k - i);
+    I16 r{};
+    if (left > 0) {
+      F16 v = load_first(x + i, left) / scale;
+      r = rounded(smaller(larger(v, all((float)-zero)), all((float)(255 - zero)))) + (zero - 128);
+      if (left < kLanes) r &= lane_numbers() < left;
+    }
+    total += r;
+    store(q + i, to_bytes(r));
+  }
+  to->sums[row] = sum(total);
+}
+
+// ---- the tile: R rows times V vectors of columns
+
+template <int R, int V, int kBits, bool kWideRows>
+INLINE void add_products(I16 (&acc)[R][V], const int8_t* const (&a)[R], const uint8_t* w, int64_t count) {
+  constexpr int step = kBits == 8 ? 4 : 8;
+  for (int64_t k = 0; k < count; k += step, w += V * 64) {
+    UB64 b[V];
+    UNROLL for (int v = 0; v < V; ++v) b[v] = load<UB64>(w + v * 64);
+    if constexpr (R == 1) UNROLL for (int v = 0; v < V; ++v) __builtin_prefetch(w + v * 64 + 2048);
+    if constexpr (kBits == 8) {
+      UNROLL for (int r = 0; r < R; ++r) {
+        int32_t x = four_bytes(a[r] + k);
+        UNROLL for (int v = 0; v < V; ++v) acc[r][v] = dot4<kWideRows>(acc[r][v], b[v], x);
+      }
+    } else {
+      UB64 low[V], high[V];
+      UNROLL for (int v = 0; v < V; ++v) {
+        low[v] = b[v] & 15;
+        high[v] = bits_of<UB64>(bits_of<U16>(b[v]) >> 4) & 15;
+      }
+      UNROLL for (int r = 0; r < R; ++r) {
+        int32_t x = four_bytes(a[r] + k), z = four_bytes(a[r] + k + 4);
+        UNROLL for (int v = 0; v < V; ++v)
+          acc[r][v] = dot4<kWideRows>(dot4<kWideRows>(acc[r][v], low[v], x), high[v], z);
+      }
+    }
+  }
+}
+
+template <int R, int V> INLINE void store_tile(const Weights* w, int64_t column, const F16 (&f)[R][V], float* y) {
+  UNROLL for (int v = 0; v < V; ++v) {
+    int64_t n = column + v * kLanes;
+    int count = (int)min_of<int64_t>(kLanes, w->n - n);
+    if (count <= 0) break;
+    F16 bias = w->bias ? load_first(w->bias + n, count) : F16{};
+    UNROLL for (int r = 0; r < R; ++r) store_first(y + r * w->n + n, w->bias ? f[r][v] + bias : f[r][v], count);
+  }
+}
+
+template <int R, int kBits> INLINE void tile_of_blocks(const Weights* w, const Rows* x, int64_t row, int64_t panel, float* y) {
+  constexpr int V = kTileVectors, kBias = kBits == 8 ? kStoredBias : kZero4;
+  const int8_t* a[R];
+  UNROLL for (int r = 0; r < R; ++r) a[r] = x->values + (row + r) * x->padded;
+  const int64_t bytes = w->block * kPanel * kBits / 8;
+  const uint8_t* data = w->data + panel * w->blocks * bytes;
+  const float* scales = w->scales + panel * w->blocks * kPanel;
+  F16 f[R][V] = {};
+  for (int64_t b = 0; b < w->blocks; ++b, data += bytes, scales += kPanel) {
+    I16 acc[R][V];
+    UNROLL for (int r = 0; r < R; ++r) {
+      I16 start = all(-kBias * x->sums[(row + r) * x->blocks + b]);
+      UNROLL for (int v = 0; v < V; ++v) acc[r][v] = start;
+    }
+    add_products<R, V, kBits, false>(acc, a, data, w->block);
+    UNROLL for (int r = 0; r < R; ++r) {
+      a[r] += w->block;
+      F16 s = all(x->scales[(row + r) * x->blocks + b]);
+      UNROLL for (int v = 0; v < V; ++v) f[r][v] = fma(to_float(acc[r][v]) * s, load<F16>(scales + v * kLanes), f[r][v]);
+    }
+  }
+  store_tile<R, V>(w, panel * kPanel, f, y + row * w->n);
+}
+
+template <int R> INLINE void tile_of_channels(const Weights* w, const Rows* x, int64_t row, int64_t panel, float* y) {
+  constexpr int V = kTileVectors;
+  const int8_t* a[R];
+  I16 acc[R][V];
+  const int32_t* offsets = w->offsets + panel * kPanel;
+  UNROLL for (int r = 0; r < R; ++r) {
+    a[r] = x->values + (row + r) * x->padded;
+    UNROLL for (int v = 0; v < V; ++v) acc[r][v] = load<I16>(offsets + v * kLanes) - kStoredBias * x->sums[row + r];
+  }
+  add_products<R, V, 8, true>(acc, a, w->data + panel * w->padded * kPanel, w->padded);
+  const float* scales = w->scales + panel * kPanel;
+  F16 f[R][V];
+  UNROLL for (int r = 0; r < R; ++r)
+    UNROLL for (int v = 0; v < V; ++v) f[r][v] = to_float(acc[r][v]) * load<F16>(scales + v * kLanes);
+  store_tile<R, V>(w, panel * kPanel, f, y + row * w->n);
+}
+
+template <int R> INLINE void tile(const Weights* w, const Rows* x, int64_t row, int64_t panel, float* y) {
+  if (w->offsets) tile_of_channels<R>(w, x, row, panel, y);
+  else if (w->bits == 8) tile_of_blocks<R, 8>(w, x, row, panel, y);
+  else tile_of_blocks<R, 4>(w, x, row, panel, y);
+}
+
+template <int R> void rows_of_panel(const Weights* w, const Rows* x, int64_t row, int64_t rows, int64_t panel, float* y) {
+  for (; row + R <= rows; row += R) tile<R>(w, x, row, panel, y);
+  if constexpr (R > 1) rows_of_panel<R / 2>(w, x, row, rows, panel, y);
+}
+
+void multiply(const Weights* w, const Rows* x, int64_t rows, float* y, int64_t first_panel, int64_t last_panel) {
+  for (int64_t p = first_panel; p < last_panel; ++p) rows_of_panel<kTileRows>(w, x, 0, rows, p, y);
+}
+
+}  // namespace
