@@ -1,0 +1,49 @@
+// The little that differs from one system to the next.
+#pragma once
+#include <stdint.h>
+
+#ifdef _WIN32
+#define WIN32_LEAN_AND_MEAN
+#define NOMINMAX
+#include <windows.h>
+
+#define EXPORTED __declspec(dllexport)
+
+class Mutex {
+ public:
+  void lock() { AcquireSRWLockExclusive(&lock_); }
+  void unlock() { ReleaseSRWLockExclusive(&lock_); }
+
+ private:
+  SRWLOCK lock_ = SRWLOCK_INIT;
+};
+
+inline uintptr_t this_thread() { return GetCurrentThreadId(); }
+
+#else
+#include <pthread.h>
+
+#define EXPORTED __attribute__((visibility("default")))
+
+class Mutex {
+ public:
+  void lock() { pthread_mutex_lock(&mutex_); }
+  void unlock() { pthread_mutex_unlock(&mutex_); }
+
+ private:
+  pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
+};
+
+inline uintptr_t this_thread() { return (uintptr_t)pthread_self(); }
+
+#endif
+
+class Locked {
+ public:
+  explicit Locked(Mutex& mutex) : mutex_(mutex) { mutex_.lock(); }
+  ~Locked() { mutex_.unlock(); }
+  Locked(const Locked&) = delete;
+
+ private:
+  Mutex& mutex_;
+};
