@@ -18,6 +18,7 @@ import onnxruntime as ort
 
 from satchel.runtime.bundle import Bundle
 from satchel.runtime.cores import big_cores
+from satchel.runtime.kernels import add_kernels
 from satchel.runtime.errors import BundleError, LimitError, SatchelError, UsageError, shown
 from satchel.runtime.manifest import Graph
 
@@ -90,7 +91,8 @@ def create_session(
     if profile is not None:
         options.enable_profiling = True
         options.profile_file_prefix = str(profile)
-    options.intra_op_num_threads = threads or big_cores()
+    threads = threads or big_cores()
+    options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # errors come as exceptions, not as lines beside ours
     options.add_session_config_entry("session.intra_op.allow_spinning", "1")
@@ -101,10 +103,12 @@ def create_session(
     if weights is not None:
         options.add_session_config_entry(WEIGHTS, str(weights))
     with converted(f"loading {graph.name if isinstance(graph, Path) else 'a graph'}"):
+        # `providers` would silently override the kernels.
+        own = add_kernels(ort, options, threads)
         return ort.InferenceSession(
             graph if isinstance(graph, bytes) else str(graph),
             options,
-            providers=["CPUExecutionProvider"],
+            providers=None if own else ["CPUExecutionProvider"],
             enable_fallback=0,
             read_config_from_model=0,
         )

@@ -25,30 +25,6 @@ INLINE void split(I16 x, I16* high, I16* low) {
   *low = x - (*high << 7);
 }
 
-// Sixteen rows of sixteen 32-bit numbers, turned about.
-INLINE void transpose(const I16 (&in)[16], I16 (&out)[16]) {
-  I16 a[16], b[16];
-  UNROLL for (int i = 0; i < 8; ++i) {
-    a[2 * i] = __builtin_shufflevector(in[2 * i], in[2 * i + 1], 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29);
-    a[2 * i + 1] = __builtin_shufflevector(in[2 * i], in[2 * i + 1], 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31);
-  }
-  UNROLL for (int i = 0; i < 4; ++i) UNROLL for (int j = 0; j < 2; ++j) {
-    I16 p = a[4 * i + j], q = a[4 * i + 2 + j];
-    b[4 * i + 2 * j] = __builtin_shufflevector(p, q, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29);
-    b[4 * i + 2 * j + 1] = __builtin_shufflevector(p, q, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
-  }
-  UNROLL for (int i = 0; i < 4; ++i) {
-    I16 p = __builtin_shufflevector(b[i], b[4 + i], 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27);
-    I16 q = __builtin_shufflevector(b[i], b[4 + i], 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31);
-    I16 r = __builtin_shufflevector(b[8 + i], b[12 + i], 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27);
-    I16 s = __builtin_shufflevector(b[8 + i], b[12 + i], 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31);
-    out[i] = __builtin_shufflevector(p, r, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
-    out[8 + i] = __builtin_shufflevector(p, r, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
-    out[4 + i] = __builtin_shufflevector(q, s, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
-    out[12 + i] = __builtin_shufflevector(q, s, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
-  }
-}
-
 // `count` keys from `keys`, each `head` numbers (int8: four in one unit), to [units][64]: the keys' lanes
 // stand together. Absent keys and numbers are 0.
 template <class T> void pack_keys(const T* keys, int64_t stride, int64_t count, int64_t head, int32_t* tile, int64_t units) {
@@ -301,6 +277,8 @@ template <int R, int V> INLINE void weigh_columns(const Attention* a, const Scra
 template <int R> INLINE void weigh_rows(const Attention* a, const Scratch* s, int64_t first, int64_t t, int64_t count, const float* values, int64_t row) {
   int64_t d = 0;
   for (; d + kScoreVectors * kLanes <= s->width; d += kScoreVectors * kLanes) weigh_columns<R, kScoreVectors>(a, s, first, t, count, values, row, d);
+  if constexpr (kScoreVectors > 2)
+    for (; d + 2 * kLanes <= s->width; d += 2 * kLanes) weigh_columns<R, 2>(a, s, first, t, count, values, row, d);
   for (; d < s->width; d += kLanes) weigh_columns<R, 1>(a, s, first, t, count, values, row, d);
 }
 

@@ -80,9 +80,8 @@ OrtStatus* build_negate(const Graph& claimed, const GraphNode& node, const Optio
   return *built ? nullptr : no_memory();
 }
 
+constexpr Rule negate = {claim_negate, build_negate};
+
 }  // namespace
 
-const Rule kRules[] = {
-    {claim_negate, build_negate},
-    {nullptr, nullptr},
-};
+const Rule* const kRules[] = {&negate, &product, &grouped_queries, &multi_head, nullptr};

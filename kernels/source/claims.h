@@ -19,10 +19,16 @@ using Claim = OrtStatus* (*)(const Graph& graph, const GraphNode& node, const Op
 using Build = OrtStatus* (*)(const Graph& claimed, const GraphNode& node, const Options& options,
                              std::unique_ptr<Node>* built);
 
+// Whether constants are given to the node while it runs, or read once, when it is built, and let go.
+enum class Constants { read_once, kept };
+
 struct Rule {
   Claim claim;
   Build build;
+  Constants constants = Constants::read_once;
 };
 
-// In the order they are asked: the first that claims a node has it. The last one is empty.
-extern const Rule kRules[];
+extern const Rule product, grouped_queries, multi_head;
+
+// In the order they are asked: the first that claims a node has it. Ends with nullptr.
+extern const Rule* const kRules[];

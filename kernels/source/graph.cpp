@@ -150,6 +150,24 @@ OrtStatus* Graph::only_reader(const OrtValueInfo* value, const GraphNode** reade
   return nullptr;
 }
 
+OrtStatus* Graph::read_within(const OrtValueInfo* value, const Array<const GraphNode*>& group, bool* within) const {
+  TRY(ort->ValueInfo_IsGraphOutput(value, within));
+  *within = !*within;
+  size_t count;
+  TRY(ort->ValueInfo_GetValueNumConsumers(value, &count));
+  Array<const OrtNode*> readers;
+  Array<int64_t> places;
+  TRY(readers.resize(count));
+  TRY(places.resize(count));
+  if (count) TRY(ort->ValueInfo_GetValueConsumers(value, readers.data(), places.data(), count));
+  for (const OrtNode* reader : readers) {
+    bool ours = false;
+    for (const GraphNode* node : group) ours = ours || node->node == reader;
+    *within = *within && ours;
+  }
+  return nullptr;
+}
+
 OrtStatus* Graph::input_place(const OrtValueInfo* value, size_t* place) const {
   return find_value(whole_.inputs, value, place);
 }

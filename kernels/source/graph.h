@@ -73,6 +73,9 @@ class Graph {
   // The node that alone reads a value; nullptr where none or several do, or where the graph returns it.
   OrtStatus* only_reader(const OrtValueInfo* value, const GraphNode** node) const;
 
+  // Whether only these nodes read a value, and the graph does not return it.
+  OrtStatus* read_within(const OrtValueInfo* value, const Array<const GraphNode*>& group, bool* within) const;
+
   // At which place a value is given to the claimed nodes, or taken from them, while they run. Constants are
   // not among the inputs.
   OrtStatus* input_place(const OrtValueInfo* value, size_t* place) const;

@@ -40,6 +40,7 @@ class Array {
     return nullptr;
   }
 
+  void pop() { --size_; }
   void clear() { size_ = 0; }
   size_t size() const { return size_; }
   T* data() { return items_; }

@@ -50,8 +50,30 @@ void layer_norm(const float* x, const float* skip, const float* weight, const fl
 void swiglu(const float* gate, const float* up, float alpha, int64_t n, float* y) {
   for (int64_t i = 0; i < n; i += kLanes) {
     int here = (int)min_of<int64_t>(kLanes, n - i);
-    store_first(y + i, silu_of(load_first(gate + i, here), alpha) * load_first(up + i, here), here);
+    F16 v = silu_of(load_first(gate + i, here), alpha);
+    store_first(y + i, up ? v * load_first(up + i, here) : v, here);
   }
+}
+
+void times(const float* x, const float* factors, int64_t n, float* y) {
+  for (int64_t i = 0; i < n; i += kLanes) {
+    int here = (int)min_of<int64_t>(kLanes, n - i);
+    store_first(y + i, load_first(x + i, here) * load_first(factors + i, here), here);
+  }
+}
+
+float top(const float* x, bool magnitude, int64_t n) {
+  F16 most = all(x[0]);
+  U16 bits{};
+  for (int64_t i = 0; i < n; i += kLanes) {
+    int here = (int)min_of<int64_t>(kLanes, n - i);
+    F16 v = load_first(x + i, here);
+    U16 size = bits_of<U16>(v) & 0x7fffffffu;
+    bits = size > bits ? size : bits;
+    most = here == kLanes ? larger(v, most) : larger(lane_numbers() < here ? v : most, most);
+  }
+  float size = bits_of<float>(largest(bits));
+  return magnitude || size != size ? size : largest(most);
 }
 
 void gelu(const float* x, bool tanh, int64_t n, float* y) {

@@ -1,5 +1,6 @@
 // The little that differs from one system to the next.
 #pragma once
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef _WIN32
@@ -22,6 +23,9 @@ inline uintptr_t this_thread() { return GetCurrentThreadId(); }
 
 #else
 #include <pthread.h>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 #define EXPORTED __attribute__((visibility("default")))
 
@@ -37,6 +41,18 @@ class Mutex {
 inline uintptr_t this_thread() { return (uintptr_t)pthread_self(); }
 
 #endif
+
+// Tells the system that pages of a file that was read once need not stay in memory. Harmless for any memory:
+// what has no file behind it stays.
+inline void let_go(const void* memory, size_t bytes) {
+#if defined(__linux__) && defined(MADV_PAGEOUT)
+  const uintptr_t page = 4096, first = ((uintptr_t)memory + page - 1) / page * page;
+  const uintptr_t last = ((uintptr_t)memory + bytes) / page * page;
+  if (first < last) madvise((void*)first, last - first, MADV_PAGEOUT);
+#else
+  (void)memory, (void)bytes;
+#endif
+}
 
 class Locked {
  public:

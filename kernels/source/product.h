@@ -21,14 +21,28 @@ void pack_scales(Weights* to, const float* scales) {
       }
 }
 
+// Sixteen columns and sixty-four inputs at once.
+INLINE void pack8_square(const uint8_t* source, int64_t stride, uint8_t turn, uint8_t* out) {
+  I16 in[16], turned[16];
+  UNROLL for (int i = 0; i < 16; ++i) in[i] = bits_of<I16>(load<UB64>(source + i * stride) + turn);
+  transpose(in, turned);
+  UNROLL for (int i = 0; i < 16; ++i) store(out + i * kPanel * 4, turned[i]);
+}
+
 void pack8(Weights* to, const uint8_t* source, int zero) {
   uint8_t* out = to->data;
   const uint8_t turn = (uint8_t)(kStoredBias - zero), nothing = (uint8_t)kStoredBias;
-  for (int64_t first = 0; first < to->n; first += kPanel)
-    for (int64_t k = 0; k < to->padded; k += 4)
+  for (int64_t first = 0; first < to->n; first += kPanel) {
+    int64_t k = 0;
+    if (first + kPanel <= to->n)
+      for (; k + 64 <= to->k; k += 64, out += 64 * kPanel)
+        for (int64_t n = 0; n < kPanel; n += kLanes)
+          pack8_square(source + (first + n) * to->k + k, to->k, turn, out + n * 4);
+    for (; k < to->padded; k += 4)
       for (int64_t n = first; n < first + kPanel; ++n, out += 4)
         for (int i = 0; i < 4; ++i)
           out[i] = n < to->n && k + i < to->k ? (uint8_t)(source[n * to->k + k + i] + turn) : nothing;
+  }
 }
 
 // Eight inputs in four bytes: the low halves are inputs 0 to 3, the high halves 4 to 7.
@@ -53,18 +67,28 @@ void pack(Weights* to, const uint8_t* source, int zero, const float* scales) {
   pack_scales(to, scales);
 }
 
+// Four inputs of `count` columns from the first on, and their sums.
+INLINE UB64 four_inputs(const int8_t* source, int64_t n, int64_t inputs, int count, I16* sums) {
+  U16 unit{};
+  UNROLL for (int i = 0; i < 4; ++i) {
+    if (i >= inputs) break;
+    B16 w = count == kLanes ? load<B16>(source + i * n) : load_first<int8_t, B16>(source + i * n, count);
+    *sums += to_ints(w);
+    unit |= (bits_of<U16>(to_ints(w)) & 255u) << (8 * i);
+  }
+  return bits_of<UB64>(unit) + (uint8_t)kStoredBias;
+}
+
 void pack_channels(Weights* to, const int8_t* source, const float* scales, int64_t scale_count, float scale, int offset) {
-  uint8_t* out = to->data;
-  for (int64_t first = 0; first < to->panels * kPanel; first += kPanel) {
-    for (int64_t k = 0; k < to->padded; k += 4)
-      for (int64_t n = first; n < first + kPanel; ++n, out += 4)
-        for (int i = 0; i < 4; ++i)
-          out[i] = (uint8_t)((n < to->n && k + i < to->k ? source[(k + i) * to->n + n] : 0) + kStoredBias);
-    for (int64_t n = first; n < first + kPanel; ++n) {
-      int32_t column = 0;
-      if (n < to->n) for (int64_t k = 0; k < to->k; ++k) column += source[k * to->n + n];
-      to->offsets[n] = offset * column;
-      to->scales[n] = n < to->n ? scale * scales[scale_count == 1 ? 0 : n] : 0.f;
+  for (int64_t first = 0; first < to->panels * kPanel; first += kLanes) {
+    const int count = (int)max_of<int64_t>(0, min_of<int64_t>(kLanes, to->n - first));
+    uint8_t* out = to->data + first / kPanel * kPanel * to->padded + first % kPanel * 4;
+    I16 sums{};
+    for (int64_t k = 0; k < to->padded; k += 4, out += kPanel * 4)
+      store(out, count ? four_inputs(source + k * to->n + first, to->n, to->k - k, count, &sums) : UB64{} + (uint8_t)kStoredBias);
+    for (int i = 0; i < kLanes; ++i) {
+      to->offsets[first + i] = offset * sums[i];
+      to->scales[first + i] = i < count ? scale * scales[scale_count == 1 ? 0 : first + i] : 0.f;
     }
   }
 }
@@ -189,8 +213,10 @@ template <int R> INLINE void tile_of_channels(const Weights* w, const Rows* x, i
   add_products<R, V, 8, true>(acc, a, w->data + panel * w->padded * kPanel, w->padded);
   const float* scales = w->scales + panel * kPanel;
   F16 f[R][V];
-  UNROLL for (int r = 0; r < R; ++r)
-    UNROLL for (int v = 0; v < V; ++v) f[r][v] = to_float(acc[r][v]) * load<F16>(scales + v * kLanes);
+  UNROLL for (int r = 0; r < R; ++r) {
+    const float of_row = x->scales ? x->scales[row + r] : 1.f;
+    UNROLL for (int v = 0; v < V; ++v) f[r][v] = to_float(acc[r][v]) * (load<F16>(scales + v * kLanes) * of_row);
+  }
   store_tile<R, V>(w, panel * kPanel, f, y + row * w->n);
 }
 

@@ -84,9 +84,11 @@ bool has(const Array<const OrtNode*>& nodes, const OrtNode* node) {
 
 // Sets `group` to what the first fitting rule claims with this node, if none of it is taken.
 OrtStatus* claim(const Graph& graph, const GraphNode& node, const Options& options,
-                 const Array<const OrtNode*>& taken, Array<const GraphNode*>* group) {
-  for (const Rule* rule = kRules; rule->claim; ++rule) {
+                 const Array<const OrtNode*>& taken, Array<const GraphNode*>* group, Constants* constants) {
+  for (const Rule* const* next = kRules; *next; ++next) {
+    const Rule* rule = *next;
     group->clear();
+    *constants = rule->constants;
     TRY(rule->claim(graph, node, options, group));
     bool free = group->size() > 0;
     for (const GraphNode* member : *group) free = free && !has(taken, member->node);
@@ -99,13 +101,14 @@ OrtStatus* claim(const Graph& graph, const GraphNode& node, const Options& optio
 OrtStatus* get_capability(OrtEp* ep, const OrtGraph* given, OrtEpGraphSupportInfo* info) noexcept {
   OrtNodeFusionOptions fusion{};
   fusion.ort_version_supported = kApiLevel;
-  fusion.drop_constant_initializers = true;  // a constant is read once, when the node is built
   Graph graph;
   TRY(graph.read(given));
   Array<const OrtNode*> taken;
   Array<const GraphNode*> group;
+  Constants constants;
   for (const GraphNode* node : graph.nodes()) {
-    TRY(claim(graph, *node, static_cast<Ep*>(ep)->options, taken, &group));
+    TRY(claim(graph, *node, static_cast<Ep*>(ep)->options, taken, &group, &constants));
+    fusion.drop_constant_initializers = constants == Constants::read_once;
     size_t before = taken.size();
     for (const GraphNode* member : group) TRY(taken.add(member->node));
     if (!group.size()) continue;
@@ -120,7 +123,8 @@ OrtStatus* build(const OrtGraph* given, const OrtNode* fused, const Options& opt
   Graph claimed;
   TRY(claimed.read_claimed(given, fused));
   Array<const GraphNode*> group;
-  for (const Rule* rule = kRules; rule->claim; ++rule) {
+  for (const Rule* const* next = kRules; *next; ++next) {
+    const Rule* rule = *next;
     for (const GraphNode* node : claimed.nodes()) {
       group.clear();
       TRY(rule->claim(claimed, *node, options, &group));

@@ -62,6 +62,10 @@ struct Kernels {
   void (*round_cache)(const float* x, const float* scales, int64_t n, int8_t* y);
   void (*rms_norm)(const float* x, const float* skip, const float* weight, float epsilon, int64_t n, float* sum, float* y);
   void (*layer_norm)(const float* x, const float* skip, const float* weight, const float* bias, float epsilon, int64_t n, float* sum, float* y);
+  // up may be nullptr.
   void (*swiglu)(const float* gate, const float* up, float alpha, int64_t n, float* y);
   void (*gelu)(const float* x, bool tanh, int64_t n, float* y);
+  void (*times)(const float* x, const float* factors, int64_t n, float* y);
+  // The largest number, or the largest magnitude; NaN where one is.
+  float (*top)(const float* x, bool magnitude, int64_t n);
 };

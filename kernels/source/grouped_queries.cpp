@@ -1,39 +1,9 @@
-// Attention as a node: GroupQueryAttention over a cache, and MultiHeadAttention of encoders and of decoders that
-// look at an encoder. Positions are turned, keys and values are written into the cache, and then every thread
-// takes blocks of query rows until none is left.
+// GroupQueryAttention over a cache: positions are turned, keys and values written into the cache, and queries
+// answered. Several new tokens may stand behind a past, in a batch too.
+#include "attention_blocks.h"
 #include "claims.h"
 
 namespace {
-
-constexpr int64_t kHeadLimit = 256, kRows = 24;  // rows of queries that are scored at once
-
-int64_t ceiling(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-bool is_float(const Tensor& t) { return t.type == ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT; }
-
-// All blocks of all heads of all texts. `past` and `length` of each text; `rows` queries a text.
-OrtStatus* attend(const Call& call, const Kernels& kernels, const Attention& a, int64_t batch, int64_t queries,
-                  const int64_t* past, const int64_t* length) {
-  const int64_t rows = queries * (a.heads / a.kv_heads), blocks = ceiling(rows, kRows);
-  const int64_t units = batch * a.kv_heads * blocks;
-  int64_t longest = 0;
-  for (int64_t b = 0; b < batch; ++b) longest = length[b] > longest ? length[b] : longest;
-  const int64_t workers = call.threads < units ? call.threads : units;
-  const int64_t bytes = ceiling(kernels.attention_scratch(&a, rows < kRows ? rows : kRows, longest), 64) * 64;
-  char* memory;
-  TRY(call.run.scratch.take(bytes * workers, &memory));
-  int64_t next = 0;
-  return parallel(call, workers, [&](int64_t worker) {
-    // Late blocks see the most keys: they come first, so that no thread waits for a long one at the end.
-    for (int64_t i; (i = __atomic_fetch_add(&next, 1, __ATOMIC_RELAXED)) < units && !call.run.cancelled();) {
-      const int64_t block = blocks - 1 - i / (batch * a.kv_heads), b = i / a.kv_heads % batch, kv = i % a.kv_heads;
-      const int64_t first = block * kRows, last = first + kRows < rows ? first + kRows : rows;
-      kernels.attend(&a, b, kv, first, last, past[b], length[b], memory + worker * bytes);
-    }
-  });
-}
-
-// ---- GroupQueryAttention
 
 enum : size_t {
   kQuery, kKey, kValue, kPastKey, kPastValue, kLengths, kTotal, kCos, kSin, kPositions, kBias, kSinks, kKeyScale,
@@ -45,7 +15,7 @@ struct GroupedQueries : Node {
   int64_t heads = 0, kv_heads = 0, window = -1, rotary = 0, interleaved = 0, causal = 1;
   float scale = 0, softcap = 0;
   bool given[kInputs] = {};
-  size_t places[kInputs] = {}, present_key = 0, present_value = 0;
+  size_t places[kInputs] = {}, answer = 0, present_key = 0, present_value = 0;
 
   // What one run has in hand.
   struct State {
@@ -76,10 +46,9 @@ struct GroupedQueries : Node {
     a.keys = s.keys, a.values = s.values, a.key_scales = s.key_scales, a.value_scales = s.value_scales;
     a.keys_row = s.head, a.keys_head = s.capacity * s.head, a.keys_batch = kv_heads * a.keys_head;
     if (given[kBias]) {
-      const Tensor& bias = s.in[kBias];
-      a.bias = bias.as<float>(), a.bias_row = bias.shape[3];
-      a.bias_head = bias.shape[1] == 1 ? 0 : bias.shape[2] * bias.shape[3];
-      a.bias_batch = bias.shape[0] == 1 ? 0 : bias.shape[1] * bias.shape[2] * bias.shape[3];
+      int64_t keys = 0;
+      for (int64_t b = 0; b < s.batch; ++b) keys = s.past[b] + s.queries > keys ? s.past[b] + s.queries : keys;
+      TRY(set_bias(s.in[kBias], s.batch, s.queries, keys, &a));
     }
     if (given[kSinks]) a.sinks = s.in[kSinks].as<float>();
     a.out = s.out, a.out_row = heads * s.head, a.out_batch = s.queries * a.out_row;
@@ -116,14 +85,6 @@ struct GroupedQueries : Node {
     TRY(scales(call, s->in[kKeyScale], *s, &s->key_scales));
     TRY(scales(call, s->in[kValueScale], *s, &s->value_scales));
     if (given[kSinks] && s->in[kSinks].count() != heads) return fail("GroupQueryAttention: head_sink does not fit");
-    if (given[kBias]) {
-      const Tensor& bias = s->in[kBias];
-      const bool fits = bias.rank == 4 && (bias.shape[0] == 1 || bias.shape[0] == s->batch) &&
-                        (bias.shape[1] == 1 || bias.shape[1] == heads) && bias.shape[2] == s->queries;
-      if (!fits) return fail("GroupQueryAttention: attention_bias does not fit");
-      for (int64_t b = 0; b < s->batch; ++b)
-        if (s->past[b] + s->queries > bias.shape[3]) return fail("GroupQueryAttention: attention_bias is too short");
-    }
     return nullptr;
   }
 
@@ -160,7 +121,7 @@ struct GroupedQueries : Node {
   OrtStatus* outputs(const Call& call, State* s) const {
     const int64_t shape[] = {s->batch, s->queries, heads * s->head}, cache[] = {s->batch, kv_heads, s->capacity, s->head};
     void *out, *keys, *values;
-    TRY(output(call.context, 0, shape, 3, &out));
+    TRY(output(call.context, answer, shape, 3, &out));
     TRY(output(call.context, present_key, cache, 4, &keys));
     TRY(output(call.context, present_value, cache, 4, &values));
     s->out = static_cast<float*>(out), s->keys = static_cast<char*>(keys), s->values = static_cast<char*>(values);
@@ -243,13 +204,13 @@ OrtStatus* grouped_queries_fit(const GraphNode& node, bool* fit) {
   return nullptr;
 }
 
-OrtStatus* claim_grouped_queries(const GraphNode& node, const Options&, Array<const OrtNode*>* group) {
+OrtStatus* claim_grouped_queries(const Graph&, const GraphNode& node, const Options&, Array<const GraphNode*>* group) {
   bool fit = false;
   if (node.is("GroupQueryAttention", "com.microsoft")) TRY(grouped_queries_fit(node, &fit));
-  return fit ? group->add(node.node) : nullptr;
+  return fit ? group->add(&node) : nullptr;
 }
 
-OrtStatus* build_grouped_queries(const GraphNode& node, const ClaimedGroup& group, const Options& options,
+OrtStatus* build_grouped_queries(const Graph& group, const GraphNode& node, const Options& options,
                                  std::unique_ptr<Node>* built) {
   auto q = new GroupedQueries;
   built->reset(q);
@@ -264,6 +225,7 @@ OrtStatus* build_grouped_queries(const GraphNode& node, const ClaimedGroup& grou
       q->given[i] = true;
       TRY(group.input_place(node.input(i), &q->places[i]));
     }
+  TRY(group.output_place(node.output(0), &q->answer));
   TRY(group.output_place(node.output(1), &q->present_key));
   return group.output_place(node.output(2), &q->present_value);
 }
