@@ -49,10 +49,40 @@ template <class T> void pack_keys(const T* keys, int64_t stride, int64_t count, 
     }
 }
 
+// Four rows of sixty-four bytes, to sixty-four columns of four.
+INLINE void interleave(const int8_t* values, int64_t stride, uint8_t* out) {
+  UB64 a = load<UB64>(values), b = load<UB64>(values + stride), c = load<UB64>(values + 2 * stride), d = load<UB64>(values + 3 * stride);
+#define PAIRS(x, y, from) __builtin_shufflevector(x, y, LANE(from), LANE(from + 16), LANE(from + 32), LANE(from + 48))
+#define LANE(i) i, i + 64, i + 1, i + 65, i + 2, i + 66, i + 3, i + 67, i + 4, i + 68, i + 5, i + 69, i + 6, i + 70, i + 7, i + 71
+  I16 ab = bits_of<I16>(PAIRS(a, b, 0)), ab_high = bits_of<I16>(PAIRS(a, b, 8));
+  I16 cd = bits_of<I16>(PAIRS(c, d, 0)), cd_high = bits_of<I16>(PAIRS(c, d, 8));
+#undef LANE
+#undef PAIRS
+  // Each 128-bit lane now has pairs of its own sixteen columns; then fours of them; then the lanes change places.
+  typedef int16_t S32 __attribute__((vector_size(64)));
+#define FOURS(x, y, from) bits_of<I16>(__builtin_shufflevector(bits_of<S32>(x), bits_of<S32>(y), LANE(from), LANE(from + 8), LANE(from + 16), LANE(from + 24)))
+#define LANE(i) i, i + 32, i + 1, i + 33, i + 2, i + 34, i + 3, i + 35
+  I16 p = FOURS(ab, cd, 0), q = FOURS(ab, cd, 4), r = FOURS(ab_high, cd_high, 0), s = FOURS(ab_high, cd_high, 4);
+#undef LANE
+#undef FOURS
+  const uint32_t bias = kStoredBias ? 0x80808080u : 0u;
+  I16 pq = __builtin_shufflevector(p, q, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+  I16 pq_high = __builtin_shufflevector(p, q, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
+  I16 rs = __builtin_shufflevector(r, s, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+  I16 rs_high = __builtin_shufflevector(r, s, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
+  store(out, bits_of<U16>(__builtin_shufflevector(pq, rs, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23)) ^ bias);
+  store(out + 64, bits_of<U16>(__builtin_shufflevector(pq, rs, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31)) ^ bias);
+  store(out + 128, bits_of<U16>(__builtin_shufflevector(pq_high, rs_high, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23)) ^ bias);
+  store(out + 192, bits_of<U16>(__builtin_shufflevector(pq_high, rs_high, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31)) ^ bias);
+}
+
 // `count` int8 values to [16][width][4]: four positions of a number side by side.
 void pack_values(const int8_t* values, int64_t stride, int64_t count, int64_t head, uint8_t* tile, int64_t width) {
-  for (int64_t t = 0; t < kKeys; t += 4)
-    for (int64_t d = 0; d < width; d += kLanes) {
+  for (int64_t t = 0; t < kKeys; t += 4) {
+    int64_t d = 0;
+    if (t + 4 <= count)
+      for (; d + 64 <= head; d += 64) interleave(values + t * stride + d, stride, tile + t * width + d * 4);
+    for (; d < width; d += kLanes) {
       U16 unit{};
       int here = (int)min_of<int64_t>(kLanes, head - d);
       UNROLL for (int i = 0; i < 4; ++i) {
@@ -63,6 +93,7 @@ void pack_values(const int8_t* values, int64_t stride, int64_t count, int64_t he
       }
       store(tile + t * width + d * 4, unit ^ (kStoredBias ? 0x80808080u : 0u));
     }
+  }
 }
 
 struct Scratch {
@@ -214,17 +245,25 @@ void softmax(const Attention* a, const Scratch* s, int64_t r, int64_t start, int
   float top = largest(most);
   if (has_sink && sink > top) top = sink;
   float sink_weight = has_sink ? exp_of(all(sink - top))[0] : 0.f;
+  // Where all sixteen keys are seen, no lane has to be cleared.
+  auto weights = [&](auto f) INLINE_LAMBDA {
+    for (int64_t t = start; t < end; t += kLanes) {
+      F16 x = load<F16>(row + t) - top;
+      if (t >= from && t + kLanes <= to) f(t, exp_of_negative(x));
+      else f(t, keep(seen(t, from, to), exp_of_negative(x)));
+    }
+  };
   if (a->int8) {
     I16 high_sum{}, low_sum{};
-    for (int64_t t = start; t < end; t += kLanes) {
-      F16 e = exp_of(load<F16>(row + t) - top) * kSteps;
+    int8_t *high = s->high + r * s->keys, *low = s->low + r * s->keys;
+    weights([&](int64_t t, F16 e) INLINE_LAMBDA {
       I16 h, l;
-      split(rounded(e) & seen(t, from, to), &h, &l);
+      split(rounded(e * kSteps), &h, &l);
       high_sum += h;
       low_sum += l;
-      store(s->high + r * s->keys + t, to_bytes(h));
-      store(s->low + r * s->keys + t, to_bytes(l));
-    }
+      store(high + t, to_bytes(h));
+      store(low + t, to_bytes(l));
+    });
     s->weight_sum[2 * r] = sum(high_sum);
     s->weight_sum[2 * r + 1] = sum(low_sum);
     float total = (float)s->weight_sum[2 * r] * 128.f + (float)s->weight_sum[2 * r + 1] + sink_weight * kSteps;
@@ -232,11 +271,10 @@ void softmax(const Attention* a, const Scratch* s, int64_t r, int64_t start, int
     return;
   }
   F16 total{};
-  for (int64_t t = start; t < end; t += kLanes) {
-    F16 e = keep(seen(t, from, to), exp_of(load<F16>(row + t) - top));
+  weights([&](int64_t t, F16 e) INLINE_LAMBDA {
     total += e;
     store(row + t, e);
-  }
+  });
   s->share[r] = 1.f / (sum(total) + sink_weight);
 }
 

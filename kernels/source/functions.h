@@ -5,14 +5,10 @@
 
 namespace {
 
-// Relative error below 2e-7; 0 below -87.3, infinity above 88.7, NaN stays NaN. Range reduction by ln 2 in
-// two parts and a polynomial of degree 6 (minimax, as in Cephes' expf).
-INLINE F16 exp_of(F16 x) {
-  F16 within = smaller(all(88.8f), larger(x, all(-87.3f)));
-  F16 shifted = fma(within, all(1.44269504f), all(kMagic));
-  I16 n = bits_of<I16>(shifted) - bits_of<int32_t>(kMagic);
-  F16 f = shifted - kMagic;
-  F16 r = fma(f, all(-0.693359375f), within);
+// exp(x - f ln 2) for whole f near x / ln 2: range reduction by ln 2 in two parts and a polynomial of degree 6
+// (minimax, as in Cephes' expf).
+INLINE F16 exp_of_rest(F16 x, F16 f) {
+  F16 r = fma(f, all(-0.693359375f), x);
   r = fma(f, all(2.12194440e-4f), r);
   F16 p = all(1.9875691500e-4f);
   p = fma(p, r, all(1.3981999507e-3f));
@@ -20,12 +16,28 @@ INLINE F16 exp_of(F16 x) {
   p = fma(p, r, all(4.1665795894e-2f));
   p = fma(p, r, all(1.6666665459e-1f));
   p = fma(p, r, all(5.0000001201e-1f));
-  p = fma(p, r * r, r + 1.f);
+  return fma(p, r * r, r + 1.f);
+}
+
+// Relative error below 2e-7; 0 below -87.3, infinity above 88.7, NaN stays NaN.
+INLINE F16 exp_of(F16 x) {
+  F16 within = smaller(all(88.8f), larger(x, all(-87.3f)));
+  F16 shifted = fma(within, all(1.44269504f), all(kMagic));
+  I16 n = bits_of<I16>(shifted) - bits_of<int32_t>(kMagic);
+  F16 p = exp_of_rest(within, shifted - kMagic);
   // Two factors, since 2^128 is no float.
   I16 half = n >> 1;
   F16 y = p * bits_of<F16>((half + 127) << 23) * bits_of<F16>((n - half + 127) << 23);
   y = keep(~(x < -87.3f), y);
   return x == x ? y : x;
+}
+
+// The same for x <= 0, with less work.
+INLINE F16 exp_of_negative(F16 x) {
+  F16 within = x < -87.3f ? all(-87.3f) : x;
+  F16 shifted = fma(within, all(1.44269504f), all(kMagic));
+  I16 n = bits_of<I16>(shifted) - bits_of<int32_t>(kMagic);
+  return keep(~(x < -87.3f), exp_of_rest(within, shifted - kMagic) * bits_of<F16>((n + 127) << 23));
 }
 
 INLINE F16 tanh_of(F16 x) { return 1.f - 2.f / (exp_of(x + x) + 1.f); }

@@ -100,21 +100,22 @@ void pack_channels(Weights* to, const int8_t* source, const float* scales, int64
 void round_blocks(const float* x, int64_t k, Rows* to, int64_t row) {
   int8_t* q = to->values + row * to->padded;
   for (int64_t b = 0; b < to->blocks; ++b) {
-    int64_t first = b * to->block, last = min_of(first + to->block, k);
+    const float* from = x + b * to->block;
+    const int64_t count = min_of(to->block, k - b * to->block);
     U16 top{};
-    for (int64_t i = first; i < last; i += kLanes) {
-      U16 bits = bits_of<U16>(load_first(x + i, (int)min_of<int64_t>(kLanes, last - i))) & 0x7fffffffu;
+    each(count, [&](int64_t i, auto here) INLINE_LAMBDA {
+      U16 bits = bits_of<U16>(load_first(from + i, here)) & 0x7fffffffu;
       top = bits > top ? bits : top;
-    }
-    float most = bits_of<float>(largest(top));
-    F16 steps = all(most > 1e-30f && most < 3e38f ? 127.f / most : 0.f);
+    });
+    const float most = bits_of<float>(largest(top));
+    const F16 steps = all(most > 1e-30f && most < 3e38f ? 127.f / most : 0.f);
     I16 total{};
-    for (int64_t i = first; i < first + to->block; i += kLanes) {
-      int64_t left = last - i;
-      I16 r = left > 0 ? rounded(load_first(x + i, (int)min_of<int64_t>(kLanes, left)) * steps) : I16{};
+    each(count, [&](int64_t i, auto here) INLINE_LAMBDA {
+      I16 r = rounded(load_first(from + i, here) * steps);
       total += r;
-      store(q + i, to_bytes(r));
-    }
+      store(q + b * to->block + i, to_bytes(r));
+    });
+    for (int64_t i = up_to_multiple(count, kLanes); i < to->block; ++i) q[b * to->block + i] = 0;
     to->scales[row * to->blocks + b] = most > 1e-30f ? most / 127.f : most * 0.f;
     to->sums[row * to->blocks + b] = sum(total);
   }
@@ -123,18 +124,13 @@ void round_blocks(const float* x, int64_t k, Rows* to, int64_t row) {
 // As QuantizeLinear to unsigned bytes does, less 128.
 void round_row(const float* x, int64_t k, float scale, int zero, Rows* to, int64_t row) {
   int8_t* q = to->values + row * to->padded;
+  const F16 least = all((float)-zero), most = all((float)(255 - zero));
   I16 total{};
-  for (int64_t i = 0; i < to->padded; i += kLanes) {
-    int left = (int)min_of<int64_t>(kLanes, k - i);
-    I16 r{};
-    if (left > 0) {
-      F16 v = load_first(x + i, left) / scale;
-      r = rounded(smaller(larger(v, all((float)-zero)), all((float)(255 - zero)))) + (zero - 128);
-      if (left < kLanes) r &= lane_numbers() < left;
-    }
+  each(k, [&](int64_t i, auto here) INLINE_LAMBDA {
+    I16 r = first_lanes(rounded(smaller(larger(load_first(x + i, here) / scale, least), most)) + (zero - 128), here);
     total += r;
     store(q + i, to_bytes(r));
-  }
+  });
   to->sums[row] = sum(total);
 }
 

@@ -53,9 +53,17 @@ OrtStatus* is_float(const OrtValueInfo* value, bool* ok) {
   return nullptr;
 }
 
+// Whether a weight is -128.
+bool has_lowest(const Tensor& weights) {
+  bool has = false;
+  for (int64_t i = 0; i < weights.count(); ++i) has |= weights.as<int8_t>()[i] == -128;
+  return has;
+}
+
 class Reader {
  public:
-  Reader(const Graph& graph, Plan* plan, Array<const GraphNode*>* group) : graph_(graph), plan_(*plan), group_(*group) {}
+  Reader(const Graph& graph, const Kernels& kernels, Plan* plan, Array<const GraphNode*>* group)
+      : graph_(graph), kernels_(kernels), plan_(*plan), group_(*group) {}
 
   // Leaves the group empty where the node is no product that can be done.
   OrtStatus* read(const GraphNode& node) {
@@ -133,8 +141,7 @@ class Reader {
       for (int64_t i = 0; i < zeros.count(); ++i)
         if (zeros.as<int8_t>()[i]) return nullptr;
     }
-    for (int64_t i = 0; i < w.count(); ++i)
-      if (w.as<int8_t>()[i] == -128) return nullptr;  // no level has the product of two -128 exactly
+    if (!kernels_.any_weights && has_lowest(w)) return nullptr;
     if (node.input(6)) {
       Tensor bias;
       TRY(float_constant(node.input(6), plan_.n, &bias, &floats));
@@ -365,6 +372,7 @@ class Reader {
   }
 
   const Graph& graph_;
+  const Kernels& kernels_;
   Plan& plan_;
   Array<const GraphNode*>& group_;
 };
@@ -513,9 +521,9 @@ OrtStatus* pack(Product* p) {
   return nullptr;
 }
 
-OrtStatus* claim_product(const Graph& graph, const GraphNode& node, const Options&, Array<const GraphNode*>* group) {
+OrtStatus* claim_product(const Graph& graph, const GraphNode& node, const Options& options, Array<const GraphNode*>* group) {
   Plan plan;
-  return Reader(graph, &plan, group).read(node);
+  return Reader(graph, *options.kernels, &plan, group).read(node);
 }
 
 OrtStatus* build_product(const Graph& claimed, const GraphNode& node, const Options& options, std::unique_ptr<Node>* built) {
@@ -523,7 +531,7 @@ OrtStatus* build_product(const Graph& claimed, const GraphNode& node, const Opti
   built->reset(p);
   if (!p) return no_memory();
   Array<const GraphNode*> group;
-  TRY(Reader(claimed, &p->plan, &group).read(node));
+  TRY(Reader(claimed, *options.kernels, &p->plan, &group).read(node));
   p->kernels = options.kernels;
   const Plan& plan = p->plan;
   TRY(claimed.input_place(plan.x, &p->x_place));

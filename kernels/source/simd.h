@@ -66,7 +66,20 @@ INLINE void store_first(float* p, F16 v, int n) {
   store(buffer, v);
   for (int i = 0; i < n; ++i) p[i] = buffer[i];
 }
+
+// f(i, count) for every sixteen of n numbers: `count` is All but for the rest at the end.
+struct All {};
+INLINE F16 load_first(const float* p, All) { return load<F16>(p); }
+INLINE void store_first(float* p, F16 v, All) { store(p, v); }
+template <class V> INLINE V first_lanes(V v, All) { return v; }
+template <class F> INLINE void each(int64_t n, F f) {
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) f(i, All{});
+  if (i < n) f(i, (int)(n - i));
+}
 INLINE I16 lane_numbers() { return I16{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}; }
+// The other lanes are 0.
+template <class V> INLINE V first_lanes(V v, int n) { return bits_of<V>(bits_of<I16>(v) & (lane_numbers() < n)); }
 INLINE F16 keep(I16 where, F16 v) { return bits_of<F16>(bits_of<I16>(v) & where); }
 
 // Lane 0 with 8, 1 with 9 and so on, then in halves: the one order in which lanes are added.
@@ -162,6 +175,12 @@ template <bool kWideRows> INLINE I16 dot4(I16 acc, UB64 w, int32_t a) {
     for (int j = 0; j < 4; ++j) acc[i] += (int8_t)w[4 * i + j] * x[j];
   return acc;
 }
+#endif
+
+#if defined(__AVX2__) && !defined(__AVXVNNI__) && !defined(__AVX512VNNI__)
+constexpr bool kAnyWeights = false;
+#else
+constexpr bool kAnyWeights = true;
 #endif
 
 // How many rows and columns (in vectors) of a product stay in registers.

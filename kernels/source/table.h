@@ -46,6 +46,7 @@ struct Attention {
 struct Kernels {
   const char* level;
   int64_t panel;                  // columns of a panel
+  bool any_weights;               // whether products by channels are exact with weights of -128 too
   // 8 bits: source is [n][k] bytes with `zero` standing for 0. 4 bits: [n][k / 2], low half first, zero 8.
   void (*pack)(Weights* to, const uint8_t* source, int zero, const float* scales);
   // Source is [k][n] signed bytes; `offset` times the sum of a column is added to every product.
