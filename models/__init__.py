@@ -62,7 +62,7 @@ def build_encoder(
 ) -> ReferenceEncoder:
     """The towers of an encoder `checkpoint` with their weights in float32.
 
-    `task` is one of `satchel.models.encoder.TASKS`; None means the one the checkpoint was made for.
+    `task` is one of `satchel.runtime.task.TASKS`; None means the one the checkpoint was made for.
     `image_size` is the height and width that the checkpoint's preprocessing makes. Raises as `build`
     does.
     """

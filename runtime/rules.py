@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from satchel.runtime.errors import BundleError, shown
@@ -26,44 +25,13 @@ from satchel.runtime.manifest import (
     TextInput,
     Translation,
 )
+from satchel.runtime.task import TASKS
 
 SIZE_LIMIT = 1 << 31
 SCORES = ("softmax", "sigmoid", "identity")
 SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
 VERSION = re.compile(r"\d+\.\d+(\.\d+)?")
-ABOUT_TASKS = frozenset(
-    ("cache", "seq2seq", "translation", "text", "labels", "image", "speech", "audio", "chat")
-)
-
-
-@dataclass(frozen=True)
-class Task:
-    """What bundles made for a task hold: the roles of their graphs, the fields of the manifest that they
-    need, and those that they may have."""
-
-    family: str
-    roles: frozenset[str]
-    needs: frozenset[str]
-    may: frozenset[str] = frozenset()
-
-
-def _task(family: str, roles: str, needs: str, may: str = "") -> Task:
-    return Task(family, *(frozenset(names.split()) for names in (roles, needs, may)))
-
-
-TASKS = {
-    "generate": _task("decoder", "decoder", "cache", "chat"),
-    "text-to-text": _task("encoder-decoder", "encoder decoder", "cache seq2seq", "translation"),
-    "transcribe": _task("encoder-decoder", "encoder decoder", "cache seq2seq speech audio"),
-    "embed": _task("encoder", "encoder", "text"),
-    "classify": _task("encoder", "encoder", "text labels"),
-    "tokens": _task("encoder", "encoder", "text labels"),
-    "answer": _task("encoder", "encoder", "text"),
-    "fill-mask": _task("encoder", "encoder", "text"),
-    "image-embed": _task("encoder", "image", "image"),
-    "image-classify": _task("encoder", "image", "image labels"),
-    "text-image-embed": _task("encoder", "text image", "text image"),
-}
+ABOUT_TASKS = frozenset[str]().union(*(task.needs | task.may for task in TASKS.values()))
 
 
 def check(manifest: Manifest) -> None:
@@ -181,16 +149,13 @@ def _check_tower(role: str, graph: Graph, manifest: Manifest) -> None:
         if PROMPT_MASK in sizes:
             _check_axes(sizes, PROMPT_MASK, [None, None])
     _check_axes(sizes, "last_hidden_state", [None, ... if role == "image" else None, ...])
-    count = len(manifest.labels.names) if manifest.labels is not None else 0
-    answers: dict[str, tuple[str, list[Any]]] = {
-        "classify": ("logits", [None, count]),
-        "image-classify": ("logits", [None, count]),
-        "tokens": ("logits", [None, None, count]),
-        "answer": ("logits", [None, None, 2]),
-        "fill-mask": ("logits", [None, None, manifest.vocab_size]),
-    }
-    name, axes = answers.get(manifest.task, ("embedding", [None, ...]))
-    if manifest.task.endswith("embed") and name not in sizes:
+    task, name = TASKS[manifest.task], "embedding"
+    axes: list[Any] = [None, ...]
+    if task.scores:
+        labels = manifest.labels.names if manifest.labels is not None else []
+        count = task.width(len(labels), manifest.vocab_size)
+        name, axes = "logits", [None, None, count] if task.per_token else [None, count]
+    elif name not in sizes:
         return  # an image's vector may be one of its states
     _check_axes(sizes, name, axes)
     if graph.outputs[-1].name != name:

@@ -13,21 +13,8 @@ from typing import Any, NoReturn
 import satchel
 from satchel.progress import bars
 from satchel.runtime.errors import StorageError, UsageError, shown
-from satchel.runtime.task import TaskError
+from satchel.runtime.task import TASKS, TaskError
 
-VERBS_OF = {  # task of a bundle -> how the command line runs it
-    "generate": ("generate", "chat"),
-    "text-to-text": ("generate", "translate"),
-    "transcribe": ("transcribe",),
-    "embed": ("embed TEXT",),
-    "classify": ("classify TEXT", "rank"),
-    "tokens": ("tokens",),
-    "answer": ("answer",),
-    "fill-mask": ("fill-mask",),
-    "image-embed": ("embed --image FILE",),
-    "image-classify": ("classify --image FILE",),
-    "text-image-embed": ("embed TEXT", "embed --image FILE"),
-}
 Verb = Callable[[argparse.Namespace], None]
 
 
@@ -113,7 +100,7 @@ def add_verb(verbs: Any, name: str, run: Verb, examples: str = "") -> argparse.A
 
 def wrong_verb(error: TaskError) -> str:
     """A TaskError in the words of the command line."""
-    verbs = " or ".join(f"satchel {verb}" for verb in VERBS_OF.get(error.task, ("inspect",)))
+    verbs = " or ".join(f"satchel {command}" for command in TASKS[error.task].commands)
     return f"the bundle was made for {shown(error.task)}; use {verbs}"
 
 

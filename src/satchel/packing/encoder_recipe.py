@@ -31,6 +31,7 @@ from satchel.runtime.errors import UsageError
 from satchel.runtime.image import ImageFormat, sample_images
 from satchel.runtime.manifest import Port, TextInput, Tokens
 from satchel.runtime.session import open_session
+from satchel.runtime.task import TASKS
 from satchel.tokenization.class_tokenizer import cuts_left, tells_pairs_apart
 from satchel.tokenization.tokenizer import bundle_tokenizer, padding_id, special_tokens
 
@@ -149,7 +150,7 @@ class EncoderRecipe:
             for role, samples in self.samples.items()
             for sample in _spread(samples)
         ]
-        return [answer.T for answer in answers] if self.model.task == "answer" else answers
+        return [answer.T for answer in answers] if self._scored == "ends" else answers
 
     @cached_property
     def _few_shapes(self) -> list[tuple[int, ...]]:
@@ -161,7 +162,7 @@ class EncoderRecipe:
         if any("logits" not in tower.outputs for tower in self.model.towers.values()):
             return None
         labels = self.model.labels
-        if labels is None or self.model.task in ("answer", "tokens"):
+        if labels is None or TASKS[self.model.task].per_token:
             return "softmax"
         return labels.scores
 
@@ -216,10 +217,12 @@ class EncoderRecipe:
                 largest = max(largest, float(np.abs(one).max()))
             if not exact:
                 pair = (self._reference(role, samples[index]), result)
-                if self.model.task == "answer":  # the labels are places: of its start, of its end
+                if self._scored == "ends":  # the labels are places: of its start, of its end
                     pair = (pair[0].T, pair[1].T)
                 whole = vectors or self._single
-                pairs[index] = pair if whole else fidelity.places(*pair, self._spread)
+                pairs[index] = (
+                    pair if whole else fidelity.places(*pair, self._scored in SPREAD_LIMITS)
+                )
         limit = 1e-6 * max(1.0, largest)
         company = Check(f"{role} among others against alone", distance, limit)
         if exact:
@@ -237,13 +240,13 @@ class EncoderRecipe:
         return labels is not None and len(labels.names) == 1
 
     @property
-    def _spread(self) -> bool:
-        """Whether an answer is a distribution over many words or places, not over a few labels."""
-        return self.model.task in SPREAD_LIMITS
+    def _scored(self) -> str:
+        """What the answer has scores of; "" where it is a vector."""
+        return TASKS[self.model.task].scores
 
     @property
     def _limits(self) -> tuple[Limit, ...]:
-        return SPREAD_LIMITS.get(self.model.task, LIMITS)
+        return SPREAD_LIMITS.get(self._scored, LIMITS)
 
     def _text(self) -> TextInput:
         model = self.model
@@ -327,22 +330,20 @@ def _answers(encoder: EncoderSession, samples: list[Sample]) -> Iterator[tuple[i
         yield from zip(batch, encoder(joined), strict=True)
 
 
-Limit = tuple[
-    str, str, float, bool
-]  # what a check is called, its figure, and whether at least that
+Limit = tuple[str, str, float, bool]  # a check's name, its figure, and whether at least that
 LIMITS: tuple[Limit, ...] = (
     ("mean cosine with float32", "mean_cosine", MIN_MEAN_COSINE, True),
     ("least cosine with float32", "min_cosine", MIN_COSINE, True),
     ("same likeliest label", "agreement", MIN_AGREEMENT, True),
     ("correlation with float32's scores", "correlation", MIN_CORRELATION, True),
 )
-# Of these heads the whole distribution is used, as of a decoder: so the limits are a decoder's.
+# A distribution over many words or places is used whole, as a decoder's is: so its limits are these too.
 SPREAD_LIMITS: dict[str, tuple[Limit, ...]] = {
-    task: (
+    scored: (
         ("mean KL from float32", "mean_kl", MAX_MEAN_KL, False),
         (f"same likeliest {what}", "agreement", MIN_TOP1, True),
     )
-    for task, what in (("fill-mask", "token"), ("answer", "place"))
+    for scored, what in (("words", "token"), ("ends", "place"))
 }
 
 
