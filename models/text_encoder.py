@@ -282,20 +282,20 @@ def _score_head(plan: Plan, tensors: Tensors, words: Embedding) -> Head:
     shape = plan.shapes[task]
     labels = plan.labels.names if plan.labels is not None else []
     rows = TASKS[task].width(len(labels), config.vocab_size)
-    result = {
+    taken = {
         name: tensors[source]
         for name, sources in shape.sources(plan.bias_tied).items()
         for source in reversed(sources)
         if source in tensors
     }
-    out = result.get("head.out.weight")
+    out = taken.get("head.out.weight")
     if out is not None and out.shape[0] != rows:
         raise CheckpointError(
             f"{shape.out} has {out.shape[0]} rows but config.json means {rows} for {task}",
             "CKPT_WEIGHTS",
         )
     if task == "fill-mask" and shape.has_bias:
-        result.setdefault(BIAS, LazyTensor((rows,), lambda: torch.zeros(rows)))
+        taken.setdefault(BIAS, LazyTensor((rows,), lambda: torch.zeros(rows)))
     width = config.embedding_width if task == "fill-mask" else config.hidden_size
     parts = (shape, config.hidden_size, width, rows, config.eps, words if plan.tied else None)
     splade = plan.sentence.splade
@@ -304,11 +304,11 @@ def _score_head(plan: Plan, tensors: Tensors, words: Embedding) -> Head:
             SpladeHead(splade, plan.sentence.settings.active, *parts),
             "embedding",
             ["batch", rows],
-            result,
+            taken,
         )
     module = ScoreHead(*parts)
     axes: Axes = ["batch", rows] if shape.pooling else ["batch", "length", rows]
-    return Head(module, "logits", axes, result)
+    return Head(module, "logits", axes, taken)
 
 
 def _sentence_head(plan: Plan, made: Ending) -> Head:
@@ -335,9 +335,9 @@ def _fold_types(tensors: Tensors, config: EncoderConfig) -> Tensors:
     rest = dict(tensors)
     positions, types = rest.get(POSITIONS), rest.pop(TYPES, None)
     if types is None or types.shape != (config.token_types, config.embedding_width):
-        result = "missing" if types is None else f"{list(types.shape)}"
+        actual = "missing" if types is None else f"{list(types.shape)}"
         raise CheckpointError(
-            f"weights do not fit the model: {TYPES} is {result}, config.json says "
+            f"weights do not fit the model: {TYPES} is {actual}, config.json says "
             f"{[config.token_types, config.embedding_width]}",
             "CKPT_WEIGHTS",
         )

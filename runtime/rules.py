@@ -68,8 +68,8 @@ def _check_task(manifest: Manifest) -> None:
         known = [name for name, one in TASKS.items() if one.family == manifest.family]
         raise _wrong("task", manifest.task, f"of the family {manifest.family}: {', '.join(known)}")
     if manifest.graphs.keys() != task.roles:
-        result = ", ".join(manifest.graphs) or "none"
-        raise _wrong("graphs", result, f"{', '.join(sorted(task.roles))} for {manifest.task}")
+        roles = ", ".join(manifest.graphs) or "none"
+        raise _wrong("graphs", roles, f"{', '.join(sorted(task.roles))} for {manifest.task}")
     for name in sorted(ABOUT_TASKS):
         given = getattr(manifest, name) is not None
         if given and name not in task.needs | task.may:
@@ -203,29 +203,29 @@ def _check_translation(told: Translation, vocab_size: int) -> None:
         raise BundleError(f"{MANIFEST}: translation = {shown(told)} contradicts itself")
 
 
-def _check_speech(found: Speech, manifest: Manifest) -> None:
-    ids = [*found.languages.values(), *found.tasks.values()]
+def _check_speech(speech: Speech, manifest: Manifest) -> None:
+    ids = [*speech.languages.values(), *speech.tasks.values()]
     assert manifest.seq2seq is not None
     positions = manifest.seq2seq.source_context
-    if found.no_timestamps is not None:
-        ids += [found.no_timestamps, found.no_timestamps + 1 + positions]
+    if speech.no_timestamps is not None:
+        ids += [speech.no_timestamps, speech.no_timestamps + 1 + positions]
     _check_ids("speech", ids, manifest.vocab_size)
-    if bool(found.languages) != bool(found.tasks) or (
-        found.tasks and found.task not in found.tasks
+    if bool(speech.languages) != bool(speech.tasks) or (
+        speech.tasks and speech.task not in speech.tasks
     ):
-        raise BundleError(f"{MANIFEST}: speech: task = {shown(found.task)} has no id")
+        raise BundleError(f"{MANIFEST}: speech: task = {shown(speech.task)} has no id")
     if not manifest.tokens.eos:
         raise BundleError(f"{MANIFEST}: tokens: no id ends a window's text")
     for name in ("max_new_tokens", "max_length"):
         bound = manifest.generation.get(name, 1)
         if type(bound) is not int or bound < 1:
             raise _wrong(f"generation.{name}", bound, "a count of ids")
-    if found.timestamps and found.no_timestamps is None:
+    if speech.timestamps and speech.no_timestamps is None:
         raise BundleError(f"{MANIFEST}: speech: timestamps are wanted of a model that has none")
-    if found.language is not None and found.language not in found.languages:
-        raise BundleError(f"{MANIFEST}: speech: language = {shown(found.language)} has no id")
-    if found.latest_start is not None and not 0 <= found.latest_start < SIZE_LIMIT:
-        raise _wrong("latest_start", found.latest_start, "a count of steps")
+    if speech.language is not None and speech.language not in speech.languages:
+        raise BundleError(f"{MANIFEST}: speech: language = {shown(speech.language)} has no id")
+    if speech.latest_start is not None and not 0 <= speech.latest_start < SIZE_LIMIT:
+        raise _wrong("latest_start", speech.latest_start, "a count of steps")
 
 
 def _check_cache(manifest: Manifest) -> None:

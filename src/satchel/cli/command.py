@@ -38,12 +38,12 @@ class VerbParser(argparse.ArgumentParser):
             return super().parse_known_args(args, namespace)
         self._again = True
         try:
-            result, unknown = self.parse_known_intermixed_args(args, namespace)
+            options, unknown = self.parse_known_intermixed_args(args, namespace)
         finally:
             self._again = False
         if unknown:
             self._refuse(unknown[0])
-        return result, unknown
+        return options, unknown
 
     def _refuse(self, argument: str) -> NoReturn:
         """One argument too many, or an option that this verb does not have."""

@@ -105,8 +105,8 @@ def _of_encoder(model: Any, role: str, answers: Iterator[tuple[Any, Array, Array
     """Cosines of vectors; agreement and difference of the scores of labels, kept place by place."""
     if model.graphs[role].output_names[-1] != "logits":
         pairs = [(a, b) for _, *both in answers for a, b in zip(*both, strict=True)]
-        expected, found = zip(*pairs, strict=True)
-        return fidelity.cosines(expected, found)
+        expected, actual = zip(*pairs, strict=True)
+        return fidelity.cosines(expected, actual)
     labels, kind, task = model.manifest.labels, "softmax", TASKS[model.manifest.task]
     if labels is not None and not task.per_token:
         kind = labels.scores

@@ -184,15 +184,15 @@ class DecoderRecipe:
         """Texts as turns of conversations, in the format of the checkpoint, if it has one."""
         if self.chat is None:
             return []
-        roles, result = ("user", "assistant"), []
+        roles, conversations = ("user", "assistant"), []
         for number in range(CONVERSATIONS):
             turns = texts[number :: max(1, len(texts) // TURNS)][:TURNS]
             messages = [
                 {"role": roles[place % 2], "content": turn} for place, turn in enumerate(turns)
             ]
             ids = encode_chat(self._encoder, ChatFormat.from_dict(self.chat), messages, True)
-            result.append(ids[: self.context])
-        return result
+            conversations.append(ids[: self.context])
+        return conversations
 
     def answer(self) -> NDArray[np.float32]:
         """Logits of the shipped text and of a conversation."""
@@ -210,17 +210,17 @@ class DecoderRecipe:
     def _encoder(self) -> Tokenizer:
         return Tokenizer.from_buffer(self.tokenizer)
 
-    def loss(self, expected: NDArray[np.float32], found: NDArray[np.float32]) -> float:
+    def loss(self, expected: NDArray[np.float32], actual: NDArray[np.float32]) -> float:
         """The mean divergence of logits."""
-        return check.mean_kl(expected, found)
+        return check.mean_kl(expected, actual)
 
     def logits(self, ids: Sequence[int], last: bool = False) -> NDArray[np.float32]:
         """float32 [length, vocab] by the reference model, or [1, vocab] of the last position."""
         rows = torch.tensor([len(ids) - 1]) if last else None
         with torch.inference_mode():
             logits = self.reference(torch.tensor([list(ids)]), logit_rows=rows)
-        result: NDArray[np.float32] = (logits if last else logits[0]).numpy()
-        return result
+        array: NDArray[np.float32] = (logits if last else logits[0]).numpy()
+        return array
 
     def exact_checks(self, bundle: Bundle) -> list[Check]:
         return check.parity(self.logits, _open(bundle), self.probe_ids[:CHECK_TOKENS])

@@ -133,13 +133,13 @@ class EncoderRecipe:
     def answer(self) -> Array:
         return np.concatenate([answer.reshape(-1) for answer in self._few_answers()])
 
-    def loss(self, expected: Array, found: Array) -> float:
+    def loss(self, expected: Array, actual: Array) -> float:
         """The mean loss of samples: see `fidelity.loss`."""
         ends = np.cumsum([math.prod(shape) for shape in self._few_shapes])
         losses = []
         for end, shape in zip(ends, self._few_shapes, strict=True):
             one = slice(end - math.prod(shape), end)
-            pair = expected[one].reshape(shape), found[one].reshape(shape)
+            pair = expected[one].reshape(shape), actual[one].reshape(shape)
             losses.append(fidelity.loss(*pair, self._scores))
         return float(np.mean(losses))
 
@@ -172,8 +172,8 @@ class EncoderRecipe:
             encoder, spread = self._open(bundle, role), _spread(samples)
             for output in encoder.output_names:
                 expected = [self._reference(role, sample, output) for sample in spread]
-                found = [encoder(sample, output)[0] for sample in spread]
-                distance = max(_distance(a, b) for a, b in zip(expected, found, strict=True))
+                actual = [encoder(sample, output)[0] for sample in spread]
+                distance = max(_distance(a, b) for a, b in zip(expected, actual, strict=True))
                 limit = max(tolerance(array) for array in expected)
                 checks.append(Check(f"{role} against reference: {output}", distance, limit))
         return checks
@@ -187,13 +187,13 @@ class EncoderRecipe:
         for role in self.samples:
             encoder = self._open(bundle, role)
             progress = stage(f"measuring quality: {role}")
-            company, result = self._measured(role, encoder, exact, progress)
+            company, measured = self._measured(role, encoder, exact, progress)
             checks.append(company)
-            figures |= {f"{role}.{key}": value for key, value in result.items()}
+            figures |= {f"{role}.{key}": value for key, value in measured.items()}
             checks += [
-                Check(f"{role}: {label}", result[key], limit, at_least)
+                Check(f"{role}: {label}", measured[key], limit, at_least)
                 for label, key, limit, at_least in self._limits
-                if key in result
+                if key in measured
             ]
             probes[role] = self._probe(role, encoder)
         return checks, {"quality": figures, "probe": probes}
@@ -210,13 +210,13 @@ class EncoderRecipe:
         few = range(0, len(samples), max(1, len(samples) // 50))
         pairs: list[Any] = [None] * len(samples)
         distance, largest = 0.0, 0.0
-        for index, result in progress(_answers(encoder, samples)):
+        for index, answer in progress(_answers(encoder, samples)):
             if index in few:
-                one = encoder(samples[index])[0]
-                distance = max(distance, _distance(result, one))
-                largest = max(largest, float(np.abs(one).max()))
+                alone = encoder(samples[index])[0]
+                distance = max(distance, _distance(answer, alone))
+                largest = max(largest, float(np.abs(alone).max()))
             if not exact:
-                pair = (self._reference(role, samples[index]), result)
+                pair = (self._reference(role, samples[index]), answer)
                 if self._scored == "ends":  # the labels are places: of its start, of its end
                     pair = (pair[0].T, pair[1].T)
                 whole = vectors or self._single
@@ -270,21 +270,21 @@ class EncoderRecipe:
         tower = self.model.towers[role]
         inputs = [torch.from_numpy(sample[name]) for name in tower.input_names]
         with torch.inference_mode():
-            results = dict(zip(tower.outputs, tower(*inputs), strict=True))
-        result: Array = results[output or list(results)[-1]][0].numpy()
-        return result
+            outputs = dict(zip(tower.outputs, tower(*inputs), strict=True))
+        array: Array = outputs[output or list(outputs)[-1]][0].numpy()
+        return array
 
     def _probe(self, role: str, encoder: EncoderSession) -> dict[str, Any]:
         """What `satchel verify` repeats: a text's ids (images are made anew from their seed) and
         the first numbers of the answer, by the reference model and by the bundle."""
         sample = self.samples[role][0]
         expected = self._reference(role, sample).reshape(-1)[:16]
-        found = encoder(sample)[0].reshape(-1)[:16]
+        actual = encoder(sample)[0].reshape(-1)[:16]
         ids = sample["input_ids"][0].tolist() if "input_ids" in sample else None
         return {
             "ids": ids,
             "reference": [round(float(x), 6) for x in expected],
-            "difference": _distance(expected, found),
+            "difference": _distance(expected, actual),
         }
 
 

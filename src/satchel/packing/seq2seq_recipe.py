@@ -204,18 +204,18 @@ class Seq2seqRecipe:
     def answer(self) -> NDArray[np.float32]:
         return self._reference(self.read([self.sources[0]]))(self.target)
 
-    def loss(self, expected: NDArray[np.float32], found: NDArray[np.float32]) -> float:
+    def loss(self, expected: NDArray[np.float32], actual: NDArray[np.float32]) -> float:
         """The mean divergence of logits."""
-        return check.mean_kl(expected, found)
+        return check.mean_kl(expected, actual)
 
     def exact_checks(self, bundle: Bundle) -> list[Check]:
         encoder, decoder = self._open(bundle)
         source = self.sources[0]
-        context, found = self.read([source]), encoder([source])
+        context, sources = self.read([source]), encoder([source])
         expected = np.stack([tensor.numpy() for pair in context.cross for tensor in pair])
-        tensors = np.stack([value.numpy() for value in found.values.values()])
+        tensors = np.stack([value.numpy() for value in sources.values.values()])
         distance = float(np.abs(tensors - expected).max())
-        reference, reading = self._reference(context), decoder.reading(found)
+        reference, reading = self._reference(context), decoder.reading(sources)
         # One query alone is multiplied by another kernel than several: int8 would round it elsewhere.
         shared = check.distance(*check.in_a_batch(reading, reading, self.target))
         limit = check.tolerance(reference(self.target))
@@ -271,8 +271,8 @@ class Seq2seqRecipe:
     ) -> torch.Tensor:
         """float32 [sources, length, vocab] by the reference model, or [rows, vocab] of some tokens."""
         with torch.inference_mode():
-            result: torch.Tensor = self.reference(targets, reading, rows)
-        return result
+            logits: torch.Tensor = self.reference(targets, reading, rows)
+        return logits
 
     def _company(self, encoder: Encoder, decoder: DecoderSession) -> Check:
         """A source beside a longer one: logits of a target after it, against it alone."""
@@ -280,9 +280,9 @@ class Seq2seqRecipe:
         together = decoder.reading(encoder([first, last])).start(2)
         alone = decoder.reading(encoder([last])).start()
         both = together.prefill([self.target[:8]] * 2)[1]
-        one = alone.append(self.target[:8])[0]
-        scale = max(1.0, float(np.abs(one).max()))
-        distance = float(np.abs(both - one).max())
+        single = alone.append(self.target[:8])[0]
+        scale = max(1.0, float(np.abs(single).max()))
+        distance = float(np.abs(both - single).max())
         return Check("source among others against alone", distance, 1e-6 * scale)
 
     def _samples(self, encoder: Encoder, decoder: DecoderSession, stage: Stage) -> Iterable[Sample]:
@@ -313,14 +313,14 @@ def _encoding(
 
     def encode(text: str, special: bool = True) -> list[int]:
         ids = encoder.encode(text, add_special_tokens=special).ids
-        result = known_ids(ids, told, config.vocab_size)
-        if result and max(result) >= config.vocab_size:
+        known = known_ids(ids, told, config.vocab_size)
+        if known and max(known) >= config.vocab_size:
             raise CheckpointError(
-                f"the tokenizer makes a text of id {max(result)}, beyond the model's "
+                f"the tokenizer makes a text of id {max(known)}, beyond the model's "
                 f"{config.vocab_size} embeddings, and has no token for what is unknown",
                 "TOKENIZER_INVALID",
             )
-        return result
+        return known
 
     return encode
 
