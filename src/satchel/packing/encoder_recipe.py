@@ -57,12 +57,7 @@ class EncoderRecipe:
     notes: list[str]
 
     @classmethod
-    def of(
-        cls,
-        checkpoint: Checkpoint,
-        options: ExportOptions,
-        stage: Stage,
-    ) -> EncoderRecipe:
+    def of(cls, checkpoint: Checkpoint, options: ExportOptions, stage: Stage) -> EncoderRecipe:
         """Build the towers and everything that needs the checkpoint."""
         image = image_format(checkpoint) if architecture(checkpoint).reads == "images" else None
         size = (image.size[0], image.size[1]) if image is not None else None

@@ -17,25 +17,25 @@ from satchel import models
 from satchel.checkpoints.checkpoint import Checkpoint
 from satchel.export import check, signature
 from satchel.export.check import Check, Reference
-from satchel.export.generation_config import recommended, target_start
+from satchel.export.generation_config import target_start
 from satchel.export.graph import SourceGraph, TargetGraph
 from satchel.measure.fidelity import Sample
 from satchel.models.seq2seq import Context, Seq2seq
 from satchel.models.seq2seq_config import Seq2seqConfig
 from satchel.packing.decoder_recipe import quality_checks
-from satchel.packing.recipe import ExportOptions, Traceable
+from satchel.packing.recipe import ExportOptions, Traceable, check_length, writing
 from satchel.progress import Stage
 from satchel.runtime import manifest as contract
 from satchel.runtime.bundle import Bundle
 from satchel.runtime.decoder_session import DecoderSession
-from satchel.runtime.errors import CheckpointError, UnsupportedError, UsageError, shown
+from satchel.runtime.errors import CheckpointError
 from satchel.runtime.languages import known_ids
 from satchel.runtime.manifest import CacheGeometry, Port
 from satchel.runtime.session import open_session
 from satchel.runtime.source_graph import SourceEncoder
 from satchel.runtime.sources import Sources
 from satchel.tokenization.language_tokens import translation
-from satchel.tokenization.tokenizer import bundle_tokenizer, more_ends, special_tokens
+from satchel.tokenization.tokenizer import special_tokens
 
 SOURCES, SOURCE_TOKENS = 16, 48  # of the shipped text, in the checks
 TARGET_TOKENS = 48
@@ -67,17 +67,9 @@ class Seq2seqRecipe:
     calibration: list[tuple[list[int], list[int] | None]] = field(default_factory=list)
 
     @classmethod
-    def of(
-        cls,
-        checkpoint: Checkpoint,
-        options: ExportOptions,
-        stage: Stage,
-    ) -> Self:
+    def of(cls, checkpoint: Checkpoint, options: ExportOptions, stage: Stage) -> Self:
         """Build the reference model and everything that needs the checkpoint."""
-        if options.task not in (None, cls.task):
-            raise UsageError(
-                f"--task {shown(options.task)} does not fit this model; use {cls.task}"
-            )
+        options.only_for(cls.task, "this model")
         reference, positions = models.build_seq2seq(
             checkpoint, options.context, options.ignored_keys, stage("loading weights")
         )
@@ -88,16 +80,12 @@ class Seq2seqRecipe:
                 f"positions set no limit; targets may have {positions}: --context N for more"
             )
         start = target_start(checkpoint, config.vocab_size)
-        generation, remarks = recommended(checkpoint, config.vocab_size, cls.asked)
-        notes += remarks
-        tokenizer = bundle_tokenizer(checkpoint, config.vocab_size)
-        notes += more_ends(checkpoint, special_tokens(checkpoint, tokenizer, config.vocab_size))
-        notes += cls.remarks(checkpoint, tokenizer, options)
+        tokenizer, generation, remarks = writing(checkpoint, config.vocab_size, cls.asked)
+        notes += remarks + cls.remarks(checkpoint, tokenizer, options)
         sources = cls.some_sources(checkpoint, config, tokenizer, options)
         encode = _encoding(checkpoint, config, tokenizer)
         target = [start, *encode(options.judged, False)[: TARGET_TOKENS - 1]]
-        if len(target) < TARGET_TOKENS:
-            raise UnsupportedError("the tokenizer makes almost no tokens of the text to measure on")
+        check_length(target, TARGET_TOKENS)
         return cls(
             checkpoint,
             reference,
@@ -124,8 +112,7 @@ class Seq2seqRecipe:
         encode = _encoding(checkpoint, config, tokenizer)
         longest = min(SOURCE_TOKENS, config.source_context)
         sources = [encode(text)[:longest] for text in options.sentences(SOURCES)]
-        if min(map(len, sources)) < 2:
-            raise UnsupportedError("the tokenizer makes almost no tokens of the text to measure on")
+        check_length(min(sources, key=len), 2)
         return sorted(sources, key=len, reverse=True)
 
     @property
