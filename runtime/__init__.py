@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from satchel.runtime.bundle import Progress, open_bundle
-from satchel.runtime.errors import BundleError, shown
+from satchel.runtime.errors import BundleError, SatchelError, shown
 from satchel.runtime.manifest import Manifest
 
 if TYPE_CHECKING:
-    from satchel.runtime.cancel import Cancel as Cancel
+    from satchel.runtime.cancel import Cancel
     from satchel.runtime.decoder_model import DecoderModel
     from satchel.runtime.encoder_model import EncoderModel
     from satchel.runtime.seq2seq_model import Seq2seqModel
@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 
     Model: TypeAlias = DecoderModel | EncoderModel | Seq2seqModel | SpeechModel
 
+__all__ = [
+    "Cancel",
+    "DecoderModel",
+    "EncoderModel",
+    "SatchelError",
+    "Seq2seqModel",
+    "SpeechModel",
+    "load",
+]
 WHERE = {  # class -> its module, which imports onnxruntime: loaded when it is asked for
     "Cancel": "satchel.runtime.cancel",
     "DecoderModel": "satchel.runtime.decoder_model",

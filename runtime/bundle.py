@@ -95,10 +95,10 @@ def _check_file(folder: Path, name: str, expected: File) -> None:
             "download the bundle again",
             "BUNDLE_HASH",
         )
-    found = sha256_of(path)
-    if found != expected.sha256:
+    sha256 = sha256_of(path)
+    if sha256 != expected.sha256:
         raise BundleError(
-            f"{name} does not match {MANIFEST} (its sha256 is {found}, expected "
+            f"{name} does not match {MANIFEST} (its sha256 is {sha256}, expected "
             f"{shown(expected.sha256, 70)}); export or download the bundle again",
             "BUNDLE_HASH",
         )

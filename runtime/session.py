@@ -140,11 +140,11 @@ def _check_version(needed: str) -> None:
 
 def _check_signature(session: Any, graph: Graph) -> None:
     """The file's inputs and outputs must be those the manifest promises."""
-    for label, promised, result in (
+    for label, promised, ports in (
         ("input", graph.inputs, session.get_inputs()),
         ("output", graph.outputs, session.get_outputs()),
     ):
-        actual = {port.name: port for port in result}
+        actual = {port.name: port for port in ports}
         for port in promised:
             other = actual.pop(port.name, None)
             if other is None:

@@ -51,7 +51,7 @@ def measure(folder: str | Path, threads: int | None, repeats: int) -> dict[str, 
 
 def rows(figures: dict[str, Any]) -> list[tuple[str, ...]]:
     """Cells of a table: figure with unit, median, min, max."""
-    result = []
+    table = []
     for name, spread in figures["figures"].items():
         quantity, _, unit = name.partition("_")
         for suffix, short in UNITS.items():
@@ -59,8 +59,8 @@ def rows(figures: dict[str, Any]) -> list[tuple[str, ...]]:
                 quantity, unit = name.removesuffix("_" + suffix).replace("_", " "), short
                 break
         cells = [f"{spread[key]:.4g}" for key in ("median", "min", "max")]
-        result.append((f"{quantity} ({unit})", *cells))
-    return result
+        table.append((f"{quantity} ({unit})", *cells))
+    return table
 
 
 def _in_process(folder: str | Path, threads: int | None) -> dict[str, Any]:
@@ -76,8 +76,8 @@ def _in_process(folder: str | Path, threads: int | None) -> dict[str, Any]:
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
         raise SatchelError(f"the measuring process failed: {last}")
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
+    figures: dict[str, Any] = json.loads(done.stdout)
+    return figures
 
 
 def _run(folder: str, threads: int | None) -> dict[str, Any]:
@@ -88,17 +88,17 @@ def _run(folder: str, threads: int | None) -> dict[str, Any]:
     import satchel.runtime
 
     model = satchel.runtime.load(folder, threads=threads)
-    result: dict[str, Any] = {"load_seconds": time.perf_counter() - began}
+    figures: dict[str, Any] = {"load_seconds": time.perf_counter() - began}
     if model.writes:
         model.first_token()
-        result["load_to_first_token_seconds"] = time.perf_counter() - began
+        figures["load_to_first_token_seconds"] = time.perf_counter() - began
     for workload in model.workloads():
-        result |= _timed(workload)
+        figures |= _timed(workload)
     peak = _peak_megabytes()
     if peak is not None:
-        result["peak_rss_megabytes"] = peak
+        figures["peak_rss_megabytes"] = peak
     session = next(iter(model.graphs.values())).session
-    return result | {
+    return figures | {
         "threads": session.get_session_options().intra_op_num_threads,
         "onnxruntime": onnxruntime.__version__,
     }

@@ -59,19 +59,19 @@ def profile_nodes(folder: str | Path, threads: int | None) -> Profile:
 def tables(profile: Profile) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
     """(heading, rows) of two tables for each workload, first rows being heads."""
     for role, workloads in profile.items():
-        for name, result in workloads.items():
-            runs = f" in {result['runs']} runs of the graph" if result["runs"] > 1 else ""
-            outside = result["outside_nodes_microseconds"]
-            heading = f"{role}, {name}: {result['microseconds'] / 1e3:.4g} ms{runs}"
+        for name, figures in workloads.items():
+            runs = f" in {figures['runs']} runs of the graph" if figures["runs"] > 1 else ""
+            outside = figures["outside_nodes_microseconds"]
+            heading = f"{role}, {name}: {figures['microseconds'] / 1e3:.4g} ms{runs}"
             rows: list[tuple[str, ...]] = [("operator", "nodes", "us", "share", "10^9 weights/s")]
-            for row in result["operators"]:
+            for row in figures["operators"]:
                 rate = row["weights_per_second"]
                 speed = f"{rate / 1e9:.3g}" if rate else ""
                 rows.append((row["operator"], str(row["nodes"]), *_time(row), speed))
-            share = outside / result["microseconds"]
+            share = outside / figures["microseconds"]
             rows.append(("(outside nodes)", "", f"{outside:.1f}", f"{share:.1%}", ""))
             yield heading, rows
-            listed = [(row["node"], row["operator"], *_time(row)) for row in result["slowest"]]
+            listed = [(row["node"], row["operator"], *_time(row)) for row in figures["slowest"]]
             yield "slowest nodes", [("node", "operator", "us", "share"), *listed]
 
 
@@ -128,14 +128,14 @@ class WatchedSession:
         of_run: dict[int, list[dict[str, Any]]] = defaultdict(list)
         for node in nodes:
             of_run[bisect.bisect_right(starts, node["ts"]) - 1].append(node)
-        result = {}
+        figures = {}
         for name in dict.fromkeys(name for name in self.runs if name is not None):
             indices = [index for index, other in enumerate(self.runs) if other == name]
             total = sum(runs[index]["dur"] for index in indices) / times[name]
-            results = [node for index in indices for node in of_run[index]]
-            result[name] = _figures(results, total, times[name])
-            result[name]["runs"] = len(indices) // times[name]
-        return result
+            events = [node for index in indices for node in of_run[index]]
+            figures[name] = _figures(events, total, times[name])
+            figures[name]["runs"] = len(indices) // times[name]
+        return figures
 
 
 def _work(workload: Workload, watch: Watch) -> None:

@@ -102,8 +102,8 @@ def pack(
 
 
 def _recipe(checkpoint: Checkpoint, options: ExportOptions, stage: Stage) -> Recipe:
-    result = architecture(checkpoint)
-    kind = SpeechRecipe if result.reads == "sound" else RECIPES[result.family]
+    entry = architecture(checkpoint)
+    kind = SpeechRecipe if entry.reads == "sound" else RECIPES[entry.family]
     recipe: Recipe = kind.of(checkpoint, options, stage)
     recipe.notes.extend(checkpoint.notes)
     return recipe
