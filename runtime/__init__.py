@@ -45,15 +45,22 @@ CLASSES = {
 }
 
 
-def load(folder: str | Path, *, threads: int | None = None, progress: Progress = iter) -> Model:
+def load(
+    folder: str | Path,
+    *,
+    threads: int | None = None,
+    kernels: bool = True,
+    progress: Progress = iter,
+) -> Model:
     """Open a bundle, check every file against its manifest, and make it ready to run.
 
-    `threads` defaults to the physical cores this process may use. Raises BundleError with the file
+    `threads` defaults to the physical cores this process may use. `kernels` lets those of the package
+    `satchel-kernels` run, where it is installed. Raises BundleError with the file
     and what is wrong with it.
     """
     bundle = open_bundle(folder, progress)
     name = _class_of(bundle.manifest)
-    model: Model = getattr(importlib.import_module(WHERE[name]), name)(bundle, threads)
+    model: Model = getattr(importlib.import_module(WHERE[name]), name)(bundle, threads, kernels)
     return model
 
 

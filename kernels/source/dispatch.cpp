@@ -1,5 +1,7 @@
 #include "dispatch.h"
 
+#include "platform.h"
+
 #include <stdint.h>
 #include <string.h>
 
@@ -132,4 +134,9 @@ const Kernels* kernels_for(const char* highest) {
     if (strcmp(level.kernels->level, highest) == 0) return best;
   }
   return strcmp(highest, "best") == 0 ? best : nullptr;
+}
+
+extern "C" EXPORTED const char* satchel_level() {
+  const Kernels* best = kernels_for("best");
+  return best && best != kLevels[0].kernels ? best->level : "";
 }

@@ -45,7 +45,7 @@ OrtStatus* set_option(const char* name, const char* value, Options* options) {
 }
 
 OrtStatus* read_options(const OrtSessionOptions* session, Options* options) {
-  options->kernels = kernels_for("best");
+  options->kernels = *satchel_level() ? kernels_for("best") : nullptr;
   OrtKeyValuePairs* entries = nullptr;
   TRY(ort->GetSessionOptionsConfigEntries(session, &entries));
   const char *const *keys, *const *values;
@@ -103,6 +103,7 @@ OrtStatus* get_capability(OrtEp* ep, const OrtGraph* given, OrtEpGraphSupportInf
   fusion.ort_version_supported = kApiLevel;
   Graph graph;
   TRY(graph.read(given));
+  if (!static_cast<Ep*>(ep)->options.kernels) return nullptr;  // an unknown processor
   Array<const OrtNode*> taken;
   Array<const GraphNode*> group;
   Constants constants;
@@ -242,7 +243,7 @@ OrtStatus* supported_devices(OrtEpFactory* factory, const OrtHardwareDevice* con
 
 OrtStatus* log_options(const OrtLogger* logger, const Options& options) {
   char line[100];
-  snprintf(line, sizeof line, "satchel: level %s, %d threads", options.kernels->level, options.threads);
+  snprintf(line, sizeof line, "satchel: level %s, %d threads", options.kernels ? options.kernels->level : "none", options.threads);
   return ort->Logger_LogMessage(logger, ORT_LOGGING_LEVEL_INFO, line, PATH_TEXT(__FILE__), __LINE__, __func__);
 }
 

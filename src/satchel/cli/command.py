@@ -85,6 +85,9 @@ def on_bundle(verbs: Any, name: str, run: Verb, examples: str = "") -> argparse.
     command = add_verb(verbs, name, run, examples)
     command.add_argument("bundle", help="a folder made by satchel export")
     command.add_argument("--threads", type=int, metavar="N", help="default: the physical cores")
+    command.add_argument(
+        "--no-kernels", action="store_true", help="ONNX Runtime's own kernels, not satchel's"
+    )
     return command
 
 
@@ -106,7 +109,12 @@ def wrong_verb(error: TaskError) -> str:
 
 def load(options: argparse.Namespace) -> Any:
     """The model of the verb's bundle."""
-    return satchel.load(options.bundle, threads=options.threads, progress=bars("checking files"))
+    return satchel.load(
+        options.bundle,
+        threads=options.threads,
+        kernels=not options.no_kernels,
+        progress=bars("checking files"),
+    )
 
 
 def check_json(path: Path) -> None:

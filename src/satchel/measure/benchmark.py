@@ -28,12 +28,14 @@ UNITS = {
 }
 
 
-def measure(folder: str | Path, threads: int | None, repeats: int) -> dict[str, Any]:
+def measure(
+    folder: str | Path, threads: int | None, repeats: int, kernels: bool = True
+) -> dict[str, Any]:
     """Figures of `repeats` fresh processes, each figure as median, min and max."""
     if repeats < 1:
         raise UsageError(f"--repeats {repeats}; expected at least 1")
     bundle = open_bundle(folder)
-    runs = [_in_process(folder, threads) for _ in range(repeats)]
+    runs = [_in_process(folder, threads, kernels) for _ in range(repeats)]
     names = [name for name in runs[0] if isinstance(runs[0][name], float)]
     figures = {name: _spread([run[name] for run in runs]) for name in names}
     figures["file_megabytes"] = _spread([bundle.size / 1e6])
@@ -44,6 +46,7 @@ def measure(folder: str | Path, threads: int | None, repeats: int) -> dict[str, 
         "repeats": repeats,
         "threads": runs[0]["threads"],
         "onnxruntime": runs[0]["onnxruntime"],
+        "kernels": runs[0]["kernels"],
         "processor": _processor(),
         "figures": figures,
     }
@@ -63,7 +66,7 @@ def rows(figures: dict[str, Any]) -> list[tuple[str, ...]]:
     return table
 
 
-def _in_process(folder: str | Path, threads: int | None) -> dict[str, Any]:
+def _in_process(folder: str | Path, threads: int | None, kernels: bool) -> dict[str, Any]:
     command = [
         sys.executable,
         "-P",
@@ -71,6 +74,7 @@ def _in_process(folder: str | Path, threads: int | None) -> dict[str, Any]:
         "satchel.measure.benchmark",
         str(folder),
         str(threads or 0),
+        str(int(kernels)),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -80,14 +84,15 @@ def _in_process(folder: str | Path, threads: int | None) -> dict[str, Any]:
     return figures
 
 
-def _run(folder: str, threads: int | None) -> dict[str, Any]:
+def _run(folder: str, threads: int | None, kernels: bool) -> dict[str, Any]:
     """One repeat, in this process."""
     began = time.perf_counter()
     import onnxruntime
 
     import satchel.runtime
+    from satchel.runtime.kernels import in_words
 
-    model = satchel.runtime.load(folder, threads=threads)
+    model = satchel.runtime.load(folder, threads=threads, kernels=kernels)
     figures: dict[str, Any] = {"load_seconds": time.perf_counter() - began}
     if model.writes:
         model.first_token()
@@ -101,6 +106,9 @@ def _run(folder: str, threads: int | None) -> dict[str, Any]:
     return figures | {
         "threads": session.get_session_options().intra_op_num_threads,
         "onnxruntime": onnxruntime.__version__,
+        "kernels": "; ".join(
+            dict.fromkeys(in_words(graph.session) for graph in model.graphs.values())
+        ),
     }
 
 
@@ -145,4 +153,5 @@ def _processor() -> str:
 
 
 if __name__ == "__main__":
-    print(json.dumps(_run(sys.argv[1], int(sys.argv[2]) or None)))
+    folder, threads, kernels = sys.argv[1:]
+    print(json.dumps(_run(folder, int(threads) or None, kernels == "1")))
