@@ -6,6 +6,7 @@ Imports no other room of satchel, opens no socket, writes nothing.
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -58,9 +59,9 @@ def load(
     `satchel-kernels` run, where it is installed. Raises BundleError with the file
     and what is wrong with it.
     """
-    bundle = open_bundle(folder, progress)
+    bundle = replace(open_bundle(folder, progress), kernels=kernels)
     name = _class_of(bundle.manifest)
-    model: Model = getattr(importlib.import_module(WHERE[name]), name)(bundle, threads, kernels)
+    model: Model = getattr(importlib.import_module(WHERE[name]), name)(bundle, threads)
     return model
 
 

@@ -20,10 +20,14 @@ FILE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 @dataclass(frozen=True)
 class Bundle:
-    """A folder whose files have been checked against its manifest."""
+    """A folder whose files have been checked against its manifest.
+
+    `kernels`: whether its graphs may run on our own, where they are installed.
+    """
 
     folder: Path
     manifest: Manifest
+    kernels: bool = True
 
     def path(self, name: str) -> Path:
         """Where a listed file lies."""

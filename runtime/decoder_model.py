@@ -41,11 +41,9 @@ class Score:
 class DecoderModel(TextModel):
     """A loaded decoder-only bundle. Safe to use from several threads."""
 
-    def __init__(
-        self, bundle: Bundle, threads: int | None = None, kernels: bool = True
-    ) -> None:
+    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
         super().__init__(bundle)
-        self.decoder = DecoderSession(open_session(bundle, "decoder", threads, kernels), self.manifest)
+        self.decoder = DecoderSession(open_session(bundle, "decoder", threads), self.manifest)
         self.graphs = {"decoder": self.decoder}
         chat = self.manifest.chat
         self._chat_format = ChatFormat.from_dict(chat) if chat is not None else None

@@ -36,13 +36,11 @@ class EncoderModel(TaskModel):
 
     writes = False
 
-    def __init__(
-        self, bundle: Bundle, threads: int | None = None, kernels: bool = True
-    ) -> None:
+    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
         super().__init__(bundle)
         manifest = bundle.manifest
         self.graphs: Mapping[str, EncoderSession] = {
-            role: EncoderSession(open_session(bundle, role, threads, kernels), graph, manifest.vocab_size)
+            role: EncoderSession(open_session(bundle, role, threads), graph, manifest.vocab_size)
             for role, graph in manifest.graphs.items()
         }
         self.preparation = Preparation(bundle) if manifest.text is not None else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -40,24 +41,36 @@ def offer(options: ort.SessionOptions, threads: int) -> None:
     options.add_provider_for_devices(_devices(), settings)
 
 
-def taken(session: Any) -> list[tuple[str, ...]]:
-    """The operators of each node or group of nodes of a session that the kernels run."""
+@dataclass(frozen=True)
+class Group:
+    """Nodes of a graph that run as one: their operators, and the name of the last."""
+
+    operators: tuple[str, ...]
+    name: str
+
+
+def taken(session: Any) -> list[Group]:
+    """What the kernels run of a session, in the order in which the provider numbers it."""
     if PROVIDER not in session.get_providers():
         return []
-    return [
-        tuple(node.op_type for node in part.get_nodes())
-        for part in session.get_provider_graph_assignment_info()
-        if part.ep_name == PROVIDER
-    ]
+    parts = session.get_provider_graph_assignment_info()
+    groups = [part.get_nodes() for part in parts if part.ep_name == PROVIDER]
+    return [Group(tuple(node.op_type for node in nodes), nodes[-1].name) for nodes in groups]
 
 
 def in_words(session: Any) -> str:
     """Which kernels run a session's nodes."""
-    nodes = sum(len(operators) for operators in taken(session))
+    nodes = sum(len(group.operators) for group in taken(session))
     if not nodes:
         return "ONNX Runtime's own"
+    return f"{version()}: {nodes} nodes"
+
+
+def version() -> str:
+    """Of the installed package, with the level of this processor."""
     package = import_module("satchel_kernels")
-    return f"satchel-kernels {package.__version__}, {package.level()}: {nodes} nodes"
+    level = os.environ.get("SATCHEL_KERNELS_LEVEL") or package.level()
+    return f"satchel-kernels {package.__version__}, {level}"
 
 
 def _devices() -> list[Any]:

@@ -27,13 +27,11 @@ from satchel.runtime.workloads import SOURCE, Workload, some_ids, translating
 class Seq2seqModel(TextModel):
     """A loaded encoder-decoder bundle; a prompt is a source. Safe to use from several threads."""
 
-    def __init__(
-        self, bundle: Bundle, threads: int | None = None, kernels: bool = True
-    ) -> None:
+    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
         super().__init__(bundle)
         assert self.manifest.seq2seq is not None
-        self.encoder = SourceEncoder(open_session(bundle, "encoder", threads, kernels), self.manifest)
-        self.decoder = DecoderSession(open_session(bundle, "decoder", threads, kernels), self.manifest)
+        self.encoder = SourceEncoder(open_session(bundle, "encoder", threads), self.manifest)
+        self.decoder = DecoderSession(open_session(bundle, "decoder", threads), self.manifest)
         self.graphs = {"encoder": self.encoder, "decoder": self.decoder}
         self.prompt_limit = self.manifest.seq2seq.source_context
         self._start = [self.manifest.seq2seq.start]

@@ -36,14 +36,12 @@ def open_session(
     bundle: Bundle,
     role: str,
     threads: int | None = None,
-    kernels: bool = True,
     profile: Path | None = None,
 ) -> Any:
     """An InferenceSession of one of the bundle's graphs, its signature checked.
 
-    `threads` defaults to the big physical cores this process may use; `kernels` lets our own run where
-    they are installed. With `profile` every node is timed, and `end_profiling` writes that to a file
-    whose path begins so.
+    `threads` defaults to the big physical cores this process may use. With `profile` every node is
+    timed, and `end_profiling` writes that to a file whose path begins so.
     """
     manifest = bundle.manifest
     _check_version(manifest.onnxruntime)
@@ -53,7 +51,7 @@ def open_session(
     # An encoder beside a decoder leaves the cores to it, since it runs next on them.
     waits = role == "decoder" or "decoder" not in manifest.graphs
     session = create_session(
-        bundle.path(graph.file), threads, kernels=kernels, profile=profile, waits=waits
+        bundle.path(graph.file), threads, kernels=bundle.kernels, profile=profile, waits=waits
     )
     _check_signature(session, graph)
     return session
@@ -89,7 +87,8 @@ def create_session(
 ) -> Any:
     """An InferenceSession of a file, or of a graph in memory whose weights lie in a folder.
 
-    `threads`, `kernels` and `profile` are those of `open_session`; `waits` keeps threads busy after a run.
+    `threads` and `profile` are those of `open_session`; `kernels` lets our own run where they are
+    installed; `waits` keeps threads busy after a run.
     """
     most = max(FEWEST_ALLOWED, 4 * (os.cpu_count() or 1))
     whole = isinstance(threads, int) and not isinstance(threads, bool)

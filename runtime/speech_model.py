@@ -175,9 +175,7 @@ class Transcription:
 class SpeechModel(TaskModel):
     """A loaded bundle of a speech model. Safe to use from several threads."""
 
-    def __init__(
-        self, bundle: Bundle, threads: int | None = None, kernels: bool = True
-    ) -> None:
+    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
         super().__init__(bundle)
         manifest = self.manifest
         assert manifest.speech is not None and manifest.seq2seq is not None
@@ -189,8 +187,8 @@ class SpeechModel(TaskModel):
             raise BundleError(f"manifest.json: audio makes {made}, the encoder reads {shown(read)}")
         self.stride = self.audio.window_frames // manifest.seq2seq.source_context
         self.tokenizer = load_tokenizer(bundle.path(TOKENIZER))
-        self.encoder = SpeechEncoder(open_session(bundle, "encoder", threads, kernels), manifest)
-        self.decoder = DecoderSession(open_session(bundle, "decoder", threads, kernels), manifest)
+        self.encoder = SpeechEncoder(open_session(bundle, "encoder", threads), manifest)
+        self.decoder = DecoderSession(open_session(bundle, "decoder", threads), manifest)
 
         self.graphs = {"encoder": self.encoder, "decoder": self.decoder}
 

@@ -26,9 +26,7 @@ def bench(options: argparse.Namespace) -> None:
     if options.profile_nodes:
         from satchel.measure.node_times import profile_nodes, tables
 
-        figures["nodes"] = profile_nodes(
-            options.bundle, options.threads, not options.no_kernels
-        )
+        figures["nodes"] = profile_nodes(options.bundle, options.threads, not options.no_kernels)
         for heading, rows in tables(figures["nodes"]):
             print(f"\n{heading}\n{table(rows)}")
     if options.json:

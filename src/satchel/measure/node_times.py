@@ -11,12 +11,14 @@ import json
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import satchel.runtime
 from satchel.runtime.bundle import open_bundle
 from satchel.runtime.errors import SatchelError
+from satchel.runtime.kernels import PROVIDER, Group, taken
 from satchel.runtime.session import open_session
 from satchel.runtime.workloads import Workload
 
@@ -38,14 +40,14 @@ LINEAR = frozenset(
 Profile = dict[str, dict[str, dict[str, Any]]]  # graph -> workload -> figures
 
 
-def profile_nodes(folder: str | Path, threads: int | None) -> Profile:
+def profile_nodes(folder: str | Path, threads: int | None, kernels: bool = True) -> Profile:
     """Per graph and workload, all times in microseconds per run of the workload.
 
     A workload has `runs` of the graph, `microseconds`, those outside nodes, its `operators` and its
     `slowest` nodes. `weights_per_second` are bytes where weights have 8 bits.
     """
-    bundle = open_bundle(folder)
-    model = satchel.runtime.load(folder, threads=threads)
+    bundle = replace(open_bundle(folder), kernels=kernels)
+    model = satchel.runtime.load(folder, threads=threads, kernels=kernels)
     with tempfile.TemporaryDirectory(prefix="satchel-profile-") as scratch:
         watch = Watch()
         for role, graph in model.graphs.items():
@@ -124,6 +126,7 @@ class WatchedSession:
         runs, nodes = _events(Path(self.session.end_profiling()))
         if len(runs) != len(self.runs):
             raise SatchelError(f"ONNX Runtime profiled {len(runs)} of {len(self.runs)} runs")
+        _name_taken(nodes, taken(self.session))
         starts = [run["ts"] for run in runs]
         of_run: dict[int, list[dict[str, Any]]] = defaultdict(list)
         for node in nodes:
@@ -156,6 +159,16 @@ def _events(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     runs = [event for event in events if event["name"] == "model_run"]
     nodes = [event for event in events if event["cat"] == "Node" and "op_name" in event["args"]]
     return runs, nodes
+
+
+def _name_taken(nodes: Sequence[dict[str, Any]], groups: Sequence[Group]) -> None:
+    """Nodes of our kernels are profiled as ``satchel_HASH_NUMBER``: what they do in place of that."""
+    for node in nodes:
+        arguments = node["args"]
+        if arguments["provider"].startswith(PROVIDER):
+            group = groups[int(arguments["op_name"].rpartition("_")[2])]
+            arguments["op_name"] = " + ".join(group.operators)
+            node["name"] = group.name
 
 
 def _figures(nodes: Sequence[dict[str, Any]], total: float, times: int) -> dict[str, Any]:
