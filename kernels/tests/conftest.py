@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -38,7 +39,9 @@ def zig(build_script: ModuleType) -> list[str]:
 
 @pytest.fixture(scope="session")
 def library() -> Path:
-    """This machine's library, as it lies in the package."""
+    """This machine's library, as it lies in the package; SATCHEL_KERNELS names another one."""
+    if given := os.environ.get("SATCHEL_KERNELS"):
+        return Path(given)
     package = module_at("satchel_kernels_here", KERNELS / "satchel_kernels" / "__init__.py")
     try:
         path: Path = package.library_path()

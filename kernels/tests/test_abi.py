@@ -155,20 +155,19 @@ def fetch_from_npm(folder: Path) -> bool:
 @pytest.fixture(scope="module", params=["1.31.1", "1.24.4"])
 def headers(request: pytest.FixtureRequest) -> Path:
     """A folder with the official headers: of the release that satchel is tested with, of the oldest."""
-    newest = request.param == "1.31.1"
+    version: str = request.param
+    newest = version == "1.31.1"
     if given := os.environ.get("SATCHEL_ORT_HEADERS"):
         if not newest:
             pytest.skip("SATCHEL_ORT_HEADERS names the only headers that are looked at")
         return Path(given)
-    folder, stand_in = CACHE / request.param, CACHE / "1.29.0"
+    folder, stand_in = CACHE / version, CACHE / "1.29.0"
     CACHE.mkdir(parents=True, exist_ok=True)
-    if folder.exists() or fetch_from_maven(request.param, folder):
+    if folder.exists() or fetch_from_maven(version, folder):
         return folder
     if newest and (stand_in.exists() or fetch_from_npm(stand_in)):
         return stand_in
-    pytest.skip(
-        f"no headers of ONNX Runtime {request.param}: set SATCHEL_ORT_HEADERS to their folder"
-    )
+    pytest.skip(f"no headers of ONNX Runtime {version}: set SATCHEL_ORT_HEADERS to their folder")
 
 
 def test_what_is_declared_is_found_here() -> None:

@@ -16,6 +16,7 @@ from onnx import TensorProto, helper
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail
 
 FLOAT = TensorProto.FLOAT
+REFUSED = (Fail, RuntimeError)  # ONNX Runtime up to 1.31 gives the latter where a session is set up
 
 
 @pytest.fixture(scope="session")
@@ -206,7 +207,7 @@ def test_nothing_is_claimed_unasked(session: Callable[..., ort.InferenceSession]
 def test_bad_options(
     session: Callable[..., ort.InferenceSession], option: dict[str, str], said: str
 ) -> None:
-    with pytest.raises(RuntimeError) as caught:
+    with pytest.raises(REFUSED) as caught:
         session(model(chain("Neg")), **option)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value).strip()
@@ -291,7 +292,7 @@ def test_a_dynamic_option_cancels_the_runs_of_now(
     assert ["satchel: the run was cancelled" in str(run.error) for run in runs] == [True, True]
     assert not InThread(made).ends(seconds=0.5)  # a later one is not
     for name, value in (("satchel.cancel", "0"), ("satchel.threads", "1")):
-        with pytest.raises(RuntimeError, match="satchel: "):
+        with pytest.raises(REFUSED, match="satchel: "):
             made.set_ep_dynamic_options({name: value})
     made.set_ep_dynamic_options({"another": "1"})
 
