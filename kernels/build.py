@@ -237,7 +237,9 @@ def build(name: str) -> Path:
         if name == "aarch64-android":
             run(link_android(objects, folder, library))
         else:
-            run([*compiler, *LINK, *map(str, objects), "-o", str(library)])
+            # A Mac's library holds a name for itself, by default the path that it was built at.
+            own = [f"-Wl,-install_name,@rpath/{library.name}"] if library.suffix == ".dylib" else []
+            run([*compiler, *LINK, *own, *map(str, objects), "-o", str(library)])
     return library
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import platform
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +18,7 @@ from onnx import TensorProto, helper
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail
 
 FLOAT = TensorProto.FLOAT
+CPUINFO = Path("/proc/cpuinfo")
 REFUSED = (Fail, RuntimeError)  # ONNX Runtime up to 1.31 gives the latter where a session is set up
 
 
@@ -61,10 +64,10 @@ def chain(*types: str) -> list[onnx.NodeProto]:
     return [helper.make_node(kind, [names[i]], [names[i + 1]]) for i, kind in enumerate(types)]
 
 
-def endless() -> bytes:
-    """Negates x until somebody ends it."""
+def loop(often: int, nodes: list[onnx.NodeProto]) -> bytes:
+    """Does nodes from `a` to `b` so often, each time to what they gave before; c is the constant 2."""
     body = helper.make_graph(
-        [helper.make_node("Neg", ["a"], ["b"]), helper.make_node("Identity", ["go"], ["go_on"])],
+        [*nodes, helper.make_node("Identity", ["go"], ["go_on"])],
         "body",
         [
             helper.make_tensor_value_info("i", TensorProto.INT64, []),
@@ -76,12 +79,19 @@ def endless() -> bytes:
             helper.make_tensor_value_info("b", FLOAT, None),
         ],
     )
-    often = helper.make_tensor("often", TensorProto.INT64, [], [2**62])
-    true = helper.make_tensor("true", TensorProto.BOOL, [], [True])
+    constants = [
+        helper.make_tensor("often", TensorProto.INT64, [], [often]),
+        helper.make_tensor("true", TensorProto.BOOL, [], [True]),
+        helper.make_tensor("c", FLOAT, [], [2.0]),
+    ]
     return model(
-        [helper.make_node("Loop", ["often", "true", "x"], ["y"], body=body)],
-        constants=[often, true],
+        [helper.make_node("Loop", ["often", "true", "x"], ["y"], body=body)], constants=constants
     )
+
+
+def endless() -> bytes:
+    """Negates x until somebody ends it."""
+    return loop(2**62, [helper.make_node("Neg", ["a"], ["b"])])
 
 
 def claimed(made: ort.InferenceSession) -> list[list[str]]:
@@ -167,6 +177,13 @@ def test_two_nodes_and_a_constant(
     np.testing.assert_array_equal(y, np.abs(numbers(3000)) * np.float32(2.5), strict=True)
 
 
+def test_nodes_within_a_loop(session: Callable[..., ort.InferenceSession]) -> None:
+    nodes = [helper.make_node("Mul", ["a", "c"], ["m"]), helper.make_node("Neg", ["m"], ["b"])]
+    made = session(loop(3, nodes))
+    assert [sorted(group) for group in claimed(made)] == [["Mul", "Neg"]]
+    np.testing.assert_array_equal(made.run(None, {"x": numbers(9)})[0], numbers(9) * -8)
+
+
 def test_a_product_that_others_read_is_left(session: Callable[..., ort.InferenceSession]) -> None:
     nodes = [helper.make_node("Mul", ["x", "c"], ["m"]), helper.make_node("Neg", ["m"], ["n"])]
     nodes.append(helper.make_node("Sub", ["n", "m"], ["y"]))
@@ -213,11 +230,25 @@ def test_bad_options(
     assert "\n" not in str(caught.value).strip()
 
 
-def test_the_level_can_be_held_down(
-    session: Callable[..., ort.InferenceSession], capfd: pytest.CaptureFixture[str]
+@pytest.mark.skipif(
+    platform.machine() != "x86_64" or not CPUINFO.exists(), reason="reads Linux's list for x86"
+)
+@pytest.mark.parametrize("highest", ["scalar", "avx2", "avxvnni", "avx512vnni", "best"])
+def test_the_level_is_the_best_that_is_allowed(
+    session: Callable[..., ort.InferenceSession], capfd: pytest.CaptureFixture[str], highest: str
 ) -> None:
-    session(model(chain("Neg")), {"log_severity_level": 1}, level="scalar", threads="3")
-    assert "satchel: level scalar, 3 threads" in capfd.readouterr().err
+    has = set(re.findall(r"^flags\s*: (.*)$", CPUINFO.read_text(), re.M)[0].split())
+    needs = {
+        "scalar": set(),
+        "avx2": {"avx2", "fma", "bmi2"},
+        "avxvnni": {"avx2", "avx_vnni"},
+        "avx512vnni": {"avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512cd", "avx512_vnni"},
+    }
+    names = list(needs)
+    allowed = names[: names.index(highest) + 1] if highest in names else names
+    best = [name for name in allowed if needs[name] <= has][-1]
+    session(model(chain("Neg")), {"log_severity_level": 1}, level=highest, threads="3")
+    assert f"satchel: level {best}, 3 threads" in capfd.readouterr().err
 
 
 def test_two_threads_in_one_session(session: Callable[..., ort.InferenceSession]) -> None:
