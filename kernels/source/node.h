@@ -12,8 +12,8 @@ struct Call {
   Run& run;
 };
 
-// Made once, when the session is created, and run by several threads at once: `run` changes nothing in it and
-// takes its memory from `call.run.scratch`.
+// Made once, when the session is created, and run by several threads at once: `run` changes nothing in it
+// and takes its memory from `call.run.scratch`.
 struct Node : Allocated {
   virtual ~Node() = default;
   virtual OrtStatus* run(const Call& call) const = 0;
@@ -27,10 +27,10 @@ inline int64_t parts_of(const Call& call, int64_t count, int64_t parts_a_thread 
   return parts < count ? parts : count;
 }
 
-// Runs work(i), or work(i, part), for every i below `count`, on ONNX Runtime's threads and this one. `part` is
-// below `parts_of(call, count, parts_a_thread)`; one part is done by one thread at a time, so each may have
-// scratch of its own. More parts than threads even out pieces of unequal length, and cost a little each.
-// Ends early, with an error, where the run is cancelled.
+// Runs work(i), or work(i, part), for every i below `count`, on ONNX Runtime's threads and this one.
+// `part` is below `parts_of(call, count, parts_a_thread)`; one part is done by one thread at a time, so
+// each may have scratch of its own. More parts than threads even out pieces of unequal length, and cost a
+// little each. Ends early, with an error, where the run is cancelled.
 template <class Work>
 OrtStatus* parallel(const Call& call, int64_t count, const Work& work, int64_t parts_a_thread = 1) {
   struct Job {
@@ -51,6 +51,7 @@ OrtStatus* parallel(const Call& call, int64_t count, const Work& work, int64_t p
   };
   Job job{call.run, work, count, parts_of(call, count, parts_a_thread)};
   if (job.parts == 1) do_part(&job, 0);
-  if (job.parts > 1) TRY(ort->KernelContext_ParallelFor(call.context, do_part, (size_t)job.parts, 0, &job));
+  if (job.parts > 1)
+    TRY(ort->KernelContext_ParallelFor(call.context, do_part, (size_t)job.parts, 0, &job));
   return call.run.cancelled() ? cancelled_error() : nullptr;
 }

@@ -8,12 +8,12 @@ const OrtEpApi* ort_ep;
 
 static int failures = 0;
 
-#define CHECK(condition)                                     \
-  do {                                                       \
-    if (!(condition)) {                                      \
-      printf("line %d: %s\n", __LINE__, #condition);         \
-      ++failures;                                            \
-    }                                                        \
+#define CHECK(condition)                             \
+  do {                                               \
+    if (!(condition)) {                              \
+      printf("line %d: %s\n", __LINE__, #condition); \
+      ++failures;                                    \
+    }                                                \
   } while (false)
 
 // In place of ONNX Runtime: an error is its text.
