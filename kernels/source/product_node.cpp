@@ -12,8 +12,7 @@
 
 namespace {
 
-constexpr int64_t kRows = 128;        // rows that panels of weights are multiplied with at once
-constexpr int64_t kFewRows = 4;       // so many are made ready by one thread
+constexpr int64_t kPiece = 64;        // rows that a thread takes at once
 constexpr int64_t kMostInputs = 32768;  // k * 255 * 127 stays below 2^31
 
 enum class Norm { none, rms, layer };
@@ -391,7 +390,7 @@ struct Product : Node {
     const float *x, *skip;
     float *sum, *normed, *out;
     Rows rows;
-    float* room;  // [workers][2 k]: rows on their way
+    float* room;  // [pieces][2 k]: rows on their way
     int64_t count;
   };
 
@@ -401,27 +400,39 @@ struct Product : Node {
     State s{};
     TRY(open(call, &s));
     if (s.count == 0) return nullptr;
-    const int64_t workers = s.count <= kFewRows || call.threads == 1 ? 1 : call.threads * 2;
     TRY(call.run.scratch.take(s.count * weights.padded, &s.rows.values));
     TRY(call.run.scratch.take(s.count * weights.blocks, &s.rows.sums));
     if (plan.rounding != Rounding::fixed) TRY(call.run.scratch.take(s.count * weights.blocks, &s.rows.scales));
-    TRY(call.run.scratch.take(workers * 2 * plan.k, &s.room));
     s.rows.padded = weights.padded, s.rows.block = weights.block, s.rows.blocks = weights.blocks;
-    auto share = [&](int64_t worker) {
-      const int64_t last = s.count * (worker + 1) / workers;
-      for (int64_t row = s.count * worker / workers; row < last; ++row) ready(s, row, s.room + worker * 2 * plan.k);
-    };
-    if (workers == 1) share(0);
-    else TRY(parallel(call, workers, share));
-    const int64_t pieces = (s.count + kRows - 1) / kRows;
-    return parallel(call, pieces * weights.panels, [&](int64_t i) {
-      const int64_t first = i / weights.panels * kRows, panel = i % weights.panels;
-      Rows rows = s.rows;
-      rows.values += first * rows.padded, rows.sums += first * rows.blocks;
-      if (rows.scales) rows.scales += first * rows.blocks;
-      const int64_t count = s.count - first < kRows ? s.count - first : kRows;
-      kernels->multiply(&weights, &rows, count, s.out + first * weights.n, panel, panel + 1);
+    return s.count >= kPiece * call.threads ? by_rows(call, s) : by_columns(call, s);
+  }
+
+  // Many rows: each thread makes some ready and multiplies them while they are in its cache.
+  OrtStatus* by_rows(const Call& call, State& s) const {
+    const int64_t pieces = (s.count + kPiece - 1) / kPiece;
+    TRY(call.run.scratch.take(pieces * 2 * plan.k, &s.room));
+    return parallel(call, pieces, [&](int64_t piece) {
+      const int64_t first = piece * kPiece, last = first + kPiece < s.count ? first + kPiece : s.count;
+      for (int64_t row = first; row < last; ++row) ready(s, row, s.room + piece * 2 * plan.k);
+      multiply(s, first, last, 0, weights.panels);
     }, 4);
+  }
+
+  // Few rows: one thread makes them ready, and each multiplies them with some of the columns.
+  OrtStatus* by_columns(const Call& call, State& s) const {
+    TRY(call.run.scratch.take(2 * plan.k, &s.room));
+    for (int64_t row = 0; row < s.count; ++row) ready(s, row, s.room);
+    const int64_t parts = call.threads == 1 ? 1 : call.threads * 4 < weights.panels ? call.threads * 4 : weights.panels;
+    return parallel(call, parts, [&](int64_t part) {
+      multiply(s, 0, s.count, weights.panels * part / parts, weights.panels * (part + 1) / parts);
+    }, 4);
+  }
+
+  void multiply(const State& s, int64_t first, int64_t last, int64_t first_panel, int64_t last_panel) const {
+    Rows rows = s.rows;
+    rows.values += first * rows.padded, rows.sums += first * rows.blocks;
+    if (rows.scales) rows.scales += first * rows.blocks;
+    kernels->multiply(&weights, &rows, last - first, s.out + first * weights.n, first_panel, last_panel);
   }
 
   OrtStatus* open(const Call& call, State* s) const {
