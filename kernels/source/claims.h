@@ -3,11 +3,14 @@
 #include "node.h"
 #include "table.h"
 
-// What the caller set for this session.
+class Arena;
+
+// What the caller set for this session, and where its packed weights go.
 struct Options {
   int threads = 1;
   const Kernels* kernels = nullptr;
   bool selftest = false;  // claim what only tests are for
+  Arena* weights = nullptr;
 };
 
 // Asked for every node of a graph: adds to `group` the nodes that are claimed together with it, or nothing.

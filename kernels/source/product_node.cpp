@@ -7,6 +7,7 @@
 //   [SkipSimplifiedLayerNormalization | RMSNormalization | LayerNormalization [of a Sum]]
 //   [Split] [QuickGelu | Gelu] [Mul]  [Mul by a vector]
 //   [[Abs] ReduceMax, Mul, Max, Div]  [QuantizeLinear]  MatMulIntegerToFloat | MatMulNBits  [Add of a bias]
+#include "arena.h"
 #include "claims.h"
 #include "dispatch.h"
 
@@ -383,7 +384,7 @@ struct Product : Node {
   Plan plan;  // its values belong to the graph and are gone: only its numbers and enums are used
   bool has_skip = false, has_sum = false, has_normed = false;
   Weights weights;
-  AlignedBytes data, scales, offsets, bias, smoothing, weight, norm_bias;
+  AlignedBytes bias, smoothing, weight, norm_bias;
   size_t x_place = 0, skip_place = 0, out_place = 0, sum_place = 0, normed_place = 0;
 
   struct State {
@@ -502,7 +503,7 @@ OrtStatus* copy(const OrtValueInfo* value, AlignedBytes* to) {
   return nullptr;
 }
 
-OrtStatus* pack(Product* p) {
+OrtStatus* pack(Product* p, Arena* arena) {
   const Plan& plan = p->plan;
   Weights& w = p->weights;
   const bool blocks = plan.rounding == Rounding::blocks;
@@ -512,9 +513,8 @@ OrtStatus* pack(Product* p) {
   w.block = blocks ? plan.block : w.padded, w.blocks = w.padded / w.block;
   w.panel = p->kernels->panel, w.panels = (plan.n + w.panel - 1) / w.panel;
   const int64_t columns = w.panels * w.panel;
-  TRY(p->data.resize((size_t)(columns * w.padded * w.bits / 8)));
-  TRY(p->scales.resize((size_t)(columns * w.blocks) * sizeof(float)));
-  w.data = p->data.data(), w.scales = reinterpret_cast<float*>(p->scales.data());
+  TRY(arena->take(columns * w.padded * w.bits / 8, &w.data));
+  TRY(arena->take(columns * w.blocks, &w.scales));
   TRY(copy(plan.bias, &p->bias));
   if (plan.bias) w.bias = reinterpret_cast<const float*>(p->bias.data());
   Tensor source, scales;
@@ -523,8 +523,7 @@ OrtStatus* pack(Product* p) {
   if (blocks) {
     p->kernels->pack(&w, source.as<uint8_t>(), 128, scales.as<float>());
   } else {
-    TRY(p->offsets.resize((size_t)columns * sizeof(int32_t)));
-    w.offsets = reinterpret_cast<int32_t*>(p->offsets.data());
+    TRY(arena->take(columns, &w.offsets));
     const float scale = plan.rounding == Rounding::fixed ? plan.scale : 1;
     p->kernels->pack_channels(&w, source.as<int8_t>(), scales.as<float>(), scales.count(), scale, 128 - plan.zero);
   }
@@ -554,7 +553,7 @@ OrtStatus* build_product(const Graph& claimed, const GraphNode& node, const Opti
   TRY(copy(plan.smoothing, &p->smoothing));
   TRY(copy(plan.weight, &p->weight));
   TRY(copy(plan.norm_bias, &p->norm_bias));
-  return pack(p);
+  return pack(p, options.weights);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // The plugin execution provider: what ONNX Runtime calls, from the registration of the library on.
 #include <stdlib.h>
 
+#include "arena.h"
 #include "claims.h"
 #include "dispatch.h"
 
@@ -64,6 +65,7 @@ OrtStatus* read_options(const OrtSessionOptions* session, Options* options) {
 
 struct Ep : OrtEp, Allocated {
   Ep();
+  Arena weights;
   Options options;
   Runs runs;
 };
@@ -207,6 +209,7 @@ Compiled::Compiled(Ep* its_ep) : OrtNodeComputeInfo{}, ep(its_ep) {
 
 Ep::Ep() : OrtEp{} {
   ort_version_supported = kApiLevel;
+  options.weights = &weights;
   GetName = [](const OrtEp*) noexcept { return kName; };
   GetCapability = get_capability;
   Compile = compile;
