@@ -28,7 +28,7 @@ from tests.tiny_seq2seq import save_seq2seq
 pytestmark = pytest.mark.skipif(
     find_spec("satchel_kernels") is None, reason="satchel-kernels is not installed: make kernels"
 )
-# Kinds of attention and of norms: windows and caps, norms of queries and keys, no positions in some layers.
+# Kinds of attention and of norms: windows and caps, norms of queries and keys, positions by a table.
 DECODERS = ("llama", "gemma2", "qwen3", "gpt2", "phi3")
 PROFILES = [("int8", "int8"), ("int8", "float32"), ("int4", None), ("fp32", None)]
 LEVELS = ("scalar", "avx2", "avx512vnni") if sys.platform == "linux" else ("scalar",)
@@ -87,7 +87,8 @@ def test_every_way_of_reading_gives_the_same_bits(
 def test_threads_change_nothing(llama: Path) -> None:
     ids = some_ids(100)
     one, four = (satchel.load(llama, threads=threads) for threads in (1, 4))
-    np.testing.assert_array_equal(one.logits(ids), four.logits(ids))  # type: ignore[union-attr]
+    assert isinstance(one, satchel.DecoderModel) and isinstance(four, satchel.DecoderModel)
+    np.testing.assert_array_equal(one.logits(ids), four.logits(ids))
 
 
 def test_the_levels_of_processors_agree(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,7 +84,7 @@ def _in_process(folder: str | Path, threads: int | None, kernels: bool) -> dict[
     return figures
 
 
-def _run(folder: str, threads: int | None, kernels: bool) -> dict[str, Any]:
+def _run(folder: str, threads: int | None, kernels: bool = True) -> dict[str, Any]:
     """One repeat, in this process."""
     began = time.perf_counter()
     import onnxruntime
