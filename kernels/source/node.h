@@ -12,8 +12,8 @@ struct Call {
   Run& run;
 };
 
-// Made once, when the session is created, and run by several threads at once: `run` changes nothing in it and
-// takes its memory from `call.run.scratch`.
+// Made once, when the session is created, and run by several threads at once: `run` changes nothing in it
+// and takes its memory from `call.run.scratch`.
 struct Node : Allocated {
   virtual ~Node() = default;
   virtual OrtStatus* run(const Call& call) const = 0;
@@ -21,9 +21,16 @@ struct Node : Allocated {
 
 OrtStatus* cancelled_error();
 
-// Runs work(i) for every i below `count`, on ONNX Runtime's threads and this one. Each thread gets
-// `parts_a_thread` parts of about equal length: more even out work of unequal length, and cost a little each.
-// Ends early, with an error, where the run is cancelled.
+// Into how many parts `parallel` divides `count` pieces of work.
+inline int64_t parts_of(const Call& call, int64_t count, int64_t parts_a_thread = 1) {
+  int64_t parts = call.threads > 1 ? call.threads * parts_a_thread : 1;
+  return parts < count ? parts : count;
+}
+
+// Runs work(i), or work(i, part), for every i below `count`, on ONNX Runtime's threads and this one.
+// `part` is below `parts_of(call, count, parts_a_thread)`; one part is done by one thread at a time, so
+// each may have scratch of its own. More parts than threads even out pieces of unequal length, and cost a
+// little each. Ends early, with an error, where the run is cancelled.
 template <class Work>
 OrtStatus* parallel(const Call& call, int64_t count, const Work& work, int64_t parts_a_thread = 1) {
   struct Job {
@@ -31,14 +38,20 @@ OrtStatus* parallel(const Call& call, int64_t count, const Work& work, int64_t p
     const Work& work;
     int64_t count, parts;
   };
-  auto part = [](void* given, size_t place) {
+  auto do_part = [](void* given, size_t place) {
     const Job& job = *static_cast<const Job*>(given);
-    int64_t last = job.count * ((int64_t)place + 1) / job.parts;
-    for (int64_t i = job.count * (int64_t)place / job.parts; i < last && !job.run.cancelled(); ++i) job.work(i);
+    int64_t part = (int64_t)place, last = job.count * (part + 1) / job.parts;
+    for (int64_t i = job.count * part / job.parts; i < last && !job.run.cancelled(); ++i) {
+      if constexpr (std::is_invocable_v<const Work&, int64_t, int64_t>) {
+        job.work(i, part);
+      } else {
+        job.work(i);
+      }
+    }
   };
-  int64_t parts = call.threads > 1 ? call.threads * parts_a_thread : 1;
-  Job job{call.run, work, count, parts < count ? parts : count};
-  if (count > 0 && job.parts == 1) part(&job, 0);
-  if (job.parts > 1) TRY(ort->KernelContext_ParallelFor(call.context, part, (size_t)job.parts, 0, &job));
+  Job job{call.run, work, count, parts_of(call, count, parts_a_thread)};
+  if (job.parts == 1) do_part(&job, 0);
+  if (job.parts > 1)
+    TRY(ort->KernelContext_ParallelFor(call.context, do_part, (size_t)job.parts, 0, &job));
   return call.run.cancelled() ? cancelled_error() : nullptr;
 }

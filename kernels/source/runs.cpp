@@ -2,7 +2,7 @@
 
 namespace {
 
-void delete_all(Run* run, Run* Run::*next) {
+void delete_all(Run* run, Run* Run::* next) {
   while (run) {
     Run* after = run->*next;
     delete run;
@@ -59,7 +59,8 @@ void Runs::leave(Run* run) {
 
 void Runs::stop_all() {
   Locked locked(mutex_);
-  for (Run* run = active_; run; run = run->next_) __atomic_store_n(&run->stopped_, true, __ATOMIC_RELAXED);
+  for (Run* run = active_; run; run = run->next_)
+    __atomic_store_n(&run->stopped_, true, __ATOMIC_RELAXED);
 }
 
 Run* Runs::of_this_thread() const {

@@ -1,9 +1,9 @@
-// The runs of one session that are under way. Two threads may run one session at once, so whatever belongs to
-// a run stands here and never in a node.
+// The runs of one session that are under way. Two threads may run one session at once, so whatever
+// belongs to a run stands here and never in a node.
 //
-// A node is not told which run it belongs to. ONNX Runtime announces a run (OnRunStart) on the thread that
-// then runs its nodes, so the thread says it. With ExecutionMode.ORT_PARALLEL nodes run on other threads: they
-// get scratch of their own, and a run's flag only while it is the session's one run.
+// A node is not told which run it belongs to. ONNX Runtime announces a run (OnRunStart) on the thread
+// that then runs its nodes, so the thread says it. With ExecutionMode.ORT_PARALLEL nodes run on other
+// threads: they get scratch of their own, and a run's flag only while it is the session's one run.
 #pragma once
 #include "memory.h"
 #include "platform.h"
@@ -14,7 +14,8 @@ class Run : public Allocated {
 
   // Whether the caller wants no more of this run. Any thread may ask.
   bool cancelled() const {
-    return (flag_ && __atomic_load_n(flag_, __ATOMIC_RELAXED)) || __atomic_load_n(&stopped_, __ATOMIC_RELAXED);
+    return (flag_ && __atomic_load_n(flag_, __ATOMIC_RELAXED)) ||
+           __atomic_load_n(&stopped_, __ATOMIC_RELAXED);
   }
 
  private:
@@ -34,7 +35,8 @@ class Runs {
   Runs(const Runs&) = delete;
   Runs& operator=(const Runs&) = delete;
 
-  // A run starts and ends on one thread. `flag`: a byte that cancels the run once it is not 0, or nullptr.
+  // A run starts and ends on one thread. `flag`: a byte that cancels the run once it is not 0, or
+  // nullptr.
   OrtStatus* start(const uint8_t* flag);
   void end();
 

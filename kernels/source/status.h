@@ -1,4 +1,5 @@
-// Errors are ONNX Runtime's own: a function that can fail returns an OrtStatus*, nullptr where all is well.
+// Errors are ONNX Runtime's own: a function that can fail returns an OrtStatus*, nullptr where all is
+// well.
 #pragma once
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,8 +11,8 @@ extern const OrtApi* ort;
 extern const OrtEpApi* ort_ep;
 
 // Ends the function with the error, if there is one.
-#define TRY(expression)                                      \
-  do {                                                       \
+#define TRY(expression)                                                \
+  do {                                                                 \
     if (OrtStatus* status_of_try = (expression)) return status_of_try; \
   } while (false)
 

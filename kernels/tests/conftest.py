@@ -1,0 +1,50 @@
+"""What the tests of the kernels share."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+KERNELS = Path(__file__).resolve().parent.parent
+
+
+def module_at(name: str, path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def build_script() -> ModuleType:
+    """kernels/build.py, as a module."""
+    return module_at("kernels_build", KERNELS / "build.py")
+
+
+@pytest.fixture(scope="session")
+def zig(build_script: ModuleType) -> list[str]:
+    """The compiler's command."""
+    try:
+        return list(build_script.zig())
+    except SystemExit as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def library() -> Path:
+    """This machine's library, as it lies in the package; SATCHEL_KERNELS names another one."""
+    if given := os.environ.get("SATCHEL_KERNELS"):
+        return Path(given)
+    package = module_at("satchel_kernels_here", KERNELS / "satchel_kernels" / "__init__.py")
+    try:
+        path: Path = package.library_path()
+    except ImportError as error:
+        pytest.skip(str(error))
+    return path
