@@ -3,6 +3,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "platform.h"
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #elif defined(__APPLE__)
@@ -133,4 +135,12 @@ const Kernels* kernels_for(const char* highest) {
     if (strcmp(level.kernels->level, highest) == 0) return best;
   }
   return strcmp(highest, "best") == 0 ? best : nullptr;
+}
+
+// For tests: the kernels of one level; nullptr where this processor lacks it or no level has that name.
+extern "C" EXPORTED const Kernels* satchel_kernels(const char* level) {
+  for (const Level& one : kLevels) {
+    if (strcmp(one.kernels->level, level) == 0) return one.runs_here() ? one.kernels : nullptr;
+  }
+  return nullptr;
 }
