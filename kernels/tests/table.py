@@ -104,9 +104,9 @@ def address(of: Array | ctypes.Structure | None) -> int | None:
     return int(of.ctypes.data)
 
 
-def scratch_of(count: int) -> Array:
+def scratch_of(count: int, fill: int) -> Array:
     """So many bytes from a cache line on: the kernels are given no others as scratch."""
-    memory = np.empty(count + 63, np.uint8)
+    memory = np.full(count + 63, fill, np.uint8)
     start = -memory.ctypes.data % 64
     return memory[start : start + count]
 
@@ -244,11 +244,12 @@ def attend(
     bias: Array | None = None,
     sinks: Array | None = None,
     at_once: int = 24,
+    fill: int = 255,
 ) -> Array:
     """Attention of queries [batch, positions, heads, head] to a cache [batch, kv_heads, capacity, head].
 
     `past` and `lengths` (by default all up to the last query) are of each text, `bias` is [batch, heads,
-    positions, keys]. So many query rows of a group are answered `at_once`.
+    positions, keys]. So many query rows of a group are answered `at_once`; `fill` is in their scratch.
     """
     batch, positions, heads, head = query.shape
     kv_heads, capacity = keys.shape[1:3]
@@ -270,6 +271,7 @@ def attend(
             for first in range(0, rows, at_once):
                 last = min(first + at_once, rows)
                 size = kernels.attention_scratch(address(struct), last - first, lengths[b])
+                scratch = scratch_of(size, fill)
                 where = (b, kv, first, last, past[b], lengths[b])
-                kernels.attend(address(struct), *where, address(scratch_of(size)))
+                kernels.attend(address(struct), *where, address(scratch))
     return out

@@ -158,7 +158,7 @@ def test_rows_are_rounded_as_by_quantize_linear(levels: list[Kernels], case: Cha
         np.testing.assert_array_equal(rounded.sums[:, 0], values.sum(-1))
 
 
-@settings(max_examples=2500)
+@settings(max_examples=1000)
 @given(case=blocks())
 def test_products_by_blocks(levels: list[Kernels], case: Blocks) -> None:
     """Sums of integers are exact, so that only a few roundings a block are left."""
@@ -177,7 +177,7 @@ def test_products_by_blocks(levels: list[Kernels], case: Blocks) -> None:
     assert (error <= (terms.shape[-1] + 3) * EPSILON * size + 1e-38).all()
 
 
-@settings(max_examples=2500)
+@settings(max_examples=1000)
 @given(case=channels())
 def test_products_by_channels(levels: list[Kernels], case: Channels) -> None:
     results = [case.multiply(kernels) for kernels in levels]
