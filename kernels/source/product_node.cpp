@@ -7,6 +7,8 @@
 //   [SkipSimplifiedLayerNormalization | RMSNormalization | LayerNormalization [of a Sum]]
 //   [Split] [QuickGelu | Gelu] [Mul]  [Mul by a vector]
 //   [[Abs] ReduceMax, Mul, Max, Div]  [QuantizeLinear]  MatMulIntegerToFloat | MatMulNBits  [Add of a bias]
+#include <initializer_list>
+
 #include "claims.h"
 #include "dispatch.h"
 

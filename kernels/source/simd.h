@@ -15,6 +15,10 @@
 #include <arm_neon.h>
 #endif
 
+#ifdef __clang__  // vectors wider than the processor's own would be passed in other ways from level to level
+#pragma clang diagnostic ignored "-Wpsabi"  // but no call is left that passes one
+#endif
+
 #define INLINE static inline __attribute__((always_inline))
 #define INLINE_LAMBDA __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
