@@ -26,6 +26,7 @@
 namespace {
 
 constexpr int kLanes = 16;
+constexpr float kLargest = 3.402823466e38f;  // of all numbers but infinity
 typedef float F16 __attribute__((vector_size(64)));
 typedef float F8 __attribute__((vector_size(32)));
 typedef float F4 __attribute__((vector_size(16)));

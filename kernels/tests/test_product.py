@@ -283,12 +283,13 @@ def test_tiny_and_huge_numbers(levels: list[Kernels], bits: int) -> None:
     rng = np.random.default_rng(0)
     weights = rng.integers(0, 256, (n, 2 * block * bits // 8), dtype=np.uint8)
     scales = np.full((n, 2), 1e-3, F32)
-    x = np.zeros((4, 2 * block), F32)
+    x = np.zeros((5, 2 * block), F32)
     x[0] = rng.standard_normal(2 * block) * 1e-40
     x[1, :block] = rng.standard_normal(block)
     x[1, block:] = 1e-45
     x[2, :block] = x[1, :block]
     x[3] = 1e32 * np.sign(rng.standard_normal(2 * block))
+    x[4, 0] = np.finfo(F32).max
     results = []
     for kernels in levels:
         matrix = pack(kernels, weights, scales, k=2 * block, bits=bits, block=block)
@@ -296,4 +297,5 @@ def test_tiny_and_huge_numbers(levels: list[Kernels], bits: int) -> None:
     assert same_bits(results)
     assert not results[0][0].any()
     np.testing.assert_array_equal(results[0][1], results[0][2])
-    assert np.isfinite(results[0][3]).all() and results[0][3].any()
+    assert np.isfinite(results[0][3]).all() and results[0][3].all()
+    assert results[0][4].all()
