@@ -138,14 +138,15 @@ struct Scratch {
 };
 
 template <class T>
-INLINE T* take(char** at, int64_t count) {
+INLINE T* take(uintptr_t* at, int64_t count) {
   T* p = (T*)*at;
-  *at += up_to_multiple(count * (int64_t)sizeof(T), 64);
+  *at += (uintptr_t)up_to_multiple(count * (int64_t)sizeof(T), 64);
   return p;
 }
 
-int64_t lay_out(Scratch* s, char* memory, const Attention* a, int64_t rows, int64_t length) {
-  char* at = memory;
+// Returns the bytes it takes. Addresses are numbers here, since for the size alone there is no memory.
+int64_t lay_out(Scratch* s, void* memory, const Attention* a, int64_t rows, int64_t length) {
+  uintptr_t at = (uintptr_t)memory;
   s->width = up_to_multiple(a->head, kLanes);
   s->keys = up_to_multiple(length, kKeys);
   s->scores = take<float>(&at, rows * s->keys);
@@ -160,7 +161,7 @@ int64_t lay_out(Scratch* s, char* memory, const Attention* a, int64_t rows, int6
   s->share = take<float>(&at, rows);
   s->from = take<int64_t>(&at, rows);
   s->to = take<int64_t>(&at, rows);
-  return at - memory;
+  return (int64_t)(at - (uintptr_t)memory);
 }
 
 int64_t attention_scratch(const Attention* a, int64_t rows, int64_t length) {
@@ -181,7 +182,13 @@ INLINE float round_query(const float* x, const float* scales, int64_t head, int6
     top = bits > top ? bits : top;
   }
   float most = bits_of<float>(largest(top));
-  F16 steps = all(most > 1e-30f && most < 3e38f ? kSteps / most : 0.f);
+  if (!(most > 1e-30f && most <= kLargest)) {
+    __builtin_memset(high, 0, width);
+    __builtin_memset(low, 0, width);
+    sums[0] = sums[1] = 0;
+    return most * 0.f;
+  }
+  F16 steps = all(kSteps / most);
   I16 high_sum{}, low_sum{};
   for (int64_t d = 0; d < width; d += kLanes) {
     I16 h, l;
@@ -193,7 +200,7 @@ INLINE float round_query(const float* x, const float* scales, int64_t head, int6
   }
   sums[0] = sum(high_sum);
   sums[1] = sum(low_sum);
-  return most > 1e-30f ? (most < 3e38f ? most / kSteps : most - most) : most * 0.f;
+  return most / kSteps;
 }
 
 // ---- scores
@@ -306,7 +313,7 @@ void softmax(const Attention* a, const Scratch* s, int64_t r, int64_t start, int
   const int64_t from = s->from[r], to = s->to[r];
   float* row = s->scores + r * s->keys;
   if (a->softcap > 0 || bias) finish_scores(a, row, bias, from, to);
-  F16 most = all(-3.402823466e38f);
+  F16 most = all(-kLargest);
   for (int64_t t = from / kLanes * kLanes; t < to; t += kLanes) {
     F16 x = load<F16>(row + t);
     most = larger(seen(t, from, to) ? x : most, most);
@@ -325,11 +332,12 @@ void softmax(const Attention* a, const Scratch* s, int64_t r, int64_t start, int
     }
   };
   if (a->int8) {
-    I16 high_sum{}, low_sum{};
+    I16 high_sum{}, low_sum{}, odd{};  // odd: where a weight is no number, which its rounding would hide
     int8_t *high = s->high + r * s->keys, *low = s->low + r * s->keys;
     weights([&](int64_t t, F16 e) INLINE_LAMBDA {
       I16 h, l;
-      split(rounded(e * kSteps), &h, &l);
+      odd |= e != e;
+      split(rounded(keep(e == e, e) * kSteps), &h, &l);
       high_sum += h;
       low_sum += l;
       store(high + t, to_bytes(h));
@@ -339,7 +347,7 @@ void softmax(const Attention* a, const Scratch* s, int64_t r, int64_t start, int
     s->weight_sum[2 * r + 1] = sum(low_sum);
     float total =
         (float)s->weight_sum[2 * r] * 128.f + (float)s->weight_sum[2 * r + 1] + sink_weight * kSteps;
-    s->share[r] = s->step[r] == s->step[r] ? 1.f / total : s->step[r];
+    s->share[r] = sum(odd) ? __builtin_nanf("") : 1.f / total;
     return;
   }
   F16 total{};
@@ -490,7 +498,7 @@ void attend_typed(const Attention* a, int64_t b, int64_t kv, int64_t first, int6
                   int64_t length, void* memory) {
   Scratch scratch, *s = &scratch;
   const int64_t group = a->heads / a->kv_heads, count = last - first;
-  lay_out(s, (char*)memory, a, count, length);
+  lay_out(s, memory, a, count, length);
   const T* keys = (const T*)a->keys + b * a->keys_batch + kv * a->keys_head;
   const T* values = (const T*)a->values + b * a->keys_batch + kv * a->keys_head;
   for (int64_t r = 0; r < count; ++r) {

@@ -3,6 +3,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "platform.h"
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #elif defined(__APPLE__)
@@ -138,4 +140,12 @@ const Kernels* kernels_for(const char* highest) {
 extern "C" EXPORTED const char* satchel_level() {
   const Kernels* best = kernels_for("best");
   return best && best != kLevels[0].kernels ? best->level : "";
+}
+
+// For tests: the kernels of one level; nullptr where this processor lacks it or no level has that name.
+extern "C" EXPORTED const Kernels* satchel_kernels(const char* level) {
+  for (const Level& one : kLevels) {
+    if (strcmp(one.kernels->level, level) == 0) return one.runs_here() ? one.kernels : nullptr;
+  }
+  return nullptr;
 }

@@ -1,5 +1,7 @@
 // GroupQueryAttention over a cache: positions are turned, keys and values written into the cache, and
 // queries answered. Several new tokens may stand behind a past, in a batch too.
+#include <initializer_list>
+
 #include "attention_blocks.h"
 #include "claims.h"
 

@@ -64,10 +64,10 @@ float top(const float* x, bool magnitude, int64_t n) {
     F16 v = load_first(x + i, here);
     U16 size = bits_of<U16>(v) & 0x7fffffffu;
     bits = size > bits ? size : bits;
-    most = larger(v, most);
     if constexpr (!__is_same(decltype(here), All))
-      for (int j = 0; j < kLanes; ++j)
-        if (j >= here) most[j] = x[0];
+      for (int j = here; j < kLanes; ++j)
+        v[j] = x[0];
+    most = larger(v, most);
   });
   float size = bits_of<float>(largest(bits));
   return magnitude || size != size ? size : largest(most);

@@ -121,7 +121,13 @@ void round_blocks(const float* x, int64_t k, Rows* to, int64_t row) {
       top = bits > top ? bits : top;
     });
     const float most = bits_of<float>(largest(top));
-    const F16 steps = all(most > 1e-30f && most < 3e38f ? 127.f / most : 0.f);
+    to->scales[row * to->blocks + b] = most > 1e-30f ? most / 127.f : most * 0.f;
+    if (!(most > 1e-30f && most <= kLargest)) {
+      __builtin_memset(q + b * to->block, 0, to->block);
+      to->sums[row * to->blocks + b] = 0;
+      continue;
+    }
+    const F16 steps = all(127.f / most);
     I16 total{};
     each(count, [&](int64_t i, auto here) INLINE_LAMBDA {
       I16 r = rounded(load_first(from + i, here) * steps);
@@ -130,7 +136,6 @@ void round_blocks(const float* x, int64_t k, Rows* to, int64_t row) {
     });
     for (int64_t i = up_to_multiple(count, kLanes); i < to->block; ++i)
       q[b * to->block + i] = 0;
-    to->scales[row * to->blocks + b] = most > 1e-30f ? most / 127.f : most * 0.f;
     to->sums[row * to->blocks + b] = sum(total);
   }
 }

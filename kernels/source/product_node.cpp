@@ -8,6 +8,8 @@
 //   [Split] [QuickGelu | Gelu] [Mul]  [Mul by a vector]
 //   [[Abs] ReduceMax, Mul, Max, Div]  [QuantizeLinear]  MatMulIntegerToFloat | MatMulNBits  [Add of a
 //   bias]
+#include <initializer_list>
+
 #include "arena.h"
 #include "claims.h"
 #include "dispatch.h"

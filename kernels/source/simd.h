@@ -15,6 +15,11 @@
 #include <arm_neon.h>
 #endif
 
+#ifdef __clang__  // vectors wider than the processor's own would be passed in other ways from level to
+                  // level
+#pragma clang diagnostic ignored "-Wpsabi"  // but no call is left that passes one
+#endif
+
 #define INLINE static inline __attribute__((always_inline))
 #define INLINE_LAMBDA __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -22,6 +27,7 @@
 namespace {
 
 constexpr int kLanes = 16;
+constexpr float kLargest = 3.402823466e38f;  // of all numbers but infinity
 typedef float F16 __attribute__((vector_size(64)));
 typedef float F8 __attribute__((vector_size(32)));
 typedef float F4 __attribute__((vector_size(16)));

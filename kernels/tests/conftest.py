@@ -9,8 +9,14 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hypothesis import settings
+from table import Kernels, levels_of
 
 KERNELS = Path(__file__).resolve().parent.parent
+
+# The kernels take as long as their shapes want; the same examples each time.
+settings.register_profile("kernels", deadline=None, derandomize=True, database=None)
+settings.load_profile("kernels")
 
 
 def module_at(name: str, path: Path) -> ModuleType:
@@ -48,3 +54,9 @@ def library() -> Path:
     except ImportError as error:
         pytest.skip(str(error))
     return path
+
+
+@pytest.fixture(scope="session")
+def levels(library: Path) -> list[Kernels]:
+    """The kernels of every level that runs here, lowest first."""
+    return levels_of(library)
