@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 from typing import Any
@@ -27,13 +28,18 @@ WHOLE = os.environ.get("SATCHEL_WHOLE") == "1"  # nothing is shortened: hours
 
 @pytest.fixture(scope="session", autouse=True)
 def shortened() -> None:
-    """What only repeats: a structure is traced once, and few of the shipped sentences are read."""
+    """What only repeats: a structure is traced once, the exporter's table of operators is made once (a fifth
+    of every trace), and few of the shipped sentences are read."""
     if WHOLE:
         return
+    from torch.onnx._internal.exporter._registration import ONNXRegistry
+
     from satchel.measure import fidelity
     from satchel.packing import pack
     from tests.traced_graphs import remembering
 
+    registry: Any = ONNXRegistry
+    registry.from_torchlib = staticmethod(functools.cache(registry.from_torchlib))
     packing: Any = pack
     packing.trace = remembering(packing.trace)
     sentences = fidelity.sentences

@@ -54,7 +54,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "qwen3": ("qwen3", {"head_dim": 32}),
     "qwen3-bias": ("qwen3", {"head_dim": 16, "attention_bias": True, "tie_word_embeddings": True}),
-    "smollm3": ("smollm3", {"no_rope_layers": [1, 0, 1]}),
+    "smollm3": ("smollm3", {"num_hidden_layers": 3, "no_rope_layers": [1, 0, 1]}),
     "smollm3-interval": ("smollm3", {"num_hidden_layers": 4}),
     "gemma2": ("gemma2", GEMMA),
     "gemma3_text": ("gemma3_text", GEMMA | {"sliding_window_pattern": 2}),

@@ -25,7 +25,7 @@ def test_what_falls_short() -> None:
 def test_as_few_layers_as_it_takes_have_better_schemes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save_encoder(tmp_path / "checkpoint", "bert", "fill-mask")
+    save_encoder(tmp_path / "checkpoint", "bert", "fill-mask", num_hidden_layers=3)
     monkeypatch.setattr(improve, "PART", 0.5)
     monkeypatch.setattr(improve, "MOST_KL", 1.0)
     plain = satchel.pack(tmp_path / "checkpoint", tmp_path / "plain")

@@ -18,12 +18,17 @@ SIZES = {
     "vocab_size": VOCAB,
     "hidden_size": 64,
     "intermediate_size": 96,
-    "num_hidden_layers": 3,
+    "num_hidden_layers": 2,
     "num_attention_heads": 4,
     "max_position_embeddings": POSITIONS,
 }
 OWN = {  # model_type -> what differs; the last families count positions from the padding token's id
-    "modernbert": {"local_attention": 8, "eos_token_id": 2, "sep_token_id": 2},
+    "modernbert": {  # each third layer reads the whole text
+        "num_hidden_layers": 3,
+        "local_attention": 8,
+        "eos_token_id": 2,
+        "sep_token_id": 2,
+    },
     "electra": {"embedding_size": 32},
     "albert": {"embedding_size": 32},
     "distilbert": {"hidden_dim": 96},

@@ -19,9 +19,9 @@ COMMON = {
     "eos_token_id": None,
 }
 WIDTHS = {"vocab_size": VOCAB, "d_model": 64}
-T5 = WIDTHS | {"d_kv": 16, "d_ff": 96, "num_layers": 3, "num_decoder_layers": 2, "num_heads": 4}
+T5 = WIDTHS | {"d_kv": 16, "d_ff": 96, "num_layers": 2, "num_decoder_layers": 2, "num_heads": 4}
 BART = WIDTHS | {
-    "encoder_layers": 3,
+    "encoder_layers": 2,
     "decoder_layers": 2,
     "encoder_attention_heads": 4,
     "decoder_attention_heads": 2,
@@ -46,7 +46,7 @@ def pair(model_type: str, writer: str | None = None, **overrides: Any) -> dict[s
     """Settings of an encoder-decoder model of two encoders; `overrides` are the decoder's."""
     crossing = {"is_decoder": True, "add_cross_attention": True}
     return {
-        "encoder": BERT | {"model_type": model_type, "num_hidden_layers": 3},
+        "encoder": BERT | {"model_type": model_type, "num_hidden_layers": 2},
         "decoder": BERT | crossing | {"model_type": writer or model_type} | overrides,
     }
 
