@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from satchel.runtime.bundle import Progress, open_bundle
+from satchel.runtime.bundle import Progress, opening
 from satchel.runtime.errors import BundleError, SatchelError, shown
 from satchel.runtime.manifest import Manifest
 
@@ -59,9 +59,10 @@ def load(
     `satchel-kernels` run, where it is installed. Raises BundleError with the file
     and what is wrong with it.
     """
-    bundle = replace(open_bundle(folder, progress), kernels=kernels)
-    name = _class_of(bundle.manifest)
-    model: Model = getattr(importlib.import_module(WHERE[name]), name)(bundle, threads)
+    with opening(folder, progress) as bundle:
+        name = _class_of(bundle.manifest)
+        kind = getattr(importlib.import_module(WHERE[name]), name)
+        model: Model = kind(replace(bundle, kernels=kernels), threads)
     return model
 
 

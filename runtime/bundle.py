@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from satchel.runtime.errors import BundleError, shown
 from satchel.runtime.manifest import MANIFEST, File, Manifest
 
 TOKENIZER = "tokenizer.json"
+WEIGHTS = ".data"  # how the names of their files end
 MANIFEST_LIMIT = 1 << 20
 FILE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
@@ -47,17 +50,45 @@ def open_bundle(folder: str | Path, progress: Progress = iter) -> Bundle:
 
     Raises BundleError with the file and what is wrong with it.
     """
+    with opening(folder, progress) as bundle:
+        return bundle
+
+
+@contextmanager
+def opening(folder: str | Path, progress: Progress = iter) -> Iterator[Bundle]:
+    """A bundle whose files are checked, those of weights while the body runs, which takes as long.
+
+    Raises BundleError as `open_bundle` does, also in place of what the body raises.
+    """
     folder = Path(folder)
     manifest = sealed.read(manifest_text(folder))
-    for name in progress(list(manifest.files)):
-        _check_file(folder, name, manifest.files[name])
+    weights = [name for name in manifest.files if name.endswith(WEIGHTS)]
+    for name in progress([*manifest.files]):
+        _check_size(folder, name, manifest.files[name])
+        if name not in weights:
+            _check_hash(folder, name, manifest.files[name])
+    bundle = _complete(Bundle(folder, manifest))
+    with ThreadPoolExecutor(1) as beside:
+        checks = [
+            beside.submit(_check_hash, folder, name, manifest.files[name]) for name in weights
+        ]
+        try:
+            yield bundle
+        finally:
+            for check in checks:
+                check.result()
+
+
+def _complete(bundle: Bundle) -> Bundle:
+    """The bundle, if it has what it needs to run."""
+    manifest = bundle.manifest
     needed = {f"graph {shown(role)}": graph.file for role, graph in manifest.graphs.items()}
     if manifest.reads_text:
         needed["the tokenizer"] = TOKENIZER
     for what, name in needed.items():
         if name not in manifest.files:
             raise BundleError(f"{MANIFEST}: {what} is {shown(name)}, which is not listed")
-    return Bundle(folder, manifest)
+    return bundle
 
 
 def sha256_of(path: Path) -> str:
@@ -83,7 +114,7 @@ def manifest_text(folder: Path) -> str:
         raise BundleError(f"{MANIFEST} is not UTF-8") from error
 
 
-def _check_file(folder: Path, name: str, expected: File) -> None:
+def _check_size(folder: Path, name: str, expected: File) -> None:
     if not FILE_NAME.fullmatch(name):
         raise BundleError(
             f"{MANIFEST} lists {shown(name)}, which is not a plain name", "BUNDLE_PATH"
@@ -99,7 +130,10 @@ def _check_file(folder: Path, name: str, expected: File) -> None:
             "download the bundle again",
             "BUNDLE_HASH",
         )
-    sha256 = sha256_of(path)
+
+
+def _check_hash(folder: Path, name: str, expected: File) -> None:
+    sha256 = sha256_of(folder / name)
     if sha256 != expected.sha256:
         raise BundleError(
             f"{name} does not match {MANIFEST} (its sha256 is {sha256}, expected "
