@@ -20,6 +20,7 @@ import onnxruntime as ort
 from satchel.runtime.errors import UsageError
 
 PROVIDER = "satchel"
+STOCK = "ONNX Runtime's own"
 RECORDED = "session.record_ep_graph_assignment_info"
 _registering = threading.Lock()
 
@@ -64,7 +65,7 @@ def in_words(session: Any) -> str:
     """Which kernels run a session's nodes."""
     nodes = sum(len(group.operators) for group in taken(session))
     if not nodes:
-        return "ONNX Runtime's own"
+        return STOCK
     return f"{version()}: {nodes} nodes"
 
 

@@ -183,6 +183,7 @@ def test_the_command_line_says_which_kernels_run(llama: Path) -> None:
     assert "SkipSimplifiedLayerNormalization + QuantizeLinear + MatMulIntegerToFloat" in profiled
     assert "satchel_" not in profiled
     assert "in pieces against one prefill, own kernels" in satchel_command("verify", str(llama))
+    assert "kernels       satchel-kernels" in satchel_command("inspect", str(llama))
 
 
 def test_the_switch(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,8 @@ def describe(bundle: Bundle) -> str:
 
 
 def _page(bundle: Bundle) -> str:
+    from satchel.runtime import kernels  # onnxruntime, which takes a while
+
     manifest = bundle.manifest
     facts = [
         ("architecture", f"{manifest.architecture} ({manifest.family}, {manifest.task})"),
@@ -51,6 +53,7 @@ def _page(bundle: Bundle) -> str:
         *_quantisation(manifest),
         ("verified", "yes" if manifest.verified else "NO: kept by --force"),
         ("needs", f"onnxruntime >= {manifest.onnxruntime}"),
+        ("kernels", kernels.version() if kernels.installed() else kernels.STOCK),
     ]
     if manifest.cache is not None:
         kilobytes = manifest.cache.bytes_per_position / 1024
