@@ -3,7 +3,8 @@
 #include "node.h"
 #include "table.h"
 
-constexpr int64_t kHeadLimit = 256;  // numbers of a head that the kernels take
+constexpr int64_t kHeadLimit = 256;      // numbers of a head that the kernels take
+constexpr int64_t kMostHeads = 1 << 20;  // so that a file's numbers, multiplied, stay what they are
 
 // Rows of queries that are scored at once: more of them share a tile of keys, fewer keep their scores in
 // the cache.

@@ -125,7 +125,8 @@ struct GroupedQueries : Node {
         return fail("GroupQueryAttention: positions %lld to %lld do not fit a cache of %lld",
                     (long long)s->past[b], (long long)end, (long long)s->capacity);
       for (size_t i : {kCos, kSin})
-        if (rotary && (s->in[i].rank != 2 || s->in[i].shape[0] < end || s->in[i].shape[1] * 2 > s->head))
+        if (rotary && (s->in[i].rank != 2 || s->in[i].shape[0] < end || s->in[i].shape[1] * 2 > s->head ||
+                       s->in[i].shape[1] != s->in[kCos].shape[1]))
           return fail("GroupQueryAttention: position %lld has no angle", (long long)end - 1);
     }
     return nullptr;
@@ -234,8 +235,9 @@ OrtStatus* grouped_queries_fit(const GraphNode& node, bool* fit) {
   GroupedQueries q;
   TRY(read_attributes(node, &q));
   if (q.rotary && (!node.input(kCos) || !node.input(kSin))) return nullptr;
-  *fit = past.shape[3] > 0 && past.shape[3] <= kHeadLimit && q.heads > 0 && q.kv_heads > 0 &&
-         q.heads % q.kv_heads == 0;
+  if (q.window == 0 || q.heads < 1 || q.heads > kMostHeads || q.kv_heads < 1 || q.heads % q.kv_heads)
+    return nullptr;
+  *fit = past.shape[3] > 0 && past.shape[3] <= kHeadLimit;
   return nullptr;
 }
 

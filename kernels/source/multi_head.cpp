@@ -1,5 +1,7 @@
 // MultiHeadAttention: of encoders, and of decoders that look at an encoder. A Split that gives it
 // queries, keys and values goes with it, so that they are read where they lie.
+#include <initializer_list>
+
 #include "attention_blocks.h"
 #include "claims.h"
 
@@ -25,7 +27,7 @@ struct MultiHead : Node {
     const int64_t batch = query.shape[0], queries = query.shape[1], head = width / heads;
     Attention a;
     a.heads = a.kv_heads = heads, a.head = head, a.causal = causal;
-    a.scale = scale > 0 ? scale : 1 / __builtin_sqrtf((float)head);
+    a.scale = scale != 0 ? scale : 1 / __builtin_sqrtf((float)head);
     a.query = query.as<float>(), a.query_row = query.shape[2], a.query_batch = queries * a.query_row;
     int64_t keys = queries;
     if (packed) {
@@ -93,6 +95,19 @@ OrtStatus* split_before(const Graph& graph, const GraphNode& node, const GraphNo
   return nullptr;
 }
 
+// Whether keys and values may have heads of the queries' size: those of values can have another.
+OrtStatus* heads_alike(const GraphNode& node, int64_t width, int64_t heads, bool* alike) {
+  *alike = true;
+  for (size_t i : {kKey, kValue}) {
+    Tensor t;
+    TRY(described(node.input(i), &t));
+    if (!t.shape_known || t.rank < 3) continue;
+    const int64_t numbers = t.shape[t.rank - 1], wanted = t.rank == 3 ? width : width / heads;
+    *alike = *alike && (numbers < 0 || numbers == wanted);
+  }
+  return nullptr;
+}
+
 OrtStatus* claim_multi_head(const Graph& graph, const GraphNode& node, const Options&,
                             Array<const GraphNode*>* group) {
   if (!node.is("MultiHeadAttention", "com.microsoft")) return nullptr;
@@ -108,6 +123,9 @@ OrtStatus* claim_multi_head(const Graph& graph, const GraphNode& node, const Opt
   if (!is_float(query) || query.rank != 3 || heads < 1 || query.shape[2] < 1 || query.shape[2] % heads)
     return nullptr;
   if (query.shape[2] / heads > kHeadLimit) return nullptr;
+  bool alike;
+  TRY(heads_alike(node, query.shape[2], heads, &alike));
+  if (!alike) return nullptr;
   if (node.input(kLengths) && (lengths.rank != 1 || lengths.type != ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32))
     return nullptr;
   TRY(group->add(&node));

@@ -18,6 +18,8 @@ namespace {
 
 constexpr int64_t kPiece = 64;          // rows that a thread takes at once
 constexpr int64_t kMostInputs = 32768;  // k * 255 * 127 stays below 2^31
+constexpr int64_t kMostOfAFile =
+    1 << 28;  // k and n as attributes: their product in bits stays below 2^63
 
 enum class Norm { none, rms, layer };
 enum class Gate { none, quick_gelu, gelu, gelu_tanh };
@@ -117,6 +119,7 @@ class Reader {
       if (node.input(i)) return nullptr;
     if (level != 4 || (plan_.bits != 8 && plan_.bits != 4) || plan_.k < 1 || plan_.n < 1) return nullptr;
     if (plan_.block < 16 || plan_.block > 4096 || plan_.block % 16) return nullptr;
+    if (plan_.k > kMostOfAFile || plan_.n > kMostOfAFile) return nullptr;
     const int64_t blocks = (plan_.k + plan_.block - 1) / plan_.block;
     Tensor w, s;
     bool floats;
@@ -178,7 +181,8 @@ class Reader {
       *ok = plan_.scale > 0;
       return nullptr;
     }
-    return plan_.scale == 1 ? read_row_scale(node.input(2), ok) : nullptr;
+    // With a bias of its own and a scale for each row, ONNX Runtime's kernel scales the bias too.
+    return plan_.scale == 1 && !plan_.bias ? read_row_scale(node.input(2), ok) : nullptr;
   }
 
   // x / s with s = max(largest of the row * steps, least), which the product multiplies by again.
@@ -347,6 +351,7 @@ class Reader {
     }
     bool within;
     TRY(graph_.read_within(node.output(0), group_, &within));
+    if (!within && !is_first_reader(node.output(0))) return nullptr;
     plan_.epsilon = skip ? 1e-12f : 1e-5f;
     TRY(node.attribute("epsilon", &plan_.epsilon));
     plan_.norm = layer ? Norm::layer : Norm::rms;
@@ -371,6 +376,19 @@ class Reader {
     return nullptr;
   }
 
+  // Of several products that read a norm, one has it with it: the group that has the first node that
+  // reads it.
+  bool is_first_reader(const OrtValueInfo* value) const {
+    for (const GraphNode* node : graph_.nodes())
+      for (const OrtValueInfo* input : node->inputs) {
+        if (input != value) continue;
+        for (const GraphNode* member : group_)
+          if (member == node) return true;
+        return false;
+      }
+    return false;
+  }
+
   // LayerNormalization of a Sum of two.
   OrtStatus* read_sum() {
     const GraphNode* sum = graph_.producer(plan_.x);
@@ -380,6 +398,7 @@ class Reader {
     if (!alike) return nullptr;
     bool within;
     TRY(graph_.read_within(sum->output(0), group_, &within));
+    if (!within && !is_first_reader(sum->output(0))) return nullptr;
     if (!within) plan_.sum = sum->output(0);
     plan_.x = sum->input(0);
     plan_.skip = sum->input(1);

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import onnxruntime as ort
 import pytest
+from graphs import NAME, register, registered
 from hypothesis import settings
 from table import Kernels, levels_of
 
@@ -60,3 +65,16 @@ def library() -> Path:
 def levels(library: Path) -> list[Kernels]:
     """The kernels of every level that runs here, lowest first."""
     return levels_of(library)
+
+
+@pytest.fixture(scope="module")
+def devices(library: Path, request: pytest.FixtureRequest) -> Iterator[list[Any]]:
+    """What the provider offers."""
+    if found := registered():
+        yield found
+        return
+    yield register(library)
+    # Others may register it anew. A test that failed keeps its sessions, which need the library.
+    if not request.session.testsfailed:
+        gc.collect()
+        ort.unregister_execution_provider_library(NAME)
