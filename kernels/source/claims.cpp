@@ -20,7 +20,8 @@ class Negate : public Node {
     float* products;
     TRY(call.run.scratch.take(count, &products));
     auto each = [&](int64_t line, auto what) {
-      for (int64_t i = line * kLine; i < count && i < (line + 1) * kLine; ++i) what(i);
+      for (int64_t i = line * kLine; i < count && i < (line + 1) * kLine; ++i)
+        what(i);
     };
     TRY(parallel(call, lines, [&](int64_t line) {
       each(line, [&](int64_t i) { products[i] = x.as<float>()[i] * factor_; });

@@ -103,7 +103,8 @@ OrtStatus* GraphNode::attribute(const char* name, Array<char>* value) const {
 }
 
 Graph::~Graph() {
-  for (const GraphNode* node : nodes_) delete node;
+  for (const GraphNode* node : nodes_)
+    delete node;
 }
 
 OrtStatus* Graph::read(const OrtGraph* graph) {
@@ -154,7 +155,8 @@ OrtStatus* Graph::only_reader(const OrtValueInfo* value, const GraphNode** reade
   return nullptr;
 }
 
-OrtStatus* Graph::read_within(const OrtValueInfo* value, const Array<const GraphNode*>& group, bool* within) const {
+OrtStatus* Graph::read_within(const OrtValueInfo* value, const Array<const GraphNode*>& group,
+                              bool* within) const {
   TRY(ort->ValueInfo_IsGraphOutput(value, within));
   *within = !*within;
   size_t count;
@@ -166,7 +168,8 @@ OrtStatus* Graph::read_within(const OrtValueInfo* value, const Array<const Graph
   if (count) TRY(ort->ValueInfo_GetValueConsumers(value, readers.data(), places.data(), count));
   for (const OrtNode* reader : readers) {
     bool ours = false;
-    for (const GraphNode* node : group) ours = ours || node->node == reader;
+    for (const GraphNode* node : group)
+      ours = ours || node->node == reader;
     *within = *within && ours;
   }
   return nullptr;

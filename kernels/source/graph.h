@@ -17,7 +17,8 @@ struct Tensor {
   // How many elements; not for shapes with an unknown size.
   int64_t count() const {
     int64_t product = 1;
-    for (size_t i = 0; i < rank; ++i) product *= shape[i];
+    for (size_t i = 0; i < rank; ++i)
+      product *= shape[i];
     return product;
   }
 
@@ -78,7 +79,8 @@ class Graph {
   OrtStatus* only_reader(const OrtValueInfo* value, const GraphNode** node) const;
 
   // Whether only these nodes read a value, and the graph does not return it.
-  OrtStatus* read_within(const OrtValueInfo* value, const Array<const GraphNode*>& group, bool* within) const;
+  OrtStatus* read_within(const OrtValueInfo* value, const Array<const GraphNode*>& group,
+                         bool* within) const;
 
   // At which place a value is given to the claimed nodes, or taken from them, while they run. Constants
   // are not among the inputs.

@@ -86,14 +86,16 @@ bool has(const Array<const OrtNode*>& nodes, const OrtNode* node) {
 
 // Sets `group` to what the first fitting rule claims with this node, if none of it is taken.
 OrtStatus* claim(const Graph& graph, const GraphNode& node, const Options& options,
-                 const Array<const OrtNode*>& taken, Array<const GraphNode*>* group, Constants* constants) {
+                 const Array<const OrtNode*>& taken, Array<const GraphNode*>* group,
+                 Constants* constants) {
   for (const Rule* const* next = kRules; *next; ++next) {
     const Rule* rule = *next;
     group->clear();
     *constants = rule->constants;
     TRY(rule->claim(graph, node, options, group));
     bool free = group->size() > 0;
-    for (const GraphNode* member : *group) free = free && !has(taken, member->node);
+    for (const GraphNode* member : *group)
+      free = free && !has(taken, member->node);
     if (free) return nullptr;
   }
   group->clear();
@@ -112,7 +114,8 @@ OrtStatus* get_capability(OrtEp* ep, const OrtGraph* given, OrtEpGraphSupportInf
     TRY(claim(graph, *node, static_cast<Ep*>(ep)->options, taken, &group, &constants));
     fusion.drop_constant_initializers = constants == Constants::read_once;
     size_t before = taken.size();
-    for (const GraphNode* member : group) TRY(taken.add(member->node));
+    for (const GraphNode* member : group)
+      TRY(taken.add(member->node));
     if (!group.size()) continue;
     TRY(ort_ep->EpGraphSupportInfo_AddNodesToFuse(info, taken.data() + before, group.size(), &fusion));
   }
