@@ -116,6 +116,9 @@ struct GroupedQueries : Node {
     if (lengths.count() != s->batch || total.count() != 1)
       return fail("GroupQueryAttention: seqlens_k does not fit");
     const int64_t longest = *total.as<int32_t>();
+    if (longest > s->past_capacity + s->queries)
+      return fail("GroupQueryAttention: a total of %lld tokens for a cache of %lld and %lld new ones",
+                  (long long)longest, (long long)s->past_capacity, (long long)s->queries);
     s->capacity = longest > s->past_capacity ? longest : s->past_capacity;
     TRY(call.run.scratch.take(s->batch, &s->past));
     for (int64_t b = 0; b < s->batch; ++b) {

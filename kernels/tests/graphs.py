@@ -92,6 +92,9 @@ def session(
     settings = ort.SessionOptions()
     settings.log_severity_level = 4
     settings.intra_op_num_threads = threads
+    settings.enable_cpu_mem_arena = (
+        False  # tensors of their own, so that checks of memory see their ends
+    )
     settings.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     if devices:
         settings.add_provider_for_devices(devices, {"threads": str(threads), **options})

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from effort import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from table import Array, Kernels, attend
 
@@ -170,7 +171,7 @@ def expected(case: Case, b: int, position: int, head: int) -> tuple[Array, Array
     return answer, bound
 
 
-@settings(max_examples=400)
+@examples(400)
 @given(case=cases(), data=st.data())
 def test_answers(levels: list[Kernels], case: Case, data: Any) -> None:
     """As numpy says, and the same bits on every level, with any number of rows at once."""
@@ -186,7 +187,7 @@ def test_answers(levels: list[Kernels], case: Case, data: Any) -> None:
         assert (np.abs(out[b, position, head] - answer) <= bound).all()
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(case=cases(), data=st.data())
 def test_a_text_in_pieces(levels: list[Kernels], case: Case, data: Any) -> None:
     """A position alone behind its past, and a text alone, give the same bits as all at once."""
@@ -209,7 +210,7 @@ def test_a_text_in_pieces(levels: list[Kernels], case: Case, data: Any) -> None:
     assert out[b].tobytes() == text.run(kernels)[0].tobytes()
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(case=cases(), data=st.data())
 def test_what_is_not_finite(levels: list[Kernels], case: Case, data: Any) -> None:
     """An odd number of a query or its bias spoils its own answer alone, one of a key those that see it.
@@ -259,7 +260,7 @@ def test_sums_of_long_texts(levels: list[Kernels], int8: bool, softcap: float) -
     np.testing.assert_allclose(results[0], -1.0 if int8 else 1.0, rtol=1e-4)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(case=cases())
 def test_what_lies_in_the_scratch_makes_no_difference(levels: list[Kernels], case: Case) -> None:
     for kernels in levels:

@@ -128,17 +128,24 @@ def test_lengths_that_do_not_fit_a_cache(
     refused(devices, case, "GroupQueryAttention: ", lengths=ints(*lengths))
 
 
-@pytest.mark.parametrize("total", [(), (8, 8), (MOST,)])
-def test_totals_that_do_not_fit(devices: list[Any], total: tuple[int, ...]) -> None:
-    """So long a cache as the last there is no memory for, which ONNX Runtime says."""
-    case = Grouped()
-    if total != (MOST,):
-        refused(devices, case, "GroupQueryAttention: seqlens_k", total=ints(*total))
-        return
-    made = session(case.build().model, devices)
-    with pytest.raises(Fail):
-        run(made, replace(case, inputs={"total": ints(*total)}).build().feeds)
-    run(made, case.build().feeds)
+@pytest.mark.parametrize(
+    ("said", "total"),
+    [("seqlens_k", ()), ("seqlens_k", (8, 8)), ("a total of", (14,)), ("a total of", (MOST,))],
+)
+def test_totals_that_do_not_fit(devices: list[Any], said: str, total: tuple[int, ...]) -> None:
+    refused(devices, Grouped(), f"GroupQueryAttention: {said}", total=ints(*total))
+
+
+@pytest.mark.parametrize("total", [LEAST, 0, 1, 5, 12, 13])
+def test_totals_that_are_not_the_longest(devices: list[Any], total: int) -> None:
+    """The lengths say where a text stands. The total alone makes a cache longer, if it is too short."""
+    case = Grouped(positions=2)
+    built = case.build()
+    made = session(built.model, devices)
+    answer, keys, _ = run(made, built.feeds)
+    other = run(made, dict(built.feeds, total=ints(total)))
+    assert other[0].tobytes() == answer.tobytes()
+    assert other[1].shape[2] == max(12, total) and other[1][:, :, :12].tobytes() == keys.tobytes()
 
 
 @pytest.mark.parametrize("count", [0, 63, 65, 128])

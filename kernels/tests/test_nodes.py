@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 from cases import BEFORE, F32, ROUNDINGS, Grouped, MultiHead, Product, Random, assert_near
+from effort import examples
 from graphs import MICROSOFT, Graph, claimed, run, run_in_place, session
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 SEEDS = st.integers(0, 2**32)
@@ -90,13 +91,13 @@ def test_attention_without_a_cache(
     MultiHead(form=form, lengths=lengths, bias=bias, causal=True, scale=0.7).check(devices)
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(seed=SEEDS, threads=st.integers(1, 3), level=st.sampled_from(["best", "scalar"]))
 def test_any_product(devices: list[Any], seed: int, threads: int, level: str) -> None:
     any_of(Product, seed).check(devices, threads=threads, level=level)
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(seed=SEEDS, threads=st.integers(1, 3), level=st.sampled_from(["best", "scalar"]))
 def test_any_attention_over_a_cache(
     devices: list[Any], seed: int, threads: int, level: str
@@ -104,7 +105,7 @@ def test_any_attention_over_a_cache(
     any_of(Grouped, seed).check(devices, threads=threads, level=level)
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(seed=SEEDS, threads=st.integers(1, 3), level=st.sampled_from(["best", "scalar"]))
 def test_any_attention_without_a_cache(
     devices: list[Any], seed: int, threads: int, level: str

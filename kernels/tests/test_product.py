@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from effort import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from table import (
     Array,
@@ -125,7 +126,7 @@ def same_bits(arrays: list[Array]) -> bool:
     return all(array.tobytes() == arrays[0].tobytes() for array in arrays)
 
 
-@settings(max_examples=250)
+@examples(250)
 @given(case=blocks())
 def test_rows_are_rounded_by_blocks(levels: list[Kernels], case: Blocks) -> None:
     """To 127 steps of each block's largest number, half to even; the same in numpy, step by step."""
@@ -145,7 +146,7 @@ def test_rows_are_rounded_by_blocks(levels: list[Kernels], case: Blocks) -> None
         np.testing.assert_array_equal(rounded.sums, values.sum(-1))
 
 
-@settings(max_examples=250)
+@examples(250)
 @given(case=channels())
 def test_rows_are_rounded_as_by_quantize_linear(levels: list[Kernels], case: Channels) -> None:
     scale = case.divisor()
@@ -158,7 +159,7 @@ def test_rows_are_rounded_as_by_quantize_linear(levels: list[Kernels], case: Cha
         np.testing.assert_array_equal(rounded.sums[:, 0], values.sum(-1))
 
 
-@settings(max_examples=1000)
+@examples(1000)
 @given(case=blocks())
 def test_products_by_blocks(levels: list[Kernels], case: Blocks) -> None:
     """Sums of integers are exact, so that only a few roundings a block are left."""
@@ -177,7 +178,7 @@ def test_products_by_blocks(levels: list[Kernels], case: Blocks) -> None:
     assert (error <= (terms.shape[-1] + 3) * EPSILON * size + 1e-38).all()
 
 
-@settings(max_examples=1000)
+@examples(1000)
 @given(case=channels())
 def test_products_by_channels(levels: list[Kernels], case: Channels) -> None:
     results = [case.multiply(kernels) for kernels in levels]
@@ -195,7 +196,7 @@ def check_channels(case: Channels, y: Array) -> None:
     assert (error <= 4 * EPSILON * (np.abs(product) + np.abs(bias)) + 1e-38).all()
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(case=channels(lowest=-128))
 def test_weights_of_the_lowest_number(levels: list[Kernels], case: Channels) -> None:
     """Levels that say so take -128 as well, and give the same bits."""
@@ -235,7 +236,7 @@ def test_the_largest_products_by_blocks(levels: list[Kernels], bits: int, byte: 
         np.testing.assert_allclose(y, np.repeat(expected[:, None], n, 1), rtol=1e-6)
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(case=st.one_of(blocks(), channels()), data=st.data())
 def test_a_row_is_alone_what_it_is_among_others(
     levels: list[Kernels], case: Blocks | Channels, data: Any
@@ -255,7 +256,7 @@ def test_a_row_is_alone_what_it_is_among_others(
     assert same_bits([np.ascontiguousarray(whole[first:last]), case.multiply(kernels)])
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(case=st.one_of(blocks(), channels()), data=st.data())
 @pytest.mark.parametrize("odd", [np.nan, -np.nan, np.inf, -np.inf])
 def test_what_is_not_finite_stays_in_its_row(

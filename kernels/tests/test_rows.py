@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from effort import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from table import Array, Kernels, address
 
@@ -47,7 +48,7 @@ def norm(
     return np.stack([y, x if skip is None else total])
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(
     n=SIZES,
     seed=SEEDS,
@@ -151,7 +152,7 @@ def test_swiglu(levels: list[Kernels], alpha: float) -> None:
         assert (np.abs(y - expected) <= off + 1e-35).all()
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(n=SIZES, seed=SEEDS)
 def test_numbers_do_not_depend_on_their_place(levels: list[Kernels], n: int, seed: int) -> None:
     """Gates treat the sixteen lanes and what is left at the end alike."""
@@ -169,7 +170,7 @@ def test_numbers_do_not_depend_on_their_place(levels: list[Kernels], n: int, see
         np.testing.assert_array_equal(y, x * up)
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(n=SIZES, seed=SEEDS, shift=st.sampled_from([0, -10, 10]), data=st.data())
 def test_the_largest(levels: list[Kernels], n: int, seed: int, shift: float, data: Any) -> None:
     x = normal(seed, n) + F32(shift)
@@ -193,7 +194,7 @@ def rotate(
     return y
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(head=st.integers(1, 256), seed=SEEDS, interleaved=st.booleans(), data=st.data())
 def test_rotation(
     levels: list[Kernels], head: int, seed: int, interleaved: bool, data: Any
@@ -211,7 +212,7 @@ def test_rotation(
     assert y[2 * half :].tobytes() == x[2 * half :].tobytes()
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(n=st.integers(1, 256), seed=SEEDS)
 def test_rounding_into_the_cache(levels: list[Kernels], n: int, seed: int) -> None:
     x = normal(seed, n, size=3)
