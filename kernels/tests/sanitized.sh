@@ -17,9 +17,9 @@ wrapper=$PWD/kernels/build/clang
 mkdir -p "$wrapper"
 printf '#!/bin/sh\nexec "%s" "$@" -O0\n' "$(command -v "$clang")" > "$wrapper/clang++"
 chmod +x "$wrapper/clang++"
-SATCHEL_KERNELS=$(PATH="$wrapper:$PATH" "${PYTHON:-.venv/bin/python}" kernels/build.py \
+SATCHEL_KERNELS_LIBRARY=$(PATH="$wrapper:$PATH" "${PYTHON:-.venv/bin/python}" kernels/build.py \
     --sanitize address,undefined)
-export SATCHEL_KERNELS
+export SATCHEL_KERNELS_LIBRARY
 
 runtime=$("$clang" -print-file-name="libclang_rt.asan-$(uname -m).so")
 # Python keeps what it allocates; and what ONNX Runtime is asked for in vain has to be an error, not the end.
