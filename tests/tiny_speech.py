@@ -35,7 +35,7 @@ SIZES: dict[str, Any] = {
     "vocab_size": VOCAB,
     "num_mel_bins": MELS,
     "d_model": 64,
-    "encoder_layers": 2,
+    "encoder_layers": 3,
     "encoder_attention_heads": 2,
     "encoder_ffn_dim": 96,
     "decoder_layers": 2,
