@@ -12,7 +12,8 @@ from typing import Any
 from comparison import split
 from environment import HOME
 
-from satchel.runtime.errors import install
+from satchel.runtime.errors import SatchelError, install
+from satchel.runtime.kernels import installed
 
 
 def parser(description: str | None, rounds: str, compares: bool = True) -> argparse.ArgumentParser:
@@ -44,6 +45,10 @@ def parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
     for path in (options.json, options.markdown):
         if path and not path.parent.is_dir():
             parser.error(f"{path}: there is no folder {path.parent}")
+    try:
+        installed()
+    except SatchelError as error:
+        parser.error(str(error))
     if options.pictures:
         check_pictures(parser, options.pictures)
     return options

@@ -15,7 +15,9 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # inherited by every process started 
 import command
 import decoder_peers
 import decoder_report
+import growth
 import limits
+import report
 import shares
 from decoder_peers import CONTEXT, PEERS, DecoderEntrant
 from decoder_quality import Quality
@@ -63,13 +65,16 @@ def main() -> None:
     except SatchelError as error:
         sys.exit(f"{error}\nRun `make demo` to make {BUNDLE.relative_to(ROOT)}, or give --bundle")
     os.environ |= OFFLINE | {"OMP_NUM_THREADS": str(options.threads)}
-    machine = limits.Machine(options.threads, options.quick)
-    machine.measure()
     home = Home(options.home)
     file = home.folder / "ids.json"
     file.write_text(json.dumps(ids), "utf-8")
     settings = decoder_peers.Settings(home, file, options.threads, options.gguf)
     ours, *others = decoder_peers.satchel(bundles, settings)
+    if options.growth:
+        _measure_growth([ours, *others], min(one.manifest.context for one in bundles), options)
+        return
+    machine = limits.Machine(options.threads, options.quick)
+    machine.measure()
     others += [one for peer in options.peers for one in decoder_peers.prepared(peer, settings)]
     entrants = [ours, *others]
     _measure_quality(entrants, Quality(home.folder, ids, options.windows))
@@ -88,6 +93,25 @@ def main() -> None:
         sys.exit(f"satchel failed: {ours.failure}")
 
 
+def _measure_growth(
+    entrants: list[DecoderEntrant], context: int, options: argparse.Namespace
+) -> None:
+    """Our bundles alone, on either kernels: longer texts, and more of them."""
+    speeds = {}
+    for texts, length in growth.shapes(context):
+        speeds[growth.prefill(texts, length)] = Work(length, 1, texts)
+        speeds[growth.decode(texts, length)] = Work(length, 1 + growth.STEPS, texts)
+    measure_speed(entrants, options.rounds, speeds)
+    ours, *others = entrants
+
+    def result(conditions: dict[str, Any]) -> dict[str, Any]:
+        return report.result(ours, list(others), list(speeds), conditions | {"context": context})
+
+    command.publish(options, growth.page(entrants, context, options.threads), result)
+    if ours.failure:
+        sys.exit(f"satchel failed: {ours.failure}")
+
+
 def _options() -> argparse.Namespace:
     parser = command.parser(__doc__, rounds="each speed")
     parser.add_argument(
@@ -100,6 +124,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--gguf", type=Path, help="the file that they were made from")
     parser.add_argument(
         "--windows", type=int, choices=range(1, WINDOWS + 1), default=WINDOWS, help="judged (all)"
+    )
+    parser.add_argument(
+        "--growth", action="store_true", help="only our bundles, longer texts and more of them"
     )
     parser.add_argument(
         "--peers", nargs="*", choices=PEERS, default=list(PEERS), help="all, unless named"

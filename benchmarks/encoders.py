@@ -56,8 +56,8 @@ def main() -> None:
     inputs = home.folder / "encoder-inputs.json"
     inputs.write_text(json.dumps(work.inputs), "utf-8")
     settings = encoder_peers.Settings(home, inputs, options.threads, options.checkpoint, modules)
-    ours = encoder_peers.satchel(bundle, settings)
-    others = [encoder_peers.prepared(peer, settings) for peer in options.peers]
+    ours, *others = encoder_peers.satchel(bundle, settings)
+    others += [encoder_peers.prepared(peer, settings) for peer in options.peers]
     entrants = [ours, *others]
     _measure_batches(entrants, work, options.rounds)
     _measure_fresh(entrants, work, 1 if options.quick else FRESH_ROUNDS)
