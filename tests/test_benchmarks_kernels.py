@@ -27,7 +27,7 @@ STOCK = "satchel, stock kernels"
 @pytest.fixture(scope="module")
 def decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("decoder")
-    save_checkpoint(folder / "checkpoint", "llama")
+    save_checkpoint(folder / "checkpoint", "llama", max_position_embeddings=640)
     satchel.pack(folder / "checkpoint", folder / "int8", force=True)
     return folder / "int8"
 
