@@ -51,7 +51,6 @@ FIRST = Work(16)
 FULL = Work(448, 1 + 64)  # fills FRESH_CONTEXT
 SAME = Work(128, 8)  # enough to tell prompts by
 FRESH_CONTEXT = FULL.length + FULL.steps - 1
-FRESH_ROUNDS = 3
 STRIDE = 512  # ids between the prompts of two rounds, so that neighbours share none
 PROMPTS = 32  # as many as the text has room for
 
@@ -79,7 +78,7 @@ def main() -> None:
     entrants = [ours, *others]
     _measure_quality(entrants, Quality(home.folder, ids, options.windows))
     measure_speed(entrants, options.rounds, SPEEDS)
-    measure_fresh(entrants, 1 if options.quick else FRESH_ROUNDS)
+    measure_fresh(entrants, options.fresh_rounds)
     reached = (machine.measure(), entrants, decoder_report.FIGURES)
     page = decoder_report.tables(ours, others, options.threads)
 

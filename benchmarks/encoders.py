@@ -36,7 +36,6 @@ LARGE = ((1, 512), (8, 128))  # what is done before memory is read
 WARM_UP = 2  # calls before the timed ones: an engine may prepare itself for a new shape
 WARM_UP_TEXTS = 256
 QUICK_TEXTS = 64
-FRESH_ROUNDS = 3
 
 
 def main() -> None:
@@ -60,7 +59,7 @@ def main() -> None:
     others += [encoder_peers.prepared(peer, settings) for peer in options.peers]
     entrants = [ours, *others]
     _measure_batches(entrants, work, options.rounds)
-    _measure_fresh(entrants, work, 1 if options.quick else FRESH_ROUNDS)
+    _measure_fresh(entrants, work, options.fresh_rounds)
     _measure_corpus(entrants, work, options.corpus_rounds, home.folder / "vectors.npy")
     for entrant in entrants:
         work.compare(entrant)

@@ -24,7 +24,6 @@ from seq2seq_report import SHAPES, speed
 
 FIRST = (1, 1)
 LARGEST = SHAPES[-1]
-FRESH_ROUNDS = 3
 
 
 def main() -> None:
@@ -44,7 +43,7 @@ def main() -> None:
             sys.exit(f"{model} could not be made: {error}")
         entrants += [seq2seq_peers.prepared(peer, settings) for peer in options.peers]
         _measure_speed(model, entrants, settings.work, options.rounds)
-        _measure_fresh(model, entrants, 1 if options.quick else FRESH_ROUNDS)
+        _measure_fresh(model, entrants, options.fresh_rounds)
         expected = settings.work["found"]
         reached = (machine.measure(), entrants, seq2seq_report.FIGURES)
         pages.append(seq2seq_report.tables(model, entrants, expected, options.threads))
