@@ -72,7 +72,8 @@ test: setup
 	SATCHEL_KERNELS=0 OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-kernels: kernels
-	SATCHEL_KERNELS=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile kernels/tests tests/test_kernels.py
+	SATCHEL_KERNELS=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile kernels/tests \
+		tests/test_kernels.py tests/test_benchmarks_kernels.py
 
 test-all: setup
 	SATCHEL_KERNELS=0 SATCHEL_WHOLE=1 $(BIN)/pytest -m ""

@@ -104,7 +104,7 @@ def ours(name: str) -> bool:
 
 
 def _engine(name: str) -> str:
-    return name.split()[0]
+    return name.split()[0].rstrip(",")
 
 
 def render(panels: Sequence[Panel], columns: int = 1, head: float = 0, foot: float = 0) -> Figure:

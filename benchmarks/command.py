@@ -12,17 +12,24 @@ from typing import Any
 from comparison import split
 from environment import HOME
 
-from satchel.runtime.errors import install
+from satchel.runtime.errors import SatchelError, install
+from satchel.runtime.kernels import installed
 
 
-def parser(description: str | None, rounds: str, compares: bool = True) -> argparse.ArgumentParser:
+def parser(
+    description: str | None, rounds: str, compares: bool = True, loads: bool = True
+) -> argparse.ArgumentParser:
     """Options that mean the same everywhere; `rounds` says what there are 7 of.
 
-    Only what `compares` entrants can be drawn.
+    Only what `compares` entrants can be drawn, and what `loads` starts fresh processes.
     """
     result = argparse.ArgumentParser(description=description)
     result.add_argument("--threads", type=count, default=2, help="of every engine (2)")
     result.add_argument("--rounds", type=count, default=7, help=f"samples of {rounds} (7)")
+    if loads:
+        result.add_argument(
+            "--fresh-rounds", type=count, default=3, help="samples of loading and memory (3)"
+        )
     result.add_argument("--home", type=Path, default=HOME, help="where peers are kept (.bench)")
     result.add_argument("--json", type=Path, metavar="FILE", help="also write everything to FILE")
     result.add_argument(
@@ -41,9 +48,15 @@ def parser(description: str | None, rounds: str, compares: bool = True) -> argpa
 def parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """The options; ends with a line where a result could not be written."""
     options = parser.parse_args()
+    if options.quick:
+        options.fresh_rounds = 1
     for path in (options.json, options.markdown):
         if path and not path.parent.is_dir():
             parser.error(f"{path}: there is no folder {path.parent}")
+    try:
+        installed()
+    except SatchelError as error:
+        parser.error(str(error))
     if options.pictures:
         check_pictures(parser, options.pictures)
     return options

@@ -13,6 +13,7 @@ from pathlib import Path
 import shares
 from environment import OFFLINE, REQUIREMENTS, WORKERS, Home, optimum_setting
 from interleave import Entrant, WorkerError
+from variants import variants
 
 from satchel.runtime.bundle import Bundle, sha256_of
 
@@ -57,16 +58,20 @@ class Settings:
 
 
 def satchel(bundles: Sequence[Bundle], settings: Settings) -> list[DecoderEntrant]:
-    """The bundles, run by this Python: the first is ours, the others are named by their folders."""
+    """The bundles, run by this Python: the first is ours, on either kernels; the others are named by
+    their folders."""
     source = sha256_of(settings.gguf)
     entrants: list[DecoderEntrant] = []
     for bundle in bundles:
-        name = f"satchel {bundle.folder.name}" if entrants else "satchel"
+        names = {f"satchel {bundle.folder.name}": []} if entrants else variants()
         same = bundle.manifest.source.sha256 == source
         note = None if same else f"It was not made from {settings.gguf.name}: its weights differ."
         command = settings.command(sys.executable, "satchel_worker.py", bundle.folder)
         work = shares.of_bundle(bundle)
-        entrants.append(DecoderEntrant(name, command, bundle.size, note, **work))
+        entrants += [
+            DecoderEntrant(name, [*command, *how], bundle.size, note, **work)
+            for name, how in names.items()
+        ]
     return entrants
 
 

@@ -15,7 +15,9 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # inherited by every process started 
 import command
 import decoder_peers
 import decoder_report
+import growth
 import limits
+import report
 import shares
 from decoder_peers import CONTEXT, PEERS, DecoderEntrant
 from decoder_quality import Quality
@@ -49,7 +51,6 @@ FIRST = Work(16)
 FULL = Work(448, 1 + 64)  # fills FRESH_CONTEXT
 SAME = Work(128, 8)  # enough to tell prompts by
 FRESH_CONTEXT = FULL.length + FULL.steps - 1
-FRESH_ROUNDS = 3
 STRIDE = 512  # ids between the prompts of two rounds, so that neighbours share none
 PROMPTS = 32  # as many as the text has room for
 
@@ -63,18 +64,21 @@ def main() -> None:
     except SatchelError as error:
         sys.exit(f"{error}\nRun `make demo` to make {BUNDLE.relative_to(ROOT)}, or give --bundle")
     os.environ |= OFFLINE | {"OMP_NUM_THREADS": str(options.threads)}
-    machine = limits.Machine(options.threads, options.quick)
-    machine.measure()
     home = Home(options.home)
     file = home.folder / "ids.json"
     file.write_text(json.dumps(ids), "utf-8")
     settings = decoder_peers.Settings(home, file, options.threads, options.gguf)
     ours, *others = decoder_peers.satchel(bundles, settings)
+    if options.growth:
+        _measure_growth([ours, *others], min(one.manifest.context for one in bundles), options)
+        return
+    machine = limits.Machine(options.threads, options.quick)
+    machine.measure()
     others += [one for peer in options.peers for one in decoder_peers.prepared(peer, settings)]
     entrants = [ours, *others]
     _measure_quality(entrants, Quality(home.folder, ids, options.windows))
     measure_speed(entrants, options.rounds, SPEEDS)
-    measure_fresh(entrants, 1 if options.quick else FRESH_ROUNDS)
+    measure_fresh(entrants, options.fresh_rounds)
     reached = (machine.measure(), entrants, decoder_report.FIGURES)
     page = decoder_report.tables(ours, others, options.threads)
 
@@ -84,6 +88,25 @@ def main() -> None:
         return decoder_report.result(ours, others, conditions) | shares.result(*reached)
 
     command.publish(options, f"{page}\n\n{shares.tables(*reached)}", result)
+    if ours.failure:
+        sys.exit(f"satchel failed: {ours.failure}")
+
+
+def _measure_growth(
+    entrants: list[DecoderEntrant], context: int, options: argparse.Namespace
+) -> None:
+    """Our bundles alone, on either kernels: longer texts, and more of them."""
+    speeds = {}
+    for texts, length in growth.shapes(context):
+        speeds[growth.prefill(texts, length)] = Work(length, 1, texts)
+        speeds[growth.decode(texts, length)] = Work(length, 1 + growth.STEPS, texts)
+    measure_speed(entrants, options.rounds, speeds)
+    ours, *others = entrants
+
+    def result(conditions: dict[str, Any]) -> dict[str, Any]:
+        return report.result(ours, list(others), list(speeds), conditions | {"context": context})
+
+    command.publish(options, growth.page(entrants, context, options.threads), result)
     if ours.failure:
         sys.exit(f"satchel failed: {ours.failure}")
 
@@ -100,6 +123,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--gguf", type=Path, help="the file that they were made from")
     parser.add_argument(
         "--windows", type=int, choices=range(1, WINDOWS + 1), default=WINDOWS, help="judged (all)"
+    )
+    parser.add_argument(
+        "--growth", action="store_true", help="only our bundles, longer texts and more of them"
     )
     parser.add_argument(
         "--peers", nargs="*", choices=PEERS, default=list(PEERS), help="all, unless named"

@@ -11,6 +11,7 @@ from pathlib import Path
 import shares
 from environment import OFFLINE, REQUIREMENTS, TEXT, WORKERS, Home, optimum_setting
 from interleave import Entrant, WorkerError
+from variants import variants
 
 from satchel.checkpoints.sentence import SentenceModules
 from satchel.checkpoints.sentence_steps import Pooling, Unit
@@ -55,15 +56,18 @@ class Settings:
         return ["--pooling", modes[0], *(["--normalize"] if self.modules.normalize else [])]
 
 
-def satchel(bundle: Bundle, settings: Settings) -> EncoderEntrant:
-    """The bundle, run by this Python."""
+def satchel(bundle: Bundle, settings: Settings) -> list[EncoderEntrant]:
+    """The bundle, run by this Python on either kernels."""
     worker = str(WORKERS / "satchel_encoder_worker.py")
     command = [sys.executable, worker, str(bundle.folder), *settings.common]
     weights = settings.checkpoint / "model.safetensors"
     same = weights.exists() and sha256_of(weights) == bundle.manifest.source.sha256
     note = None if same else f"The bundle was not made from {weights}: the weights may differ."
     library, work = [*command, "--library"], shares.of_bundle(bundle)
-    return EncoderEntrant("satchel", command, bundle.size, note, library=library, **work)
+    return [
+        EncoderEntrant(name, [*command, *how], bundle.size, note, library=[*library, *how], **work)
+        for name, how in variants().items()
+    ]
 
 
 def pytorch(settings: Settings) -> EncoderEntrant:

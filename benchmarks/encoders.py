@@ -36,7 +36,6 @@ LARGE = ((1, 512), (8, 128))  # what is done before memory is read
 WARM_UP = 2  # calls before the timed ones: an engine may prepare itself for a new shape
 WARM_UP_TEXTS = 256
 QUICK_TEXTS = 64
-FRESH_ROUNDS = 3
 
 
 def main() -> None:
@@ -56,11 +55,11 @@ def main() -> None:
     inputs = home.folder / "encoder-inputs.json"
     inputs.write_text(json.dumps(work.inputs), "utf-8")
     settings = encoder_peers.Settings(home, inputs, options.threads, options.checkpoint, modules)
-    ours = encoder_peers.satchel(bundle, settings)
-    others = [encoder_peers.prepared(peer, settings) for peer in options.peers]
+    ours, *others = encoder_peers.satchel(bundle, settings)
+    others += [encoder_peers.prepared(peer, settings) for peer in options.peers]
     entrants = [ours, *others]
     _measure_batches(entrants, work, options.rounds)
-    _measure_fresh(entrants, work, 1 if options.quick else FRESH_ROUNDS)
+    _measure_fresh(entrants, work, options.fresh_rounds)
     _measure_corpus(entrants, work, options.corpus_rounds, home.folder / "vectors.npy")
     for entrant in entrants:
         work.compare(entrant)

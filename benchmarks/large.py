@@ -18,7 +18,7 @@ import report
 import shares
 from decoder_peers import CONTEXT, DecoderEntrant, Settings
 from decoder_report import LEGEND, LOAD, MEMORY, PREFILL_128, SIZE, START
-from decoders import FRESH_ROUNDS, Work
+from decoders import Work
 from environment import OFFLINE, WORKERS, Home, say
 from interleave import Worker, WorkerError
 from report import Figure, Phase, cell
@@ -50,7 +50,7 @@ def main() -> None:
     machine = limits.Machine(options.threads, options.quick)
     machine.measure()
     decoders.measure_speed([ours], options.rounds, SPEEDS)
-    decoders.measure_fresh([ours], 1 if options.quick else FRESH_ROUNDS)
+    decoders.measure_fresh([ours], options.fresh_rounds)
     reached = (machine.measure(), [ours], FIGURES)
 
     def result(conditions: dict[str, Any]) -> dict[str, Any]:

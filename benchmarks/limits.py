@@ -1,13 +1,16 @@
 """What this machine can do at best: bytes read per second, and multiplications. Knows no model.
 
-Each limit is tried in several ways, and the fastest sample of the fastest way counts. Run as a script it
-prints its JSON: python benchmarks/limits.py --threads 2
+Each limit is tried in several ways, and the fastest sample of the fastest way counts. With small pages a
+processor spends much of a read on finding them, so weights lie in large ones, as those of our kernels do.
+Run as a script it prints its JSON: python benchmarks/limits.py --threads 2
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import mmap
 import os
 import subprocess
 import sys
@@ -24,8 +27,13 @@ from interleave import gist
 from numpy.typing import NDArray
 from report import number
 
+from satchel.runtime.kernels import installed
+from satchel.runtime.session import create_session
+
 WEIGHTS = (16384, 4096)  # float32: 268 MB, several times the last-level cache
 SIZES = (512, 1024, 2048)  # of square matrices that are multiplied
+OURS = (128, 1024)  # rows of a prompt, inputs and outputs of a layer that stays in a cache
+LARGE_PAGE = 2 << 20
 SECONDS, SAMPLES = 0.2, 5  # least length of a sample, and how many
 
 Rates = dict[str, float]  # by the way they were reached
@@ -91,10 +99,10 @@ def main() -> None:
     length, samples = (0.01, 1) if options.quick else (SECONDS, SAMPLES)
     rows, columns = (256, 4096) if options.quick else WEIGHTS
     sizes = SIZES[:1] if options.quick else SIZES
-    weights = np.random.default_rng(0).random((rows, columns), np.float32)
+    weights, small = (in_pages(large, rows, columns) for large in (True, False))
     read = {
         way: weights.nbytes / best_seconds(run, length, samples)
-        for way, run in reading(weights, options.threads).items()
+        for way, run in reading(weights, small, options.threads).items()
     }
 
     def multiplied(dtype: type[np.generic]) -> Rates:
@@ -104,7 +112,12 @@ def main() -> None:
             for size in sizes
         }  # fmt: skip
 
-    limits = Limits(options.threads, read, multiplied(np.int8), multiplied(np.float32))
+    int8 = multiplied(np.int8)
+    if installed():
+        count, size = OURS
+        seconds = best_seconds(own_product(count, size, options.threads), length, samples)
+        int8[f"satchel-kernels, {count} rows by {size} x {size}"] = 2 * count * size**2 / seconds
+    limits = Limits(options.threads, read, int8, multiplied(np.float32))
     print(json.dumps(asdict(limits), indent=1))
 
 
@@ -121,11 +134,31 @@ def best_seconds(run: Callable[[], object], length: float, samples: int) -> floa
     return best
 
 
-def reading(weights: NDArray[np.float32], threads: int) -> dict[str, Callable[[], object]]:
-    """Ways to read all of a matrix: as linear layers of one row, and as a plain loop."""
+def in_pages(large: bool, rows: int, columns: int) -> NDArray[np.float32]:
+    """A matrix in memory of large pages, where the system has them, or of small ones."""
+    nbytes = 4 * rows * columns
+    memory = mmap.mmap(-1, nbytes + LARGE_PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with contextlib.suppress(OSError):  # a system without large pages
+        memory.madvise(mmap.MADV_HUGEPAGE if large else mmap.MADV_NOHUGEPAGE)
+    whole = np.frombuffer(memory, np.uint8)
+    start = -whole.ctypes.data % LARGE_PAGE
+    matrix = whole[start : start + nbytes].view(np.float32).reshape(rows, columns)
+    matrix[:] = 0.5
+    return matrix
+
+
+def reading(
+    weights: NDArray[np.float32], small: NDArray[np.float32], threads: int
+) -> dict[str, Callable[[], object]]:
+    """Ways to read all of a matrix: as linear layers of one row, and as a plain loop, from the matrix
+    and from its like in `small` pages."""
     outputs, inputs = weights.shape
     row = np.ones((1, inputs), np.float32)
-    parts, pool = np.array_split(weights.reshape(-1), threads), ThreadPoolExecutor(threads)
+    pool = ThreadPoolExecutor(threads)
+
+    def loop(matrix: NDArray[np.float32]) -> Callable[[], object]:
+        parts = np.array_split(matrix.reshape(-1), threads)
+        return lambda: list(pool.map(lambda part: part.dot(part), parts))
 
     def layer(operator: str, transposed: NDArray[Any], **attributes: Any) -> Callable[[], object]:
         run = _session(operator, {"a": row, "b": transposed}, threads, **attributes).run
@@ -134,7 +167,8 @@ def reading(weights: NDArray[np.float32], threads: int) -> dict[str, Callable[[]
     return {
         "onnxruntime MatMul of one row": layer("MatMul", weights.reshape(inputs, outputs)),
         "onnxruntime FusedMatMul of one row": layer("FusedMatMul", weights, transB=1),
-        "numpy dot": lambda: list(pool.map(lambda part: part.dot(part), parts)),
+        "numpy dot": loop(weights),
+        "numpy dot, small pages": loop(small),
     }
 
 
@@ -148,6 +182,19 @@ def product(size: int, dtype: type[np.generic], threads: int) -> Callable[[], ob
     return lambda: session.run(None, {"a": rows})
 
 
+def own_product(rows: int, size: int, threads: int) -> Callable[[], object]:
+    """A linear layer of a bundle, in int8 with a scale an output, on our kernels."""
+    chance = np.random.default_rng(0)
+    weights: dict[str, NDArray[Any]] = {
+        "b": chance.integers(0, 255, (size, 1, size)).astype(np.uint8),
+        "scales": np.ones(size, np.float32),
+    }
+    given = {"a": chance.random((rows, size), np.float32)}
+    how = {"K": size, "N": size, "bits": 8, "block_size": size, "accuracy_level": 4}
+    session = create_session(_model("MatMulNBits", given, weights, **how), threads)
+    return lambda: session.run(None, given)
+
+
 def _session(
     operator: str,
     inputs: dict[str, NDArray[Any]],
@@ -155,30 +202,45 @@ def _session(
     weights: NDArray[Any] | None = None,
     **attributes: Any,
 ) -> Any:
-    """A graph of one node a x b."""
-    import onnx
+    """A session of `_model` on ONNX Runtime's kernels."""
     import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    constants = {} if weights is None else {"b": weights}
+    return onnxruntime.InferenceSession(
+        _model(operator, inputs, constants, **attributes),
+        options,
+        providers=["CPUExecutionProvider"],
+    )
+
+
+def _model(
+    operator: str,
+    inputs: dict[str, NDArray[Any]],
+    constants: dict[str, NDArray[Any]],
+    **attributes: Any,
+) -> bytes:
+    """A graph of one node, a times b."""
+    import onnx
     from onnx import helper, numpy_helper
 
     def port(name: str, dtype: Any) -> onnx.ValueInfoProto:
         return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(dtype), None)
 
-    domain = "com.microsoft" if operator == "FusedMatMul" else ""
+    domain = "" if operator in ("MatMul", "MatMulInteger") else "com.microsoft"
+    names = [*inputs, *constants]
     result = np.dtype(np.int32 if operator == "MatMulInteger" else np.float32)
     graph = helper.make_graph(
-        [helper.make_node(operator, ["a", "b"], ["y"], domain=domain, **attributes)],
+        [helper.make_node(operator, names, ["y"], domain=domain, **attributes)],
         "limit",
         [port(name, array.dtype) for name, array in inputs.items()],
         [port("y", result)],
-        [] if weights is None else [numpy_helper.from_array(weights, "b")],
+        [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
     opsets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    return model.SerializeToString()
 
 
 def _measured(threads: int, quick: bool) -> Limits:

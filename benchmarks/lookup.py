@@ -59,7 +59,7 @@ class Measured:
 
 def main() -> None:
     """Measure, print."""
-    command = parser(__doc__, "each task", compares=False)
+    command = parser(__doc__, "each task", compares=False, loads=False)
     command.add_argument("bundle", type=Path, help="of a decoder, made by satchel export")
     options = parsed(command)
     try:

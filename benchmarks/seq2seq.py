@@ -24,7 +24,6 @@ from seq2seq_report import SHAPES, speed
 
 FIRST = (1, 1)
 LARGEST = SHAPES[-1]
-FRESH_ROUNDS = 3
 
 
 def main() -> None:
@@ -39,19 +38,19 @@ def main() -> None:
     for model in options.models:
         try:
             settings = Settings.of(home, model + "-tiny" * options.quick, options.threads)
-            ours = seq2seq_peers.satchel(settings)
+            entrants = seq2seq_peers.satchel(settings)
         except WorkerError as error:
             sys.exit(f"{model} could not be made: {error}")
-        entrants = [ours, *(seq2seq_peers.prepared(peer, settings) for peer in options.peers)]
+        entrants += [seq2seq_peers.prepared(peer, settings) for peer in options.peers]
         _measure_speed(model, entrants, settings.work, options.rounds)
-        _measure_fresh(model, entrants, 1 if options.quick else FRESH_ROUNDS)
+        _measure_fresh(model, entrants, options.fresh_rounds)
         expected = settings.work["found"]
         reached = (machine.measure(), entrants, seq2seq_report.FIGURES)
         pages.append(seq2seq_report.tables(model, entrants, expected, options.threads))
         pages.append(shares.tables(*reached))
         results[model] = (entrants, expected, reached)
-        if ours.failure:
-            failures.append(f"satchel failed on {model}: {ours.failure}")
+        if failure := entrants[0].failure:
+            failures.append(f"satchel failed on {model}: {failure}")
 
     def result(conditions: dict[str, Any]) -> dict[str, Any]:
         return {

@@ -14,6 +14,7 @@ import seq2seq_models
 import shares
 from environment import OFFLINE, REQUIREMENTS, ROOT, TEXT, WORKERS, Home
 from interleave import Entrant, WorkerError
+from variants import variants
 
 from satchel.runtime.bundle import open_bundle
 
@@ -55,8 +56,9 @@ class Settings:
         return [python, str(WORKERS / worker), str(model), *work]
 
 
-def satchel(settings: Settings) -> Seq2seqEntrant:
-    """The checkpoint as int8, exported by satchel as it is now and run by this Python."""
+def satchel(settings: Settings) -> list[Seq2seqEntrant]:
+    """The checkpoint as int8, exported by satchel as it is now and run by this Python on either
+    kernels."""
     sources = [file for room in ROOMS for file in sorted((ROOT / room).rglob("*.py"))]
 
     def export(target: Path) -> None:
@@ -67,7 +69,11 @@ def satchel(settings: Settings) -> Seq2seqEntrant:
     made = _made(settings, "satchel", [*sources, TEXT], export)
     bundle = open_bundle(made / "bundle")
     command = settings.command(sys.executable, "satchel_seq2seq_worker.py", bundle.folder)
-    return Seq2seqEntrant("satchel", command, bundle.size, **shares.of_bundle(bundle))
+    work = shares.of_bundle(bundle)
+    return [
+        Seq2seqEntrant(name, [*command, *how], bundle.size, **work)
+        for name, how in variants().items()
+    ]
 
 
 def ctranslate2(settings: Settings) -> Seq2seqEntrant:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,24 +30,26 @@ def bench() -> Iterator[Any]:
             del sys.modules[name]
 
 
-def run(script: str, *arguments: Any) -> subprocess.CompletedProcess[str]:
+def run(script: str, *arguments: Any, kernels: str = "0") -> subprocess.CompletedProcess[str]:
+    """A command, by default without our kernels whether or not they are installed."""
     command = [sys.executable, str(FOLDER / script), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    variables = os.environ | {"SATCHEL_KERNELS": kernels}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=variables)
 
 
-def compared(script: str, folder: Path, *arguments: Any) -> tuple[str, Any]:
+def compared(script: str, folder: Path, *arguments: Any, kernels: str = "0") -> tuple[str, Any]:
     """What a command that goes well prints, and its JSON."""
     out, markdown = folder / "out.json", folder / "t.md"
     files = ("--home", folder / "home", "--json", out, "--markdown", markdown)
-    done = run(script, *arguments, *files)
+    done = run(script, *arguments, *files, kernels=kernels)
     assert done.returncode == 0, done.stderr
     assert markdown.read_text("utf-8") == done.stdout
     return done.stdout, json.loads(out.read_text("utf-8"))
 
 
-def refused(script: str, home: Path, reason: str, *arguments: Any) -> None:
+def refused(script: str, home: Path, reason: str, *arguments: Any, kernels: str = "0") -> None:
     """A command says in one line what is wrong, and makes nothing."""
-    done = run(script, *arguments, "--home", home)
+    done = run(script, *arguments, "--home", home, kernels=kernels)
     assert done.returncode != 0 and "Traceback" not in done.stderr
     assert reason in done.stderr.splitlines()[-1], done.stderr
     assert not home.exists()

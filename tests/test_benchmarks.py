@@ -62,6 +62,9 @@ def test_ratios_are_taken_pair_by_pair_and_the_best_peer_named(bench: Any) -> No
     assert result["best_peer"] == {"batch 1x16": "quick"}
     assert result["figures"]["broken"] == {}
     json.dumps(result)
+    stock = peers.EncoderEntrant(bench("variants").STOCK)
+    stock.add(figure.name, 1e-6)
+    assert report.result(ours, [stock, quick], [figure], {})["best_peer"] == result["best_peer"]
 
 
 def test_an_entrant_that_did_other_work_is_seen(bench: Any) -> None:

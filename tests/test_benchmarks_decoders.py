@@ -49,12 +49,27 @@ def test_decoders_without_peers(decoder: Path, tmp_path: Path) -> None:
     ours, theirs = result["entrants"]
     assert (ours["name"], theirs["name"]) == ("satchel", "satchel second")
     assert ours["failure"] is theirs["failure"] is ours["note"] is None
+    assert ours["versions"]["kernels"] == "ONNX Runtime's own"
     assert result["ids_as_satchel"] == {"satchel": 65, "satchel second": 65}
     figures = result["figures"]["satchel"]
     assert len(figures) == 8 and "decode 32 of 8 texts (tok/s)" in figures
     assert set(result["ratios"]["satchel second"]) == set(ours["samples"])
     assert result["shares"].keys() == {"satchel", "satchel second"}
     assert len(result["shares"]["satchel"]) == 4 and ours["layers"] == theirs["layers"]
+
+
+def test_growth_takes_what_the_bundle_has_positions_for(decoder: Path, tmp_path: Path) -> None:
+    printed, result = compared(
+        "decoders.py", tmp_path, "--bundle", decoder, "--growth", "--quick", "--threads", 1,
+        "--gguf", decoder.parent / "checkpoint" / "model.safetensors",
+        "--pictures", tmp_path / "pictures",
+    )  # fmt: skip
+    assert "The bundle has 2048 positions: too few for 2048, 4096." in printed
+    rows = [line.split(" |")[0] for line in printed.splitlines() if line.startswith("| 1")]
+    assert rows == ["| 1 x 128", "| 1 x 512", "| 1 x 1024", "| 16 x 128"]
+    [entrant] = result["entrants"]
+    assert entrant["failure"] is None and len(result["figures"]["satchel"]) == 14
+    assert "steps after 16 x 128 (tok/s)" in result["figures"]["satchel"]
 
 
 def test_decoder_tables_have_a_row_for_each_entrant(bench: Any) -> None:

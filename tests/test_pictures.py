@@ -166,7 +166,7 @@ def test_limits_are_the_best_of_all_measurements(bench: Any, monkeypatch: Any) -
 
 def test_limits_are_measured(bench: Any) -> None:
     found = bench("limits").Machine(1, quick=True).measure()
-    assert found.threads == 1 and len(found.read) == 3
+    assert found.threads == 1 and len(found.read) == 4
     assert 1e8 < found.bandwidth < 1e13
     assert 1e8 < found.operations("fp32") < 1e14 and 1e8 < found.operations("int8") < 1e15
 

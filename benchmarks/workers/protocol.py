@@ -14,7 +14,9 @@ from typing import Any, Protocol, TypeVar
 class Engine(Protocol):
     """Something loaded that can say what it is made of."""
 
-    versions: dict[str, str]
+    @property
+    def versions(self) -> dict[str, str]:
+        """By name; asked for once the loading is timed."""
 
 
 Loaded = TypeVar("Loaded", bound=Engine)

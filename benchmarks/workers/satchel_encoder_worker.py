@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import platform
 import warnings
 
 import numpy as np
-import onnxruntime
+import ours
 from embedding import parser, serve_batches, serve_texts
 from numpy.typing import NDArray
 
@@ -17,17 +16,17 @@ import satchel.runtime.encoder_model  # `load` imports it lazily, which would co
 class Satchel:
     """A bundle opened as an app opens it, files checked against the manifest."""
 
-    def __init__(self, folder: str, threads: int) -> None:
-        model = satchel.runtime.load(folder, threads=threads)
+    def __init__(self, folder: str, threads: int, kernels: bool) -> None:
+        model = satchel.runtime.load(folder, threads=threads, kernels=kernels)
         assert isinstance(model, satchel.EncoderModel)
         self.model = model
         encoders = self.model.graphs
         self.encoder = encoders.get("text") or encoders["encoder"]
-        self.versions = {
-            "satchel": satchel.__version__,
-            "onnxruntime": onnxruntime.__version__,
-            "python": platform.python_version(),
-        }
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """What runs, its kernels among them."""
+        return ours.versions(self.model)
 
     def vectors(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """One run of the graph; pooling and normalising are inside."""
@@ -47,9 +46,9 @@ class Satchel:
 
 
 if __name__ == "__main__":
-    arguments = parser()
+    arguments = ours.takes_kernels(parser())
     arguments.add_argument("--library", action="store_true", help="texts to `embed`")
     options = arguments.parse_args()
     warnings.simplefilter("ignore", UserWarning)  # the corpus has texts that are cut
     serve = serve_texts if options.library else serve_batches
-    serve(lambda: Satchel(options.model, options.threads), options.inputs)
+    serve(lambda: Satchel(options.model, options.threads, not options.no_kernels), options.inputs)

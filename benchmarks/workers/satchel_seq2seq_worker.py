@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import platform
 from typing import Any
 
 import numpy as np
-import onnxruntime
+import ours
 from generating import Ids, parser, serve
 
 import satchel.runtime
@@ -16,13 +15,13 @@ import satchel.runtime.seq2seq_model  # `load` imports it lazily, which would co
 class Satchel:
     """A bundle opened as an app opens it, files checked against the manifest."""
 
-    def __init__(self, folder: str, threads: int) -> None:
-        self.model: Any = satchel.runtime.load(folder, threads=threads)
-        self.versions = {
-            "satchel": satchel.__version__,
-            "onnxruntime": onnxruntime.__version__,
-            "python": platform.python_version(),
-        }
+    def __init__(self, folder: str, threads: int, kernels: bool) -> None:
+        self.model: Any = satchel.runtime.load(folder, threads=threads, kernels=kernels)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """What runs, its kernels among them."""
+        return ours.versions(self.model)
 
     def generate(self, sources: list[Ids], beams: int, steps: int) -> list[Ids]:
         """As an app calls it: the text of each target is made too."""
@@ -40,5 +39,5 @@ class Satchel:
 
 
 if __name__ == "__main__":
-    options = parser().parse_args()
-    serve(lambda: Satchel(options.model, options.threads), options.work)
+    options = ours.takes_kernels(parser()).parse_args()
+    serve(lambda: Satchel(options.model, options.threads, not options.no_kernels), options.work)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import platform
-
 import numpy as np
-import onnxruntime
+import ours
 from decoding import Ids, StepEngine, parser, serve
 from numpy.typing import NDArray
 
@@ -16,15 +14,15 @@ import satchel.runtime.decoder_model  # `load` imports it lazily, which would co
 class Satchel(StepEngine):
     """A bundle opened as an app opens it, files checked against the manifest."""
 
-    def __init__(self, folder: str, threads: int) -> None:
-        model = satchel.runtime.load(folder, threads=threads)
+    def __init__(self, folder: str, threads: int, kernels: bool) -> None:
+        model = satchel.runtime.load(folder, threads=threads, kernels=kernels)
         assert isinstance(model, satchel.DecoderModel)
-        self.decoder = model.decoder
-        self.versions = {
-            "satchel": satchel.__version__,
-            "onnxruntime": onnxruntime.__version__,
-            "python": platform.python_version(),
-        }
+        self.model, self.decoder = model, model.decoder
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """What runs, its kernels among them."""
+        return ours.versions(self.model)
 
     def prefill(self, prompts: Ids) -> NDArray[np.float32]:
         """The prompts in one run of the graph, or one in pieces; the cache is allocated here."""
@@ -48,5 +46,5 @@ class Satchel(StepEngine):
 
 
 if __name__ == "__main__":
-    options = parser().parse_args()
-    serve(lambda: Satchel(options.model, options.threads), options.ids)
+    options = ours.takes_kernels(parser()).parse_args()
+    serve(lambda: Satchel(options.model, options.threads, not options.no_kernels), options.ids)
