@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import BEFORE, F32, ROUNDINGS, Grouped, MultiHead, Product, Random, assert_near
+from cases import BEFORE, F32, ROUNDINGS, Grouped, Layer, MultiHead, Product, Random, assert_near
 from effort import examples
 from graphs import MICROSOFT, Graph, claimed, run, run_in_place, session
 from hypothesis import given
@@ -111,6 +111,12 @@ def test_any_attention_without_a_cache(
     devices: list[Any], seed: int, threads: int, level: str
 ) -> None:
     any_of(MultiHead, seed).check(devices, threads=threads, level=level)
+
+
+@examples(60)
+@given(seed=SEEDS, threads=st.integers(1, 3), level=st.sampled_from(["best", "scalar"]))
+def test_any_layer(devices: list[Any], seed: int, threads: int, level: str) -> None:
+    any_of(Layer, seed).check(devices, threads=threads, level=level)
 
 
 # ---- what belongs together
