@@ -15,7 +15,7 @@ MINILM_FILES = $(shell $(BIN)/python -c "from importlib.util import find_spec as
 export ORT_DISABLE_TELEMETRY = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help setup kernels demo demo-search demo-g2p test test-all check bench bench-encoders \
+.PHONY: help setup kernels demo demo-search demo-g2p test test-kernels test-all check bench bench-encoders \
 	bench-seq2seq bench-lookup bench-large install-size clean
 
 help:
@@ -24,6 +24,7 @@ help:
 	@echo "make demo-g2p      export a T5 trained here to int8 and turn words into phonemes"
 	@echo "make kernels       compile the kernels and install them"
 	@echo "make test          run the tests"
+	@echo "make test-kernels  compile the kernels and run their tests"
 	@echo "make test-all      run the slow tests too"
 	@echo "make check         lint, format and types"
 	@echo "make bench         measure against llama.cpp, OpenVINO and others (half an hour)"
@@ -68,10 +69,13 @@ demo-g2p: bundles/g2p/manifest.json
 	$(BIN)/python examples/g2p/pronounce.py bundles/g2p
 
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	SATCHEL_KERNELS=0 OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-kernels: kernels
+	SATCHEL_KERNELS=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile kernels/tests tests/test_kernels.py
 
 test-all: setup
-	SATCHEL_WHOLE=1 $(BIN)/pytest -m ""
+	SATCHEL_KERNELS=0 SATCHEL_WHOLE=1 $(BIN)/pytest -m ""
 
 check: setup
 	$(BIN)/ruff check .

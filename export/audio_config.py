@@ -51,7 +51,7 @@ def read_format(raw: dict[str, Any], file: str = FILE) -> AudioFormat:
                 f"{file}: {shown(key)} = {shown(value)} is not supported; a bundle takes "
                 f"{NEUTRAL[key]}"
             )
-    result = AudioFormat(**values)
-    if problem := result.problem():
+    form = AudioFormat(**values)
+    if problem := form.problem():
         raise CheckpointError(f"{file}: {problem}", "CKPT_CONFIG")
-    return result
+    return form

@@ -101,18 +101,18 @@ def log_softmax(logits: NDArray[Any]) -> NDArray[Any]:
     return shifted
 
 
-def kl_divergence(expected: NDArray[Any], found: NDArray[Any]) -> NDArray[np.float64]:
+def kl_divergence(expected: NDArray[Any], actual: NDArray[Any]) -> NDArray[np.float64]:
     """Kullback-Leibler divergence per row, in nats, of log-probabilities from the expected ones.
 
     It is never negative: what rounding leaves below 0 is 0.
     """
-    divergence = (np.exp(expected) * (expected - found)).sum(-1, dtype=np.float64)
+    divergence = (np.exp(expected) * (expected - actual)).sum(-1, dtype=np.float64)
     return np.maximum(divergence, 0.0)
 
 
-def mean_kl(expected: Logits, found: Logits) -> float:
+def mean_kl(expected: Logits, actual: Logits) -> float:
     """Mean divergence of logits [rows, vocab] from the expected ones, in nats."""
-    return float(kl_divergence(log_softmax(expected), log_softmax(found)).mean())
+    return float(kl_divergence(log_softmax(expected), log_softmax(actual)).mean())
 
 
 def in_a_batch(
@@ -125,13 +125,13 @@ def in_a_batch(
     lengths = [len(ids) // 2, len(ids) // 6, len(ids) - 1]
     batch = together.start(BATCH)
     first = batch.prefill([ids[:length] for length in lengths]).copy()
-    result = np.concatenate([first, _step(batch, [ids[length] for length in lengths])])
-    alone = np.empty_like(result)
+    batched = np.concatenate([first, _step(batch, [ids[length] for length in lengths])])
+    alone = np.empty_like(batched)
     for row, length in enumerate(lengths):
         run = single.start()
         alone[row] = run.append(ids[:length])[0]
         alone[row + BATCH] = _step(run, [ids[length]])[0]
-    return result, alone
+    return batched, alone
 
 
 def distance(a: Logits, b: Logits) -> float:
@@ -143,13 +143,13 @@ def probe(reference: Reference, decoder: DecoderSession, ids: Sequence[int]) -> 
     """What `satchel verify` repeats on another machine: a prompt and the likeliest logits after it,
     by the reference model and by the bundle."""
     ids = list(ids[:PROBE_LENGTH])
-    expected, found = reference(ids)[-1], decoder.logits(ids)[-1]
+    expected, actual = reference(ids)[-1], decoder.logits(ids)[-1]
     top = np.argsort(-expected)[:PROBE_TOP]
     return {
         "ids": ids,
         "top": top.tolist(),
         "reference": [round(float(x), 5) for x in expected[top]],
-        "difference": distance(found[top], expected[top]),
+        "difference": distance(actual[top], expected[top]),
     }
 
 

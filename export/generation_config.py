@@ -124,24 +124,24 @@ def _sampling(config: dict[str, Any], notes: list[str]) -> dict[str, Any]:
     if temperature == 0:
         notes.append(f"{FILE}: do_sample with temperature = 0 is greedy")
         return {}
-    result: dict[str, Any] = {"temperature": 1.0 if temperature is None else temperature}
+    options: dict[str, Any] = {"temperature": 1.0 if temperature is None else temperature}
     top_k = _checked(config, "top_k", lambda v: _is_whole(v) and v >= 0)
     if top_k != 0:
-        result["top_k"] = TOP_K if top_k is None else min(top_k, MOST)
+        options["top_k"] = TOP_K if top_k is None else min(top_k, MOST)
     for name, (least, most, off) in SAMPLING.items():
         value = _checked(config, name, partial(_is_between, least, most))
         if value is None or value == off or (name in BELOW_ONE and not 0 < value < 1):
             continue
-        result[name] = value
-    if result.get("top_p") == 0:  # the best id is always left
-        del result["top_p"]
-        result["top_k"] = 1
-    return result
+        options[name] = value
+    if options.get("top_p") == 0:  # the best id is always left
+        del options["top_p"]
+        options["top_k"] = 1
+    return options
 
 
 def _others(config: dict[str, Any], vocab_size: int) -> dict[str, Any]:
     """The options of every way to choose the next id, and of beams and lengths."""
-    result: dict[str, Any] = {}
+    options: dict[str, Any] = {}
 
     def keep(name: str, valid: Callable[[Any], bool], off: Callable[[Any], bool]) -> None:
         value = config.get(name)
@@ -149,7 +149,7 @@ def _others(config: dict[str, Any], vocab_size: int) -> dict[str, Any]:
             return
         value = _checked(config, name, valid)
         if not off(value):
-            result[name] = value
+            options[name] = value
 
     def is_id(value: Any) -> bool:
         return _is_whole(value) and 0 <= value < vocab_size
@@ -173,7 +173,7 @@ def _others(config: dict[str, Any], vocab_size: int) -> dict[str, Any]:
     for name, least in WHOLE.items():
         keep(name, lambda v: _is_whole(v) and 0 <= v <= MOST, partial(operator.gt, least))
     if config.get("min_new_tokens") is not None:
-        result.pop("min_length", None)  # of the two, the one that says more
+        options.pop("min_length", None)  # of the two, the one that says more
     keep("length_penalty", _is_number, lambda v: v == 1)
     keep("early_stopping", lambda v: isinstance(v, bool) or v == "never", operator.not_)
     for name in PENALTIES:
@@ -188,7 +188,7 @@ def _others(config: dict[str, Any], vocab_size: int) -> dict[str, Any]:
     keep("exponential_decay_length_penalty", _is_decay, lambda v: v[1] == 1)
     keep("stop_strings", _are_stops, never)
     keep("renormalize_logits", lambda v: isinstance(v, bool), operator.not_)
-    return result
+    return options
 
 
 def _checked(config: dict[str, Any], name: str, valid: Callable[[Any], bool]) -> Any:

@@ -133,13 +133,13 @@ def _cleaned(model: onnx_ir.Model) -> onnx_ir.Model:
         item.doc_string = None
     model.producer_version = None
     model.producer_name = "satchel"
-    results = set(graph.outputs)
-    promised = {value.name for value in results}
+    outputs = set(graph.outputs)
+    promised = {value.name for value in outputs}
     for node in graph:
         for output in node.outputs:
             output.metadata_props.clear()
-            if output.name in promised and output not in results:
+            if output.name in promised and output not in outputs:
                 output.name = f"{output.name}.inner"  # the exporter gave an output's name away
-            if not output.uses() and output not in results:
+            if not output.uses() and output not in outputs:
                 output.name = ""  # an optional output left out is not computed
     return model

@@ -98,7 +98,7 @@ def read_format(raw: dict[str, Any], model_type: str, file: str = FILE) -> Image
             f"{file}: pad_size = {shown(padded)} is not supported; images have {size} already"
         )
     normalize = options["do_normalize"]
-    result = ImageFormat(
+    form = ImageFormat(
         size=size,
         resize=resize,
         shortest_edge=shortest_edge,
@@ -108,9 +108,9 @@ def read_format(raw: dict[str, Any], model_type: str, file: str = FILE) -> Image
         std=_per_channel(options["image_std"]) if normalize else [1.0, 1.0, 1.0],
         longest_edge=longest_edge,
     )
-    if problem := result.problem():
+    if problem := form.problem():
         raise CheckpointError(f"{file}: {problem}", "CKPT_CONFIG")
-    return result
+    return form
 
 
 def _options(raw: dict[str, Any], model_type: str, file: str) -> dict[str, Any]:
@@ -125,22 +125,22 @@ def _options(raw: dict[str, Any], model_type: str, file: str) -> dict[str, Any]:
             f"{file}: image processor {shown(named)} is not supported; "
             f"known: {', '.join(PROCESSORS)}"
         )
-    result = STEPS | PROCESSORS[kind]
+    options = STEPS | PROCESSORS[kind]
     if kind == "CLIPImageProcessor" and raw.get("use_square_size"):
         raw = raw | {"size": SQUARE}
     for key, value in raw.items():
-        if key in result:  # null is a value, as in transformers
-            result[key] = value
+        if key in options:  # null is a value, as in transformers
+            options[key] = value
         elif value not in (None, NEUTRAL.get(key, value)):
             raise UnsupportedError(f"{file}: {shown(key)} = {shown(value)} is not supported")
-    for key, value in result.items():
+    for key, value in options.items():
         if (
             key.startswith(("do_", "default_"))
             and value is not None
             and not isinstance(value, bool)
         ):
             raise CheckpointError(f"{file}: {key} = {shown(value)} is no boolean", "CKPT_CONFIG")
-    return result
+    return options
 
 
 def _floats(value: Any) -> Any:

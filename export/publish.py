@@ -112,8 +112,8 @@ def _remove_stale(target: Path) -> None:
     """Remove what killed exports to the same target left; a folder whose process lives stays."""
     pattern = re.compile(rf"\.{re.escape(target.name)}\.tmp-(\d+)-\w+")
     for path in target.parent.iterdir():
-        result = pattern.fullmatch(path.name)
-        if result and not _alive(int(result.group(1))):
+        match = pattern.fullmatch(path.name)
+        if match and not _alive(int(match.group(1))):
             if path.name.endswith("-old") and not target.exists():
                 path.rename(target)  # killed between the two renames of _swap
             else:

@@ -124,8 +124,8 @@ def _defaults(
 
 
 def _name(token: str) -> str:
-    result = TOKEN.fullmatch(token)
-    return result[1] if result else token
+    match = TOKEN.fullmatch(token)
+    return match[1] if match else token
 
 
 def _check_id(name: str, value: Any, vocab_size: int) -> None:

@@ -2,7 +2,7 @@
 
     python kernels/build.py [TARGET ...]                  the libraries, under kernels/build
     python kernels/build.py --wheels DIR [TARGET ...]     a wheel each, too
-    python kernels/build.py --sanitize address,undefined  this machine's, with the system's compiler
+    python kernels/build.py --sanitize address,undefined  this machine's, with checks at run time
 
 Without a target: this machine's, which is also put where `satchel_kernels` finds it. The compiler is
 PyPI's ziglang, which brings what every target needs; the variable ZIG names another command.
@@ -45,23 +45,22 @@ LINK = ["-shared", "-nostdlib++", "-s"]
 
 @dataclass(frozen=True)
 class Level:
-    """A level of processor, and what makes zig and what makes clang or gcc compile for it."""
+    """A level of processor, and what zig calls the least such processor."""
 
     name: str
-    zig: str
-    system: tuple[str, ...]
+    processor: str
 
 
 X86 = (
-    Level("scalar", "x86_64", ("-march=x86-64",)),
-    Level("avx2", "x86_64_v3", ("-march=x86-64-v3",)),
-    Level("avxvnni", "x86_64_v3+avxvnni", ("-march=x86-64-v3", "-mavxvnni")),
-    Level("avx512vnni", "x86_64_v4+avx512vnni", ("-march=x86-64-v4", "-mavx512vnni")),
+    Level("scalar", "x86_64"),
+    Level("avx2", "x86_64_v3"),
+    Level("avxvnni", "x86_64_v3+avxvnni"),
+    Level("avx512vnni", "x86_64_v4+avx512vnni"),
 )
 ARM = (
-    Level("scalar", "generic", ("-march=armv8-a",)),
-    Level("dotprod", "generic+dotprod", ("-march=armv8-a+dotprod",)),
-    Level("i8mm", "generic+dotprod+i8mm", ("-march=armv8-a+dotprod+i8mm",)),
+    Level("scalar", "generic"),
+    Level("dotprod", "generic+dotprod"),
+    Level("i8mm", "generic+dotprod+i8mm"),
 )
 
 
@@ -99,20 +98,10 @@ TARGETS = {
 
 # All that the library takes from Android's C library. A function more is an error of the linker.
 ANDROID_LIBC = (
-    *(
-        "abort",
-        "calloc",
-        "free",
-        "getauxval",
-        "malloc",
-        "memcmp",
-        "memcpy",
-        "memmove",
-        "memset",
-        "realloc",
-    ),
+    *("abort", "calloc", "free", "getauxval", "madvise", "malloc", "realloc"),
+    *("memcmp", "memcpy", "memmove", "memset", "snprintf", "vsnprintf"),
     *("pthread_mutex_lock", "pthread_mutex_unlock", "pthread_self"),
-    *("snprintf", "strcmp", "strlen", "strncmp", "strtoull", "vsnprintf"),
+    *("strcmp", "strlen", "strncmp", "strtoull"),
 )
 
 
@@ -145,122 +134,94 @@ def is_fresh(made: Path, command: list[str]) -> bool:
         return False
     if record.read_text(encoding="utf-8") != shlex.join(command):
         return False
-    text = (
-        listed.read_text(encoding="utf-8")
-        .replace("\\\n", " ")
-        .partition(": ")[2]
-        .replace("\\ ", "\0")
-    )
-    needed = [SOURCE / name.replace("\0", " ") for name in text.split()]
+    text = listed.read_text(encoding="utf-8").replace("\\\n", " ").partition(": ")[2]
+    names = text.replace("\\ ", "\0").split()  # a blank in a name is escaped
+    needed = [SOURCE / name.replace("\0", " ") for name in names]
     return all(path.exists() and path.stat().st_mtime <= made.stat().st_mtime for path in needed)
 
 
-def compile_all(
-    compiler: list[str], target: Target, flags: list[str], folder: Path, *, system: bool
-) -> list[Path]:
+def compile_all(target: Target, flags: list[str], folder: Path) -> list[Path]:
     """The objects: one of every source, of level.cpp one a level."""
+    folder.mkdir(parents=True, exist_ok=True)
     jobs: list[tuple[Path, list[str]]] = []
     for source in sorted(SOURCE.glob("*.cpp")):
-        levels = target.levels if source.name == "level.cpp" else target.levels[:1]
-        for level in levels:
-            made = folder / (f"level-{level.name}.o" if len(levels) > 1 else f"{source.stem}.o")
-            processor = list(level.system) if system else [f"-mcpu={level.zig}"]
-            named = [f"-DSATCHEL_LEVEL={level.name}"] if len(levels) > 1 else []
-            dependencies = ["-MMD", "-MF", str(made.with_suffix(".d"))]
-            command = [
-                *compiler,
-                *processor,
-                *flags,
-                *named,
-                "-c",
-                source.name,
-                "-o",
-                str(made),
-                *dependencies,
-            ]
+        leveled = source.name == "level.cpp"
+        for level in target.levels if leveled else target.levels[:1]:
+            made = folder / (f"level-{level.name}.o" if leveled else f"{source.stem}.o")
+            command = [*zig(), "c++", "-target", target.zig, f"-mcpu={level.processor}", *flags]
+            command += [f"-DSATCHEL_LEVEL={level.name}"] if leveled else []
+            needed = ["-MMD", "-MF", str(made.with_suffix(".d"))]  # lists what is_fresh looks at
+            command += ["-c", source.name, "-o", str(made), *needed]
             jobs.append((made, command))
 
     def make(job: tuple[Path, list[str]]) -> None:
         made, command = job
         if not is_fresh(made, command):
+            record = made.with_suffix(".command")
+            record.unlink(missing_ok=True)  # what is left half done is not taken for done
             run(command)
-            made.with_suffix(".command").write_text(shlex.join(command), encoding="utf-8")
+            record.write_text(shlex.join(command), encoding="utf-8")
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(make, jobs))
     return [made for made, _ in jobs]
 
 
-def link_android(objects: list[Path], folder: Path, library: Path) -> list[str]:
+def link(target: Target, objects: list[Path], library: Path) -> None:
+    command = [*zig(), "c++", "-target", target.zig, *LINK, *map(str, objects), "-o", str(library)]
+    if library.suffix == ".dylib":
+        # The name that the library holds for itself, by default the path that it was built at.
+        command.append(f"-Wl,-install_name,@rpath/{library.name}")
+    run(command)
+
+
+def link_android(objects: list[Path], library: Path) -> None:
     """Links against a stand-in for Android's C library: its name and the functions above, empty."""
-    stand_in = folder / "libc"
-    stand_in.mkdir(exist_ok=True)
-    source = stand_in / "libc.c"
-    source.write_text(
-        "".join(f"void {name}(void) {{}}\n" for name in ANDROID_LIBC), encoding="utf-8"
-    )
     android = [*zig(), "cc", "-target", "aarch64-linux-android", "-nostdlib", "-shared", "-s"]
-    run(
-        [
-            *android,
-            "-fno-builtin",
-            "-Wl,-soname,libc.so",
-            str(source),
-            "-o",
-            str(stand_in / "libc.so"),
-        ]
-    )
+    source, stand_in = library.with_name("libc.c"), library.with_name("libc.so")
+    functions = [f"void {name}(void) {{}}\n" for name in ANDROID_LIBC]
+    source.write_text("".join(functions), encoding="utf-8")
+    run([*android, "-fno-builtin", "-Wl,-soname,libc.so", str(source), "-o", str(stand_in)])
+
     pages = "-Wl,-z,max-page-size=16384"  # newer devices load nothing with smaller ones
-    return [
-        *android,
-        pages,
-        "-Wl,-z,defs",
-        f"-Wl,-soname,{library.name}",
-        *map(str, objects),
-        str(stand_in / "libc.so"),
-        "-o",
-        str(library),
-    ]
+    flags = [pages, "-Wl,-z,defs", f"-Wl,-soname,{library.name}"]
+    run([*android, *flags, *map(str, objects), str(stand_in), "-o", str(library)])
 
 
 def build(name: str) -> Path:
     """The library of a target."""
     target = TARGETS[name]
-    folder = BUILD / name
-    folder.mkdir(parents=True, exist_ok=True)
-    compiler = [*zig(), "c++", "-target", target.zig]
-    objects = compile_all(compiler, target, [*FLAGS, *RELEASE], folder, system=False)
-    library = folder / target.library
-    if not library.exists() or any(
-        made.stat().st_mtime > library.stat().st_mtime for made in objects
-    ):
-        if name == "aarch64-android":
-            run(link_android(objects, folder, library))
-        else:
-            # A Mac's library holds a name for itself, by default the path that it was built at.
-            own = [f"-Wl,-install_name,@rpath/{library.name}"] if library.suffix == ".dylib" else []
-            run([*compiler, *LINK, *own, *map(str, objects), "-o", str(library)])
+    objects = compile_all(target, [*FLAGS, *RELEASE], BUILD / name)
+    library = BUILD / name / target.library
+    if name == "aarch64-android":
+        link_android(objects, library)
+    else:
+        link(target, objects, library)
     return library
 
 
+def install(library: Path) -> None:
+    """Put the library where the package looks for it, under programs that may have the old one loaded."""
+    copy = PACKAGE / f"{library.name}.new"
+    shutil.copyfile(library, copy)
+    copy.replace(PACKAGE / library.name)
+
+
 def build_sanitized(kinds: str) -> Path:
-    """This machine's library with checks at run time; the program has to load their library first."""
-    compiler = shutil.which("clang++") or shutil.which("g++")
-    if compiler is None:
-        raise SystemExit("--sanitize needs clang++ or g++")
+    """This machine's library with checks at run time; the program has to load gcc's library for them.
+
+    zig has the checks but not that library, and gcc does not compile all the sources.
+    """
+    linker = shutil.which("g++")
+    if linker is None or not sys.platform.startswith("linux"):
+        raise SystemExit("--sanitize needs Linux and g++, for its libraries")
     target = TARGETS[this_machine()]
     folder = BUILD / f"{this_machine()}-{kinds.replace(',', '-')}"
-    folder.mkdir(parents=True, exist_ok=True)
-    checks = [
-        f"-fsanitize={kinds}",
-        "-fno-sanitize-recover=all",
-        "-fno-omit-frame-pointer",
-        "-g",
-        "-O1",
-    ]
-    objects = compile_all([compiler], target, [*FLAGS, *checks], folder, system=True)
+    checks = [f"-fsanitize={kind}" for kind in kinds.split(",")]  # of a list zig takes one
+    checks += ["-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g", "-O1"]
+    objects = compile_all(target, [*FLAGS, *checks], folder)
     library = folder / target.library
-    run([compiler, "-shared", f"-fsanitize={kinds}", *map(str, objects), "-o", str(library)])
+    run([linker, "-shared", f"-fsanitize={kinds}", *map(str, objects), "-o", str(library)])
     return library
 
 
@@ -330,7 +291,7 @@ def main() -> None:
         library = build(name)
         print(library)
         if name == this_machine():
-            shutil.copy2(library, PACKAGE / library.name)
+            install(library)
         if arguments.wheels:
             print(pack_wheel(name, library, arguments.wheels))
 

@@ -62,14 +62,14 @@ def build_encoder(
 ) -> ReferenceEncoder:
     """The towers of an encoder `checkpoint` with their weights in float32.
 
-    `task` is one of `satchel.models.encoder.TASKS`; None means the one the checkpoint was made for.
+    `task` is one of `satchel.runtime.task.TASKS`; None means the one the checkpoint was made for.
     `image_size` is the height and width that the checkpoint's preprocessing makes. Raises as `build`
     does.
     """
-    result = architecture(checkpoint, "encoder")
-    module = result.load()
+    entry = architecture(checkpoint, "encoder")
+    module = entry.load()
     config = module.Config.from_dict(checkpoint.config, ignored_keys)
-    if result.reads == "images":
+    if entry.reads == "images":
         return image_encoder.assemble(module, config, checkpoint, task, image_size, progress)
     return assemble(module, config, checkpoint, task, progress)
 

@@ -89,6 +89,6 @@ def of_family(family: str, reads: str | None = None) -> list[str]:
     """The model types of a family, or those of them that read the same."""
     return [
         name
-        for name, result in ARCHITECTURES.items()
-        if result.family == family and reads in (None, result.reads)
+        for name, entry in ARCHITECTURES.items()
+        if entry.family == family and reads in (None, entry.reads)
     ]

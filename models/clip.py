@@ -93,8 +93,8 @@ class Config(PairConfig):
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any], ignored_keys: Collection[str] = ()) -> Self:
-        one = _with_older(raw, "text_config", ClipTextConfig)
-        return super().from_dict(_with_older(one, "vision_config", ClipVisionConfig), ignored_keys)
+        raw = _with_older(raw, "text_config", ClipTextConfig)
+        return super().from_dict(_with_older(raw, "vision_config", ClipVisionConfig), ignored_keys)
 
 
 class TextTrunk(VisionStack):
@@ -222,10 +222,10 @@ def scalar(tensors: Mapping[str, LazyTensor], name: str, exponential: bool = Fal
     if name not in tensors or torch.Size(tensors[name].shape).numel() != 1:
         raise CheckpointError(f"the checkpoint has no number {name}", "CKPT_WEIGHTS")
     value = tensors[name].load()
-    result = float(value.exp() if exponential else value)
-    if not abs(result) < float("inf"):
+    number = float(value.exp() if exponential else value)
+    if not abs(number) < float("inf"):
         raise CheckpointError(f"weight {name} is not finite", "CKPT_NONFINITE")
-    return result
+    return number
 
 
 def _text(config: Config) -> Tower:

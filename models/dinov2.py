@@ -112,16 +112,16 @@ def sanitize(
 
 def _scaled(tensors: Tensors) -> Tensors:
     """Layer scale multiplies what a linear layer gives: it becomes part of that layer."""
-    result = dict(tensors)
+    scaled = dict(tensors)
     for name, scale in tensors.items():
         for suffix, layer in SCALED.items():
             stem = name.removesuffix(suffix)
             targets = [f"{stem}{layer}.{kind}" for kind in ("weight", "bias")]
             fits = all(scale.shape == tensors[t].shape[:1] for t in targets if t in tensors)
             if stem != name and all(target in tensors for target in targets) and fits:
-                del result[name]
-                result |= {target: _times(tensors[target], scale) for target in targets}
-    return result
+                del scaled[name]
+                scaled |= {target: _times(tensors[target], scale) for target in targets}
+    return scaled
 
 
 def _times(rows: LazyTensor, scale: LazyTensor) -> LazyTensor:

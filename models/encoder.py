@@ -14,17 +14,6 @@ from satchel.runtime.manifest import Labels
 
 Axes = list[int | str]
 
-TASKS = (
-    "embed",
-    "classify",
-    "tokens",
-    "answer",
-    "fill-mask",
-    "image-embed",
-    "image-classify",
-    "text-image-embed",
-)
-
 
 class Tower(nn.Module):
     """A trunk and its head: one graph.

@@ -162,9 +162,9 @@ class Model(Seq2seq):
         written, tied = parts["decoder"], config.tied
         shape = INNER[config.decoder["model_type"]].Model.heads(config.target)["fill-mask"]
         for ours, theirs in shape.sources(tied).items():
-            result = [written.pop(name) for name in theirs if name in written]
-            if result:
-                rest[ours.replace("head.", "prediction.")] = result[0]
+            present = [written.pop(name) for name in theirs if name in written]
+            if present:
+                rest[ours.replace("head.", "prediction.")] = present[0]
         written.pop(str(shape.out_bias), None)  # read where the head is tied alone
         rest |= _trunk(parts["encoder"], "encoder", config.source)
         rest |= _trunk(written, "decoder", config.target)

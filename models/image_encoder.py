@@ -109,9 +109,9 @@ def _max_length(checkpoint: Checkpoint, context: int, facts: dict[str, Any]) -> 
     length = checkpoint.text_length(context)
     masked = "attention_mask" in (checkpoint.tokenizer_config.get("model_input_names") or ())
     if facts["pad_to_context"] and (masked or length != context):
-        value = "model_input_names = attention_mask" if masked else f"a length of {length} tokens"
+        cause = "model_input_names = attention_mask" if masked else f"a length of {length} tokens"
         raise UnsupportedError(
-            f"{shown(checkpoint.source)}: {value} is not supported for "
+            f"{shown(checkpoint.source)}: {cause} is not supported for "
             f"{checkpoint.config['model_type']}, which reads texts filled up to {context} tokens, "
             "padding and all"
         )

@@ -83,17 +83,17 @@ def read_labels(
         )
     if crossing:
         return Labels(names, "sigmoid" if len(names) == 1 else "identity")
-    one = "sigmoid" if len(names) == 1 else "softmax"
+    usual = "sigmoid" if len(names) == 1 else "softmax"
     # A pipeline takes the softmax over no more than one label as a sigmoid.
-    return Labels(names, one if problem in (None, SINGLE) else SCORES[problem])
+    return Labels(names, usual if problem in (None, SINGLE) else SCORES[problem])
 
 
 def _activation(config: dict[str, Any]) -> str | None:
     """What config.json of a cross-encoder says its scores go through, in the styles of its versions."""
     section = config.get("sentence_transformers")
-    result = section.get("activation_fn") if isinstance(section, dict) else None
-    result = result or config.get("sbert_ce_default_activation_function")
-    return result if isinstance(result, str) else None
+    name = section.get("activation_fn") if isinstance(section, dict) else None
+    name = name or config.get("sbert_ce_default_activation_function")
+    return name if isinstance(name, str) else None
 
 
 def _names(config: dict[str, Any]) -> list[str]:

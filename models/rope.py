@@ -94,9 +94,9 @@ class RopeParameters:
                 "by this architecture"
             )
         used = {*ALWAYS, *USED[kind].split()}
-        result = cls(**{key: value for key, value in values.items() if key in used})
-        result._check()
-        return result
+        parameters = cls(**{key: value for key, value in values.items() if key in used})
+        parameters._check()
+        return parameters
 
     def _check(self) -> None:
         for name, least in LEAST.items():

@@ -126,8 +126,8 @@ class Seq2seqBlock(nn.Module):
 
     def _part(self, name: str, x: Tensor, context: Context) -> Tensor:
         part: nn.Module = getattr(self, name)
-        result: Tensor = part(x) if name == "mlp" else part(x, context)
-        return result
+        output: Tensor = part(x) if name == "mlp" else part(x, context)
+        return output
 
 
 class Seq2seqEmbeddings(nn.Module):

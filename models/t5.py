@@ -78,10 +78,10 @@ class Config(Seq2seqConfig):
 
     @classmethod
     def values(cls, raw: dict[str, Any], ignored_keys: Collection[str] = ()) -> dict[str, Any]:
-        result = super().values(raw, ignored_keys)
+        values = super().values(raw, ignored_keys)
         # Here null means no, unlike a key that is not there.
         null = raw.get("scale_decoder_outputs", ...) is None
-        return result | ({"scale_decoder_outputs": False} if null else {})
+        return values | ({"scale_decoder_outputs": False} if null else {})
 
     def __post_init__(self) -> None:
         super().__post_init__()

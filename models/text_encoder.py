@@ -25,9 +25,8 @@ from satchel.models.sentence_head import Ending, ending
 from satchel.models.weights import Tensors
 from satchel.runtime.errors import CheckpointError, UnsupportedError, UsageError, shown
 from satchel.runtime.manifest import PROMPT_MASK, Labels
+from satchel.runtime.task import TASKS, TEXT_TASKS
 
-TASKS = ("embed", "classify", "tokens", "answer", "fill-mask")
-PAIR_TASKS = ("classify", "answer")  # those whose input may be two texts
 ASSUMED = "the checkpoint does not say how to pool: mean of the states, to unit length"
 BIAS = "head.out.bias"
 WORDS = "trunk.embeddings.word_embeddings.weight"
@@ -68,7 +67,7 @@ class Plan:
     @property
     def typed(self) -> bool:
         """Whether token types are an input; else every token is of the first type."""
-        return self.config.token_types > 1 and self.task in PAIR_TASKS
+        return self.config.token_types > 1 and TASKS[self.task].pairs
 
     @property
     def prompted(self) -> bool:
@@ -223,7 +222,7 @@ def _task(
     if task is None and declared is None:
         raise UnsupportedError(
             f"config.json: architectures = {shown(saved_by(checkpoint.config))} names no task "
-            f"that satchel knows; --task chooses one of {', '.join(TASKS)}"
+            f"that satchel knows; --task chooses one of {', '.join(TEXT_TASKS)}"
         )
     chosen = task or str(declared)
     if chosen == PRETRAINED:
@@ -233,11 +232,11 @@ def _task(
                 f"config.json: architectures = {shown(saved_by(checkpoint.config))} has no "
                 "head that satchel exports; --task embed exports its states"
             )
-    if chosen not in TASKS:
-        raise UsageError(f"--task {shown(chosen)} is unknown here; known: {', '.join(TASKS)}")
+    if chosen not in TEXT_TASKS:
+        raise UsageError(f"--task {shown(chosen)} is unknown here; known: {', '.join(TEXT_TASKS)}")
     if chosen == "embed":
         return chosen
-    other = declared in TASKS and declared not in ("embed", chosen)
+    other = declared in TEXT_TASKS and declared not in ("embed", chosen)
     lacking = _lacking(config, chosen, shapes, tensors)
     if other or lacking:
         reason = f"was made for {declared}" if other else f"lacks {', '.join(lacking)}"
@@ -273,7 +272,7 @@ def _sentence(checkpoint: Checkpoint, task: str) -> tuple[SentenceModules, tuple
 
 
 def _labels(checkpoint: Checkpoint, task: str) -> Labels | None:
-    if task not in ("classify", "tokens"):
+    if TASKS[task].scores != "labels":
         return None
     return read_labels(checkpoint.config, task, checkpoint.sentence)
 
@@ -281,22 +280,22 @@ def _labels(checkpoint: Checkpoint, task: str) -> Labels | None:
 def _score_head(plan: Plan, tensors: Tensors, words: Embedding) -> Head:
     config, task = plan.config, str(plan.head)
     shape = plan.shapes[task]
-    rows = {"answer": 2, "fill-mask": config.vocab_size}.get(task, 0)
-    rows = len(plan.labels.names) if plan.labels is not None else rows
-    result = {
+    labels = plan.labels.names if plan.labels is not None else []
+    rows = TASKS[task].width(len(labels), config.vocab_size)
+    taken = {
         name: tensors[source]
         for name, sources in shape.sources(plan.bias_tied).items()
         for source in reversed(sources)
         if source in tensors
     }
-    out = result.get("head.out.weight")
+    out = taken.get("head.out.weight")
     if out is not None and out.shape[0] != rows:
         raise CheckpointError(
             f"{shape.out} has {out.shape[0]} rows but config.json means {rows} for {task}",
             "CKPT_WEIGHTS",
         )
     if task == "fill-mask" and shape.has_bias:
-        result.setdefault(BIAS, LazyTensor((rows,), lambda: torch.zeros(rows)))
+        taken.setdefault(BIAS, LazyTensor((rows,), lambda: torch.zeros(rows)))
     width = config.embedding_width if task == "fill-mask" else config.hidden_size
     parts = (shape, config.hidden_size, width, rows, config.eps, words if plan.tied else None)
     splade = plan.sentence.splade
@@ -305,11 +304,11 @@ def _score_head(plan: Plan, tensors: Tensors, words: Embedding) -> Head:
             SpladeHead(splade, plan.sentence.settings.active, *parts),
             "embedding",
             ["batch", rows],
-            result,
+            taken,
         )
     module = ScoreHead(*parts)
     axes: Axes = ["batch", rows] if shape.pooling else ["batch", "length", rows]
-    return Head(module, "logits", axes, result)
+    return Head(module, "logits", axes, taken)
 
 
 def _sentence_head(plan: Plan, made: Ending) -> Head:
@@ -336,9 +335,9 @@ def _fold_types(tensors: Tensors, config: EncoderConfig) -> Tensors:
     rest = dict(tensors)
     positions, types = rest.get(POSITIONS), rest.pop(TYPES, None)
     if types is None or types.shape != (config.token_types, config.embedding_width):
-        result = "missing" if types is None else f"{list(types.shape)}"
+        actual = "missing" if types is None else f"{list(types.shape)}"
         raise CheckpointError(
-            f"weights do not fit the model: {TYPES} is {result}, config.json says "
+            f"weights do not fit the model: {TYPES} is {actual}, config.json says "
             f"{[config.token_types, config.embedding_width]}",
             "CKPT_WEIGHTS",
         )

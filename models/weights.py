@@ -26,12 +26,12 @@ HEADS = ("lm_head.weight", "embed_out.weight")
 
 def rename(tensors: Mapping[str, LazyTensor], rules: Iterable[tuple[str, str]]) -> Tensors:
     """Apply the regular-expression `rules` in order to every name."""
-    result = {}
+    renamed = {}
     for name, tensor in tensors.items():
         for pattern, replacement in rules:
             name = re.sub(pattern, replacement, name)
-        result[name] = tensor
-    return result
+        renamed[name] = tensor
+    return renamed
 
 
 def unwrapped(tensors: Mapping[str, LazyTensor]) -> Tensors:
@@ -54,7 +54,7 @@ def fuse(tensors: Tensors, parts: tuple[str, ...], whole: str) -> Tensors:
 
     Raises CheckpointError where the last two parts, key and value or gate and up, differ in shape.
     """
-    result = dict(tensors)
+    fused = dict(tensors)
     for name in tensors:
         stem, _, kind = name.rpartition(f"{parts[0]}.")
         sources = [f"{stem}{part}.{kind}" for part in parts]
@@ -64,8 +64,8 @@ def fuse(tensors: Tensors, parts: tuple[str, ...], whole: str) -> Tensors:
             if shapes[-1] != shapes[-2] or shapes[0][1:] != shapes[-1][1:] or () in shapes:
                 listed = ", ".join(f"{shown(s, 60)} {list(tensors[s].shape)}" for s in sources)
                 raise CheckpointError(f"weights do not fit together: {listed}", "CKPT_WEIGHTS")
-            result[f"{stem}{whole}.{kind}"] = concat([result.pop(source) for source in sources])
-    return result
+            fused[f"{stem}{whole}.{kind}"] = concat([fused.pop(source) for source in sources])
+    return fused
 
 
 def fuse_llama(tensors: Mapping[str, LazyTensor]) -> Tensors:
@@ -79,11 +79,11 @@ def tied(tensors: Mapping[str, LazyTensor], table: str, head: str) -> Tensors:
 
     Where a file has both and they differ, both stay: as transformers 5 has it, they are not tied then.
     """
-    result = dict(tensors)
-    if head in result and (table not in result or equal(result[head], result[table])):
-        result.setdefault(table, result[head])
-        del result[head]
-    return result
+    kept = dict(tensors)
+    if head in kept and (table not in kept or equal(kept[head], kept[table])):
+        kept.setdefault(table, kept[head])
+        del kept[head]
+    return kept
 
 
 def untied(head: str, table: str) -> str:
@@ -151,12 +151,12 @@ def assign(
 
 
 def _check_fit(
-    expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]], saved_by: str
+    expected: Mapping[str, tuple[int, ...]], actual: Mapping[str, tuple[int, ...]], saved_by: str
 ) -> None:
     problems = {
-        "missing": sorted(expected.keys() - found.keys()),
-        "unexpected": sorted(found.keys() - expected.keys()),
-        "misshapen": [n for n in expected if n in found and found[n] != expected[n]],
+        "missing": sorted(expected.keys() - actual.keys()),
+        "unexpected": sorted(actual.keys() - expected.keys()),
+        "misshapen": [n for n in expected if n in actual and actual[n] != expected[n]],
     }
     kinds = {kind: names for kind, names in problems.items() if names}
     if not kinds:
@@ -164,7 +164,7 @@ def _check_fit(
     count = 5 - len(kinds)  # names of each kind, so that the line stays one
     listed = [f"{len(names)} {kind}: {some(names, count)}" for kind, names in kinds.items()]
     for name in problems["misshapen"][:1]:
-        listed[-1] += f" ({list(found[name])}, config.json says {list(expected[name])})"
+        listed[-1] += f" ({list(actual[name])}, config.json says {list(expected[name])})"
     if list(kinds) == ["missing"] and set(problems["missing"]) <= set(HEADS):
         listed.append(
             f"{shown(saved_by or 'the base class')} has no head and config.json ties none to the "

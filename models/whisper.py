@@ -129,11 +129,11 @@ class Model(Seq2seq):
 
 def _with_key_biases(tensors: dict[str, LazyTensor]) -> dict[str, LazyTensor]:
     """Keys have no bias, which is one of zeros in a packed projection."""
-    result = dict(tensors)
+    biased = dict(tensors)
     for name, tensor in tensors.items():
         if name.endswith(".k_proj.weight") and len(tensor.shape) == 2:
             rows = tensor.shape[0]
-            result[f"{name.removesuffix('weight')}bias"] = LazyTensor(
+            biased[f"{name.removesuffix('weight')}bias"] = LazyTensor(
                 (rows,), partial(torch.zeros, rows)
             )
-    return result
+    return biased

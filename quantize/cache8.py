@@ -75,11 +75,11 @@ def _scales(reach: Array) -> Array:
     return np.maximum(reach * np.float32(MARGIN / 127), SMALLEST)
 
 
-def ports(found: Sequence[Port]) -> list[Port]:
+def ports(signature: Sequence[Port]) -> list[Port]:
     """A signature whose cache is int8."""
     return [
         dataclasses.replace(port, dtype="int8")
         if port.name.startswith(("past_key_values.", "present."))
         else port
-        for port in found
+        for port in signature
     ]

@@ -36,20 +36,20 @@ class Statistics:
 @contextmanager
 def watched(model: nn.Module) -> Iterator[Statistics]:
     """Statistics that are filled while `model` runs inside the context."""
-    result = Statistics()
+    statistics = Statistics()
     hooks = []
     for name, part in model.named_modules():
         if isinstance(part, Linear):
-            hooks.append(part.register_forward_pre_hook(_inputs(result.ranges, name)))
+            hooks.append(part.register_forward_pre_hook(_inputs(statistics.ranges, name)))
         elif isinstance(part, Attention):
-            hooks += _watched_cache(part, result.caches)
+            hooks += _watched_cache(part, statistics.caches)
     try:
-        yield result
+        yield statistics
     finally:
         for hook in hooks:
             hook.remove()
-        if not result.ranges:  # the model read nothing: there is nothing to fix scales by
-            result.caches.clear()
+        if not statistics.ranges:  # the model read nothing: there is nothing to fix scales by
+            statistics.caches.clear()
 
 
 class Moments:
@@ -80,7 +80,7 @@ class Moments:
         return self.held.pop(name, None)
 
     def _collect(self, names: Sequence[str]) -> dict[str, Array]:
-        result: dict[str, Tensor] = {}
+        totals: dict[str, Tensor] = {}
         counts: dict[str, int] = {}
         room, hooks = self.budget, list[Any]()  # all at once would take more than the weights
         for name in names:
@@ -89,21 +89,21 @@ class Moments:
             room -= 4 * layer.in_features**2
             if hooks and room < 0:
                 break
-            hooks.append(layer.register_forward_pre_hook(_moment(name, result, counts)))
+            hooks.append(layer.register_forward_pre_hook(_moment(name, totals, counts)))
         try:
             self.read()
         finally:
             for hook in hooks:
                 hook.remove()
-        return {name: (total / counts[name]).numpy() for name, total in result.items()}
+        return {name: (total / counts[name]).numpy() for name, total in totals.items()}
 
 
-def _moment(name: str, found: dict[str, Tensor], counts: dict[str, int]) -> Any:
+def _moment(name: str, totals: dict[str, Tensor], counts: dict[str, int]) -> Any:
     def hook(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         x = inputs[0].detach().flatten(0, -2)
-        if name not in found:
-            found[name], counts[name] = torch.zeros(x.shape[1], x.shape[1]), 0
-        found[name].addmm_(x.T, x)
+        if name not in totals:
+            totals[name], counts[name] = torch.zeros(x.shape[1], x.shape[1]), 0
+        totals[name].addmm_(x.T, x)
         counts[name] += len(x)
 
     return hook

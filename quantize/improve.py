@@ -47,7 +47,7 @@ def better(
         return readers.loss(before, readers.answer())
 
     chosen, statistics = prepared.profile, prepared.statistics
-    result: dict[str, tuple[float, Scheme]] = {}
+    cost_of: dict[str, tuple[float, Scheme]] = {}
     growth: dict[str, int] = {}  # bytes that the next better scheme takes more
     roles = {part: role for role, part in readers.parts.items()}  # two graphs may be of one model
     for part, role in roles.items():
@@ -55,16 +55,16 @@ def better(
         layers = {n: layer for n, layer in part.named_modules() if isinstance(layer, Linear)}
         schemes = {name: chosen.scheme(name, role) for name in layers}
         for name, cost in costs(part, schemes, chosen, statistics[role], loss, progress).items():
-            result[name] = max(
-                result.get(name, (0.0, schemes[name])), (cost, schemes[name]), key=_cost
+            cost_of[name] = max(
+                cost_of.get(name, (0.0, schemes[name])), (cost, schemes[name]), key=_cost
             )
             growth[name] = _growth(schemes[name], layers[name])
-    worst = sorted(result, key=lambda name: -result[name][0])
+    worst = sorted(cost_of, key=lambda name: -cost_of[name][0])
     count = 1
     while worst and count < 2 * len(worst):
         count = min(count, len(worst))
         names = worst[:count]
-        changed = {name: better[0] for name in names if (better := result[name][1].better())}
+        changed = {name: better[0] for name in names if (better := cost_of[name][1].better())}
         more = sum(growth[name] for name in names) / 1e6
         listed = ", ".join(names[:NAMED]) + (", ..." if count > NAMED else "")
         remark = (
@@ -76,8 +76,8 @@ def better(
         count *= 2
 
 
-def _cost(found: tuple[float, Scheme]) -> float:
-    return found[0]
+def _cost(pair: tuple[float, Scheme]) -> float:
+    return pair[0]
 
 
 def _growth(scheme: Scheme, layer: Linear) -> int:

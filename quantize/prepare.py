@@ -46,7 +46,7 @@ class Readers(Protocol):
     def answer(self) -> Array:
         """What the reference model makes of one input, to see whether it is still the same model."""
 
-    def loss(self, expected: Array, found: Array) -> float:
+    def loss(self, expected: Array, actual: Array) -> float:
         """How far one answer is from another: 0 where they are the same."""
 
 

@@ -52,8 +52,8 @@ class Profile:
         return self._named(layer) or self.roles.get(_role(layer), self.tables)
 
     def _named(self, layer: str) -> Scheme | None:
-        result = [scheme for name, scheme in self.layers.items() if matches(layer, name)]
-        return result[0] if result else None
+        schemes = [scheme for name, scheme in self.layers.items() if matches(layer, name)]
+        return schemes[0] if schemes else None
 
     def compensates(self, scheme: Scheme) -> bool:
         """Whether weights of that scheme are rounded by what calibration reads."""

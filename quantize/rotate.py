@@ -39,9 +39,9 @@ def rotation(size: int) -> Tensor:
 def rotate(model: nn.Module) -> list[str]:
     """Turn all of `model` that can be, in place; returns what was."""
     changes = []
-    result = _turnable(model)
-    if isinstance(result, Streams):
-        rotate_streams(result)
+    residual = _turnable(model)
+    if isinstance(residual, Streams):
+        rotate_streams(residual)
         changes.append("stream")
     attentions = [part for part in model.modules() if isinstance(part, Attention)]
     for attention in attentions:
@@ -51,18 +51,18 @@ def rotate(model: nn.Module) -> list[str]:
 
 def obstacle(model: nn.Module) -> str | None:
     """Why the residual streams of `model` cannot be rotated, if they cannot."""
-    result = _turnable(model)
-    return result if isinstance(result, str) else None
+    residual = _turnable(model)
+    return residual if isinstance(residual, str) else None
 
 
 def _turnable(model: nn.Module) -> Streams | str:
     """The residual streams of `model`, or why they cannot be rotated."""
-    result = streams(model)
-    if isinstance(result, Streams) and result.tied is not None:
-        gain = result.last.weight.data.abs()
+    residual = streams(model)
+    if isinstance(residual, Streams) and residual.tied is not None:
+        gain = residual.last.weight.data.abs()
         if gain.min() < LEAST_GAIN * gain.max():
             return "its last norm all but silences a channel of the tied table"
-    return result
+    return residual
 
 
 @torch.no_grad()
@@ -82,25 +82,25 @@ def rotate_values(attention: Attention) -> None:
 
 
 @torch.no_grad()
-def rotate_streams(found: Streams) -> None:
+def rotate_streams(residual: Streams) -> None:
     """Turn residual streams, in place."""
-    size = found.table.embedding_dim
+    size = residual.table.embedding_dim
     rotated = rotation(size)
     # RMS norms divide by a length, which a rotation does not change.
-    for norm, layers in found.reads:
+    for norm, layers in residual.reads:
         _read(norm, layers, rotated)
-    for layer in found.writes:
+    for layer in residual.writes:
         _write(layer, rotated)
-    if found.tied is None:
-        assert found.head is not None
-        found.table.weight.data = (found.table.weight.data.double() @ rotated).float()
-        _read(found.last, [found.head], rotated)
+    if residual.tied is None:
+        assert residual.head is not None
+        residual.table.weight.data = (residual.table.weight.data.double() @ rotated).float()
+        _read(residual.last, [residual.head], rotated)
         return
     # The head needs the last norm's gain in the table, from where the embedding takes it again.
-    gain = found.last.weight.data.double()
-    found.tied.untied = Linear(size, size, bias=False)
-    found.tied.untied.weight.data = (rotated.T @ (rotated / gain[:, None])).float()
-    _read(found.last, [found.table], rotated)
+    gain = residual.last.weight.data.double()
+    residual.tied.untied = Linear(size, size, bias=False)
+    residual.tied.untied.weight.data = (rotated.T @ (rotated / gain[:, None])).float()
+    _read(residual.last, [residual.table], rotated)
 
 
 def _read(norm: RMSNorm, layers: Sequence[nn.Linear | nn.Embedding], rotated: Tensor) -> None:

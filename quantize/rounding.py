@@ -77,10 +77,10 @@ def _compensated(matrix: Tensor, moment: Tensor, grid: Grid) -> tuple[Tensor, Te
         errors = np.empty_like(batch)
         for row, group in enumerate(groups[start:end]):
             wanted, scale, middle = batch[row], step[group], zero[group]
-            result = np.clip(np.rint(wanted / scale + middle), 0, grid.top)
-            errors[row] = (wanted - (result - middle) * scale) / shares[row, row]
+            levels = np.clip(np.rint(wanted / scale + middle), 0, grid.top)
+            errors[row] = (wanted - (levels - middle) * scale) / shares[row, row]
             batch[row + 1 :] -= shares[row, row + 1 :, None] * errors[row]
-            values[start + row] = result
+            values[start + row] = levels
         left[end:] -= factor[start:end, end:].T @ torch.from_numpy(errors)
     placed = np.empty_like(values)
     placed[order.numpy()] = values

@@ -35,14 +35,14 @@ def streams(model: nn.Module) -> Streams | str:
     """Those of `model`, or why they are not as they would have to be to be rotated."""
     match model:
         case decoder.Decoder():
-            result = _of_decoder(model)
+            residual = _of_decoder(model)
         case seq2seq.Seq2seq():
-            result = _of_seq2seq(model)
+            residual = _of_seq2seq(model)
         case _:
             return "it is an encoder, whose norms are behind its sums or subtract the mean"
-    if isinstance(result, Streams) and any(type(norm) is not RMSNorm for norm in result.norms):
+    if isinstance(residual, Streams) and any(type(norm) is not RMSNorm for norm in residual.norms):
         return "its norms subtract the mean"
-    return result
+    return residual
 
 
 def _of_decoder(model: decoder.Decoder) -> Streams | str:

@@ -42,17 +42,17 @@ def tune(
     """
     names = [name for name, part in model.named_modules() if isinstance(part, Linear)]
     schemes = {name: profile.scheme(name, role) for name in names}
-    result = costs(model, schemes, profile, statistics, loss, progress)
+    losses = costs(model, schemes, profile, statistics, loss, progress)
     chosen: dict[str, Scheme] = {}
-    while result and sum(result.values()) > budget:
-        worst = max(result, key=lambda name: result[name])
-        if result[worst] < TRUE:
+    while losses and sum(losses.values()) > budget:
+        worst = max(losses, key=lambda name: losses[name])
+        if losses[worst] < TRUE:
             break
         better = schemes[worst].better()
         assert better is not None
         schemes[worst], left = better
         chosen[worst] = schemes[worst]
-        result[worst] *= left
+        losses[worst] *= left
     return replace(profile, layers=profile.layers | chosen)
 
 
@@ -65,13 +65,13 @@ def costs(
     progress: Progress = iter,
 ) -> dict[str, float]:
     """What each of the layers costs that have these `schemes` and could have better ones."""
-    result = {}
+    losses = {}
     for name in progress([name for name in schemes if _rounds(model, name, schemes[name])]):
         scheme = schemes[name]
         moment = statistics.moment(name) if profile.compensates(scheme) else None
         with _rounded_inputs(model, name, scheme, statistics):
-            result[name] = _cost(model, name, scheme, moment, loss)
-    return result
+            losses[name] = _cost(model, name, scheme, moment, loss)
+    return losses
 
 
 def _rounds(model: nn.Module, name: str, scheme: Scheme) -> bool:

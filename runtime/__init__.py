@@ -6,15 +6,16 @@ Imports no other room of satchel, opens no socket, writes nothing.
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from satchel.runtime.bundle import Progress, open_bundle
-from satchel.runtime.errors import BundleError, shown
+from satchel.runtime.errors import BundleError, SatchelError, shown
 from satchel.runtime.manifest import Manifest
 
 if TYPE_CHECKING:
-    from satchel.runtime.cancel import Cancel as Cancel
+    from satchel.runtime.cancel import Cancel
     from satchel.runtime.decoder_model import DecoderModel
     from satchel.runtime.encoder_model import EncoderModel
     from satchel.runtime.seq2seq_model import Seq2seqModel
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
 
     Model: TypeAlias = DecoderModel | EncoderModel | Seq2seqModel | SpeechModel
 
+__all__ = [
+    "Cancel",
+    "DecoderModel",
+    "EncoderModel",
+    "SatchelError",
+    "Seq2seqModel",
+    "SpeechModel",
+    "load",
+]
 WHERE = {  # class -> its module, which imports onnxruntime: loaded when it is asked for
     "Cancel": "satchel.runtime.cancel",
     "DecoderModel": "satchel.runtime.decoder_model",
@@ -36,13 +46,20 @@ CLASSES = {
 }
 
 
-def load(folder: str | Path, *, threads: int | None = None, progress: Progress = iter) -> Model:
+def load(
+    folder: str | Path,
+    *,
+    threads: int | None = None,
+    kernels: bool = True,
+    progress: Progress = iter,
+) -> Model:
     """Open a bundle, check every file against its manifest, and make it ready to run.
 
-    `threads` defaults to the physical cores this process may use. Raises BundleError with the file
+    `threads` defaults to the physical cores this process may use. `kernels` lets those of the package
+    `satchel-kernels` run, where it is installed. Raises BundleError with the file
     and what is wrong with it.
     """
-    bundle = open_bundle(folder, progress)
+    bundle = replace(open_bundle(folder, progress), kernels=kernels)
     name = _class_of(bundle.manifest)
     model: Model = getattr(importlib.import_module(WHERE[name]), name)(bundle, threads)
     return model

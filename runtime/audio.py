@@ -56,10 +56,10 @@ class AudioFormat:
         names = {field.name for field in dataclasses.fields(cls)}
         if set(raw) != names:
             raise BundleError(f"manifest.json: audio has {shown(sorted(raw))}, not {sorted(names)}")
-        result = cls(**raw)
-        if problem := result.problem():
+        form = cls(**raw)
+        if problem := form.problem():
             raise BundleError(f"manifest.json: audio: {problem}")
-        return result
+        return form
 
     def to_dict(self) -> dict[str, Any]:
         """For the manifest."""
@@ -97,17 +97,17 @@ class AudioFormat:
         padded, sounding = self._padded(samples, count)
         every = sliding_window_view(padded, self.n_fft)[:: self.hop_length]
         frames = every[: count // self.hop_length]
-        result = np.full((self.mels, len(frames)), np.log10(FLOOR), np.float32)
+        features = np.full((self.mels, len(frames)), np.log10(FLOOR), np.float32)
         taper, filters = np.hanning(self.n_fft + 1)[:-1], _mel_filters(self)
         for start in range(0, sounding, BLOCK):
             # In float64: what lies near the cut is 1e-8 of the loudest, too little for float32.
             spectrum = np.fft.rfft(frames[start : start + BLOCK] * taper)
             energies = (spectrum.real**2 + spectrum.imag**2) @ filters  # [block, mels]
-            result[:, start : start + BLOCK] = np.log10(np.maximum(energies, FLOOR)).T
-        np.maximum(result, result.max() - np.float32(RANGE), out=result)
-        result += 4
-        result /= 4
-        return result
+            features[:, start : start + BLOCK] = np.log10(np.maximum(energies, FLOOR)).T
+        np.maximum(features, features.max() - np.float32(RANGE), out=features)
+        features += 4
+        features /= 4
+        return features
 
     def _padded(self, samples: Samples, count: int) -> tuple[Samples, int]:
         """`count` samples, silent at the end, with half an `n_fft` reflected on either side; and how

@@ -166,7 +166,7 @@ class _Beams:
     ) -> None:
         score = score / np.float32(length**self.options.length_penalty)
         search.found.append(Hypothesis(tokens, float(score), reason))
-        search.found.sort(key=lambda found: -found.score)
+        search.found.sort(key=lambda hypothesis: -hypothesis.score)
         del search.found[self.beams :]
 
     def _improves(self, search: Search, best: np.float32) -> bool:

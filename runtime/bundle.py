@@ -20,10 +20,14 @@ FILE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 @dataclass(frozen=True)
 class Bundle:
-    """A folder whose files have been checked against its manifest."""
+    """A folder whose files have been checked against its manifest.
+
+    `kernels`: whether its graphs may run on our own, where they are installed.
+    """
 
     folder: Path
     manifest: Manifest
+    kernels: bool = True
 
     def path(self, name: str) -> Path:
         """Where a listed file lies."""
@@ -95,10 +99,10 @@ def _check_file(folder: Path, name: str, expected: File) -> None:
             "download the bundle again",
             "BUNDLE_HASH",
         )
-    found = sha256_of(path)
-    if found != expected.sha256:
+    sha256 = sha256_of(path)
+    if sha256 != expected.sha256:
         raise BundleError(
-            f"{name} does not match {MANIFEST} (its sha256 is {found}, expected "
+            f"{name} does not match {MANIFEST} (its sha256 is {sha256}, expected "
             f"{shown(expected.sha256, 70)}); export or download the bundle again",
             "BUNDLE_HASH",
         )

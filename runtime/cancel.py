@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import onnxruntime as ort
 
 from satchel.runtime.errors import SatchelError
@@ -24,12 +25,16 @@ class Cancel:
         self.options = ort.RunOptions()
         # Its default; where it is not set, onnxruntime spends 0.1 ms of every run on an exception.
         self.options.add_run_config_entry("gpu_graph_id", "0")
+        # ONNX Runtime looks between nodes only; our kernels look at this byte while they run.
+        self._flag = np.zeros(1, np.uint8)
+        self.options.add_run_config_entry("satchel.cancel", str(self._flag.ctypes.data))
         self.requested = False
 
     def cancel(self) -> None:
         """Ask the run to end as soon as it can."""
         self.requested = True
         self.options.terminate = True
+        self._flag[0] = 1
 
     def check(self) -> None:
         """Raise Cancelled where that was asked for."""

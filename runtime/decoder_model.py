@@ -106,7 +106,7 @@ class DecoderModel(TextModel):
         ids = self._ids(prompt)
         if len(ids) < 2:
             raise UsageError("a score needs at least two tokens")
-        run, result = self.decoder.start(), []
+        run, logprobs = self.decoder.start(), []
         run.reserve(np.array([len(ids) - 1]))
         for start in range(0, len(ids) - 1, CHUNK):
             piece = ids[start : min(start + CHUNK, len(ids) - 1)]
@@ -114,8 +114,8 @@ class DecoderModel(TextModel):
             logits -= logits.max(1, keepdims=True)
             targets = np.asarray(ids[start + 1 : start + 1 + len(piece)])
             chosen = logits[np.arange(len(piece)), targets]
-            result.append(chosen - np.log(np.exp(logits).sum(1)))
-        return Score(list(ids), np.concatenate(result))
+            logprobs.append(chosen - np.log(np.exp(logits).sum(1)))
+        return Score(list(ids), np.concatenate(logprobs))
 
     def _before(self, prompt: list[int]) -> list[int]:
         return prompt

@@ -97,7 +97,7 @@ class EncoderModel(TaskModel):
         rows = [(owner, ids) for owner, parts in enumerate(pieces) for ids in parts]
         lengths = [sum(map(len, parts)) for parts in pieces]
         encoder = self._text_encoder()
-        result = np.zeros((len(texts), encoder.answer_size), np.float32)
+        vectors = np.zeros((len(texts), encoder.answer_size), np.float32)
         prompts = None
         if PROMPT_MASK in encoder.input_names:  # it stands before the first piece of each text
             length = self._text().prompt_length(prompt)
@@ -106,12 +106,12 @@ class EncoderModel(TaskModel):
             ]
         for index, vector in encoder.texts([ids for _, ids in rows], prompts=prompts):
             owner, ids = rows[index]
-            result[owner] += vector * np.float32(len(ids) / lengths[owner])
+            vectors[owner] += vector * np.float32(len(ids) / lengths[owner])
         if self._text().settings.normalized:
             for owner, parts in enumerate(pieces):
                 if len(parts) > 1:
-                    result[owner] /= np.linalg.norm(result[owner])
-        return result
+                    vectors[owner] /= np.linalg.norm(vectors[owner])
+        return vectors
 
     @overload
     def classify(
@@ -131,8 +131,8 @@ class EncoderModel(TaskModel):
         """
         single = isinstance(texts, str | tuple)
         items = [texts] if single else _listed("texts", texts)
-        results = [self._classification(row) for row in self._text_logits(items, prompt)]
-        return results[0] if single else results
+        classifications = [self._classification(row) for row in self._text_logits(items, prompt)]
+        return classifications[0] if single else classifications
 
     @for_its_task
     def rank(
@@ -280,10 +280,10 @@ class EncoderModel(TaskModel):
         ids = [encoding.ids for encoding in encodings]
         told = self._text().settings.token_types
         types = [encoding.type_ids for encoding in encodings] if told else None
-        results: list[Any] = [None] * len(encodings)
+        rows: list[Any] = [None] * len(encodings)
         for index, logits in self.graphs["encoder"].texts(ids, types):
-            results[index] = logits
-        return results
+            rows[index] = logits
+        return rows
 
     def _classification(self, logits: Array) -> Classification:
         labels = self._labels()

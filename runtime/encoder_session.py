@@ -34,8 +34,8 @@ class EncoderSession:
     def __call__(self, inputs: dict[str, NDArray[Any]], output: str | None = None) -> Array:
         """One output (default: the last, which is the answer) for inputs that share a batch."""
         with converted("running the encoder"):
-            result: Array = self.session.run([output or self.output_names[-1]], inputs)[0]
-        return result
+            answer: Array = self.session.run([output or self.output_names[-1]], inputs)[0]
+        return answer
 
     def texts(
         self,

@@ -103,13 +103,13 @@ class TextModel(TaskModel):
         prompts: Sequence[Any] = prompt if many else [prompt]
         checked = self._options(options, max_new_tokens)
         if checked.num_beams > 1:
-            result = self._search(prompts, max_new_tokens, stop, checked, cancel or Cancel())
+            by_prompt = self._search(prompts, max_new_tokens, stop, checked, cancel or Cancel())
         else:
             batch = self._batch(prompts, max_new_tokens, stop, checked, True, cancel)
             batch.run()
-            result = [[row] for row in batch.results()]
-        results = [rows if checked.n_best is not None else rows[0] for rows in result]
-        return results if many else results[0]
+            by_prompt = [[row] for row in batch.results()]
+        generations = [rows if checked.n_best is not None else rows[0] for rows in by_prompt]
+        return generations if many else generations[0]
 
     def _ids(self, prompt: Prompt) -> list[int]:
         if isinstance(prompt, str):

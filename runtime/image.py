@@ -59,10 +59,10 @@ class ImageFormat:
         names = {field.name for field in dataclasses.fields(cls)}
         if set(raw) | {"longest_edge"} != names:
             raise BundleError(f"manifest.json: image has {shown(sorted(raw))}, not {sorted(names)}")
-        result = cls(**raw)
-        if problem := result.problem():
+        form = cls(**raw)
+        if problem := form.problem():
             raise BundleError(f"manifest.json: image: {problem}")
-        return result
+        return form
 
     def to_dict(self) -> dict[str, Any]:
         """For the manifest."""
@@ -142,13 +142,13 @@ def sample_images(size: Sequence[int], count: int) -> Iterator[Bytes]:
 
 def _centred(array: Bytes, axis: int, wanted: int) -> Bytes:
     """The middle of `array` along an axis, or `array` in the middle of zeros."""
-    result = array.shape[axis]
-    if result >= wanted:
-        start = (result - wanted) // 2
+    size = array.shape[axis]
+    if size >= wanted:
+        start = (size - wanted) // 2
         return array.take(range(start, start + wanted), axis)
-    before = (wanted - result + 1) // 2
+    before = (wanted - size + 1) // 2
     padding = [(0, 0)] * array.ndim
-    padding[axis] = (before, wanted - result - before)
+    padding[axis] = (before, wanted - size - before)
     return np.pad(array, padding)
 
 

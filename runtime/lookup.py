@@ -48,17 +48,17 @@ class Lookup:
 
     def draft(self, most: int, ends: Collection[int] = ()) -> list[int]:
         """The ids that are worth reading ahead, up to `most` of them and none of `ends`."""
-        result: list[int] = []
+        drafted: list[int] = []
         chance, attention = 1.0, len(self.ids) / ATTENDING
         cost = (ALONG + attention) / (1 + attention)
-        while self.alike and len(result) < most:
-            place = self.place + len(result)
-            token = self.ids[place] if place < len(self.ids) else result[place - len(self.ids)]
-            chance *= self.chances[_kind(self.alike + len(result))]
+        while self.alike and len(drafted) < most:
+            place = self.place + len(drafted)
+            token = self.ids[place] if place < len(self.ids) else drafted[place - len(self.ids)]
+            chance *= self.chances[_kind(self.alike + len(drafted))]
             if chance < cost or token in ends:  # that all up to here are right
                 break
-            result.append(token)
-        return result
+            drafted.append(token)
+        return drafted
 
     def _find(self) -> None:
         """Look up the last ids."""

@@ -236,14 +236,14 @@ class Options:
         _check(merged)
         if any(name in given for name in SAMPLING) and merged.get("temperature", 0) == 0:
             merged["temperature"] = given.get("temperature", 1.0)
-        result = cls(
+        chosen = cls(
             **{k: v for k, v in merged.items() if ABOUT[k].neutral is None or v != ABOUT[k].neutral}
         )
-        if result.n_best is not None and result.n_best > result.num_beams:
-            raise UsageError(f"n_best = {result.n_best} needs num_beams of at least as many")
-        if result.lookup and result.num_beams > 1:
-            raise UsageError(f"lookup does not go with num_beams = {result.num_beams}")
-        return result
+        if chosen.n_best is not None and chosen.n_best > chosen.num_beams:
+            raise UsageError(f"n_best = {chosen.n_best} needs num_beams of at least as many")
+        if chosen.lookup and chosen.num_beams > 1:
+            raise UsageError(f"lookup does not go with num_beams = {chosen.num_beams}")
+        return chosen
 
 
 ABOUT: dict[str, About] = {entry.name: entry.metadata["about"] for entry in fields(Options)}

@@ -57,8 +57,8 @@ class RepetitionPenalty:
 
     def __call__(self, scores: Scores, text: Ids, new: int) -> None:
         seen = np.unique(text if self.source is None else self.source)
-        result = scores[seen]
-        scores[seen] = np.where(result < 0, result * self.penalty, result / self.penalty)
+        before = scores[seen]
+        scores[seen] = np.where(before < 0, before * self.penalty, before / self.penalty)
 
 
 @dataclass(frozen=True)
@@ -161,51 +161,51 @@ def processors(
 
     ids = partial(_ids, vocab_size)
     read = np.asarray(source, np.int64)
-    result: list[Processor] = []
+    chosen: list[Processor] = []
     if options.logit_bias or options.sequence_bias:
-        result.append(_bias(options, ids))
+        chosen.append(_bias(options, ids))
     if options.encoder_repetition_penalty is not None and len(read):
-        result.append(RepetitionPenalty(1 / options.encoder_repetition_penalty, read))
+        chosen.append(RepetitionPenalty(1 / options.encoder_repetition_penalty, read))
     if options.repetition_penalty is not None:
-        result.append(RepetitionPenalty(options.repetition_penalty))
+        chosen.append(RepetitionPenalty(options.repetition_penalty))
     if options.no_repeat_ngram_size is not None:
-        result.append(NoRepeatNgram(options.no_repeat_ngram_size))
+        chosen.append(NoRepeatNgram(options.no_repeat_ngram_size))
     if options.encoder_no_repeat_ngram_size is not None:
-        result.append(NoRepeatNgram(options.encoder_no_repeat_ngram_size, read))
+        chosen.append(NoRepeatNgram(options.encoder_no_repeat_ngram_size, read))
     if options.bad_words_ids is not None:
         words = [ids("bad_words_ids", word).tolist() for word in options.bad_words_ids]
-        result.append(BadWords([word for word in words if word not in [[end] for end in eos]]))
-    result += _ends(options, ids, eos, start, limit)
+        chosen.append(BadWords([word for word in words if word not in [[end] for end in eos]]))
+    chosen += _ends(options, ids, eos, start, limit)
     if options.suppress_tokens is not None:
-        result.append(Suppress(ids("suppress_tokens", options.suppress_tokens)))
+        chosen.append(Suppress(ids("suppress_tokens", options.suppress_tokens)))
     if options.begin_suppress_tokens is not None:
         place = 1 if start == 1 and options.forced_bos_token_id is not None else 0
         begin = ids("begin_suppress_tokens", options.begin_suppress_tokens)
-        result.append(Suppress(begin, first=place, last=place))
+        chosen.append(Suppress(begin, first=place, last=place))
     if options.renormalize_logits:
-        result.append(renormalize)
-    return result
+        chosen.append(renormalize)
+    return chosen
 
 
 def _ends(
     options: Options, ids: Checked, eos: Sequence[int], start: int, limit: int
 ) -> list[Processor]:
     """What says how a text begins and ends, and how long it is at least."""
-    result: list[Processor] = []
+    chosen: list[Processor] = []
     least = max((options.min_length or 0) - start, options.min_new_tokens or 0)
     if least > 0 and eos:
-        result.append(Suppress(np.array(eos, np.int64), last=least - 1))
+        chosen.append(Suppress(np.array(eos, np.int64), last=least - 1))
     if (first := options.forced_bos_token_id) is not None:
         if start != 1:
             raise UsageError(
                 f"forced_bos_token_id is for the id after the first; the prompt has {start} tokens"
             )
-        result.append(Force(ids("forced_bos_token_id", first), at=0))
+        chosen.append(Force(ids("forced_bos_token_id", first), at=0))
     if (last := options.forced_eos_token_id) is not None:
-        result.append(Force(ids("forced_eos_token_id", last), at=limit - 1))
+        chosen.append(Force(ids("forced_eos_token_id", last), at=limit - 1))
     if options.exponential_decay_length_penalty is not None and eos:
-        result.append(Decay(np.array(eos, np.int64), *options.exponential_decay_length_penalty))
-    return result
+        chosen.append(Decay(np.array(eos, np.int64), *options.exponential_decay_length_penalty))
+    return chosen
 
 
 def _ids(vocab_size: int, name: str, values: Iterable[int] | int) -> Ids:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from satchel.runtime.errors import BundleError, shown
@@ -26,44 +25,13 @@ from satchel.runtime.manifest import (
     TextInput,
     Translation,
 )
+from satchel.runtime.task import TASKS
 
 SIZE_LIMIT = 1 << 31
 SCORES = ("softmax", "sigmoid", "identity")
 SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
 VERSION = re.compile(r"\d+\.\d+(\.\d+)?")
-ABOUT_TASKS = frozenset(
-    ("cache", "seq2seq", "translation", "text", "labels", "image", "speech", "audio", "chat")
-)
-
-
-@dataclass(frozen=True)
-class Task:
-    """What bundles made for a task hold: the roles of their graphs, the fields of the manifest that they
-    need, and those that they may have."""
-
-    family: str
-    roles: frozenset[str]
-    needs: frozenset[str]
-    may: frozenset[str] = frozenset()
-
-
-def _task(family: str, roles: str, needs: str, may: str = "") -> Task:
-    return Task(family, *(frozenset(names.split()) for names in (roles, needs, may)))
-
-
-TASKS = {
-    "generate": _task("decoder", "decoder", "cache", "chat"),
-    "text-to-text": _task("encoder-decoder", "encoder decoder", "cache seq2seq", "translation"),
-    "transcribe": _task("encoder-decoder", "encoder decoder", "cache seq2seq speech audio"),
-    "embed": _task("encoder", "encoder", "text"),
-    "classify": _task("encoder", "encoder", "text labels"),
-    "tokens": _task("encoder", "encoder", "text labels"),
-    "answer": _task("encoder", "encoder", "text"),
-    "fill-mask": _task("encoder", "encoder", "text"),
-    "image-embed": _task("encoder", "image", "image"),
-    "image-classify": _task("encoder", "image", "image labels"),
-    "text-image-embed": _task("encoder", "text image", "text image"),
-}
+ABOUT_TASKS = frozenset[str]().union(*(task.needs | task.may for task in TASKS.values()))
 
 
 def check(manifest: Manifest) -> None:
@@ -100,8 +68,8 @@ def _check_task(manifest: Manifest) -> None:
         known = [name for name, one in TASKS.items() if one.family == manifest.family]
         raise _wrong("task", manifest.task, f"of the family {manifest.family}: {', '.join(known)}")
     if manifest.graphs.keys() != task.roles:
-        result = ", ".join(manifest.graphs) or "none"
-        raise _wrong("graphs", result, f"{', '.join(sorted(task.roles))} for {manifest.task}")
+        roles = ", ".join(manifest.graphs) or "none"
+        raise _wrong("graphs", roles, f"{', '.join(sorted(task.roles))} for {manifest.task}")
     for name in sorted(ABOUT_TASKS):
         given = getattr(manifest, name) is not None
         if given and name not in task.needs | task.may:
@@ -181,16 +149,13 @@ def _check_tower(role: str, graph: Graph, manifest: Manifest) -> None:
         if PROMPT_MASK in sizes:
             _check_axes(sizes, PROMPT_MASK, [None, None])
     _check_axes(sizes, "last_hidden_state", [None, ... if role == "image" else None, ...])
-    count = len(manifest.labels.names) if manifest.labels is not None else 0
-    answers: dict[str, tuple[str, list[Any]]] = {
-        "classify": ("logits", [None, count]),
-        "image-classify": ("logits", [None, count]),
-        "tokens": ("logits", [None, None, count]),
-        "answer": ("logits", [None, None, 2]),
-        "fill-mask": ("logits", [None, None, manifest.vocab_size]),
-    }
-    name, axes = answers.get(manifest.task, ("embedding", [None, ...]))
-    if manifest.task.endswith("embed") and name not in sizes:
+    task, name = TASKS[manifest.task], "embedding"
+    axes: list[Any] = [None, ...]
+    if task.scores:
+        labels = manifest.labels.names if manifest.labels is not None else []
+        count = task.width(len(labels), manifest.vocab_size)
+        name, axes = "logits", [None, None, count] if task.per_token else [None, count]
+    elif name not in sizes:
         return  # an image's vector may be one of its states
     _check_axes(sizes, name, axes)
     if graph.outputs[-1].name != name:
@@ -238,29 +203,29 @@ def _check_translation(told: Translation, vocab_size: int) -> None:
         raise BundleError(f"{MANIFEST}: translation = {shown(told)} contradicts itself")
 
 
-def _check_speech(found: Speech, manifest: Manifest) -> None:
-    ids = [*found.languages.values(), *found.tasks.values()]
+def _check_speech(speech: Speech, manifest: Manifest) -> None:
+    ids = [*speech.languages.values(), *speech.tasks.values()]
     assert manifest.seq2seq is not None
     positions = manifest.seq2seq.source_context
-    if found.no_timestamps is not None:
-        ids += [found.no_timestamps, found.no_timestamps + 1 + positions]
+    if speech.no_timestamps is not None:
+        ids += [speech.no_timestamps, speech.no_timestamps + 1 + positions]
     _check_ids("speech", ids, manifest.vocab_size)
-    if bool(found.languages) != bool(found.tasks) or (
-        found.tasks and found.task not in found.tasks
+    if bool(speech.languages) != bool(speech.tasks) or (
+        speech.tasks and speech.task not in speech.tasks
     ):
-        raise BundleError(f"{MANIFEST}: speech: task = {shown(found.task)} has no id")
+        raise BundleError(f"{MANIFEST}: speech: task = {shown(speech.task)} has no id")
     if not manifest.tokens.eos:
         raise BundleError(f"{MANIFEST}: tokens: no id ends a window's text")
     for name in ("max_new_tokens", "max_length"):
         bound = manifest.generation.get(name, 1)
         if type(bound) is not int or bound < 1:
             raise _wrong(f"generation.{name}", bound, "a count of ids")
-    if found.timestamps and found.no_timestamps is None:
+    if speech.timestamps and speech.no_timestamps is None:
         raise BundleError(f"{MANIFEST}: speech: timestamps are wanted of a model that has none")
-    if found.language is not None and found.language not in found.languages:
-        raise BundleError(f"{MANIFEST}: speech: language = {shown(found.language)} has no id")
-    if found.latest_start is not None and not 0 <= found.latest_start < SIZE_LIMIT:
-        raise _wrong("latest_start", found.latest_start, "a count of steps")
+    if speech.language is not None and speech.language not in speech.languages:
+        raise BundleError(f"{MANIFEST}: speech: language = {shown(speech.language)} has no id")
+    if speech.latest_start is not None and not 0 <= speech.latest_start < SIZE_LIMIT:
+        raise _wrong("latest_start", speech.latest_start, "a count of steps")
 
 
 def _check_cache(manifest: Manifest) -> None:

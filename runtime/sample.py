@@ -47,9 +47,9 @@ class Sampler:
 def highest(logits: NDArray[np.float32]) -> list[int]:
     """The id with the highest logit of each row [rows, vocab]. Raises where that is not finite."""
     ids = logits.argmax(1)
-    result = logits[np.arange(len(ids)), ids]
-    if not np.isfinite(result).all():
-        raise not_finite(result[~np.isfinite(result)][0])
+    top = logits[np.arange(len(ids)), ids]
+    if not np.isfinite(top).all():
+        raise not_finite(top[~np.isfinite(top)][0])
     best: list[int] = ids.tolist()
     return best
 
@@ -65,8 +65,8 @@ def log_probabilities(logits: NDArray[np.float32], tokens: Sequence[int]) -> lis
     top = logits.max(1, keepdims=True)
     mass = np.exp(logits - top).sum(1, dtype=np.float64)
     chosen = logits[np.arange(len(tokens)), tokens] - top[:, 0]
-    result: list[float] = (chosen - np.log(mass)).tolist()
-    return result
+    logprobs: list[float] = (chosen - np.log(mass)).tolist()
+    return logprobs
 
 
 def _scaled(

@@ -29,7 +29,7 @@ class SampleAnswer:
     """What a bundle answered beside what is right, and how far apart they may be."""
 
     name: str
-    found: Array
+    actual: Array
     expected: Array
     limit: float
 

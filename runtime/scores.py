@@ -42,7 +42,7 @@ def activated(logits: Array, scores: str) -> Array:
     if scores == "identity":
         return logits
     if scores == "sigmoid":
-        result: Array = np.exp(-np.logaddexp(np.float32(0), -logits))
-        return result
+        sigmoid: Array = np.exp(-np.logaddexp(np.float32(0), -logits))
+        return sigmoid
     exponents: Array = np.exp(logits - logits.max(-1, keepdims=True))
     return exponents / exponents.sum(-1, keepdims=True)

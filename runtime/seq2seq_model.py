@@ -105,9 +105,9 @@ class Seq2seqModel(TextModel):
             self.encode_source(text, source_lang, target_lang) if text.strip() else []
             for text in many
         ]
-        result = iter(self.targets([s for s in sources if s], target_lang, **options))
-        results = [next(result).text if source else "" for source in sources]
-        return results[0] if isinstance(texts, str) else results
+        written = iter(self.targets([s for s in sources if s], target_lang, **options))
+        translations = [next(written).text if source else "" for source in sources]
+        return translations[0] if isinstance(texts, str) else translations
 
     def targets(
         self, sources: Sequence[Sequence[int]], target_lang: str | None = None, **options: Any
@@ -120,14 +120,14 @@ class Seq2seqModel(TextModel):
             return []
         model, forced = self, self.languages.forced_first_token(target_lang)
         if forced is not None:
-            said = {name: value for name, value in options.items() if value is not None}
-            options = {"forced_bos_token_id": forced, **said}
+            given = {name: value for name, value in options.items() if value is not None}
+            options = {"forced_bos_token_id": forced, **given}
         start = self.languages.start(target_lang)
         if start is not None:  # another model, which shares all but this
             model = object.__new__(type(self))
             model.__dict__ |= self.__dict__ | {"_start": [start]}
-        result: list[Generation] = model.generate(list(sources), **options)
-        return result
+        generations: list[Generation] = model.generate(list(sources), **options)
+        return generations
 
     def logits(self, source: Prompt, target: Prompt) -> NDArray[np.float32]:
         """float32 [1 + length, vocab]: before each token of a target, text or ids, and behind the

@@ -18,8 +18,8 @@ import onnxruntime as ort
 
 from satchel.runtime.bundle import Bundle
 from satchel.runtime.cores import big_cores
-from satchel.runtime.kernels import add_kernels
 from satchel.runtime.errors import BundleError, LimitError, SatchelError, UsageError, shown
+from satchel.runtime.kernels import installed, offer
 from satchel.runtime.manifest import Graph
 
 WEIGHTS = "session.model_external_initializers_file_folder_path"
@@ -33,7 +33,10 @@ ORT_TYPES = {
 
 
 def open_session(
-    bundle: Bundle, role: str, threads: int | None = None, profile: Path | None = None
+    bundle: Bundle,
+    role: str,
+    threads: int | None = None,
+    profile: Path | None = None,
 ) -> Any:
     """An InferenceSession of one of the bundle's graphs, its signature checked.
 
@@ -47,7 +50,9 @@ def open_session(
         raise BundleError(f"the bundle has no {role} graph; it has {', '.join(manifest.graphs)}")
     # An encoder beside a decoder leaves the cores to it, since it runs next on them.
     waits = role == "decoder" or "decoder" not in manifest.graphs
-    session = create_session(bundle.path(graph.file), threads, profile=profile, waits=waits)
+    session = create_session(
+        bundle.path(graph.file), threads, kernels=bundle.kernels, profile=profile, waits=waits
+    )
     _check_signature(session, graph)
     return session
 
@@ -76,12 +81,14 @@ def create_session(
     graph: Path | bytes,
     threads: int | None = None,
     weights: Path | None = None,
+    kernels: bool = True,
     profile: Path | None = None,
     waits: bool = True,
 ) -> Any:
     """An InferenceSession of a file, or of a graph in memory whose weights lie in a folder.
 
-    `threads` and `profile` are those of `open_session`; `waits` keeps threads busy after a run.
+    `threads` and `profile` are those of `open_session`; `kernels` lets our own run where they are
+    installed; `waits` keeps threads busy after a run.
     """
     most = max(FEWEST_ALLOWED, 4 * (os.cpu_count() or 1))
     whole = isinstance(threads, int) and not isinstance(threads, bool)
@@ -102,13 +109,15 @@ def create_session(
         options.add_session_config_entry("session.x64quantprecision", "1")
     if weights is not None:
         options.add_session_config_entry(WEIGHTS, str(weights))
+    providers: dict[str, Any] = {"providers": ["CPUExecutionProvider"]}
+    if kernels and installed():
+        offer(options, threads)
+        providers = {}  # which would silently override the offer
     with converted(f"loading {graph.name if isinstance(graph, Path) else 'a graph'}"):
-        # `providers` would silently override the kernels.
-        own = add_kernels(ort, options, threads)
         return ort.InferenceSession(
             graph if isinstance(graph, bytes) else str(graph),
             options,
-            providers=None if own else ["CPUExecutionProvider"],
+            **providers,
             enable_fallback=0,
             read_config_from_model=0,
         )
@@ -140,11 +149,11 @@ def _check_version(needed: str) -> None:
 
 def _check_signature(session: Any, graph: Graph) -> None:
     """The file's inputs and outputs must be those the manifest promises."""
-    for label, promised, result in (
+    for label, promised, ports in (
         ("input", graph.inputs, session.get_inputs()),
         ("output", graph.outputs, session.get_outputs()),
     ):
-        actual = {port.name: port for port in result}
+        actual = {port.name: port for port in ports}
         for port in promised:
             other = actual.pop(port.name, None)
             if other is None:

@@ -21,9 +21,9 @@ class Sources:
     @classmethod
     def over(cls, arrays: dict[str, NDArray[np.float32]], lengths: NDArray[np.int32]) -> Self:
         """Sources whose tensors are arrays; none is copied."""
-        result = cls({name: _view(array) for name, array in arrays.items()}, lengths)
-        result._kept = arrays  # the values are views
-        return result
+        sources = cls({name: _view(array) for name, array in arrays.items()}, lengths)
+        sources._kept = arrays  # the values are views
+        return sources
 
     def __len__(self) -> int:
         return len(self.lengths)

@@ -93,7 +93,7 @@ def _words(
     text: str, offsets: Sequence[Offset], words: Sequence[int | None], scores: Array
 ) -> list[tuple[int, int, Array]]:
     """(start, end, scores of the first token) of every word, without special tokens."""
-    result: list[tuple[int, int, Array]] = []
+    spans: list[tuple[int, int, Array]] = []
     last: int | None = None
     for (start, end), word, row in zip(offsets, words, scores, strict=True):
         start, end = _trimmed(text, start, end)
@@ -101,14 +101,14 @@ def _words(
             continue  # special, or nothing but white space
         # Byte-level tokenizers split words before and after an accent that is a character.
         accent = start > 0 and any(map(_is_mark, text[start - 1 : start + 1]))
-        if result and (word == last or accent) and _goes_on(text, start, result[-1][1]):
-            result[-1] = (result[-1][0], max(end, result[-1][1]), result[-1][2])
+        if spans and (word == last or accent) and _goes_on(text, start, spans[-1][1]):
+            spans[-1] = (spans[-1][0], max(end, spans[-1][1]), spans[-1][2])
         else:
-            start, end = _trimmed(text, max(start, result[-1][1] if result else 0), end)
+            start, end = _trimmed(text, max(start, spans[-1][1] if spans else 0), end)
             if start < end:
-                result.append((start, end, row))
+                spans.append((start, end, row))
         last = word
-    return result
+    return spans
 
 
 def _goes_on(text: str, start: int, end: int) -> bool:
@@ -174,7 +174,7 @@ def best_answers(
     places = [_trimmed(context, *offset) for offset in offsets]
     blank = np.array([start >= end for start, end in places], bool)
     start, end = np.where(blank[:, None], -np.inf, chances[1:]).T
-    result: list[tuple[float, Offset]] = [(float(chances[0].sum()), (0, 0))]
+    candidates: list[tuple[float, Offset]] = [(float(chances[0].sum()), (0, 0))]
     most = BYTES * top  # bytes of one character are tokens with the same place
     for length in range(min(longest, len(start))):
         joint = start[: len(start) - length] + end[length:]
@@ -182,9 +182,9 @@ def best_answers(
         for index in map(int, best):
             first, last = places[index][0], places[index + length][1]
             if first < last:
-                result.append((float(joint[index]), (first, last)))
+                candidates.append((float(joint[index]), (first, last)))
     answers: dict[Offset, Answer] = {}
-    for chance, (first, last) in sorted(result, key=lambda item: (-item[0], item[1])):
+    for chance, (first, last) in sorted(candidates, key=lambda item: (-item[0], item[1])):
         if chance == -np.inf or len(answers) == top:
             break
         score = float(np.exp(chance))

@@ -47,9 +47,9 @@ def code_of(asked: str, known: Collection[str]) -> str | None:
 def near(asked: str, known: Collection[str]) -> str:
     """The languages that may have been meant, or some."""
     names = [name for code in known for name in (code, *NAMES.get(code, []))]
-    result = difflib.get_close_matches(asked.strip().lower(), names, SHOWN, 0.6)
-    if result:
-        return f"near it: {', '.join(result)}"
+    close = difflib.get_close_matches(asked.strip().lower(), names, SHOWN, 0.6)
+    if close:
+        return f"near it: {', '.join(close)}"
     some = sorted(known)[:SHOWN]
     more = f" and {len(known) - SHOWN} more" if len(known) > SHOWN else ""
     return f"known: {', '.join(some)}{more}"

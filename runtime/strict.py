@@ -68,10 +68,10 @@ def typed(kind: Any, value: Any, where: str) -> Any:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
+    mapping = dict(pairs)
+    if len(mapping) != len(pairs):
         raise ValueError("a key occurs twice in one object")
-    return result
+    return mapping
 
 
 def _refuse(constant: str) -> None:

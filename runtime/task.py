@@ -1,23 +1,151 @@
-"""Which methods fit the task a bundle was made for. Knows no model."""
+"""What a bundle can be made for: the one table of tasks. Knows no model."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from satchel.runtime.errors import UsageError, shown
 
-METHODS = {  # task -> the methods of a bundle made for it
-    "generate": ("generate", "stream", "chat", "chat_stream", "score", "logits"),
-    "text-to-text": ("generate", "stream", "translate", "logits"),
-    "transcribe": ("transcribe", "transcribe_stream", "detect_language"),
-    "embed": ("embed", "hidden_states"),
-    "classify": ("classify", "rank", "hidden_states"),
-    "tokens": ("tokens", "hidden_states"),
-    "answer": ("answer", "answers", "hidden_states"),
-    "fill-mask": ("fill_mask", "hidden_states"),
-    "image-embed": ("embed_images", "image_hidden_states"),
-    "image-classify": ("classify_images", "image_hidden_states"),
-    "text-image-embed": ("embed", "embed_images", "hidden_states", "image_hidden_states"),
+
+@dataclass(frozen=True)
+class Task:
+    """What bundles made for a task hold, and how they are asked."""
+
+    family: str
+    roles: frozenset[str]  # of its graphs
+    needs: frozenset[str]  # fields of the manifest
+    may: frozenset[str]  # fields of the manifest that it may have
+    methods: tuple[str, ...]
+    commands: tuple[str, ...]
+    # An encoder's last output: the scores of "labels", "words" or "ends" (of a span: where it starts and
+    # where it ends), of the whole text or per token; "" is a vector.
+    scores: str
+    per_token: bool
+    pairs: bool  # whether an input may be two texts
+
+    def width(self, labels: int, words: int) -> int:
+        """How many scores there are side by side, of a model with so many labels and words."""
+        return {"labels": labels, "words": words, "ends": 2}[self.scores]
+
+
+def _task(
+    *,
+    family: str,
+    roles: str,
+    needs: str,
+    methods: str,
+    commands: str,
+    may: str = "",
+    scores: str = "",
+    per_token: bool = False,
+    pairs: bool = False,
+) -> Task:
+    return Task(
+        family,
+        roles=frozenset(roles.split()),
+        needs=frozenset(needs.split()),
+        may=frozenset(may.split()),
+        methods=tuple(methods.split()),
+        commands=tuple(commands.split(", ")),
+        scores=scores,
+        per_token=per_token,
+        pairs=pairs,
+    )
+
+
+TASKS = {
+    "generate": _task(
+        family="decoder",
+        roles="decoder",
+        needs="cache",
+        may="chat",
+        methods="generate stream chat chat_stream score logits",
+        commands="generate, chat",
+    ),
+    "text-to-text": _task(
+        family="encoder-decoder",
+        roles="encoder decoder",
+        needs="cache seq2seq",
+        may="translation",
+        methods="generate stream translate logits",
+        commands="generate, translate",
+    ),
+    "transcribe": _task(
+        family="encoder-decoder",
+        roles="encoder decoder",
+        needs="cache seq2seq speech audio",
+        methods="transcribe transcribe_stream detect_language",
+        commands="transcribe",
+    ),
+    "embed": _task(
+        family="encoder",
+        roles="encoder",
+        needs="text",
+        methods="embed hidden_states",
+        commands="embed TEXT",
+    ),
+    "classify": _task(
+        family="encoder",
+        roles="encoder",
+        needs="text labels",
+        scores="labels",
+        pairs=True,
+        methods="classify rank hidden_states",
+        commands="classify TEXT, rank",
+    ),
+    "tokens": _task(
+        family="encoder",
+        roles="encoder",
+        needs="text labels",
+        scores="labels",
+        per_token=True,
+        methods="tokens hidden_states",
+        commands="tokens",
+    ),
+    "answer": _task(
+        family="encoder",
+        roles="encoder",
+        needs="text",
+        scores="ends",
+        per_token=True,
+        pairs=True,
+        methods="answer answers hidden_states",
+        commands="answer",
+    ),
+    "fill-mask": _task(
+        family="encoder",
+        roles="encoder",
+        needs="text",
+        scores="words",
+        per_token=True,
+        methods="fill_mask hidden_states",
+        commands="fill-mask",
+    ),
+    "image-embed": _task(
+        family="encoder",
+        roles="image",
+        needs="image",
+        methods="embed_images image_hidden_states",
+        commands="embed --image FILE",
+    ),
+    "image-classify": _task(
+        family="encoder",
+        roles="image",
+        needs="image labels",
+        scores="labels",
+        methods="classify_images image_hidden_states",
+        commands="classify --image FILE",
+    ),
+    "text-image-embed": _task(
+        family="encoder",
+        roles="text image",
+        needs="text image",
+        methods="embed embed_images hidden_states image_hidden_states",
+        commands="embed TEXT, embed --image FILE",
+    ),
 }
-ALL_METHODS = frozenset(name for names in METHODS.values() for name in names)
+TEXT_TASKS = tuple(name for name, task in TASKS.items() if task.roles == {"encoder"})
+ALL_METHODS = frozenset(name for task in TASKS.values() for name in task.methods)
 
 
 class TaskError(UsageError, AttributeError):
@@ -26,13 +154,7 @@ class TaskError(UsageError, AttributeError):
     default_code = "WRONG_TASK"
 
     def __init__(self, method: str, task: str) -> None:
-        fitting = METHODS.get(task, ())
-        super().__init__(
-            f"{method} does not fit a bundle made for {shown(task)}; use {_either(fitting)}"
-        )
+        *most, last = TASKS[task].methods
+        fitting = f"{', '.join(most)} or {last}" if most else last
+        super().__init__(f"{method} does not fit a bundle made for {shown(task)}; use {fitting}")
         self.task = task
-
-
-def _either(names: tuple[str, ...]) -> str:
-    *most, last = names or ("a newer satchel",)
-    return f"{', '.join(most)} or {last}" if most else last

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from satchel.runtime.bundle import Bundle
 from satchel.runtime.errors import UsageError
 from satchel.runtime.sample_answers import SampleAnswer
-from satchel.runtime.task import ALL_METHODS, METHODS, TaskError
+from satchel.runtime.task import ALL_METHODS, TASKS, TaskError
 from satchel.runtime.workloads import Workload
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -53,7 +53,7 @@ class TaskModel:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __dir__(self) -> list[str]:
-        others = ALL_METHODS - set(METHODS.get(self.manifest.task, ()))
+        others = ALL_METHODS - set(TASKS[self.manifest.task].methods)
         return [name for name in super().__dir__() if name not in others]
 
     def __repr__(self) -> str:
@@ -69,7 +69,7 @@ class TaskModel:
 
     def require(self, method: str) -> None:
         """Raise TaskError unless `method` fits the bundle's task."""
-        if method not in METHODS.get(self.manifest.task, ()):
+        if method not in TASKS[self.manifest.task].methods:
             raise TaskError(method, self.manifest.task)
 
 

@@ -54,9 +54,9 @@ def _environment(clock: Clock) -> Any:
         from jinja2.sandbox import ImmutableSandboxedEnvironment
     except ImportError as error:
         raise UsageError(MISSING) from error
-    result = version("jinja2")
-    if tuple(int(part) for part in re.findall(r"\d+", result)[:3]) < OLDEST_SAFE_JINJA:
-        raise UsageError(f"Jinja {result} is not safe: pip install --upgrade 'satchel[chat]'")
+    installed = version("jinja2")
+    if tuple(int(part) for part in re.findall(r"\d+", installed)[:3]) < OLDEST_SAFE_JINJA:
+        raise UsageError(f"Jinja {installed} is not safe: pip install --upgrade 'satchel[chat]'")
 
     def raise_exception(message: str) -> None:
         raise TemplateError(message)

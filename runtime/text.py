@@ -124,12 +124,12 @@ class TextStream:
             return piece
         text = self._held + piece
         # Whichever is complete first, so that it does not matter how the text came in pieces.
-        result = [
+        hits = [
             (text.find(stop) + len(stop), text.find(stop)) for stop in self.stop if stop in text
         ]
-        if result:
+        if hits:
             self.stopped, self._held = True, ""
-            return text[: min(result)[1]]
+            return text[: min(hits)[1]]
         hold = max(_overlap(text, stop) for stop in self.stop)
         self._held = text[len(text) - hold :]
         return text[: len(text) - hold]

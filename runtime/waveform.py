@@ -71,10 +71,10 @@ def _read(file: BinaryIO, name: str, rate: int) -> Samples:
         with soundfile.SoundFile(file) as decoder:
             if decoder.format not in FORMATS:
                 raise UsageError(f"{name} has format {decoder.format}; known: {', '.join(FORMATS)}")
-            result = _checked_rate(decoder.samplerate, name)
-            if decoder.frames > MOST_HOURS * 3600 * result:
+            file_rate = _checked_rate(decoder.samplerate, name)
+            if decoder.frames > MOST_HOURS * 3600 * file_rate:
                 raise LimitError(f"{name} is longer than {MOST_HOURS} hours: split it")
-            return _resampled(_blocks(decoder, name), result, rate)
+            return _resampled(_blocks(decoder, name), file_rate, rate)
     except soundfile.SoundFileError as error:
         raise UsageError(
             f"cannot read {name}: damaged, or not one of {', '.join(FORMATS)}"
@@ -130,10 +130,10 @@ def _checked_rate(rate: object, name: str) -> int:
     return int(rate)
 
 
-def _resampled(blocks: Iterator[Samples], found: int, wanted: int) -> Samples:
+def _resampled(blocks: Iterator[Samples], file_rate: int, wanted: int) -> Samples:
     """All blocks in one array at the rate `wanted`."""
-    if found != wanted:
-        stream = _library("soxr").ResampleStream(found, wanted, 1, dtype="float32")
+    if file_rate != wanted:
+        stream = _library("soxr").ResampleStream(file_rate, wanted, 1, dtype="float32")
         changed = (stream.resample_chunk(block) for block in blocks)
         pieces = [*changed, stream.resample_chunk(np.zeros(0, np.float32), last=True)]
     else:

@@ -143,12 +143,12 @@ def text_batches(
 ) -> dict[str, dict[str, NDArray[Any]]]:
     """Texts of some lengths; where all texts are `padded`, of that one."""
     sizes = [(count, context) for count in (1, 8)] if padded else BATCHES
-    result = {}
+    texts = {}
     for count, length in [size for size in sizes if size[1] <= context] or [(1, context)]:
         batch = {name: np.zeros((count, length), np.int64) for name in encoder.input_names}
         batch["input_ids"] = some_ids(encoder.vocab_size, (count, length))
-        result[f"{count}x{length}"] = batch
-    return result
+        texts[f"{count}x{length}"] = batch
+    return texts
 
 
 def some_ids(vocab_size: int, shape: tuple[int, ...]) -> NDArray[np.int64]:

@@ -32,3 +32,10 @@ def place(original: Path, tmp_path: Path) -> Path:
     shutil.copytree(original, tmp_path / "place")
     shutil.copytree(original / "checkpoint", tmp_path / "place/secret")
     return tmp_path / "place"
+
+
+@pytest.fixture
+def bundle(original: Path, tmp_path: Path) -> Path:
+    """A copy of the bundle of `original`."""
+    shutil.copytree(original / "bundle", tmp_path / "bundle")
+    return tmp_path / "bundle"

@@ -48,12 +48,6 @@ assert not [event for event in events if event[1] != os.devnull], events
 """
 
 
-@pytest.fixture
-def bundle(original: Path, tmp_path: Path) -> Path:
-    shutil.copytree(original / "bundle", tmp_path / "bundle")
-    return tmp_path / "bundle"
-
-
 @pytest.mark.parametrize("name", FILES)
 def test_every_flipped_bit_of_a_file_is_found(name: str, bundle: Path, capfd: Any) -> None:
     path, numbers = bundle / name, random.Random(name)

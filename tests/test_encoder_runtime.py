@@ -16,7 +16,7 @@ from torch import nn
 
 import satchel
 from satchel.runtime.errors import LimitError, UsageError
-from satchel.runtime.task import METHODS
+from satchel.runtime.task import TASKS
 from tests.loading import load_as
 from tests.tiny import edit_config, save_checkpoint
 from tests.tiny_encoders import POSITIONS, save_encoder
@@ -301,7 +301,7 @@ def test_a_wrong_method_names_the_right_ones(made: Any, tmp_path: Path) -> None:
         made("bert", task)[0] for task in ("embed", "classify", "tokens", "answer", "fill-mask")
     ]
     for model in models:
-        fitting = METHODS[model.manifest.task]
+        fitting = TASKS[model.manifest.task].methods
         for method, arguments in CALLS.items():
             if method not in fitting:
                 with pytest.raises(UsageError, match=fitting[0]) as raised:

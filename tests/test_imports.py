@@ -34,7 +34,7 @@ MAY_IMPORT = {  # room -> rooms, and single modules
     "runtime": set(),
     "checkpoints": CONTRACT,
     "tokenization": {"checkpoints"} | CONTRACT | CHAT,
-    "models": {"checkpoints"} | CONTRACT,
+    "models": {"checkpoints", "runtime.task"} | CONTRACT,
     "export": {"checkpoints", "models"} | CONTRACT | FORMATS | {"runtime.decoder_session"},
     "quantize": {"models", "export.check"} | CONTRACT,
     "measure": {"runtime", "export.check", "quantize.nodes"} | SHARED,

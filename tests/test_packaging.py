@@ -83,14 +83,6 @@ def test_the_door_and_the_rooms_do_not_meet() -> None:
     assert not set(satchel.__all__) & set(ROOMS)
 
 
-def test_the_door_has_what_it_lists() -> None:
-    assert set(satchel.__all__) == set(satchel._WHERE)
-    for name in satchel.__all__:
-        assert getattr(satchel, name).__name__ == name
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        _ = satchel.nothing
-
-
 def test_the_command_and_the_version() -> None:
     script = PROJECT["project"]["scripts"]["satchel"]
     module, _, function = script.partition(":")

@@ -8,27 +8,21 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import satchel
-from satchel.checkpoints.folder import load_folder
 from satchel.cli.main import main
-from satchel.export import check, publish
-from satchel.measure import fidelity
-from satchel.packing import decoder_recipe, pack
-from satchel.packing.recipe import ExportOptions
-from satchel.progress import quiet
+from satchel.export import publish
 from satchel.runtime.bundle import open_bundle
+from tests.exporting import export, rename, temporary
 from tests.faulty_disk import Died, Disk
 from tests.loading import load_as
-from tests.manifests import said
-from tests.outcome import one_line, refused, snapshot
+from tests.outcome import one_line, snapshot
 
-pytest_plugins = "tests.places"
+pytest_plugins = ("tests.places", "tests.exporting")
 
 SLOW_RATHER_THAN_STUCK = 120  # seconds a subprocess may take
 # Imports once, then forks children that export: argv is a list of runs, each [delay, signal, arguments].
@@ -57,11 +51,6 @@ for delay, number, commands in json.loads(sys.argv[1]):
 """
 
 
-def export(place: Path, name: str = "bundle", *options: str) -> list[str]:
-    paths = [str(place / "checkpoint"), str(place / name)]
-    return ["export", *paths, "--profile", "fp32", *options]
-
-
 def run_forked(runs: list[Any]) -> tuple[list[Any], str]:
     """What each run ended with, and all that the children said on stderr."""
     done = subprocess.run(
@@ -76,142 +65,6 @@ def run_forked(runs: list[Any]) -> tuple[list[Any], str]:
     return [json.loads(line) for line in lines if line.startswith("[[")], done.stderr
 
 
-def _file_for_the_parent(out: Path) -> None:
-    out.parent.rmdir()
-    out.parent.write_text("x")
-
-
-def _link_to_a_file(out: Path) -> None:
-    (out.parent / "f").write_text("x")
-    out.symlink_to("f")
-
-
-TARGETS: dict[str, tuple[Callable[[Path], Any], tuple[str, ...], str, str]] = {
-    "a bundle": (lambda out: _bundle(out), (), "USAGE", "--overwrite"),
-    "a folder": (lambda out: _folder(out, "x.txt"), (), "USAGE", "exists"),
-    "not a bundle": (
-        lambda out: _folder(out, "x.txt"),
-        ("--overwrite",),
-        "USAGE",
-        "not a bundle",
-    ),
-    "a web app": (
-        lambda out: _folder(out, "manifest.json", '{"name": "App", "files": []}'),
-        ("--overwrite",),
-        "USAGE",
-        "not a bundle",
-    ),
-    "a broken manifest": (
-        lambda out: _folder(out, "manifest.json", "{"),
-        ("--overwrite",),
-        "USAGE",
-        "not a bundle",
-    ),
-    "a bundle and more": (
-        lambda out: _bundle(out, "thesis.txt"),
-        ("--overwrite",),
-        "USAGE",
-        "also holds 'thesis.txt'",
-    ),
-    "a file": (lambda out: out.write_text("x"), ("--overwrite",), "STORAGE", "is a file"),
-    "no parent folder": (lambda out: out.parent.rmdir(), (), "STORAGE", "does not exist"),
-    "a file for a parent folder": (
-        _file_for_the_parent,
-        (),
-        "STORAGE",
-        "does not exist",
-    ),
-    "a link to nowhere": (lambda out: out.symlink_to("/nowhere/x"), (), "STORAGE", "'/nowhere'"),
-    "a link to a file": (
-        _link_to_a_file,
-        ("--overwrite",),
-        "STORAGE",
-        "is a file",
-    ),
-}
-
-
-def _folder(out: Path, name: str, content: str = "x") -> None:
-    out.mkdir()
-    (out / name).write_text(content)
-
-
-def _bundle(out: Path, *more: str) -> None:
-    shutil.copytree(out.parent.parent / "bundle", out)
-    for name in more:
-        (out / name).write_text("x")
-
-
-@pytest.fixture
-def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Targets are refused before any heavy work."""
-    monkeypatch.setattr(pack, "open_source", None)
-
-
-@pytest.mark.usefixtures("no_work")
-@pytest.mark.parametrize("name", TARGETS)
-def test_target_is_refused(name: str, place: Path, capfd: Any) -> None:
-    prepare, options, code, words = TARGETS[name]
-    (place / "new").mkdir()
-    prepare(place / "new/out")
-    refused(capfd, export(place, "new/out", *options), code, words, within=place)
-
-
-@pytest.mark.usefixtures("no_work")
-@pytest.mark.parametrize("out", ["checkpoint", "checkpoint/out", ".", "link/out"])
-def test_target_and_source_are_apart(out: str, place: Path, capfd: Any) -> None:
-    (place / "link").symlink_to("checkpoint")
-    code, words = "USAGE", "" if out in (".", "checkpoint") else "contain each other"
-    refused(capfd, export(place, out), code, words, within=place)
-
-
-@pytest.mark.usefixtures("no_work")
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_no_permission_to_write(place: Path, capfd: Any) -> None:
-    (place / "locked").mkdir(0o555)
-    refused(capfd, export(place, "locked/out"), "STORAGE", "no permission", within=place)
-
-
-def test_export_through_a_link_and_into_an_empty_folder(place: Path, quick: Any) -> None:
-    (place / "empty").mkdir()
-    (place / "link").symlink_to("bundle")
-    _rename(place / "bundle")
-    assert main(export(place, "empty")) == 0
-    assert main(export(place, "link", "--overwrite")) == 0
-    assert (place / "link").is_symlink()
-    assert open_bundle(place / "bundle").manifest.source.name == "checkpoint"
-    assert not _temporary(place)
-
-
-def _rename(bundle: Path) -> None:
-    """Give a bundle a manifest that can be told from what an export makes."""
-    said("source", "name", value="old")(bundle)
-
-
-def _temporary(place: Path) -> list[str]:
-    return [path.name for path in place.rglob(".*tmp*")]
-
-
-@pytest.fixture(scope="module")
-def traced(original: Path) -> Any:
-    recipe = decoder_recipe.DecoderRecipe.of(
-        load_folder(original / "checkpoint"), ExportOptions(), quiet
-    )
-    part = recipe.graphs["decoder"]
-    packing: Any = pack
-    return packing.trace(part.module, part.inputs, part.outputs)
-
-
-@pytest.fixture
-def quick(traced: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exports without tracing and checks: the same files in a fraction of the time."""
-    monkeypatch.setattr(pack, "trace", lambda module, inputs, outputs: traced.clone())
-    for name, result in (("parity", []), ("invariance", []), ("probe", {})):
-        monkeypatch.setattr(check, name, lambda *arguments, result=result: result)
-    monkeypatch.setattr(decoder_recipe, "_open", lambda bundle: None)
-    monkeypatch.setattr(fidelity, "shipped_text", lambda *name: "a short text. " * 8)
-
-
 @pytest.mark.parametrize(
     ("way", "error"),
     [("new", errno.ENOSPC), ("exchange", errno.EIO), ("two_renames", errno.ENOSPC),
@@ -223,7 +76,7 @@ def test_the_nth_call_to_the_disk_fails(
 ) -> None:
     """Enumerated over all calls, but of equal ones in a row the first and the last stand for all."""
     overwrite, bundle = way != "new", place / "bundle"
-    _rename(bundle)
+    rename(bundle)
     old = snapshot(bundle)
     target = bundle if overwrite else place / "new"
     command = export(place, target.name, "--overwrite")
@@ -253,7 +106,7 @@ def test_the_nth_call_to_the_disk_fails(
         else:
             assert target.exists() == overwrite, f"lost at {fatal}: {disk.happened[-3:]}"
             assert status != 0
-        assert not _temporary(place), disk.happened[-3:]
+        assert not temporary(place), disk.happened[-3:]
         errors = capfd.readouterr().err
         if status == 0:
             break
@@ -303,7 +156,7 @@ def test_an_export_is_killed(place: Path, quick: Any) -> None:
     assert "Traceback" not in errors and "error" not in errors
     assert snapshot(place / "bundle") == old  # what it was, or an export of the same checkpoint
     assert main(export(place, "bundle", "--overwrite")) == 0
-    assert not _temporary(place)
+    assert not temporary(place)
 
 
 def test_two_exports_at_once(place: Path) -> None:

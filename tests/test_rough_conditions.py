@@ -8,7 +8,6 @@ import os
 import pickle
 import pty
 import select
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,12 +26,6 @@ from tests.outcome import one_line, refused
 pytest_plugins = "tests.places"
 
 SCRIPT = [sys.executable, "-m", "satchel"]
-
-
-@pytest.fixture
-def bundle(original: Path, tmp_path: Path) -> Path:
-    shutil.copytree(original / "bundle", tmp_path / "bundle")
-    return tmp_path / "bundle"
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,7 @@
-"""Choosing ids: the same candidates and probabilities as transformers, and options that are checked."""
+"""Choosing ids: the same candidates and probabilities as transformers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers.generation import logits_process
 
-from satchel.runtime.errors import SatchelError, UsageError
+from satchel.runtime.errors import SatchelError
 from satchel.runtime.options import Options
-from satchel.runtime.processors import processors
 from satchel.runtime.sample import Sampler, candidates, highest, log_probabilities
+from tests.choosing import as_options, chooser
 
 NAN, INF = float("nan"), float("inf")
 FILTERS: list[dict[str, Any]] = [
@@ -55,23 +54,6 @@ SHAPES = {
     "banned": np.where(np.arange(4000) % 3, RNG.normal(0, 3, 4000), -INF),
     "wide": RNG.normal(0, 3, 152_000),
 }
-
-
-def as_options(options: Mapping[str, Any]) -> Options:
-    return Options.from_options(options, {})
-
-
-def chooser(options: Options, size: int) -> Callable[[np.ndarray, Sequence[int]], int]:
-    """Chooses from `size` logits after a history."""
-    changes = processors(options, size, (), start=0, limit=9, source=())
-    sampler = Sampler(options, changes)
-
-    def choose(logits: np.ndarray, history: Sequence[int]) -> int:
-        for process in changes:
-            process(logits, np.array(history, np.int64), 0)
-        return sampler(logits, *highest(logits[None]))
-
-    return choose
 
 
 def scaled(logits: np.ndarray, temperature: float) -> np.ndarray:
@@ -268,78 +250,6 @@ def test_a_huge_temperature_is_uniform() -> None:
     sampler = chooser(Options(temperature=1e4, seed=0), 4)
     counts = np.bincount([sampler(logits.copy(), ()) for _ in range(4000)], minlength=4)
     np.testing.assert_allclose(counts / 4000, 0.25, atol=0.03)
-
-
-INVALID: list[dict[str, Any]] = [
-    *({"temperature": value} for value in (-0.1, NAN, INF, -INF, True, False, "1", [1], 2e4)),
-    *({"top_k": value} for value in (0, -1, 1.5, 2.0, True, "3", NAN)),
-    *({"top_p": value} for value in (0, 0.0, -0.5, 1.0001, 2, NAN, INF, True, "0.5")),
-    *({"min_p": value} for value in (-0.01, 1.01, NAN, INF, False, "0.1")),
-    *({"repetition_penalty": value} for value in (0, 0.0, -1, NAN, INF, True, "1.1")),
-    *({"seed": value} for value in (-1, True, False, 1.0, "1", NAN)),
-    *({"logit_bias": value} for value in ([5], "5", 5, {"5": 1.0}, {-1: 1.0}, {True: 1.0})),
-    *({"logit_bias": {5: value}} for value in (NAN, INF, "1", True, None)),
-    {"logit_bias": {1.0: 1.0}},
-]
-
-
-@pytest.mark.parametrize("options", INVALID, ids=str)
-def test_invalid_options_are_refused(options: dict[str, Any]) -> None:
-    name = next(iter(options))
-    with pytest.raises(UsageError, match=name) as caught:
-        as_options(options)
-    assert caught.value.code == "USAGE" and "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"temperature": 0},
-        {"temperature": np.float32(0.7)},
-        {"top_k": np.int64(3)},
-        {"top_p": 1},
-        {"min_p": 0},
-        {"repetition_penalty": 1},
-        {"seed": np.int64(0)},
-        {"logit_bias": {}},
-        {"logit_bias": {np.int64(3): np.float32(-INF), 4: 1}},
-    ],
-    ids=str,
-)
-def test_valid_options_are_taken(options: dict[str, Any]) -> None:
-    sampler = chooser(as_options(options), 10)
-    assert 0 <= sampler(np.arange(10, dtype=np.float32), [1]) < 10
-
-
-def test_unknown_options_name_the_known_ones() -> None:
-    with pytest.raises(UsageError, match=r"'top_q'; known: bad_words_ids, .*, top_p"):
-        as_options({"top_q": 1})
-
-
-@pytest.mark.parametrize("option", [{"top_k": 5}, {"top_p": 0.5}, {"min_p": 0.1}, {"seed": 1}])
-def test_sampling_options_turn_sampling_on(option: dict[str, Any]) -> None:
-    assert as_options(option).temperature == 1.0
-    assert Options.from_options(option, {"temperature": 0.6}).temperature == 0.6
-    with pytest.raises(UsageError, match=f"{next(iter(option))} has no effect at temperature 0"):
-        as_options({**option, "temperature": 0.0})
-
-
-def test_defaults_of_the_bundle() -> None:
-    defaults = {"temperature": 0.6, "top_p": 0.9, "unheard_of": 1}
-    assert Options.from_options({}, defaults) == Options(temperature=0.6, top_p=0.9)
-    assert Options.from_options({"top_p": 0.5}, defaults).top_p == 0.5
-    assert Options.from_options({"top_p": None}, defaults).top_p == 0.9
-    greedy = Options.from_options({"temperature": 0}, defaults)
-    assert chooser(greedy, 5)(np.arange(5, dtype=np.float32), ()) == 4
-    assert as_options({}).temperature == 0
-    assert as_options({"repetition_penalty": 1.1, "logit_bias": {1: 1.0}}).temperature == 0
-
-
-@pytest.mark.parametrize("token", [10, 10**6, 2**63, 10**30])
-def test_bias_outside_the_vocabulary(token: int) -> None:
-    with pytest.raises(UsageError, match=r"outside 0\.\.9") as caught:
-        chooser(as_options({"logit_bias": {token: 1.0}}), 10)
-    assert caught.value.code == "TOKEN_ID"
 
 
 @pytest.mark.parametrize(

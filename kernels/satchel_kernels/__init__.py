@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
+from functools import cache
 from pathlib import Path
 
 __version__ = "0.1.0"
-__all__ = ["library_path"]
+__all__ = ["level", "library_path"]
 
 
 def library_path() -> Path:
@@ -19,3 +21,11 @@ def library_path() -> Path:
             "(python kernels/build.py makes it)"
         )
     return path
+
+
+@cache
+def level() -> str:
+    """Which kernels this processor gets, as avx512vnni or dotprod; "" where there are none for it."""
+    library = ctypes.CDLL(str(library_path()))
+    library.satchel_level.restype = ctypes.c_char_p
+    return str(library.satchel_level().decode("ascii"))

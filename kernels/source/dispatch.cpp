@@ -1,5 +1,7 @@
 #include "dispatch.h"
 
+#include "platform.h"
+
 #include <stdint.h>
 #include <string.h>
 
@@ -104,8 +106,7 @@ bool has_i8mm() {
 
 #elif defined(_WIN32)
 
-// PF_ARM_V82_DP_INSTRUCTIONS_AVAILABLE and PF_ARM_V82_I8MM_INSTRUCTIONS_AVAILABLE; older headers lack
-// them.
+// PF_ARM_V82_DP_INSTRUCTIONS_AVAILABLE and PF_ARM_V82_I8MM_INSTRUCTIONS_AVAILABLE; older headers lack them.
 bool has_dotprod() { return IsProcessorFeaturePresent(43); }
 bool has_i8mm() { return has_dotprod() && IsProcessorFeaturePresent(66); }
 
@@ -135,6 +136,11 @@ const Kernels* kernels_for(const char* highest) {
     if (strcmp(level.kernels->level, highest) == 0) return best;
   }
   return strcmp(highest, "best") == 0 ? best : nullptr;
+}
+
+extern "C" EXPORTED const char* satchel_level() {
+  const Kernels* best = kernels_for("best");
+  return best && best != kLevels[0].kernels ? best->level : "";
 }
 
 // For tests: the kernels of one level; nullptr where this processor lacks it or no level has that name.

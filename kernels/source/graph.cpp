@@ -3,8 +3,7 @@
 namespace {
 
 OrtStatus* keep_rank(size_t rank, Tensor* tensor) {
-  if (rank > kMostDimensions)
-    return fail("a tensor of %zu dimensions, more than %zu", rank, kMostDimensions);
+  if (rank > kMostDimensions) return fail("a tensor of %zu dimensions, more than %zu", rank, kMostDimensions);
   tensor->rank = rank;
   tensor->shape_known = true;
   return nullptr;
@@ -36,15 +35,13 @@ OrtStatus* read_list(const GraphNode& node, const char* name, OrtOpAttrType type
   if (!attribute) return nullptr;
   size_t bytes = 0;
   // Without room it fails and says how much it wants; an empty list it reads.
-  if (OrtStatus* status = ort->ReadOpAttr(attribute, type, nullptr, 0, &bytes))
-    ort->ReleaseStatus(status);
+  if (OrtStatus* status = ort->ReadOpAttr(attribute, type, nullptr, 0, &bytes)) ort->ReleaseStatus(status);
   TRY(value->resize(bytes / sizeof(T)));
   return bytes ? ort->ReadOpAttr(attribute, type, value->data(), bytes, &bytes) : nullptr;
 }
 
 // By name: the node that stands for claimed ones has values of its own.
-OrtStatus* find_value(const Array<const OrtValueInfo*>& values, const OrtValueInfo* value,
-                      size_t* place) {
+OrtStatus* find_value(const Array<const OrtValueInfo*>& values, const OrtValueInfo* value, size_t* place) {
   const char *name, *other;
   TRY(ort->GetValueInfoName(value, &name));
   for (*place = 0; *place < values.size(); ++*place) {
@@ -127,8 +124,7 @@ OrtStatus* Graph::read_claimed(const OrtGraph* graph, const OrtNode* stands_for_
   return whole_.read(stands_for_all);
 }
 
-// Not by ONNX Runtime's own function, which warns in the log of values that come from outside claimed
-// nodes.
+// Not by ONNX Runtime's own function, which warns in the log of values that come from outside claimed nodes.
 const GraphNode* Graph::producer(const OrtValueInfo* value) const {
   for (const GraphNode* node : nodes_) {
     for (const OrtValueInfo* output : node->outputs) {
@@ -218,8 +214,7 @@ OrtStatus* input(const OrtKernelContext* context, size_t place, Tensor* tensor) 
   return value ? read_tensor(value, tensor) : nullptr;
 }
 
-OrtStatus* output(OrtKernelContext* context, size_t place, const int64_t* shape, size_t rank,
-                  void** data) {
+OrtStatus* output(OrtKernelContext* context, size_t place, const int64_t* shape, size_t rank, void** data) {
   *data = nullptr;
   OrtValue* value = nullptr;
   TRY(ort->KernelContext_GetOutput(context, place, shape, rank, &value));

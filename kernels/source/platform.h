@@ -54,6 +54,15 @@ inline void let_go(const void* memory, size_t bytes) {
 #endif
 }
 
+// Asks for large pages; `memory` starts at one.
+inline void in_large_pages(void* memory, size_t bytes) {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+  madvise(memory, bytes, MADV_HUGEPAGE);
+#else
+  (void)memory, (void)bytes;
+#endif
+}
+
 class Locked {
  public:
   explicit Locked(Mutex& mutex) : mutex_(mutex) { mutex_.lock(); }

@@ -227,13 +227,15 @@ template <int R> INLINE void tile(const Weights* w, const Rows* x, int64_t row, 
   else tile_of_blocks<R, 4>(w, x, row, panel, y);
 }
 
-template <int R> void rows_of_panel(const Weights* w, const Rows* x, int64_t row, int64_t rows, int64_t panel, float* y) {
-  for (; row + R <= rows; row += R) tile<R>(w, x, row, panel, y);
-  if constexpr (R > 1) rows_of_panel<R / 2>(w, x, row, rows, panel, y);
+// Rows stay in the first cache while the panels pass, which come from the second.
+template <int R> void tiles(const Weights* w, const Rows* x, int64_t row, int64_t rows, float* y, int64_t first_panel, int64_t last_panel) {
+  for (; row + R <= rows; row += R)
+    for (int64_t p = first_panel; p < last_panel; ++p) tile<R>(w, x, row, p, y);
+  if constexpr (R > 1) tiles<R / 2>(w, x, row, rows, y, first_panel, last_panel);
 }
 
 void multiply(const Weights* w, const Rows* x, int64_t rows, float* y, int64_t first_panel, int64_t last_panel) {
-  for (int64_t p = first_panel; p < last_panel; ++p) rows_of_panel<kTileRows>(w, x, 0, rows, p, y);
+  tiles<kTileRows>(w, x, 0, rows, y, first_panel, last_panel);
 }
 
 }  // namespace

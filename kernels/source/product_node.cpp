@@ -9,13 +9,13 @@
 //   [[Abs] ReduceMax, Mul, Max, Div]  [QuantizeLinear]  MatMulIntegerToFloat | MatMulNBits  [Add of a bias]
 #include <initializer_list>
 
+#include "arena.h"
 #include "claims.h"
 #include "dispatch.h"
 
 namespace {
 
-constexpr int64_t kRows = 128;        // rows that panels of weights are multiplied with at once
-constexpr int64_t kFewRows = 4;       // so many are made ready by one thread
+constexpr int64_t kPiece = 64;        // rows that a thread takes at once
 constexpr int64_t kMostInputs = 32768;  // k * 255 * 127 stays below 2^31
 constexpr int64_t kMostOfAFile = 1 << 28;  // k and n as attributes: their product in bits stays below 2^63
 
@@ -403,14 +403,14 @@ struct Product : Node {
   Plan plan;  // its values belong to the graph and are gone: only its numbers and enums are used
   bool has_skip = false, has_sum = false, has_normed = false;
   Weights weights;
-  AlignedBytes data, scales, offsets, bias, smoothing, weight, norm_bias;
+  AlignedBytes bias, smoothing, weight, norm_bias;
   size_t x_place = 0, skip_place = 0, out_place = 0, sum_place = 0, normed_place = 0;
 
   struct State {
     const float *x, *skip;
     float *sum, *normed, *out;
     Rows rows;
-    float* room;  // [workers][2 k]: rows on their way
+    float* room;  // [pieces][2 k]: rows on their way
     int64_t count;
   };
 
@@ -420,27 +420,39 @@ struct Product : Node {
     State s{};
     TRY(open(call, &s));
     if (s.count == 0) return nullptr;
-    const int64_t workers = s.count <= kFewRows || call.threads == 1 ? 1 : call.threads * 2;
     TRY(call.run.scratch.take(s.count * weights.padded, &s.rows.values));
     TRY(call.run.scratch.take(s.count * weights.blocks, &s.rows.sums));
     if (plan.rounding != Rounding::fixed) TRY(call.run.scratch.take(s.count * weights.blocks, &s.rows.scales));
-    TRY(call.run.scratch.take(workers * 2 * plan.k, &s.room));
     s.rows.padded = weights.padded, s.rows.block = weights.block, s.rows.blocks = weights.blocks;
-    auto share = [&](int64_t worker) {
-      const int64_t last = s.count * (worker + 1) / workers;
-      for (int64_t row = s.count * worker / workers; row < last; ++row) ready(s, row, s.room + worker * 2 * plan.k);
-    };
-    if (workers == 1) share(0);
-    else TRY(parallel(call, workers, share));
-    const int64_t pieces = (s.count + kRows - 1) / kRows;
-    return parallel(call, pieces * weights.panels, [&](int64_t i) {
-      const int64_t first = i / weights.panels * kRows, panel = i % weights.panels;
-      Rows rows = s.rows;
-      rows.values += first * rows.padded, rows.sums += first * rows.blocks;
-      if (rows.scales) rows.scales += first * rows.blocks;
-      const int64_t count = s.count - first < kRows ? s.count - first : kRows;
-      kernels->multiply(&weights, &rows, count, s.out + first * weights.n, panel, panel + 1);
+    return s.count >= kPiece * call.threads ? by_rows(call, s) : by_columns(call, s);
+  }
+
+  // Many rows: each thread makes some ready and multiplies them while they are in its cache.
+  OrtStatus* by_rows(const Call& call, State& s) const {
+    const int64_t pieces = (s.count + kPiece - 1) / kPiece;
+    TRY(call.run.scratch.take(pieces * 2 * plan.k, &s.room));
+    return parallel(call, pieces, [&](int64_t piece) {
+      const int64_t first = piece * kPiece, last = first + kPiece < s.count ? first + kPiece : s.count;
+      for (int64_t row = first; row < last; ++row) ready(s, row, s.room + piece * 2 * plan.k);
+      multiply(s, first, last, 0, weights.panels);
     }, 4);
+  }
+
+  // Few rows: one thread makes them ready, and each multiplies them with some of the columns.
+  OrtStatus* by_columns(const Call& call, State& s) const {
+    TRY(call.run.scratch.take(2 * plan.k, &s.room));
+    for (int64_t row = 0; row < s.count; ++row) ready(s, row, s.room);
+    const int64_t parts = call.threads == 1 ? 1 : call.threads * 4 < weights.panels ? call.threads * 4 : weights.panels;
+    return parallel(call, parts, [&](int64_t part) {
+      multiply(s, 0, s.count, weights.panels * part / parts, weights.panels * (part + 1) / parts);
+    }, 4);
+  }
+
+  void multiply(const State& s, int64_t first, int64_t last, int64_t first_panel, int64_t last_panel) const {
+    Rows rows = s.rows;
+    rows.values += first * rows.padded, rows.sums += first * rows.blocks;
+    if (rows.scales) rows.scales += first * rows.blocks;
+    kernels->multiply(&weights, &rows, last - first, s.out + first * weights.n, first_panel, last_panel);
   }
 
   OrtStatus* open(const Call& call, State* s) const {
@@ -510,7 +522,7 @@ OrtStatus* copy(const OrtValueInfo* value, AlignedBytes* to) {
   return nullptr;
 }
 
-OrtStatus* pack(Product* p) {
+OrtStatus* pack(Product* p, Arena* arena) {
   const Plan& plan = p->plan;
   Weights& w = p->weights;
   const bool blocks = plan.rounding == Rounding::blocks;
@@ -520,9 +532,8 @@ OrtStatus* pack(Product* p) {
   w.block = blocks ? plan.block : w.padded, w.blocks = w.padded / w.block;
   w.panel = p->kernels->panel, w.panels = (plan.n + w.panel - 1) / w.panel;
   const int64_t columns = w.panels * w.panel;
-  TRY(p->data.resize((size_t)(columns * w.padded * w.bits / 8)));
-  TRY(p->scales.resize((size_t)(columns * w.blocks) * sizeof(float)));
-  w.data = p->data.data(), w.scales = reinterpret_cast<float*>(p->scales.data());
+  TRY(arena->take(columns * w.padded * w.bits / 8, &w.data));
+  TRY(arena->take(columns * w.blocks, &w.scales));
   TRY(copy(plan.bias, &p->bias));
   if (plan.bias) w.bias = reinterpret_cast<const float*>(p->bias.data());
   Tensor source, scales;
@@ -531,8 +542,7 @@ OrtStatus* pack(Product* p) {
   if (blocks) {
     p->kernels->pack(&w, source.as<uint8_t>(), 128, scales.as<float>());
   } else {
-    TRY(p->offsets.resize((size_t)columns * sizeof(int32_t)));
-    w.offsets = reinterpret_cast<int32_t*>(p->offsets.data());
+    TRY(arena->take(columns, &w.offsets));
     const float scale = plan.rounding == Rounding::fixed ? plan.scale : 1;
     p->kernels->pack_channels(&w, source.as<int8_t>(), scales.as<float>(), scales.count(), scale, 128 - plan.zero);
   }
@@ -562,7 +572,7 @@ OrtStatus* build_product(const Graph& claimed, const GraphNode& node, const Opti
   TRY(copy(plan.smoothing, &p->smoothing));
   TRY(copy(plan.weight, &p->weight));
   TRY(copy(plan.norm_bias, &p->norm_bias));
-  return pack(p);
+  return pack(p, options.weights);
 }
 
 }  // namespace

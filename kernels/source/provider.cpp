@@ -1,6 +1,7 @@
 // The plugin execution provider: what ONNX Runtime calls, from the registration of the library on.
 #include <stdlib.h>
 
+#include "arena.h"
 #include "claims.h"
 #include "dispatch.h"
 
@@ -30,8 +31,7 @@ uint64_t number(const char* text) {
 OrtStatus* set_option(const char* name, const char* value, Options* options) {
   if (same(name, "threads")) {
     uint64_t threads = number(value);
-    if (threads == 0 || threads > 1024)
-      return fail("threads is a number from 1 to 1024, not '%s'", value);
+    if (threads == 0 || threads > 1024) return fail("threads is a number from 1 to 1024, not '%s'", value);
     options->threads = (int)threads;
   } else if (same(name, "level")) {
     options->kernels = kernels_for(value);
@@ -46,7 +46,7 @@ OrtStatus* set_option(const char* name, const char* value, Options* options) {
 }
 
 OrtStatus* read_options(const OrtSessionOptions* session, Options* options) {
-  options->kernels = kernels_for("best");
+  options->kernels = *satchel_level() ? kernels_for("best") : nullptr;
   OrtKeyValuePairs* entries = nullptr;
   TRY(ort->GetSessionOptionsConfigEntries(session, &entries));
   const char *const *keys, *const *values;
@@ -55,8 +55,7 @@ OrtStatus* read_options(const OrtSessionOptions* session, Options* options) {
   OrtStatus* status = nullptr;
   size_t prefix = strlen(kOptionPrefix);
   for (size_t i = 0; i < count && !status; ++i) {
-    if (strncmp(keys[i], kOptionPrefix, prefix) == 0)
-      status = set_option(keys[i] + prefix, values[i], options);
+    if (strncmp(keys[i], kOptionPrefix, prefix) == 0) status = set_option(keys[i] + prefix, values[i], options);
   }
   ort->ReleaseKeyValuePairs(entries);
   return status;
@@ -66,6 +65,7 @@ OrtStatus* read_options(const OrtSessionOptions* session, Options* options) {
 
 struct Ep : OrtEp, Allocated {
   Ep();
+  Arena weights;
   Options options;
   Runs runs;
 };
@@ -105,6 +105,7 @@ OrtStatus* get_capability(OrtEp* ep, const OrtGraph* given, OrtEpGraphSupportInf
   fusion.ort_version_supported = kApiLevel;
   Graph graph;
   TRY(graph.read(given));
+  if (!static_cast<Ep*>(ep)->options.kernels) return nullptr;  // an unknown processor
   Array<const OrtNode*> taken;
   Array<const GraphNode*> group;
   Constants constants;
@@ -148,8 +149,8 @@ OrtStatus* compile(OrtEp* ep, const OrtGraph** graphs, const OrtNode** fused, si
   for (size_t i = 0; i < count; ++i) {
     Compiled* compiled = new Compiled(static_cast<Ep*>(ep));
     infos[i] = compiled;
-    OrtStatus* status =
-        compiled ? build(graphs[i], fused[i], compiled->ep->options, &compiled->node) : no_memory();
+    OrtStatus* status = compiled ? build(graphs[i], fused[i], compiled->ep->options, &compiled->node)
+                                 : no_memory();
     if (!status) continue;
     release_compiled(ep, infos, i + 1);  // after an error nobody else does
     return status;
@@ -163,8 +164,8 @@ OrtStatus* compute(OrtNodeComputeInfo* info, void*, OrtKernelContext* context) n
   Run* run;
   TRY(ep->runs.enter(&run));
   run->scratch.start();
-  OrtStatus* status =
-      run->cancelled() ? cancelled_error() : compiled->node->run({context, ep->options.threads, *run});
+  OrtStatus* status = run->cancelled() ? cancelled_error()
+                                       : compiled->node->run({context, ep->options.threads, *run});
   ep->runs.leave(run);
   return status;
 }
@@ -189,8 +190,7 @@ OrtStatus* set_dynamic_options(OrtEp* ep, const char* const* keys, const char* c
                                size_t count) noexcept {
   for (size_t i = 0; i < count; ++i) {
     if (strncmp(keys[i], "satchel.", 8) != 0) continue;
-    if (!same(keys[i], kCancelKey))
-      return fail("no dynamic option '%s': there is %s", keys[i], kCancelKey);
+    if (!same(keys[i], kCancelKey)) return fail("no dynamic option '%s': there is %s", keys[i], kCancelKey);
     if (!same(values[i], "1")) return fail("%s is 1, not '%s'", kCancelKey, values[i]);
     static_cast<Ep*>(ep)->runs.stop_all();
   }
@@ -199,8 +199,7 @@ OrtStatus* set_dynamic_options(OrtEp* ep, const char* const* keys, const char* c
 
 Compiled::Compiled(Ep* its_ep) : OrtNodeComputeInfo{}, ep(its_ep) {
   ort_version_supported = kApiLevel;
-  CreateState = [](OrtNodeComputeInfo* info, OrtNodeComputeContext*,
-                   void** state) noexcept -> OrtStatus* {
+  CreateState = [](OrtNodeComputeInfo* info, OrtNodeComputeContext*, void** state) noexcept -> OrtStatus* {
     *state = info;
     return nullptr;
   };
@@ -210,6 +209,7 @@ Compiled::Compiled(Ep* its_ep) : OrtNodeComputeInfo{}, ep(its_ep) {
 
 Ep::Ep() : OrtEp{} {
   ort_version_supported = kApiLevel;
+  options.weights = &weights;
   GetName = [](const OrtEp*) noexcept { return kName; };
   GetCapability = get_capability;
   Compile = compile;
@@ -246,14 +246,12 @@ OrtStatus* supported_devices(OrtEpFactory* factory, const OrtHardwareDevice* con
 
 OrtStatus* log_options(const OrtLogger* logger, const Options& options) {
   char line[100];
-  snprintf(line, sizeof line, "satchel: level %s, %d threads", options.kernels->level, options.threads);
-  return ort->Logger_LogMessage(logger, ORT_LOGGING_LEVEL_INFO, line, PATH_TEXT(__FILE__), __LINE__,
-                                __func__);
+  snprintf(line, sizeof line, "satchel: level %s, %d threads", options.kernels ? options.kernels->level : "none", options.threads);
+  return ort->Logger_LogMessage(logger, ORT_LOGGING_LEVEL_INFO, line, PATH_TEXT(__FILE__), __LINE__, __func__);
 }
 
-OrtStatus* create_ep(OrtEpFactory*, const OrtHardwareDevice* const*, const OrtKeyValuePairs* const*,
-                     size_t, const OrtSessionOptions* session, const OrtLogger* logger,
-                     OrtEp** created) noexcept {
+OrtStatus* create_ep(OrtEpFactory*, const OrtHardwareDevice* const*, const OrtKeyValuePairs* const*, size_t,
+                     const OrtSessionOptions* session, const OrtLogger* logger, OrtEp** created) noexcept {
   std::unique_ptr<Ep> ep(new Ep);
   if (!ep) return no_memory();
   TRY(read_options(session, &ep->options));

@@ -50,8 +50,8 @@ def zig(build_script: ModuleType) -> list[str]:
 
 @pytest.fixture(scope="session")
 def library() -> Path:
-    """This machine's library, as it lies in the package; SATCHEL_KERNELS names another one."""
-    if given := os.environ.get("SATCHEL_KERNELS"):
+    """This machine's library, as it lies in the package; SATCHEL_KERNELS_LIBRARY names another one."""
+    if given := os.environ.get("SATCHEL_KERNELS_LIBRARY"):
         return Path(given)
     package = module_at("satchel_kernels_here", KERNELS / "satchel_kernels" / "__init__.py")
     try:

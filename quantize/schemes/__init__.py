@@ -21,12 +21,12 @@ def scheme(text: str) -> Scheme:
     Raises UsageError where there is none such.
     """
     kind, _, size = text.partition(":")
-    result = SCHEMES.get(kind)
-    if result is None:
+    named = SCHEMES.get(kind)
+    if named is None:
         raise UsageError(f"scheme {shown(text)} is unknown; known: {', '.join(SCHEMES)}")
     if not size:
-        return result
-    if not isinstance(result, BlockScheme) or size not in map(str, BLOCK_SIZES):
+        return named
+    if not isinstance(named, BlockScheme) or size not in map(str, BLOCK_SIZES):
         sizes = ", ".join(map(str, BLOCK_SIZES))
         raise UsageError(f"scheme {shown(text)}; expected blocks8 or blocks4 with one of {sizes}")
-    return type(result)(int(size))
+    return type(named)(int(size))

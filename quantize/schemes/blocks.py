@@ -87,10 +87,10 @@ class BlockScheme(Scheme):
 def _beside(new: Replacement, weight: Blocks) -> list[ir.Value | None]:
     """The initializers that go with the values of a weight."""
     name = weight_of(new.source).name
-    result: list[ir.Value | None] = [new.initializer(f"{name}.scales", weight.scales)]
+    beside: list[ir.Value | None] = [new.initializer(f"{name}.scales", weight.scales)]
     if weight.zeros is not None:
-        result.append(new.initializer(f"{name}.zeros", weight.zeros))
-    return result
+        beside.append(new.initializer(f"{name}.zeros", weight.zeros))
+    return beside
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,8 @@ def fitting(block: int, inputs: int) -> int | None:
 
     Behind a block that is filled up with zeros the kernel adds up in an order that depends on the rows.
     """
-    result = [size for size in BLOCK_SIZES if size <= block and inputs % size == 0]
-    return result[-1] if result else None
+    sizes = [size for size in BLOCK_SIZES if size <= block and inputs % size == 0]
+    return sizes[-1] if sizes else None
 
 
 def quantize(weight: Array, block: int, bits: int = 8, moment: Array | None = None) -> Blocks:
@@ -123,14 +123,14 @@ def quantize(weight: Array, block: int, bits: int = 8, moment: Array | None = No
     if block not in BLOCK_SIZES:
         raise ValueError(f"block {block} is not one of {BLOCK_SIZES}")
     top, zero = GRIDS[bits]
-    result = rounded(weight, Grid(block, top, zero), moment)
+    quantized = rounded(weight, Grid(block, top, zero), moment)
     outputs, inputs = weight.shape
-    values = np.repeat(result.zeros, block, axis=1).astype(np.uint8)  # padding is zeros
-    values[:, :inputs] = result.values
+    values = np.repeat(quantized.zeros, block, axis=1).astype(np.uint8)  # padding is zeros
+    values[:, :inputs] = quantized.values
     if zero is not None:
-        return Blocks(bits, block, values.reshape(outputs, -1, block), result.scales)
+        return Blocks(bits, block, values.reshape(outputs, -1, block), quantized.scales)
     packed = _packed(values).reshape(outputs, -1, block // 2)
-    return Blocks(bits, block, packed, result.scales, _packed(result.zeros.astype(np.uint8)))
+    return Blocks(bits, block, packed, quantized.scales, _packed(quantized.zeros.astype(np.uint8)))
 
 
 def dequantize(blocks: Blocks, inputs: int) -> Array:

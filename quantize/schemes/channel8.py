@@ -82,8 +82,8 @@ class Channel8(Scheme):
         return Weight(channels.quantize(matrix * factors, moment), factors)
 
     def restored(self, matrix: Array, moment: Array | None = None) -> Array:
-        result = channels.quantize(matrix, moment)
-        return np.ascontiguousarray((result.values * result.scales).T)
+        quantized = channels.quantize(matrix, moment)
+        return np.ascontiguousarray((quantized.values * quantized.scales).T)
 
     def rounding(self, matrix: Array, seen: Range | None) -> Callable[[Tensor], Tensor]:
         return steps_of_tokens if seen is None else fixed_steps(matrix, seen)
@@ -154,9 +154,9 @@ def _multiply(
         new.add("Add", [new.add("MatMulIntegerToFloat", inputs, MICROSOFT), bias])
 
 
-def _initializers(new: Replacement, found: Channels) -> tuple[ir.Value, ir.Value]:
+def _initializers(new: Replacement, weight: Channels) -> tuple[ir.Value, ir.Value]:
     name = f"{weight_of(new.source).name}.int8"
-    return new.initializer(name, found.values), new.initializer(f"{name}.scales", found.scales)
+    return new.initializer(name, weight.values), new.initializer(f"{name}.scales", weight.scales)
 
 
 def _turned(ids: ir.Value) -> list[int]:

@@ -26,9 +26,9 @@ class Channels:
 
 def quantize(weight: Array, moment: Array | None = None) -> Channels:
     """Round `weight` [outputs, inputs] to 255 steps per output, as `moment` allows (see `rounding`)."""
-    result = rounded(weight, Grid(weight.shape[1], GRID_TOP, GRID_ZERO), moment)
-    values = (result.values.astype(np.int16) - GRID_ZERO).astype(np.int8)
-    return Channels(np.ascontiguousarray(values.T), result.scales[:, 0])
+    quantized = rounded(weight, Grid(weight.shape[1], GRID_TOP, GRID_ZERO), moment)
+    values = (quantized.values.astype(np.int16) - GRID_ZERO).astype(np.int8)
+    return Channels(np.ascontiguousarray(values.T), quantized.scales[:, 0])
 
 
 def smoothing(weight: Array, largest: Array) -> Array:

@@ -47,11 +47,11 @@ class Checkpoint:
 
     def text_length(self, context: int) -> int:
         """The tokens an encoder's text is cut to: what modules say replaces the tokenizer's files."""
-        value = self.sentence.first.max_length if self.sentence is not None else None
-        if value is None:
-            value = self.tokenizer_config.get(
+        length = self.sentence.first.max_length if self.sentence is not None else None
+        if length is None:
+            length = self.tokenizer_config.get(
                 "model_max_length", self.tokenizer_config.get("max_len")
             )
-        if not isinstance(value, int | float) or value < 1:
+        if not isinstance(length, int | float) or length < 1:
             return context
-        return int(min(context, value))
+        return int(min(context, length))

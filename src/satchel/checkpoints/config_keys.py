@@ -85,20 +85,20 @@ def remarks(config: dict[str, Any]) -> tuple[str, ...]:
     kind = config.get("model_type")
     if not is_known(kind):
         return ()
-    result = []
+    notes = []
     if config.get("auto_map"):
-        result.append(
+        notes.append(
             f"config.json names code of its own (auto_map): not run; built as model_type {kind}"
         )
     unread = sorted(config.keys() - keys_read(kind) - HERE)
     if unread:
-        result.append(
+        notes.append(
             f"config.json: {some(unread)}: read by no {kind} of transformers, so by none here"
         )
     rope = config.get("rope_parameters") or config.get("rope_scaling")
     if isinstance(rope, dict) and "dynamic" in (rope.get("rope_type"), rope.get("type")):
-        result.append(
+        notes.append(
             "config.json: rope type dynamic stretches what is beyond max_position_embeddings = "
             f"{config.get('max_position_embeddings')}, where this bundle ends"
         )
-    return tuple(result)
+    return tuple(notes)

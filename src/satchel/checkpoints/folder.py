@@ -152,9 +152,9 @@ def _shards(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
 
 def _on_index(weight_map: dict[str, Any], shards: list[Path]) -> tuple[str, ...]:
     """A note where an index is stale: as in transformers, its files count, with all that they hold."""
-    result = {name: shard.name for shard in shards for name in header(shard)}
-    wrong = [name for name, shard in weight_map.items() if result.get(name) != shard]
-    surplus = [name for name in result if name not in weight_map]
+    actual = {name: shard.name for shard in shards for name in header(shard)}
+    wrong = [name for name, shard in weight_map.items() if actual.get(name) != shard]
+    surplus = [name for name in actual if name not in weight_map]
     if not wrong and not surplus:
         return ()
     return (
@@ -179,11 +179,11 @@ def _preprocessor_config(folder: Path) -> tuple[dict[str, Any], str]:
     processor before a file of its own."""
     whole = optional_json(folder, PROCESSOR)
     for part in PROCESSOR_PARTS:
-        result = whole.get(part)
-        if isinstance(result, dict):
-            return result, PROCESSOR
-        if result is not None:
-            raise CheckpointError(f"{PROCESSOR}: {part} = {shown(result)}; expected an object")
+        settings = whole.get(part)
+        if isinstance(settings, dict):
+            return settings, PROCESSOR
+        if settings is not None:
+            raise CheckpointError(f"{PROCESSOR}: {part} = {shown(settings)}; expected an object")
     return optional_json(folder, PREPROCESSOR), PREPROCESSOR
 
 
@@ -215,8 +215,8 @@ def _licence(folder: Path) -> str | None:
     with path.open("rb") as file:
         head = file.read(64 << 10).decode("utf-8", "replace")
     front = re.match(r"---\s*\n(.*?)\n---", head, re.DOTALL)
-    result = re.search(r"^license:\s*(\S+)", front.group(1), re.MULTILINE) if front else None
-    return result.group(1) if result else None
+    match = re.search(r"^license:\s*(\S+)", front.group(1), re.MULTILINE) if front else None
+    return match.group(1) if match else None
 
 
 def _digest(shards: list[Path]) -> str:

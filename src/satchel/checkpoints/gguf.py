@@ -143,9 +143,9 @@ def dequantized(stored: StoredTensor) -> torch.Tensor:
 
     width = stored.shape[-1]
     rows = max(1, SLAB // width)
-    result = torch.empty(len(stored.data), width)
+    tensor = torch.empty(len(stored.data), width)
     with np.errstate(all="ignore"):  # the loader reports weights that are not finite
         for start in range(0, len(stored.data), rows):
             values = gguf_package().dequantize(stored.data[start : start + rows], stored.kind)
-            result[start : start + rows].numpy()[:] = values
-    return result.reshape(stored.shape)
+            tensor[start : start + rows].numpy()[:] = values
+    return tensor.reshape(stored.shape)

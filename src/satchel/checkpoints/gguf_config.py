@@ -197,18 +197,18 @@ def gemma(own: Metadata, config: Mapping[str, Any]) -> dict[str, Any]:
     # No key says it: only the 27B models do not scale the scores by the size of a head.
     largest = config["num_hidden_layers"] == (62 if third else 46)
     spread = config["hidden_size"] // config["num_attention_heads"]
-    result = {
+    attention = {
         "query_pre_attn_scalar": spread if largest else config["head_dim"],
         "sliding_window": positive(own, "attention.sliding_window", int),
     }
     if third:
-        return result | {
+        return attention | {
             "attn_logit_softcapping": None,
             "final_logit_softcapping": optional(own, "final_logit_softcapping", float),
             "rope_local_base_freq": optional(own, "rope.freq_base_swa", float) or 10000.0,
         }
     caps = ("attn_logit_softcapping", "final_logit_softcapping")
-    return result | {name: positive(own, name, float) for name in caps}
+    return attention | {name: positive(own, name, float) for name in caps}
 
 
 def rope_scaling(

@@ -114,17 +114,17 @@ def read_sentence(folder: Path) -> SentenceModules | None:
     if static:
         steps = [Pooling(source=TOKENS), *steps]
     _check(steps, first, listed)
-    result = SentenceModules(tuple(steps), place, static, first, settings)
-    if settings.kind == "CrossEncoder" and result.leaves_out_prompts:
+    sentence = SentenceModules(tuple(steps), place, static, first, settings)
+    if settings.kind == "CrossEncoder" and sentence.leaves_out_prompts:
         raise UnsupportedError(
             "Pooling that leaves out the prompt's tokens (include_prompt false) is not supported in a "
             f"CrossEncoder with prompts {shown(settings.prompts)}"
         )
-    if settings.active is not None and result.splade is None:
+    if settings.active is not None and sentence.splade is None:
         raise UnsupportedError(
             f"{MODEL}: max_active_dims = {settings.active} is supported with SpladePooling alone"
         )
-    return result
+    return sentence
 
 
 def _module(entry: Any) -> tuple[str, str]:

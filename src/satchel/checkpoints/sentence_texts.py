@@ -86,8 +86,8 @@ class Settings:
 
 def read_transformer(folder: Path, place: str, kind: str) -> Transformer:
     """The settings of a Transformer module in `place`; what cannot be followed is refused by name."""
-    result = ((name, optional_json(folder, inside(place, name))) for name in TRANSFORMER_CONFIGS)
-    name, config = next(((n, c) for n, c in result if c), (TRANSFORMER_CONFIGS[0], {}))
+    configs = ((name, optional_json(folder, inside(place, name))) for name in TRANSFORMER_CONFIGS)
+    name, config = next(((n, c) for n, c in configs if c), (TRANSFORMER_CONFIGS[0], {}))
     check_keys(config, TRANSFORMER_KEYS, name)
     for key in ("query_expansion", "query_length", "document_length", "tokenizer_name_or_path"):
         if config.get(key) is not None:
@@ -172,8 +172,8 @@ def _output(config: dict[str, Any], task: str, where: str) -> tuple[str, bool]:
 def _filled(config: dict[str, Any]) -> bool:
     """Whether texts are filled up to the longest that is allowed."""
     processing = config.get("processing_kwargs") or {}
-    value = (processing.get("text") or {}) | (processing.get("common") or {})
-    return value.get("padding") == "max_length"
+    arguments = (processing.get("text") or {}) | (processing.get("common") or {})
+    return arguments.get("padding") == "max_length"
 
 
 def _max_length(config: dict[str, Any], where: str) -> int | None:
@@ -183,8 +183,8 @@ def _max_length(config: dict[str, Any], where: str) -> int | None:
         for key in (f"{part}_kwargs", f"{part if part != 'processor' else 'tokenizer'}_args"):
             arguments = config.get(key) or {}
             check_keys(arguments, harmless, f"{where}: {key}")
-            result = _count(arguments.get("model_max_length"), f"{where}: model_max_length")
-            stated = result or stated
+            length = _count(arguments.get("model_max_length"), f"{where}: model_max_length")
+            stated = length or stated
     processing = config.get("processing_kwargs") or {}
     for part in ("text", "common"):  # the second outdoes the first
         arguments = processing.get(part) or {}

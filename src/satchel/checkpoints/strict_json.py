@@ -28,10 +28,10 @@ def _parse(data: bytes, name: str, limit: int, max_depth: int) -> Any:
         raise CheckpointError(f"{name} is too large: at most {limit} bytes are read")
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        result = dict(pairs)
-        if len(result) != len(pairs):
+        mapping = dict(pairs)
+        if len(mapping) != len(pairs):
             raise ValueError("a key occurs twice in one object")
-        return result
+        return mapping
 
     try:
         text = data.decode("utf-8")

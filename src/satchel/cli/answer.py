@@ -29,12 +29,12 @@ def answer(options: argparse.Namespace) -> None:
     if options.file:
         print_by_lines(options, options.file, read_lines, lambda lines: [find(lines[0])], _rows)
     else:
-        result = find(options.question)
-        print_result(options, result, _rows(result, options.question))
+        answers = find(options.question)
+        print_result(options, answers, _rows(answers, options.question))
 
 
-def _rows(result: Any, question: str) -> Rows:
-    every = result if isinstance(result, list) else [result]
+def _rows(answers: Any, question: str) -> Rows:
+    every = answers if isinstance(answers, list) else [answers]
     return [
         (
             f"{one.score:.4f}",

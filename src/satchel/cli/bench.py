@@ -18,12 +18,15 @@ def bench(options: argparse.Namespace) -> None:
 
     if options.json:
         check_json(Path(options.json))
-    figures = benchmark.measure(options.bundle, options.threads, options.repeats)
+    figures = benchmark.measure(
+        options.bundle, options.threads, options.repeats, not options.no_kernels
+    )
+    print(f"kernels: {figures['kernels']}")
     print(table([("figure", "median", "min", "max"), *benchmark.rows(figures)]))
     if options.profile_nodes:
         from satchel.measure.node_times import profile_nodes, tables
 
-        figures["nodes"] = profile_nodes(options.bundle, options.threads)
+        figures["nodes"] = profile_nodes(options.bundle, options.threads, not options.no_kernels)
         for heading, rows in tables(figures["nodes"]):
             print(f"\n{heading}\n{table(rows)}")
     if options.json:

@@ -29,9 +29,9 @@ def classify(options: argparse.Namespace) -> None:
         print_by_lines(options, options.pair_file, _pairs, model.classify, _rows, CHUNK)
     else:
         items = options.image or options.text or [tuple(pair) for pair in options.pair]
-        result = model.classify_images(items) if options.image else model.classify(items)
-        rows = [_rows(one, item)[0] for one, item in zip(result, items, strict=True)]
-        print_result(options, result, rows)
+        classifications = model.classify_images(items) if options.image else model.classify(items)
+        rows = [_rows(one, item)[0] for one, item in zip(classifications, items, strict=True)]
+        print_result(options, classifications, rows)
 
 
 def _rows(one: Any, item: Any) -> Rows:

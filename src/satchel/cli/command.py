@@ -13,21 +13,8 @@ from typing import Any, NoReturn
 import satchel
 from satchel.progress import bars
 from satchel.runtime.errors import StorageError, UsageError, shown
-from satchel.runtime.task import TaskError
+from satchel.runtime.task import TASKS, TaskError
 
-VERBS_OF = {  # task of a bundle -> how the command line runs it
-    "generate": ("generate", "chat"),
-    "text-to-text": ("generate", "translate"),
-    "transcribe": ("transcribe",),
-    "embed": ("embed TEXT",),
-    "classify": ("classify TEXT", "rank"),
-    "tokens": ("tokens",),
-    "answer": ("answer",),
-    "fill-mask": ("fill-mask",),
-    "image-embed": ("embed --image FILE",),
-    "image-classify": ("classify --image FILE",),
-    "text-image-embed": ("embed TEXT", "embed --image FILE"),
-}
 Verb = Callable[[argparse.Namespace], None]
 
 
@@ -51,12 +38,12 @@ class VerbParser(argparse.ArgumentParser):
             return super().parse_known_args(args, namespace)
         self._again = True
         try:
-            result, unknown = self.parse_known_intermixed_args(args, namespace)
+            options, unknown = self.parse_known_intermixed_args(args, namespace)
         finally:
             self._again = False
         if unknown:
             self._refuse(unknown[0])
-        return result, unknown
+        return options, unknown
 
     def _refuse(self, argument: str) -> NoReturn:
         """One argument too many, or an option that this verb does not have."""
@@ -98,6 +85,9 @@ def on_bundle(verbs: Any, name: str, run: Verb, examples: str = "") -> argparse.
     command = add_verb(verbs, name, run, examples)
     command.add_argument("bundle", help="a folder made by satchel export")
     command.add_argument("--threads", type=int, metavar="N", help="default: the physical cores")
+    command.add_argument(
+        "--no-kernels", action="store_true", help="ONNX Runtime's own kernels, not satchel's"
+    )
     return command
 
 
@@ -113,13 +103,18 @@ def add_verb(verbs: Any, name: str, run: Verb, examples: str = "") -> argparse.A
 
 def wrong_verb(error: TaskError) -> str:
     """A TaskError in the words of the command line."""
-    verbs = " or ".join(f"satchel {verb}" for verb in VERBS_OF.get(error.task, ("inspect",)))
+    verbs = " or ".join(f"satchel {command}" for command in TASKS[error.task].commands)
     return f"the bundle was made for {shown(error.task)}; use {verbs}"
 
 
 def load(options: argparse.Namespace) -> Any:
     """The model of the verb's bundle."""
-    return satchel.load(options.bundle, threads=options.threads, progress=bars("checking files"))
+    return satchel.load(
+        options.bundle,
+        threads=options.threads,
+        kernels=not options.no_kernels,
+        progress=bars("checking files"),
+    )
 
 
 def check_json(path: Path) -> None:

@@ -59,12 +59,12 @@ def _answer(model: Any, messages: list[dict[str, str]], settings: dict[str, Any]
         for piece in stream:
             text += piece
             print(readable(piece), end="", flush=True)
-    result = stream.result
+    generation = stream.result
     print()
     if sys.stdout.isatty():
         seconds = time.perf_counter() - began
-        print(f"[{len(result.tokens)} tokens, {len(result.tokens) / seconds:.0f}/s, "
-              f"{result.finish_reason}]")  # fmt: skip
+        print(f"[{len(generation.tokens)} tokens, {len(generation.tokens) / seconds:.0f}/s, "
+              f"{generation.finish_reason}]")  # fmt: skip
     return text
 
 

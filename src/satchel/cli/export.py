@@ -8,7 +8,7 @@ from typing import Any
 from satchel.cli.command import add_verb, check_known, size
 from satchel.progress import bars
 from satchel.quantize.profiles import NAMES
-from satchel.runtime.task import METHODS
+from satchel.runtime.task import TASKS
 
 EXAMPLES = """
 satchel export path/to/checkpoint my-bundle
@@ -104,9 +104,9 @@ def add(verbs: Any) -> None:
     )
     command.add_argument(
         "--task",
-        choices=METHODS,
+        choices=TASKS,
         metavar="TASK",
-        help=f"what the bundle is for: {', '.join(METHODS)}; default: what the checkpoint is for",
+        help=f"what the bundle is for: {', '.join(TASKS)}; default: what the checkpoint is for",
     )
     for name, settings, text in PLAIN:
         command.add_argument(f"--{name}", help=text, **settings)

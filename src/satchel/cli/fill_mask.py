@@ -22,12 +22,12 @@ def fill_mask(options: argparse.Namespace) -> None:
     if options.file:
         print_by_lines(options, options.file, read_lines, lambda lines: [fill(lines[0])], _rows)
     else:
-        result = fill(options.text)
-        print_result(options, result, _rows(result, options.text))
+        filled = fill(options.text)
+        print_result(options, filled, _rows(filled, options.text))
 
 
-def _rows(result: Any, text: str) -> Rows:
-    return [(one.token, f"{one.score:.4f}", one.text) for one in result]
+def _rows(filled: Any, text: str) -> Rows:
+    return [(one.token, f"{one.score:.4f}", one.text) for one in filled]
 
 
 def add(verbs: Any) -> None:

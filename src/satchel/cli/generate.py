@@ -44,13 +44,13 @@ def generate(options: argparse.Namespace) -> None:
         print(readable(piece), end="", flush=True)
     print()
     if options.stats:
-        result, seconds = stream.result, time.perf_counter() - began
-        count = len(result.tokens)
+        generation, seconds = stream.result, time.perf_counter() - began
+        count = len(generation.tokens)
         speed = (count - 1) / (seconds - first) if count > 1 else 0.0
         print(
-            f"[{result.prompt_tokens} tokens read, first piece after {first:.2f} s; "
-            f"{count} written, {result.looked_up} of them looked up, {speed:.0f} tokens/s; "
-            f"ended by {result.finish_reason}]",
+            f"[{generation.prompt_tokens} tokens read, first piece after {first:.2f} s; "
+            f"{count} written, {generation.looked_up} of them looked up, {speed:.0f} tokens/s; "
+            f"ended by {generation.finish_reason}]",
             file=sys.stderr,
         )
 
@@ -60,8 +60,8 @@ def _print_whole(model: Any, options: argparse.Namespace, settings: dict[str, An
     if options.stats:
         raise UsageError("--stats is for a text that is streamed; satchel bench measures")
     prompt = model.encode_chat(_as_user(options.prompt)) if options.chat else options.prompt
-    results = model.generate(prompt, **settings)
-    for row in results if isinstance(results, list) else [results]:
+    generations = model.generate(prompt, **settings)
+    for row in generations if isinstance(generations, list) else [generations]:
         print(readable_json(dataclasses.asdict(row)) if options.json else readable(row.text))
 
 

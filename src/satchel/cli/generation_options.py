@@ -30,10 +30,10 @@ def add_options(command: argparse.ArgumentParser, method: str) -> None:
 def chosen(options: argparse.Namespace, method: str) -> dict[str, Any]:
     """What the user said of the options that `method` takes, and of the length of its texts."""
     taken = (name for name, about in ABOUT.items() if method in about.methods)
-    said = {name: value for name in taken if (value := getattr(options, name)) is not None}
+    given = {name: value for name in taken if (value := getattr(options, name)) is not None}
     if options.max_new_tokens is not ...:
-        said["max_new_tokens"] = options.max_new_tokens
-    return said
+        given["max_new_tokens"] = options.max_new_tokens
+    return given
 
 
 def _settings(about: About) -> dict[str, Any]:

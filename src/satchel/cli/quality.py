@@ -182,22 +182,22 @@ def _judge(
 
     both = _both(model, reference)
     answers = {name: answer(one, cases, bars(f"answering: {name}")) for name, one in both}
-    result: dict[str, Any] = {name: results.figures() for name, results in answers.items()}
+    report: dict[str, Any] = {name: one.figures() for name, one in answers.items()}
     print(f"\nOn the {len(cases):,} cases of {shown(options.labels)}")
-    for name, figures in result.items():
+    for name, figures in report.items():
         wrong = f"{figures['error_rate']:.2%} wrong ({figures['wrong']:,})"
         if "word_error_rate" in figures:
             counts = f"{figures['wrong_words']:,} of {figures['words']:,}"
             wrong += f", {figures['word_error_rate']:.2%} errors of words ({counts})"
         print(f"  {name:<9}  {wrong}")
     if len(answers) == 2:
-        result["beside"] = beside = differences(answers["bundle"], answers["reference"])
+        report["beside"] = beside = differences(answers["bundle"], answers["reference"])
         alone = f"{beside['only_here_wrong']:,} in the bundle, {beside['only_reference_wrong']:,}"
         print(f"  same answer from both: {beside['same'] / len(cases):.2%}")
         print(f"  wrong in one alone: {alone} in the reference")
-    result["counted"] = COUNTED[model.manifest.task]
-    print(f"  Counted: {result['counted']}.")
-    return {"file": str(options.labels), "cases": len(cases), **result}
+    report["counted"] = COUNTED[model.manifest.task]
+    print(f"  Counted: {report['counted']}.")
+    return {"file": str(options.labels), "cases": len(cases), **report}
 
 
 def _layers(
@@ -206,16 +206,16 @@ def _layers(
     """The error of each layer, as a table."""
     from satchel.measure.layer_errors import layer_errors
 
-    result = layer_errors(reference, model, reading, options.threads, bars)
+    layers = layer_errors(reference, model, reading, options.threads, bars)
     print(f"\nLayer by layer, on {reading.few_are}")
     worst = {
-        name: max(result, key=lambda one: getattr(one, name) or 0.0) for name in ("error", "own")
+        name: max(layers, key=lambda one: getattr(one, name) or 0.0) for name in ("error", "own")
     }
-    width = max(len(one.layer) for one in result)
-    kinds = max(len(one.operator) for one in result)
+    width = max(len(one.layer) for one in layers)
+    kinds = max(len(one.operator) for one in layers)
     print(f"  {'':<{width}}  {'':<{kinds}}   error     own")
     graph = ""
-    for one in result:
+    for one in layers:
         if one.graph != graph:
             graph = one.graph
             print(f"  {graph}")
@@ -224,7 +224,7 @@ def _layers(
         line = f"  {one.layer:<{width}}  {one.operator:<{kinds}} {one.error:7.4f} {own}"
         print(plain(f"{line}  {', '.join(marks)}".rstrip()))
     print(LAYERS)
-    return [dataclasses.asdict(one) for one in result]
+    return [dataclasses.asdict(one) for one in layers]
 
 
 def _section(title: str, figures: dict[str, Any]) -> None:

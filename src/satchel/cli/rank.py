@@ -22,9 +22,9 @@ def rank(options: argparse.Namespace) -> None:
     if options.file:
         count_lines(Path(options.file))
         passages = list(read_lines(Path(options.file)))
-    result = load(options).rank(options.query, passages, prompt=options.prompt)
-    rows: Rows = [(str(one.index), f"{one.score:.4f}", passages[one.index]) for one in result]
-    print_result(options, result, rows)
+    ranked = load(options).rank(options.query, passages, prompt=options.prompt)
+    rows: Rows = [(str(one.index), f"{one.score:.4f}", passages[one.index]) for one in ranked]
+    print_result(options, ranked, rows)
 
 
 def add(verbs: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from satchel.runtime.bundle import Bundle
 from satchel.runtime.errors import BundleError, shown
-from satchel.runtime.manifest import MANIFEST, Manifest
+from satchel.runtime.manifest import MANIFEST, Labels, Manifest
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
@@ -78,35 +78,33 @@ def plain(text: str) -> str:
 
 
 def _inputs(manifest: Manifest) -> list[tuple[str, str]]:
-    """What goes in, and what the family says of it."""
-    facts = [("context", f"{manifest.context} positions"), ("vocabulary", str(manifest.vocab_size))]
+    """What goes in and what is said of it, a row for each part that the manifest has."""
     text, image, labels = manifest.text, manifest.image, manifest.labels
-    if manifest.speech is not None and manifest.audio is not None:
-        facts[0] = ("context", f"{manifest.context} positions of a window's text")
-        facts.insert(0, ("sound", _sound(manifest.audio)))
-        facts.append(("languages", " ".join(manifest.speech.languages) or "one"))
-    elif manifest.seq2seq is not None:
-        facts[0] = ("context", f"{manifest.context} positions of a target")
-        facts.insert(0, ("sources", f"up to {manifest.seq2seq.source_context} tokens"))
-    elif manifest.family == "decoder":
-        facts.append(("chat", str((manifest.chat or {}).get("kind", "no template"))))
-    elif text is None:
-        facts = []
-    if text is not None:
-        facts.append(("texts", f"cut to {text.max_length} tokens"))
-    if text is not None and text.prompts:
-        facts.append(("prompts", ", ".join(map(shown, text.prompts))))
-    if image is not None:
-        height, width = image["size"]
-        facts.append(("images", f"{width} x {height} pixels"))
-    if labels is not None:
-        few = ", ".join(map(shown, labels.names[:8])) + (", ..." if len(labels.names) > 8 else "")
-        facts.append(("labels", f"{len(labels.names)}, {labels.scores}: {few}"))
-    return facts
+    seq2seq, speech, audio = manifest.seq2seq, manifest.speech, manifest.audio
+    writes, heard = manifest.family == "decoder", speech is not None
+    whose = "" if seq2seq is None else " of a window's text" if heard else " of a target"
+    rows: dict[str, Any] = {
+        "sound": audio is not None and _sound(audio),
+        "sources": seq2seq is not None and not heard and f"up to {seq2seq.source_context} tokens",
+        "context": manifest.reads_text and f"{manifest.context} positions{whose}",
+        "vocabulary": manifest.reads_text and str(manifest.vocab_size),
+        "chat": writes and str((manifest.chat or {}).get("kind", "no template")),
+        "languages": speech is not None and (" ".join(speech.languages) or "one"),
+        "texts": text is not None and f"cut to {text.max_length} tokens",
+        "prompts": text is not None and ", ".join(map(shown, text.prompts)),
+        "images": image is not None and "{1} x {0} pixels".format(*image["size"]),
+        "labels": labels is not None and _labels(labels),
+    }
+    return [(name, row) for name, row in rows.items() if row]
 
 
 def _sound(audio: dict[str, Any]) -> str:
     return "windows of {seconds} s, {sampling_rate} samples/s, {mels} mels".format(**audio)
+
+
+def _labels(labels: Labels) -> str:
+    few = ", ".join(map(shown, labels.names[:8])) + (", ..." if len(labels.names) > 8 else "")
+    return f"{len(labels.names)}, {labels.scores}: {few}"
 
 
 def table_left(rows: Sequence[tuple[str, str]]) -> str:

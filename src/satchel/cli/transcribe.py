@@ -37,9 +37,9 @@ def transcribe(options: argparse.Namespace) -> None:
     else:
         for _ in bars("transcribing")(heard):
             pass
-        result = heard.result
-        whole = readable_json(dataclasses.asdict(result))
-        print(whole if options.json else readable(result.text))
+        transcript = heard.result
+        whole = readable_json(dataclasses.asdict(transcript))
+        print(whole if options.json else readable(transcript.text))
     if not heard.result.segments:
         print("note: nothing is said", file=sys.stderr)
 

@@ -38,9 +38,9 @@ def translate_lines(
     texts: dict[int, str] = {}
     written = 0
     for batch in stage("translating")(batches):
-        results = model.targets([sources[index] for index in batch], target_lang, **options)
-        for index, result in zip(batch, results, strict=True):
-            texts[index] = " ".join(result.text.splitlines())
+        targets = model.targets([sources[index] for index in batch], target_lang, **options)
+        for index, target in zip(batch, targets, strict=True):
+            texts[index] = " ".join(target.text.splitlines())
         while written < len(sources) and (written in texts or not sources[written]):
             yield texts.pop(written, "")
             written += 1

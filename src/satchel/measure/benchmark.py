@@ -28,12 +28,14 @@ UNITS = {
 }
 
 
-def measure(folder: str | Path, threads: int | None, repeats: int) -> dict[str, Any]:
+def measure(
+    folder: str | Path, threads: int | None, repeats: int, kernels: bool = True
+) -> dict[str, Any]:
     """Figures of `repeats` fresh processes, each figure as median, min and max."""
     if repeats < 1:
         raise UsageError(f"--repeats {repeats}; expected at least 1")
     bundle = open_bundle(folder)
-    runs = [_in_process(folder, threads) for _ in range(repeats)]
+    runs = [_in_process(folder, threads, kernels) for _ in range(repeats)]
     names = [name for name in runs[0] if isinstance(runs[0][name], float)]
     figures = {name: _spread([run[name] for run in runs]) for name in names}
     figures["file_megabytes"] = _spread([bundle.size / 1e6])
@@ -44,6 +46,7 @@ def measure(folder: str | Path, threads: int | None, repeats: int) -> dict[str, 
         "repeats": repeats,
         "threads": runs[0]["threads"],
         "onnxruntime": runs[0]["onnxruntime"],
+        "kernels": runs[0]["kernels"],
         "processor": _processor(),
         "figures": figures,
     }
@@ -51,7 +54,7 @@ def measure(folder: str | Path, threads: int | None, repeats: int) -> dict[str, 
 
 def rows(figures: dict[str, Any]) -> list[tuple[str, ...]]:
     """Cells of a table: figure with unit, median, min, max."""
-    result = []
+    table = []
     for name, spread in figures["figures"].items():
         quantity, _, unit = name.partition("_")
         for suffix, short in UNITS.items():
@@ -59,11 +62,11 @@ def rows(figures: dict[str, Any]) -> list[tuple[str, ...]]:
                 quantity, unit = name.removesuffix("_" + suffix).replace("_", " "), short
                 break
         cells = [f"{spread[key]:.4g}" for key in ("median", "min", "max")]
-        result.append((f"{quantity} ({unit})", *cells))
-    return result
+        table.append((f"{quantity} ({unit})", *cells))
+    return table
 
 
-def _in_process(folder: str | Path, threads: int | None) -> dict[str, Any]:
+def _in_process(folder: str | Path, threads: int | None, kernels: bool) -> dict[str, Any]:
     command = [
         sys.executable,
         "-P",
@@ -71,36 +74,41 @@ def _in_process(folder: str | Path, threads: int | None) -> dict[str, Any]:
         "satchel.measure.benchmark",
         str(folder),
         str(threads or 0),
+        str(int(kernels)),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
         raise SatchelError(f"the measuring process failed: {last}")
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
+    figures: dict[str, Any] = json.loads(done.stdout)
+    return figures
 
 
-def _run(folder: str, threads: int | None) -> dict[str, Any]:
+def _run(folder: str, threads: int | None, kernels: bool = True) -> dict[str, Any]:
     """One repeat, in this process."""
     began = time.perf_counter()
     import onnxruntime
 
     import satchel.runtime
+    from satchel.runtime.kernels import in_words
 
-    model = satchel.runtime.load(folder, threads=threads)
-    result: dict[str, Any] = {"load_seconds": time.perf_counter() - began}
+    model = satchel.runtime.load(folder, threads=threads, kernels=kernels)
+    figures: dict[str, Any] = {"load_seconds": time.perf_counter() - began}
     if model.writes:
         model.first_token()
-        result["load_to_first_token_seconds"] = time.perf_counter() - began
+        figures["load_to_first_token_seconds"] = time.perf_counter() - began
     for workload in model.workloads():
-        result |= _timed(workload)
+        figures |= _timed(workload)
     peak = _peak_megabytes()
     if peak is not None:
-        result["peak_rss_megabytes"] = peak
+        figures["peak_rss_megabytes"] = peak
     session = next(iter(model.graphs.values())).session
-    return result | {
+    return figures | {
         "threads": session.get_session_options().intra_op_num_threads,
         "onnxruntime": onnxruntime.__version__,
+        "kernels": "; ".join(
+            dict.fromkeys(in_words(graph.session) for graph in model.graphs.values())
+        ),
     }
 
 
@@ -145,4 +153,5 @@ def _processor() -> str:
 
 
 if __name__ == "__main__":
-    print(json.dumps(_run(sys.argv[1], int(sys.argv[2]) or None)))
+    folder, threads, kernels = sys.argv[1:]
+    print(json.dumps(_run(folder, int(threads) or None, kernels == "1")))

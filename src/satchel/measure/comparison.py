@@ -19,6 +19,7 @@ from satchel.runtime.bundle import TOKENIZER, Bundle
 from satchel.runtime.errors import UsageError, shown
 from satchel.runtime.manifest import Manifest
 from satchel.runtime.scores import activated
+from satchel.runtime.task import TASKS
 
 Array = NDArray[np.float32]
 Figures = dict[str, float]
@@ -104,17 +105,17 @@ def _of_encoder(model: Any, role: str, answers: Iterator[tuple[Any, Array, Array
     """Cosines of vectors; agreement and difference of the scores of labels, kept place by place."""
     if model.graphs[role].output_names[-1] != "logits":
         pairs = [(a, b) for _, *both in answers for a, b in zip(*both, strict=True)]
-        expected, found = zip(*pairs, strict=True)
-        return fidelity.cosines(expected, found)
-    labels, kind, task = model.manifest.labels, "softmax", model.manifest.task
-    if labels is not None and task not in ("answer", "tokens"):
+        expected, actual = zip(*pairs, strict=True)
+        return fidelity.cosines(expected, actual)
+    labels, kind, task = model.manifest.labels, "softmax", TASKS[model.manifest.task]
+    if labels is not None and not task.per_token:
         kind = labels.scores
     compared, distances, single = [], [], False
     for _, *pair in answers:
         for a, b in zip(*pair, strict=True):
-            if task == "answer":  # the labels are places: where it starts, where it ends
+            if task.scores == "ends":  # the labels are places: where it starts, where it ends
                 a, b = a.T, b.T
-            compared.append(fidelity.places(a, b, task in ("fill-mask", "answer")))
+            compared.append(fidelity.places(a, b, task.scores != "labels"))
             scores = activated(a, kind), activated(b, kind)
             distances.append(fidelity.score_distances(*scores))
             single = a.shape[-1] == 1

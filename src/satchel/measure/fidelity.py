@@ -82,11 +82,11 @@ def quality_of(samples: Iterable[Sample]) -> Quality:
     """Compare two models by what they make of the same texts, each read from an empty cache."""
     divergences, agreements, losses, reference_losses = [], [], [], []
     for ids, reference, quantized in samples:
-        expected, found = log_softmax(reference), log_softmax(quantized)
-        divergences.append(kl_divergence(expected, found))
-        agreements.append(expected.argmax(1) == found.argmax(1))
+        expected, actual = log_softmax(reference), log_softmax(quantized)
+        divergences.append(kl_divergence(expected, actual))
+        agreements.append(expected.argmax(1) == actual.argmax(1))
         places, following = np.arange(len(ids) - 1), np.asarray(ids[1:])
-        losses.append(-found[places, following])
+        losses.append(-actual[places, following])
         reference_losses.append(-expected[places, following])
     divergence = np.concatenate(divergences)
     return Quality(
@@ -104,9 +104,9 @@ def perplexity(losses: Sequence[Array]) -> float:
     return float(np.exp(np.concatenate(losses).mean(dtype=np.float64)))
 
 
-def cosines(expected: Sequence[Array], found: Sequence[Array]) -> dict[str, float]:
+def cosines(expected: Sequence[Array], actual: Sequence[Array]) -> dict[str, float]:
     """How alike the vectors [size] of texts or images are: the mean, the least, the lowest hundredth."""
-    pairs = zip(expected, found, strict=True)
+    pairs = zip(expected, actual, strict=True)
     alike = [float(a @ b / np.linalg.norm(a) / np.linalg.norm(b)) for a, b in pairs]
     return {
         "mean_cosine": float(np.mean(alike)),
@@ -116,14 +116,14 @@ def cosines(expected: Sequence[Array], found: Sequence[Array]) -> dict[str, floa
     }
 
 
-def loss(expected: Array, found: Array, scores: str | None) -> float:
+def loss(expected: Array, actual: Array, scores: str | None) -> float:
     """How far an answer [..., size] lies from another, the mean of its rows: 0 where they are the same.
 
     Vectors (`scores` None): one less the cosine. "softmax" and "sigmoid": the divergence in nats.
     "identity": half the squared distance.
     """
     # What one layer costs can be less than what float32 leaves of a 1.
-    a, b = expected.astype(np.float64), found.astype(np.float64)
+    a, b = expected.astype(np.float64), actual.astype(np.float64)
     if scores is None:
         lengths = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
         return float((1 - (a * b).sum(-1) / lengths).mean())
@@ -142,12 +142,12 @@ class Places:
     divergence: NDArray[np.float64] | None  # in nats, where it is asked for
 
 
-def places(expected: Array, found: Array, divergence: bool = False) -> Places:
+def places(expected: Array, actual: Array, divergence: bool = False) -> Places:
     """Compare two answers [..., labels], place by place."""
-    same = (expected.argmax(-1) == found.argmax(-1)).reshape(-1)
+    same = (expected.argmax(-1) == actual.argmax(-1)).reshape(-1)
     if not divergence:
         return Places(same, None)
-    apart = kl_divergence(log_softmax(expected), log_softmax(found))
+    apart = kl_divergence(log_softmax(expected), log_softmax(actual))
     return Places(same, apart.reshape(-1))
 
 
@@ -160,11 +160,11 @@ def of_places(compared: Sequence[Places]) -> dict[str, float]:
     return {**figures, "texts": len(compared)}
 
 
-def of_scores(expected: Sequence[Array], found: Sequence[Array]) -> dict[str, float]:
+def of_scores(expected: Sequence[Array], actual: Sequence[Array]) -> dict[str, float]:
     """How alike the one score of each text is: the correlation (Pearson), which ranks depend on."""
     a, b = (
         np.concatenate([one.reshape(-1) for one in part]).astype(np.float64)
-        for part in (expected, found)
+        for part in (expected, actual)
     )
     a, b = a - a.mean(), b - b.mean()
     size = np.linalg.norm(a) * np.linalg.norm(b)
@@ -174,12 +174,12 @@ def of_scores(expected: Sequence[Array], found: Sequence[Array]) -> dict[str, fl
     }
 
 
-def score_distances(expected: Array, found: Array) -> Array:
+def score_distances(expected: Array, actual: Array) -> Array:
     """How far the score of each label that was expected lies from that score, of [..., labels].
 
     With one label it is the score itself.
     """
     likeliest = expected.argmax(-1)[..., None]
-    apart = np.take_along_axis(expected, likeliest, -1) - np.take_along_axis(found, likeliest, -1)
+    apart = np.take_along_axis(expected, likeliest, -1) - np.take_along_axis(actual, likeliest, -1)
     distances: Array = np.abs(apart).reshape(-1)
     return distances

@@ -57,12 +57,12 @@ class GraphLayer:
 
 def find(model: ModelProto) -> dict[Key, GraphLayer]:
     """The layers of a graph in its order."""
-    result: dict[tuple[str, str], GraphLayer] = {}
+    grouped: dict[tuple[str, str], GraphLayer] = {}
     weights = {tensor.name for tensor in model.graph.initializer}
     for node in model.graph.node:
         if named := NODE.fullmatch(node.name):
             name = str(named["layer"])
-            layer = result.setdefault((name, str(named["source"])), GraphLayer(name))
+            layer = grouped.setdefault((name, str(named["source"])), GraphLayer(name))
             own = {name for other in layer.nodes for name in other.output} | weights | {""}
             layer.inputs += [
                 name for name in node.input if name not in own and name not in layer.inputs
@@ -70,20 +70,20 @@ def find(model: ModelProto) -> dict[Key, GraphLayer]:
             layer.nodes.append(node)
     uses: Counter[str] = Counter()
     layers = {}
-    for layer in result.values():
+    for layer in grouped.values():
         layers[layer.name, uses[layer.name]] = layer
         uses[layer.name] += 1
     return layers
 
 
 def gains(
-    model: ModelProto, found: dict[Key, GraphLayer], folder: str
+    model: ModelProto, layers: dict[Key, GraphLayer], folder: str
 ) -> dict[Key, NDArray[np.float32]]:
     """The gain of the norm in front of each layer that has one; weights lie in `folder`."""
     producers = {name: node for node in model.graph.node for name in node.output}
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
     gains = {}
-    for key, layer in found.items():
+    for key, layer in layers.items():
         norm = producers.get(layer.inputs[0]) if layer.inputs else None
         if norm is None or norm.op_type not in NORMS or norm.output[0] != layer.inputs[0]:
             continue

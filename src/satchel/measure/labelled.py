@@ -39,7 +39,7 @@ class Case:
 class Answers:
     """A bundle's answers to cases: which are wrong, and for texts the wrong words of all `words`."""
 
-    found: list[str]
+    answers: list[str]
     wrong: list[bool]
     wrong_words: int | None = None
     words: int | None = None
@@ -111,22 +111,22 @@ def answer(model: Any, cases: Sequence[Case], progress: Progress) -> Answers:
     """What `model` answers, as it does unasked, and what of it is wrong."""
     classify = model.manifest.task == "classify"
     order = sorted(range(len(cases)), key=lambda index: _length(cases[index].asked))
-    result = [""] * len(cases)
+    answers = [""] * len(cases)
     for start in progress(range(0, len(order), AT_ONCE)):
         chosen = order[start : start + AT_ONCE]
         asked = [cases[index].asked for index in chosen]
         given = model.classify(asked) if classify else model.generate(asked)
         for index, one in zip(chosen, given, strict=True):
-            result[index] = one.label if classify else one.text
+            answers[index] = one.label if classify else one.text
     if classify:
-        pairs = zip(result, cases, strict=True)
-        return Answers(result, [label not in case.right for label, case in pairs])
+        pairs = zip(answers, cases, strict=True)
+        return Answers(answers, [label not in case.right for label, case in pairs])
     scored = [
         nearest(text.split(), [right.split() for right in case.right])
-        for text, case in zip(result, cases, strict=True)
+        for text, case in zip(answers, cases, strict=True)
     ]
     edits, lengths = np.array(scored).sum(0).tolist()
-    return Answers(result, [fewest > 0 for fewest, _ in scored], edits, lengths)
+    return Answers(answers, [fewest > 0 for fewest, _ in scored], edits, lengths)
 
 
 def _length(asked: str | tuple[str, ...]) -> int:
@@ -137,7 +137,7 @@ def differences(own: Answers, other: Answers) -> dict[str, int]:
     """How many answers are the same, and how many only one of the two has wrong."""
     pairs = list(zip(own.wrong, other.wrong, strict=True))
     return {
-        "same": sum(a == b for a, b in zip(own.found, other.found, strict=True)),
+        "same": sum(a == b for a, b in zip(own.answers, other.answers, strict=True)),
         "only_here_wrong": sum(a and not b for a, b in pairs),
         "only_reference_wrong": sum(b and not a for a, b in pairs),
     }

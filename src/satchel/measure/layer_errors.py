@@ -89,7 +89,7 @@ class _Graph:
 
     def read(self) -> None:
         """Add what both have shown since the last time."""
-        for expected, found in zip(self.reference.taken(), self.model.taken(), strict=True):
+        for expected, actual in zip(self.reference.taken(), self.model.taken(), strict=True):
             fed = {fed: self._fed(key, expected) for key, (fed, _) in self.ports.items()}
             with converted("running layers alone"):
                 given = self.alone.run([given for _, given in self.ports.values()], fed)
@@ -97,7 +97,7 @@ class _Graph:
             for key, sums in self.sums.items():
                 right = expected[self.expected[key].output]
                 sums.expected += _square(right)
-                sums.apart += _square(found[self.layers[key].output] - right)
+                sums.apart += _square(actual[self.layers[key].output] - right)
                 sums.own += _square(alone[key] - right) if key in alone else 0.0
 
     def _fed(self, key: Key, expected: Values) -> Array:
@@ -119,8 +119,8 @@ def _layers(model: Any, role: str) -> tuple[Any, dict[Key, GraphLayer]]:
     return graph, graph_layers.find(graph)
 
 
-def _gains(model: Any, graph: Any, found: dict[Key, GraphLayer]) -> dict[Key, Array]:
-    return graph_layers.gains(graph, found, str(model.bundle.folder))
+def _gains(model: Any, graph: Any, layers: dict[Key, GraphLayer]) -> dict[Key, Array]:
+    return graph_layers.gains(graph, layers, str(model.bundle.folder))
 
 
 def _factors(expected: dict[Key, Array], gains: dict[Key, Array]) -> dict[Key, Array]:
@@ -153,9 +153,9 @@ class Shown:
         self.runs: list[Values] = []
 
     def run(self, outputs: list[str], inputs: dict[str, Any]) -> list[Array]:
-        results = self.session.run([*outputs, *self.names.values()], inputs)
-        self.runs.append(dict(zip(self.names, results[len(outputs) :], strict=True)))
-        return list(results[: len(outputs)])
+        arrays = self.session.run([*outputs, *self.names.values()], inputs)
+        self.runs.append(dict(zip(self.names, arrays[len(outputs) :], strict=True)))
+        return list(arrays[: len(outputs)])
 
     def io_binding(self) -> Any:
         return _Binding(self.session.io_binding(), list(self.names.values()))

@@ -11,12 +11,14 @@ import json
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import satchel.runtime
 from satchel.runtime.bundle import open_bundle
 from satchel.runtime.errors import SatchelError
+from satchel.runtime.kernels import PROVIDER, Group, taken
 from satchel.runtime.session import open_session
 from satchel.runtime.workloads import Workload
 
@@ -38,14 +40,14 @@ LINEAR = frozenset(
 Profile = dict[str, dict[str, dict[str, Any]]]  # graph -> workload -> figures
 
 
-def profile_nodes(folder: str | Path, threads: int | None) -> Profile:
+def profile_nodes(folder: str | Path, threads: int | None, kernels: bool = True) -> Profile:
     """Per graph and workload, all times in microseconds per run of the workload.
 
     A workload has `runs` of the graph, `microseconds`, those outside nodes, its `operators` and its
     `slowest` nodes. `weights_per_second` are bytes where weights have 8 bits.
     """
-    bundle = open_bundle(folder)
-    model = satchel.runtime.load(folder, threads=threads)
+    bundle = replace(open_bundle(folder), kernels=kernels)
+    model = satchel.runtime.load(folder, threads=threads, kernels=kernels)
     with tempfile.TemporaryDirectory(prefix="satchel-profile-") as scratch:
         watch = Watch()
         for role, graph in model.graphs.items():
@@ -59,19 +61,19 @@ def profile_nodes(folder: str | Path, threads: int | None) -> Profile:
 def tables(profile: Profile) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
     """(heading, rows) of two tables for each workload, first rows being heads."""
     for role, workloads in profile.items():
-        for name, result in workloads.items():
-            runs = f" in {result['runs']} runs of the graph" if result["runs"] > 1 else ""
-            outside = result["outside_nodes_microseconds"]
-            heading = f"{role}, {name}: {result['microseconds'] / 1e3:.4g} ms{runs}"
+        for name, figures in workloads.items():
+            runs = f" in {figures['runs']} runs of the graph" if figures["runs"] > 1 else ""
+            outside = figures["outside_nodes_microseconds"]
+            heading = f"{role}, {name}: {figures['microseconds'] / 1e3:.4g} ms{runs}"
             rows: list[tuple[str, ...]] = [("operator", "nodes", "us", "share", "10^9 weights/s")]
-            for row in result["operators"]:
+            for row in figures["operators"]:
                 rate = row["weights_per_second"]
                 speed = f"{rate / 1e9:.3g}" if rate else ""
                 rows.append((row["operator"], str(row["nodes"]), *_time(row), speed))
-            share = outside / result["microseconds"]
+            share = outside / figures["microseconds"]
             rows.append(("(outside nodes)", "", f"{outside:.1f}", f"{share:.1%}", ""))
             yield heading, rows
-            listed = [(row["node"], row["operator"], *_time(row)) for row in result["slowest"]]
+            listed = [(row["node"], row["operator"], *_time(row)) for row in figures["slowest"]]
             yield "slowest nodes", [("node", "operator", "us", "share"), *listed]
 
 
@@ -124,18 +126,19 @@ class WatchedSession:
         runs, nodes = _events(Path(self.session.end_profiling()))
         if len(runs) != len(self.runs):
             raise SatchelError(f"ONNX Runtime profiled {len(runs)} of {len(self.runs)} runs")
+        _name_taken(nodes, taken(self.session))
         starts = [run["ts"] for run in runs]
         of_run: dict[int, list[dict[str, Any]]] = defaultdict(list)
         for node in nodes:
             of_run[bisect.bisect_right(starts, node["ts"]) - 1].append(node)
-        result = {}
+        figures = {}
         for name in dict.fromkeys(name for name in self.runs if name is not None):
             indices = [index for index, other in enumerate(self.runs) if other == name]
             total = sum(runs[index]["dur"] for index in indices) / times[name]
-            results = [node for index in indices for node in of_run[index]]
-            result[name] = _figures(results, total, times[name])
-            result[name]["runs"] = len(indices) // times[name]
-        return result
+            events = [node for index in indices for node in of_run[index]]
+            figures[name] = _figures(events, total, times[name])
+            figures[name]["runs"] = len(indices) // times[name]
+        return figures
 
 
 def _work(workload: Workload, watch: Watch) -> None:
@@ -156,6 +159,16 @@ def _events(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     runs = [event for event in events if event["name"] == "model_run"]
     nodes = [event for event in events if event["cat"] == "Node" and "op_name" in event["args"]]
     return runs, nodes
+
+
+def _name_taken(nodes: Sequence[dict[str, Any]], groups: Sequence[Group]) -> None:
+    """Nodes of our kernels are profiled as ``satchel_HASH_NUMBER``: what they do in place of that."""
+    for node in nodes:
+        arguments = node["args"]
+        if arguments["provider"].startswith(PROVIDER):
+            group = groups[int(arguments["op_name"].rpartition("_")[2])]
+            arguments["op_name"] = " + ".join(group.operators)
+            node["name"] = group.name
 
 
 def _figures(nodes: Sequence[dict[str, Any]], total: float, times: int) -> dict[str, Any]:

@@ -54,5 +54,5 @@ def verify(model: Model) -> list[Verdict]:
 
 
 def _verdict(answer: SampleAnswer) -> Verdict:
-    distance = np.abs(answer.found - answer.expected).max()
+    distance = np.abs(answer.actual - answer.expected).max()
     return Verdict(answer.name, float(distance), answer.limit)

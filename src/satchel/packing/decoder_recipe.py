@@ -18,26 +18,19 @@ from satchel import models
 from satchel.checkpoints.checkpoint import Checkpoint
 from satchel.export import check, signature
 from satchel.export.check import Check
-from satchel.export.generation_config import recommended
 from satchel.export.graph import DecoderGraph
 from satchel.measure import fidelity
 from satchel.measure.fidelity import Sample
 from satchel.models.decoder import Decoder
-from satchel.packing.recipe import ExportOptions, Traceable
+from satchel.packing.recipe import ExportOptions, Traceable, check_length, writing
 from satchel.progress import Stage
 from satchel.runtime.bundle import Bundle
 from satchel.runtime.chat_format import ChatFormat, encode_chat
 from satchel.runtime.decoder_session import DecoderSession
-from satchel.runtime.errors import UnsupportedError, UsageError, shown
 from satchel.runtime.manifest import CacheGeometry
 from satchel.runtime.session import open_session
 from satchel.tokenization.chat_template import compile_template
-from satchel.tokenization.tokenizer import (
-    bundle_tokenizer,
-    more_ends,
-    special_token_texts,
-    special_tokens,
-)
+from satchel.tokenization.tokenizer import special_token_texts, special_tokens
 
 TASK = "generate"
 DEFAULT_CONTEXT = 32768  # longer rotary tables are only made when asked for
@@ -72,34 +65,20 @@ class DecoderRecipe:
     notes: list[str]
 
     @classmethod
-    def of(
-        cls,
-        checkpoint: Checkpoint,
-        options: ExportOptions,
-        stage: Stage,
-    ) -> DecoderRecipe:
+    def of(cls, checkpoint: Checkpoint, options: ExportOptions, stage: Stage) -> DecoderRecipe:
         """Build the reference model and everything that needs the checkpoint."""
-        if options.task not in (None, TASK):
-            raise UsageError(
-                f"--task {shown(options.task)} does not fit a decoder-only model; use {TASK}"
-            )
-        reference, positions = models.build(
-            checkpoint,
-            options.context,
-            DEFAULT_CONTEXT,
-            options.ignored_keys,
-            stage("loading weights"),
-        )
+        options.only_for(TASK, "a decoder-only model")
+        given = (options.context, DEFAULT_CONTEXT, options.ignored_keys)
+        reference, positions = models.build(checkpoint, *given, stage("loading weights"))
         notes = list(reference.notes)
         limit = reference.config.max_position_embeddings
         if options.context is None and positions < limit:
             notes.append(f"context is {positions} of the model's {limit}; --context N for more")
         notes.extend(_on_factors(reference.config.short_positions, positions))
-        tokenizer = bundle_tokenizer(checkpoint, reference.config.vocab_size)
+        tokenizer, generation, remarks = writing(checkpoint, reference.config.vocab_size, ASKED)
         notes += options.remarks(tokenizer)
         ids = Tokenizer.from_buffer(tokenizer).encode(options.judged).ids
-        if len(ids) <= CHECK_TOKENS:
-            raise UnsupportedError("the tokenizer makes almost no tokens of the text to measure on")
+        check_length(ids, CHECK_TOKENS + 1)
         chat = None
         if checkpoint.chat_template is not None:
             texts = special_token_texts(checkpoint, usual=True)
@@ -107,22 +86,9 @@ class DecoderRecipe:
             chat = compiled.to_dict()
             if reason:
                 notes.append(f"the chat template stays Jinja, for Python only: {reason}")
-        generation, remarks = recommended(checkpoint, reference.config.vocab_size, ASKED)
-        notes += remarks
-        notes += more_ends(
-            checkpoint, special_tokens(checkpoint, tokenizer, reference.config.vocab_size)
-        )
+        read = (list(ids), options.texts, options.judged)
         return cls(
-            checkpoint,
-            reference,
-            positions,
-            tokenizer,
-            list(ids),
-            options.texts,
-            options.judged,
-            chat,
-            generation,
-            notes,
+            checkpoint, reference, positions, tokenizer, *read, chat, generation, notes + remarks
         )
 
     @property
@@ -184,15 +150,15 @@ class DecoderRecipe:
         """Texts as turns of conversations, in the format of the checkpoint, if it has one."""
         if self.chat is None:
             return []
-        roles, result = ("user", "assistant"), []
+        roles, conversations = ("user", "assistant"), []
         for number in range(CONVERSATIONS):
             turns = texts[number :: max(1, len(texts) // TURNS)][:TURNS]
             messages = [
                 {"role": roles[place % 2], "content": turn} for place, turn in enumerate(turns)
             ]
             ids = encode_chat(self._encoder, ChatFormat.from_dict(self.chat), messages, True)
-            result.append(ids[: self.context])
-        return result
+            conversations.append(ids[: self.context])
+        return conversations
 
     def answer(self) -> NDArray[np.float32]:
         """Logits of the shipped text and of a conversation."""
@@ -210,17 +176,17 @@ class DecoderRecipe:
     def _encoder(self) -> Tokenizer:
         return Tokenizer.from_buffer(self.tokenizer)
 
-    def loss(self, expected: NDArray[np.float32], found: NDArray[np.float32]) -> float:
+    def loss(self, expected: NDArray[np.float32], actual: NDArray[np.float32]) -> float:
         """The mean divergence of logits."""
-        return check.mean_kl(expected, found)
+        return check.mean_kl(expected, actual)
 
     def logits(self, ids: Sequence[int], last: bool = False) -> NDArray[np.float32]:
         """float32 [length, vocab] by the reference model, or [1, vocab] of the last position."""
         rows = torch.tensor([len(ids) - 1]) if last else None
         with torch.inference_mode():
             logits = self.reference(torch.tensor([list(ids)]), logit_rows=rows)
-        result: NDArray[np.float32] = (logits if last else logits[0]).numpy()
-        return result
+        array: NDArray[np.float32] = (logits if last else logits[0]).numpy()
+        return array
 
     def exact_checks(self, bundle: Bundle) -> list[Check]:
         return check.parity(self.logits, _open(bundle), self.probe_ids[:CHECK_TOKENS])

@@ -31,6 +31,7 @@ from satchel.runtime.errors import UsageError
 from satchel.runtime.image import ImageFormat, sample_images
 from satchel.runtime.manifest import Port, TextInput, Tokens
 from satchel.runtime.session import open_session
+from satchel.runtime.task import TASKS
 from satchel.tokenization.class_tokenizer import cuts_left, tells_pairs_apart
 from satchel.tokenization.tokenizer import bundle_tokenizer, padding_id, special_tokens
 
@@ -56,12 +57,7 @@ class EncoderRecipe:
     notes: list[str]
 
     @classmethod
-    def of(
-        cls,
-        checkpoint: Checkpoint,
-        options: ExportOptions,
-        stage: Stage,
-    ) -> EncoderRecipe:
+    def of(cls, checkpoint: Checkpoint, options: ExportOptions, stage: Stage) -> EncoderRecipe:
         """Build the towers and everything that needs the checkpoint."""
         image = image_format(checkpoint) if architecture(checkpoint).reads == "images" else None
         size = (image.size[0], image.size[1]) if image is not None else None
@@ -132,13 +128,13 @@ class EncoderRecipe:
     def answer(self) -> Array:
         return np.concatenate([answer.reshape(-1) for answer in self._few_answers()])
 
-    def loss(self, expected: Array, found: Array) -> float:
+    def loss(self, expected: Array, actual: Array) -> float:
         """The mean loss of samples: see `fidelity.loss`."""
         ends = np.cumsum([math.prod(shape) for shape in self._few_shapes])
         losses = []
         for end, shape in zip(ends, self._few_shapes, strict=True):
             one = slice(end - math.prod(shape), end)
-            pair = expected[one].reshape(shape), found[one].reshape(shape)
+            pair = expected[one].reshape(shape), actual[one].reshape(shape)
             losses.append(fidelity.loss(*pair, self._scores))
         return float(np.mean(losses))
 
@@ -149,7 +145,7 @@ class EncoderRecipe:
             for role, samples in self.samples.items()
             for sample in _spread(samples)
         ]
-        return [answer.T for answer in answers] if self.model.task == "answer" else answers
+        return [answer.T for answer in answers] if self._scored == "ends" else answers
 
     @cached_property
     def _few_shapes(self) -> list[tuple[int, ...]]:
@@ -161,7 +157,7 @@ class EncoderRecipe:
         if any("logits" not in tower.outputs for tower in self.model.towers.values()):
             return None
         labels = self.model.labels
-        if labels is None or self.model.task in ("answer", "tokens"):
+        if labels is None or TASKS[self.model.task].per_token:
             return "softmax"
         return labels.scores
 
@@ -171,8 +167,8 @@ class EncoderRecipe:
             encoder, spread = self._open(bundle, role), _spread(samples)
             for output in encoder.output_names:
                 expected = [self._reference(role, sample, output) for sample in spread]
-                found = [encoder(sample, output)[0] for sample in spread]
-                distance = max(_distance(a, b) for a, b in zip(expected, found, strict=True))
+                actual = [encoder(sample, output)[0] for sample in spread]
+                distance = max(_distance(a, b) for a, b in zip(expected, actual, strict=True))
                 limit = max(tolerance(array) for array in expected)
                 checks.append(Check(f"{role} against reference: {output}", distance, limit))
         return checks
@@ -186,13 +182,13 @@ class EncoderRecipe:
         for role in self.samples:
             encoder = self._open(bundle, role)
             progress = stage(f"measuring quality: {role}")
-            company, result = self._measured(role, encoder, exact, progress)
+            company, measured = self._measured(role, encoder, exact, progress)
             checks.append(company)
-            figures |= {f"{role}.{key}": value for key, value in result.items()}
+            figures |= {f"{role}.{key}": value for key, value in measured.items()}
             checks += [
-                Check(f"{role}: {label}", result[key], limit, at_least)
+                Check(f"{role}: {label}", measured[key], limit, at_least)
                 for label, key, limit, at_least in self._limits
-                if key in result
+                if key in measured
             ]
             probes[role] = self._probe(role, encoder)
         return checks, {"quality": figures, "probe": probes}
@@ -209,17 +205,19 @@ class EncoderRecipe:
         few = range(0, len(samples), max(1, len(samples) // 50))
         pairs: list[Any] = [None] * len(samples)
         distance, largest = 0.0, 0.0
-        for index, result in progress(_answers(encoder, samples)):
+        for index, answer in progress(_answers(encoder, samples)):
             if index in few:
-                one = encoder(samples[index])[0]
-                distance = max(distance, _distance(result, one))
-                largest = max(largest, float(np.abs(one).max()))
+                alone = encoder(samples[index])[0]
+                distance = max(distance, _distance(answer, alone))
+                largest = max(largest, float(np.abs(alone).max()))
             if not exact:
-                pair = (self._reference(role, samples[index]), result)
-                if self.model.task == "answer":  # the labels are places: of its start, of its end
+                pair = (self._reference(role, samples[index]), answer)
+                if self._scored == "ends":  # the labels are places: of its start, of its end
                     pair = (pair[0].T, pair[1].T)
                 whole = vectors or self._single
-                pairs[index] = pair if whole else fidelity.places(*pair, self._spread)
+                pairs[index] = (
+                    pair if whole else fidelity.places(*pair, self._scored in SPREAD_LIMITS)
+                )
         limit = 1e-6 * max(1.0, largest)
         company = Check(f"{role} among others against alone", distance, limit)
         if exact:
@@ -237,13 +235,13 @@ class EncoderRecipe:
         return labels is not None and len(labels.names) == 1
 
     @property
-    def _spread(self) -> bool:
-        """Whether an answer is a distribution over many words or places, not over a few labels."""
-        return self.model.task in SPREAD_LIMITS
+    def _scored(self) -> str:
+        """What the answer has scores of; "" where it is a vector."""
+        return TASKS[self.model.task].scores
 
     @property
     def _limits(self) -> tuple[Limit, ...]:
-        return SPREAD_LIMITS.get(self.model.task, LIMITS)
+        return SPREAD_LIMITS.get(self._scored, LIMITS)
 
     def _text(self) -> TextInput:
         model = self.model
@@ -267,21 +265,21 @@ class EncoderRecipe:
         tower = self.model.towers[role]
         inputs = [torch.from_numpy(sample[name]) for name in tower.input_names]
         with torch.inference_mode():
-            results = dict(zip(tower.outputs, tower(*inputs), strict=True))
-        result: Array = results[output or list(results)[-1]][0].numpy()
-        return result
+            outputs = dict(zip(tower.outputs, tower(*inputs), strict=True))
+        array: Array = outputs[output or list(outputs)[-1]][0].numpy()
+        return array
 
     def _probe(self, role: str, encoder: EncoderSession) -> dict[str, Any]:
         """What `satchel verify` repeats: a text's ids (images are made anew from their seed) and
         the first numbers of the answer, by the reference model and by the bundle."""
         sample = self.samples[role][0]
         expected = self._reference(role, sample).reshape(-1)[:16]
-        found = encoder(sample)[0].reshape(-1)[:16]
+        actual = encoder(sample)[0].reshape(-1)[:16]
         ids = sample["input_ids"][0].tolist() if "input_ids" in sample else None
         return {
             "ids": ids,
             "reference": [round(float(x), 6) for x in expected],
-            "difference": _distance(expected, found),
+            "difference": _distance(expected, actual),
         }
 
 
@@ -327,22 +325,20 @@ def _answers(encoder: EncoderSession, samples: list[Sample]) -> Iterator[tuple[i
         yield from zip(batch, encoder(joined), strict=True)
 
 
-Limit = tuple[
-    str, str, float, bool
-]  # what a check is called, its figure, and whether at least that
+Limit = tuple[str, str, float, bool]  # a check's name, its figure, and whether at least that
 LIMITS: tuple[Limit, ...] = (
     ("mean cosine with float32", "mean_cosine", MIN_MEAN_COSINE, True),
     ("least cosine with float32", "min_cosine", MIN_COSINE, True),
     ("same likeliest label", "agreement", MIN_AGREEMENT, True),
     ("correlation with float32's scores", "correlation", MIN_CORRELATION, True),
 )
-# Of these heads the whole distribution is used, as of a decoder: so the limits are a decoder's.
+# A distribution over many words or places is used whole, as a decoder's is: so its limits are these too.
 SPREAD_LIMITS: dict[str, tuple[Limit, ...]] = {
-    task: (
+    scored: (
         ("mean KL from float32", "mean_kl", MAX_MEAN_KL, False),
         (f"same likeliest {what}", "agreement", MIN_TOP1, True),
     )
-    for task, what in (("fill-mask", "token"), ("answer", "place"))
+    for scored, what in (("words", "token"), ("ends", "place"))
 }
 
 

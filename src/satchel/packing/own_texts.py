@@ -34,10 +34,10 @@ def read_texts(option: str, path: str | Path | None) -> list[str] | None:
 def unfamiliar(tokenizer: bytes, texts: Sequence[str]) -> str | None:
     """A remark where a vocabulary hardly knows the shipped `texts` that it is judged on."""
     model = json.loads(tokenizer)["model"]
-    result = Tokenizer.from_buffer(tokenizer)
+    encoder = Tokenizer.from_buffer(tokenizer)
     token = model.get("unk_token")
-    unknown = result.token_to_id(token) if isinstance(token, str) else model.get("unk_id")
-    batch = result.encode_batch(list(texts), add_special_tokens=False)
+    unknown = encoder.token_to_id(token) if isinstance(token, str) else model.get("unk_id")
+    batch = encoder.encode_batch(list(texts), add_special_tokens=False)
     ids = [index for text in batch for index in text.ids]
     known = sum(index != unknown for index in ids) / max(1, len(ids))
     if known >= FAMILIAR:

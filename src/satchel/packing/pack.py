@@ -34,7 +34,7 @@ from satchel.quantize import cache8, improve, pad_odd_tokens
 from satchel.quantize.lower import layer_names, lower
 from satchel.quantize.prepare import Prepared, prepare
 from satchel.quantize.profile import Profile, matches, named
-from satchel.runtime import sealed
+from satchel.runtime import kernels, sealed
 from satchel.runtime.bundle import TOKENIZER, Bundle, open_bundle, sha256_of
 from satchel.runtime.errors import FidelityError, UsageError, shown
 from satchel.runtime.manifest import MANIFEST, File, Graph, Manifest, Source
@@ -93,17 +93,18 @@ def pack(
         checks = prepared.checks + work.exact_checks()
         default = prepared.profile.name == "int8" and tune is None and not force
         made = work.improved() if default else work.made(prepared.profile)
-        checks += made.checks
+        own_checks, own_kernels = work.on_own_kernels(made)
+        checks += made.checks + own_checks
         failed = _failed(checks, recipe.notes, force)
-        manifest = made.manifest(checks, verified=not failed)
+        manifest = made.manifest(checks, own_kernels, verified=not failed)
         (folder / MANIFEST).write_bytes(sealed.written(manifest).encode("utf-8"))
         open_bundle(folder, stage("reading back"))
     return Packed(out, manifest, checks, recipe.notes)
 
 
 def _recipe(checkpoint: Checkpoint, options: ExportOptions, stage: Stage) -> Recipe:
-    result = architecture(checkpoint)
-    kind = SpeechRecipe if result.reads == "sound" else RECIPES[result.family]
+    entry = architecture(checkpoint)
+    kind = SpeechRecipe if entry.reads == "sound" else RECIPES[entry.family]
     recipe: Recipe = kind.of(checkpoint, options, stage)
     recipe.notes.extend(checkpoint.notes)
     return recipe
@@ -156,9 +157,11 @@ class _Made:
         """Whether it fails a check, and whether it misses an aim."""
         return improve.short(self.checks, self.figures["quality"])
 
-    def manifest(self, checks: list[Check], verified: bool) -> Manifest:
+    def manifest(
+        self, checks: list[Check], own_kernels: dict[str, Any], verified: bool
+    ) -> Manifest:
         """The whole manifest, with all checks of the export."""
-        parity = {"checks": [item.to_dict() for item in checks]}
+        parity = {"checks": [item.to_dict() for item in checks], **own_kernels}
         return dataclasses.replace(
             self.draft, files=self.files, parity=parity, verified=verified, **self.figures
         )
@@ -186,7 +189,12 @@ class _Work:
                 lower(copied, named("fp32"), role)
                 progress = self.stage("writing the float32 graph")
                 write_graph(copied, exact / _file(role), stored, progress)
-            return self.recipe.exact_checks(Bundle(exact, self._draft(self.prepared.profile)))
+            bundle = Bundle(exact, self._draft(self.prepared.profile), kernels=False)
+            checks = self.recipe.exact_checks(bundle)
+            if kernels.installed():
+                own = dataclasses.replace(bundle, kernels=True)
+                checks += _named_own(self.recipe.exact_checks(own))
+            return checks
         finally:
             shutil.rmtree(exact)
 
@@ -195,9 +203,20 @@ class _Work:
         draft = self._with_cache(self._draft(profile), profile)
         files = self._write(profile)
         checks, figures = self.recipe.prove(
-            Bundle(self.folder, draft), profile.name == "fp32", self.stage
+            Bundle(self.folder, draft, kernels=False), profile.name == "fp32", self.stage
         )
         return _Made(draft, files, checks, figures)
+
+    def on_own_kernels(self, made: _Made) -> tuple[list[Check], dict[str, Any]]:
+        """The proof once more where our kernels are installed: its checks, and what the manifest's parity
+        says of it. A bundle's own figures are those of ONNX Runtime's kernels, which are everywhere."""
+        if not kernels.installed():
+            return [], {}
+        exact = made.draft.quantization.get("name") == "fp32"
+        bundle = Bundle(self.folder, made.draft)
+        checks, figures = self.recipe.prove(bundle, exact, self.stage)
+        said = {"kernels": kernels.version(), "quality": figures["quality"]}
+        return _named_own(checks), {"own_kernels": said}
 
     def improved(self) -> _Made:
         """The bundle of the prepared profile, with as few better schemes as it takes to pass the checks
@@ -269,6 +288,10 @@ class _Work:
             name: File((self.folder / name).stat().st_size, digest)
             for name, digest in sorted(hashes.items())
         }
+
+
+def _named_own(checks: list[Check]) -> list[Check]:
+    return [dataclasses.replace(item, name=f"{item.name}, own kernels") for item in checks]
 
 
 def _file(role: str) -> str:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from torch import nn
 
+from satchel.checkpoints.checkpoint import Checkpoint
 from satchel.export.check import Check
+from satchel.export.generation_config import recommended
 from satchel.measure import fidelity
 from satchel.packing.own_texts import unfamiliar
 from satchel.progress import Stage
 from satchel.quantize.prepare import Readers
 from satchel.runtime.bundle import Bundle
-from satchel.runtime.errors import UsageError
+from satchel.runtime.errors import UnsupportedError, UsageError, shown
 from satchel.runtime.manifest import Port
+from satchel.tokenization.tokenizer import bundle_tokenizer, more_ends, special_tokens
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,11 @@ class ExportOptions:
         remark = unfamiliar(tokenizer, fidelity.sentences(100))
         return [] if remark is None else [remark]
 
+    def only_for(self, task: str, model: str) -> None:
+        """Raise where another task was asked of a model that has but this one."""
+        if self.task not in (None, task):
+            raise UsageError(f"--task {shown(self.task)} does not fit {model}; use {task}")
+
     def no_texts(self, reads: str) -> None:
         """Raise where texts were given to a model that reads something else."""
         given = {"--calibration": self.calibration, "--quality-text": self.quality_text}
@@ -73,6 +81,23 @@ class Traceable:
     module: nn.Module
     inputs: list[Port]
     outputs: list[Port]
+
+
+def writing(
+    checkpoint: Checkpoint, vocab_size: int, asked: Mapping[str, str]
+) -> tuple[bytes, dict[str, Any], list[str]]:
+    """What a model that writes has beside its weights: its tokenizer, the options of generation that its
+    author recommends, and remarks. `asked` are those not followed unasked, and why."""
+    tokenizer = bundle_tokenizer(checkpoint, vocab_size)
+    generation, remarks = recommended(checkpoint, vocab_size, asked)
+    ends = more_ends(checkpoint, special_tokens(checkpoint, tokenizer, vocab_size))
+    return tokenizer, generation, remarks + ends
+
+
+def check_length(tokens: Sequence[int], least: int) -> None:
+    """Refuse a tokenizer that makes fewer tokens of a shipped text than a check needs."""
+    if len(tokens) < least:
+        raise UnsupportedError("the tokenizer makes almost no tokens of the text to measure on")
 
 
 class Recipe(Readers, Protocol):

@@ -17,25 +17,25 @@ from satchel import models
 from satchel.checkpoints.checkpoint import Checkpoint
 from satchel.export import check, signature
 from satchel.export.check import Check, Reference
-from satchel.export.generation_config import recommended, target_start
+from satchel.export.generation_config import target_start
 from satchel.export.graph import SourceGraph, TargetGraph
 from satchel.measure.fidelity import Sample
 from satchel.models.seq2seq import Context, Seq2seq
 from satchel.models.seq2seq_config import Seq2seqConfig
 from satchel.packing.decoder_recipe import quality_checks
-from satchel.packing.recipe import ExportOptions, Traceable
+from satchel.packing.recipe import ExportOptions, Traceable, check_length, writing
 from satchel.progress import Stage
 from satchel.runtime import manifest as contract
 from satchel.runtime.bundle import Bundle
 from satchel.runtime.decoder_session import DecoderSession
-from satchel.runtime.errors import CheckpointError, UnsupportedError, UsageError, shown
+from satchel.runtime.errors import CheckpointError
 from satchel.runtime.languages import known_ids
 from satchel.runtime.manifest import CacheGeometry, Port
 from satchel.runtime.session import open_session
 from satchel.runtime.source_graph import SourceEncoder
 from satchel.runtime.sources import Sources
 from satchel.tokenization.language_tokens import translation
-from satchel.tokenization.tokenizer import bundle_tokenizer, more_ends, special_tokens
+from satchel.tokenization.tokenizer import special_tokens
 
 SOURCES, SOURCE_TOKENS = 16, 48  # of the shipped text, in the checks
 TARGET_TOKENS = 48
@@ -67,17 +67,9 @@ class Seq2seqRecipe:
     calibration: list[tuple[list[int], list[int] | None]] = field(default_factory=list)
 
     @classmethod
-    def of(
-        cls,
-        checkpoint: Checkpoint,
-        options: ExportOptions,
-        stage: Stage,
-    ) -> Self:
+    def of(cls, checkpoint: Checkpoint, options: ExportOptions, stage: Stage) -> Self:
         """Build the reference model and everything that needs the checkpoint."""
-        if options.task not in (None, cls.task):
-            raise UsageError(
-                f"--task {shown(options.task)} does not fit this model; use {cls.task}"
-            )
+        options.only_for(cls.task, "this model")
         reference, positions = models.build_seq2seq(
             checkpoint, options.context, options.ignored_keys, stage("loading weights")
         )
@@ -88,16 +80,12 @@ class Seq2seqRecipe:
                 f"positions set no limit; targets may have {positions}: --context N for more"
             )
         start = target_start(checkpoint, config.vocab_size)
-        generation, remarks = recommended(checkpoint, config.vocab_size, cls.asked)
-        notes += remarks
-        tokenizer = bundle_tokenizer(checkpoint, config.vocab_size)
-        notes += more_ends(checkpoint, special_tokens(checkpoint, tokenizer, config.vocab_size))
-        notes += cls.remarks(checkpoint, tokenizer, options)
+        tokenizer, generation, remarks = writing(checkpoint, config.vocab_size, cls.asked)
+        notes += remarks + cls.remarks(checkpoint, tokenizer, options)
         sources = cls.some_sources(checkpoint, config, tokenizer, options)
         encode = _encoding(checkpoint, config, tokenizer)
         target = [start, *encode(options.judged, False)[: TARGET_TOKENS - 1]]
-        if len(target) < TARGET_TOKENS:
-            raise UnsupportedError("the tokenizer makes almost no tokens of the text to measure on")
+        check_length(target, TARGET_TOKENS)
         return cls(
             checkpoint,
             reference,
@@ -124,8 +112,7 @@ class Seq2seqRecipe:
         encode = _encoding(checkpoint, config, tokenizer)
         longest = min(SOURCE_TOKENS, config.source_context)
         sources = [encode(text)[:longest] for text in options.sentences(SOURCES)]
-        if min(map(len, sources)) < 2:
-            raise UnsupportedError("the tokenizer makes almost no tokens of the text to measure on")
+        check_length(min(sources, key=len), 2)
         return sorted(sources, key=len, reverse=True)
 
     @property
@@ -204,18 +191,18 @@ class Seq2seqRecipe:
     def answer(self) -> NDArray[np.float32]:
         return self._reference(self.read([self.sources[0]]))(self.target)
 
-    def loss(self, expected: NDArray[np.float32], found: NDArray[np.float32]) -> float:
+    def loss(self, expected: NDArray[np.float32], actual: NDArray[np.float32]) -> float:
         """The mean divergence of logits."""
-        return check.mean_kl(expected, found)
+        return check.mean_kl(expected, actual)
 
     def exact_checks(self, bundle: Bundle) -> list[Check]:
         encoder, decoder = self._open(bundle)
         source = self.sources[0]
-        context, found = self.read([source]), encoder([source])
+        context, sources = self.read([source]), encoder([source])
         expected = np.stack([tensor.numpy() for pair in context.cross for tensor in pair])
-        tensors = np.stack([value.numpy() for value in found.values.values()])
+        tensors = np.stack([value.numpy() for value in sources.values.values()])
         distance = float(np.abs(tensors - expected).max())
-        reference, reading = self._reference(context), decoder.reading(found)
+        reference, reading = self._reference(context), decoder.reading(sources)
         # One query alone is multiplied by another kernel than several: int8 would round it elsewhere.
         shared = check.distance(*check.in_a_batch(reading, reading, self.target))
         limit = check.tolerance(reference(self.target))
@@ -271,8 +258,8 @@ class Seq2seqRecipe:
     ) -> torch.Tensor:
         """float32 [sources, length, vocab] by the reference model, or [rows, vocab] of some tokens."""
         with torch.inference_mode():
-            result: torch.Tensor = self.reference(targets, reading, rows)
-        return result
+            logits: torch.Tensor = self.reference(targets, reading, rows)
+        return logits
 
     def _company(self, encoder: Encoder, decoder: DecoderSession) -> Check:
         """A source beside a longer one: logits of a target after it, against it alone."""
@@ -280,9 +267,9 @@ class Seq2seqRecipe:
         together = decoder.reading(encoder([first, last])).start(2)
         alone = decoder.reading(encoder([last])).start()
         both = together.prefill([self.target[:8]] * 2)[1]
-        one = alone.append(self.target[:8])[0]
-        scale = max(1.0, float(np.abs(one).max()))
-        distance = float(np.abs(both - one).max())
+        single = alone.append(self.target[:8])[0]
+        scale = max(1.0, float(np.abs(single).max()))
+        distance = float(np.abs(both - single).max())
         return Check("source among others against alone", distance, 1e-6 * scale)
 
     def _samples(self, encoder: Encoder, decoder: DecoderSession, stage: Stage) -> Iterable[Sample]:
@@ -313,14 +300,14 @@ def _encoding(
 
     def encode(text: str, special: bool = True) -> list[int]:
         ids = encoder.encode(text, add_special_tokens=special).ids
-        result = known_ids(ids, told, config.vocab_size)
-        if result and max(result) >= config.vocab_size:
+        known = known_ids(ids, told, config.vocab_size)
+        if known and max(known) >= config.vocab_size:
             raise CheckpointError(
-                f"the tokenizer makes a text of id {max(result)}, beyond the model's "
+                f"the tokenizer makes a text of id {max(known)}, beyond the model's "
                 f"{config.vocab_size} embeddings, and has no token for what is unknown",
                 "TOKENIZER_INVALID",
             )
-        return result
+        return known
 
     return encode
 

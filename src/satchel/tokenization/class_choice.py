@@ -65,15 +65,15 @@ UNNAMED = ("", "PreTrained", "TokenizersBackend", "PythonBackend", "Bloom")
 
 def reading_class(checkpoint: Checkpoint) -> str:
     """The class that reads the tokenizer of `checkpoint`; one that satchel does not know by its name."""
-    value = checkpoint.tokenizer_config.get("tokenizer_class")
-    value = value or checkpoint.config.get("tokenizer_class")
+    stated = checkpoint.tokenizer_config.get("tokenizer_class")
+    stated = stated or checkpoint.config.get("tokenizer_class")
     kind = str(checkpoint.config.get("model_type"))
     own = OWN.get(kind, GENERIC)
     if kind in TAKEN_AS_GENERIC:
         return GENERIC
-    if not isinstance(value, str) or kind in TAKEN_AS_OWN:
+    if not isinstance(stated, str) or kind in TAKEN_AS_OWN:
         return own
-    name = bare_name(value)
+    name = bare_name(stated)
     if name == "Llama" and '"ByteLevel"' in json.dumps(checkpoint.tokenizer):
         return GENERIC  # such files are Llama 3's, which that class does not read
     return name

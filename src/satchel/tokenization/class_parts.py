@@ -56,16 +56,16 @@ def vocabulary_files(checkpoint: Checkpoint, model: str) -> tuple[Any, Merges, b
     """
     files, content = checkpoint.tokenizer_files, checkpoint.tokenizer
     if content is not None:
-        result = content.get("model")
-        if not isinstance(result, dict) or result.get("type") != model:
+        stored = content.get("model")
+        if not isinstance(stored, dict) or stored.get("type") != model:
             return None
         if model == "Unigram":
-            pieces = [tuple(piece) for piece in result["vocab"]]
+            pieces = [tuple(piece) for piece in stored["vocab"]]
             return pieces, [], _charsmap(content.get("normalizer"))
-        vocab = _numbered(result["vocab"], "tokenizer.json")
+        vocab = _numbered(stored["vocab"], "tokenizer.json")
         return (
             vocab,
-            [_merge(merge) for merge in result.get("merges") or []],
+            [_merge(merge) for merge in stored.get("merges") or []],
             _charsmap(content.get("normalizer")),
         )
     if model == "WordPiece" and "vocab.txt" in files:
@@ -78,8 +78,8 @@ def vocabulary_files(checkpoint: Checkpoint, model: str) -> tuple[Any, Merges, b
 
 def _charsmap(normalizer: Any) -> bytes | None:
     steps = normalizer.get("normalizers", [normalizer]) if isinstance(normalizer, dict) else []
-    result = (step.get("precompiled_charsmap") for step in steps if isinstance(step, dict))
-    text = next((text for text in result if text is not None), None)
+    charsmaps = (step.get("precompiled_charsmap") for step in steps if isinstance(step, dict))
+    text = next((text for text in charsmaps if text is not None), None)
     return base64.b64decode(text) if text is not None else None
 
 

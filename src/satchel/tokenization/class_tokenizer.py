@@ -37,17 +37,17 @@ def class_tokenizer(checkpoint: Checkpoint, vocab_size: int) -> dict[str, Any] |
     given = checkpoint.tokenizer
     whole = Tokenizer.from_str(json.dumps(given, ensure_ascii=False)) if given is not None else None
     layout = LAYOUTS.get(reading_class(checkpoint))
-    result = None
+    vocab = None
     if layout is not None and (given is not None or layout.plain):
-        result = vocabulary_files(checkpoint, layout.model)
+        vocab = vocabulary_files(checkpoint, layout.model)
     declared = declared_tokens(checkpoint)
-    if result is not None and layout is not None and _is_of_another(checkpoint, layout, result[0]):
-        result = None
-    if layout is not None and result is not None:
+    if vocab is not None and layout is not None and _is_of_another(checkpoint, layout, vocab[0]):
+        vocab = None
+    if layout is not None and vocab is not None:
         usual = layout.tokens
         names = usual | {role: _like(usual.get(role), it) for role, it in declared.names.items()}
         texts = {role: text_of(token) for role, token in names.items()}
-        parts = Parts(*result, checkpoint.tokenizer_config, texts)
+        parts = Parts(*vocab, checkpoint.tokenizer_config, texts)
         extra = layout.extra(parts) if declared.extra is None else declared.extra
         tokens = Declared(names, extra, declared.added)
         content: dict[str, Any] = json.loads(

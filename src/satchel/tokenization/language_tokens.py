@@ -97,13 +97,13 @@ def translation(checkpoint: Checkpoint, tokenizer: bytes, vocab_size: int) -> Tr
     name = tokenizer_class(checkpoint)
     if name not in CUSTOMS:
         return None
-    custom, result = CUSTOMS[name], Tokenizer.from_buffer(tokenizer)
+    custom, loaded = CUSTOMS[name], Tokenizer.from_buffer(tokenizer)
     languages = {
         match.group(1): index
-        for index, token in sorted(result.get_added_tokens_decoder().items())
+        for index, token in sorted(loaded.get_added_tokens_decoder().items())
         if token.special and (match := re.fullmatch(custom.pattern, token.content))
     }
-    end, unknown = (result.token_to_id(token) for token in ("</s>", "<unk>"))
+    end, unknown = (loaded.token_to_id(token) for token in ("</s>", "<unk>"))
     if end is None or unknown is None or not (languages or name == "Marian"):
         return None  # a model of this shape with the tokenizer of another, which says itself
     config = checkpoint.tokenizer_config

@@ -19,7 +19,7 @@ from satchel.checkpoints.strict_json import read_limited
 from satchel.runtime.errors import CheckpointError, FidelityError, SatchelError, shown
 from satchel.tokenization.probes import PROBES
 from satchel.tokenization.sentencepiece import Model, Vocabulary, build, names_of, read_model
-from satchel.tokenization.tokenizer_files import said_of
+from satchel.tokenization.tokenizer_files import facts_of
 from satchel.tokenization.vocabulary import vocabulary_of
 
 MODELS = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model", "source.spm")
@@ -36,10 +36,10 @@ def made_tokenizer(checkpoint: Checkpoint, vocab_size: int) -> dict[str, Any] | 
     name = next((name for name in MODELS if name in checkpoint.tokenizer_files), None)
     if name is None:
         return None
-    value = said_of(checkpoint, vocab_size)
-    own_numbers = value.name in ("Albert", "XLNet")
+    facts = facts_of(checkpoint, vocab_size)
+    own_numbers = facts.name in ("Albert", "XLNet")
     model = _read(checkpoint, name, _without_numbers_and_commas if own_numbers else None)
-    vocabulary = vocabulary_of(model, value)
+    vocabulary = vocabulary_of(model, facts)
     if "target.spm" in checkpoint.tokenizer_files:
         _read(checkpoint, "target.spm")  # its pieces are in vocab.json; a damaged file says more
     try:
@@ -79,19 +79,19 @@ def prove(tokenizer: Tokenizer, model: Model, vocabulary: Vocabulary, texts: Ite
     reference = Reference(model, vocabulary)
     for text in texts:
         expected = reference.encode(text)
-        found = tokenizer.encode(text, add_special_tokens=False).ids
-        if expected is not None and not reference.alike(expected, found):
+        actual = tokenizer.encode(text, add_special_tokens=False).ids
+        if expected is not None and not reference.alike(expected, actual):
             raise FidelityError(
                 f"the tokenizer made of {model.name} gives {shown(text, 60)} the ids "
-                f"{shown(found, 60)}, SentencePiece {shown(expected, 60)}; give the checkpoint a "
+                f"{shown(actual, 60)}, SentencePiece {shown(expected, 60)}; give the checkpoint a "
                 "tokenizer.json",
                 "TOKENIZER_INVALID",
             )
-        joined = reference.decode(found) if expected is not None and SPACE not in text else None
-        if joined is not None and tokenizer.decode(found) != joined:
+        joined = reference.decode(actual) if expected is not None and SPACE not in text else None
+        if joined is not None and tokenizer.decode(actual) != joined:
             raise FidelityError(
                 f"the tokenizer made of {model.name} reads its ids of {shown(text, 60)} as "
-                f"{shown(tokenizer.decode(found), 60)}, SentencePiece as {shown(joined, 60)}; give "
+                f"{shown(tokenizer.decode(actual), 60)}, SentencePiece as {shown(joined, 60)}; give "
                 "the checkpoint a tokenizer.json",
                 "TOKENIZER_INVALID",
             )
@@ -122,10 +122,10 @@ class Reference:
                 part = part.lstrip()
             if index + 1 < len(parts) and self.added[parts[index + 1]].lstrip:
                 part = part.rstrip()
-            result = self._part(part, index == 0)
-            if result is None:
+            part_ids = self._part(part, index == 0)
+            if part_ids is None:
                 return None
-            ids += result
+            ids += part_ids
         return ids
 
     def _part(self, text: str, first: bool) -> list[int] | None:
@@ -150,16 +150,16 @@ class Reference:
                 ids.append(self.vocabulary.tokens[self.vocabulary.unknown])
         return ids
 
-    def alike(self, expected: list[int], found: list[int]) -> bool:
+    def alike(self, expected: list[int], actual: list[int]) -> bool:
         """Whether two cuts are the same, or as likely as far as float32 sums can tell."""
-        if expected == found or not self.model.unigram:
-            return expected == found
+        if expected == actual or not self.model.unigram:
+            return expected == actual
         ours, theirs = (
             [self.scores[self.pieces[index]] for index in ids if index in self.pieces]
-            for ids in (found, expected)
+            for ids in (actual, expected)
         )
         rounding = len(theirs) * 2.0**-24 * abs(sum(theirs))
-        same = len(ours) == len(found) and len(theirs) == len(expected)
+        same = len(ours) == len(actual) and len(theirs) == len(expected)
         return same and abs(sum(ours) - sum(theirs)) <= rounding
 
     def decode(self, ids: list[int]) -> str | None:

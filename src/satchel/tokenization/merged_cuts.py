@@ -35,11 +35,11 @@ def prove_cuts(tokenizer: Tokenizer, texts: Iterable[str] = PROBES) -> None:
                 pieces = merged([*word[:-1], word[-1] + suffix], ranks)
                 ids = [vocab.get(piece, unknown) for piece in pieces]
             expected += [index for index in ids if index is not None]
-        found = tokenizer.encode(text, add_special_tokens=False).ids
-        if found != expected:
+        actual = tokenizer.encode(text, add_special_tokens=False).ids
+        if actual != expected:
             raise FidelityError(
                 f"the vocabulary gives {shown(text, 60)} the ids {shown(expected, 60)}, the tokenizer "
-                f"made of it {shown(found, 60)}; give the checkpoint a tokenizer.json",
+                f"made of it {shown(actual, 60)}; give the checkpoint a tokenizer.json",
                 "TOKENIZER_INVALID",
             )
 

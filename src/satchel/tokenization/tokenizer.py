@@ -169,23 +169,23 @@ def special_tokens(checkpoint: Checkpoint, tokenizer: bytes, vocab_size: int) ->
     texts |= {name: usual[name] for name in ("pad_token", "mask_token") if name in usual}
 
     def ids(name: str) -> list[int]:
-        result: list[int] = []
+        listed: list[int] = []
         for source in (checkpoint.generation, checkpoint.config):
             value = source.get(f"{name}_token_id")
             values = value if isinstance(value, list) else [value]
-            result += [item for item in values if item is not None and item not in result]
+            listed += [item for item in values if item is not None and item not in listed]
         text = texts.get(f"{name}_token")
         index = lookup(text) if text is not None else None
-        if index is not None and index not in result:
-            result.append(index)
-        for item in result:
+        if index is not None and index not in listed:
+            listed.append(index)
+        for item in listed:
             if isinstance(item, bool) or not isinstance(item, int):
                 raise CheckpointError(f"{name}_token_id {shown(item)} is not an id", "CKPT_CONFIG")
-        return [item for item in result if 0 <= item < vocab_size]
+        return [item for item in listed if 0 <= item < vocab_size]
 
     def first(name: str) -> int | None:
-        result = ids(name)
-        return result[0] if result else None
+        listed = ids(name)
+        return listed[0] if listed else None
 
     return Tokens(first("bos"), ids("eos"), first("pad"), first("mask"))
 

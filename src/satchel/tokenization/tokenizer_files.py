@@ -13,7 +13,7 @@ from satchel.tokenization.language_tokens import tokenizer_class
 
 
 @dataclass(frozen=True)
-class Said:
+class TokenizerFacts:
     """What a checkpoint says of its tokenizer, beside the SentencePiece model."""
 
     name: str  # of the class, without "Tokenizer"
@@ -32,7 +32,7 @@ class Said:
         return value if isinstance(value, bool) else usual
 
 
-def said_of(checkpoint: Checkpoint, vocab_size: int) -> Said:
+def facts_of(checkpoint: Checkpoint, vocab_size: int) -> TokenizerFacts:
     """Gather the tokenizer's files. Raises CheckpointError for what they may not say."""
     declared = declared_tokens(checkpoint)
     names = {
@@ -42,7 +42,7 @@ def said_of(checkpoint: Checkpoint, vocab_size: int) -> Said:
     }
     own = [token for role, token in declared.names.items() if role not in ROLES]
     extra = [text_of(token) for token in [*own, *(declared.extra or [])]]
-    return Said(
+    return TokenizerFacts(
         tokenizer_class(checkpoint),
         dict(checkpoint.tokenizer_config),
         names,
