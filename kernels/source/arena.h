@@ -1,5 +1,5 @@
-// Memory for packed weights, in large pages where the system has them: a step reads every weight once, and with
-// small pages a processor spends most of that time on finding them.
+// Memory for packed weights, in large pages where the system has them: a step reads every weight once,
+// and with small pages a processor spends most of that time on finding them.
 #pragma once
 #include "memory.h"
 #include "platform.h"
@@ -8,7 +8,8 @@ class Arena {
  public:
   Arena() = default;
   ~Arena() {
-    for (void* block : blocks_) free(block);
+    for (void* block : blocks_)
+      free(block);
   }
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
@@ -36,7 +37,8 @@ class Arena {
       free(memory);
       return status;
     }
-    next_ = reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(memory) + kLargePage - 1) / kLargePage * kLargePage);
+    next_ = reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(memory) + kLargePage - 1) /
+                                       kLargePage * kLargePage);
     left_ = size;
     in_large_pages(next_, size);
     return nullptr;

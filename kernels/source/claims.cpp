@@ -2,8 +2,8 @@
 
 namespace {
 
-// For tests: -x, or -(x * c) with a constant c of one element, of float32. It shows a claim of one node, a
-// claim of two and a constant.
+// For tests: -x, or -(x * c) with a constant c of one element, of float32. It shows a claim of one node,
+// a claim of two and a constant.
 class Negate : public Node {
  public:
   Negate(size_t place, float factor) : place_(place), factor_(factor) {}
@@ -20,12 +20,14 @@ class Negate : public Node {
     float* products;
     TRY(call.run.scratch.take(count, &products));
     auto each = [&](int64_t line, auto what) {
-      for (int64_t i = line * kLine; i < count && i < (line + 1) * kLine; ++i) what(i);
+      for (int64_t i = line * kLine; i < count && i < (line + 1) * kLine; ++i)
+        what(i);
     };
     TRY(parallel(call, lines, [&](int64_t line) {
       each(line, [&](int64_t i) { products[i] = x.as<float>()[i] * factor_; });
     }));
-    return parallel(call, lines, [&](int64_t line) { each(line, [&](int64_t i) { y[i] = -products[i]; }); });
+    return parallel(call, lines,
+                    [&](int64_t line) { each(line, [&](int64_t i) { y[i] = -products[i]; }); });
   }
 
  private:
@@ -34,7 +36,8 @@ class Negate : public Node {
   float factor_;
 };
 
-// What a product multiplies by and the value that it multiplies, if the former is a constant of one float32.
+// What a product multiplies by and the value that it multiplies, if the former is a constant of one
+// float32.
 struct Product {
   const OrtValueInfo* x = nullptr;
   float factor = 1;

@@ -13,12 +13,14 @@ struct Options {
   Arena* weights = nullptr;
 };
 
-// Asked for every node of a graph: adds to `group` the nodes that are claimed together with it, or nothing.
-// Asked again when they are compiled, where they are a graph of their own, and has to answer alike there.
+// Asked for every node of a graph: adds to `group` the nodes that are claimed together with it, or
+// nothing. Asked again when they are compiled, where they are a graph of their own, and has to answer
+// alike there.
 using Claim = OrtStatus* (*)(const Graph& graph, const GraphNode& node, const Options& options,
                              Array<const GraphNode*>* group);
 
-// Makes what runs in place of claimed nodes, when they are compiled. `node` is the one that claimed the rest.
+// Makes what runs in place of claimed nodes, when they are compiled. `node` is the one that claimed the
+// rest.
 using Build = OrtStatus* (*)(const Graph& claimed, const GraphNode& node, const Options& options,
                              std::unique_ptr<Node>* built);
 

@@ -106,7 +106,8 @@ bool has_i8mm() {
 
 #elif defined(_WIN32)
 
-// PF_ARM_V82_DP_INSTRUCTIONS_AVAILABLE and PF_ARM_V82_I8MM_INSTRUCTIONS_AVAILABLE; older headers lack them.
+// PF_ARM_V82_DP_INSTRUCTIONS_AVAILABLE and PF_ARM_V82_I8MM_INSTRUCTIONS_AVAILABLE; older headers lack
+// them.
 bool has_dotprod() { return IsProcessorFeaturePresent(43); }
 bool has_i8mm() { return has_dotprod() && IsProcessorFeaturePresent(66); }
 

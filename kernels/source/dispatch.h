@@ -2,9 +2,9 @@
 #pragma once
 #include "table.h"
 
-// The best kernels of this processor, up to the level named `highest` ("best": no limit); nullptr where no
-// level of this kind of processor has that name.
-// The level of this processor, "" where it has none but the scalar one, which is for tests.
+// The best kernels of this processor, up to the level named `highest` ("best": no limit); nullptr where
+// no level of this kind of processor has that name. The level of this processor, "" where it has none but
+// the scalar one, which is for tests.
 extern "C" const char* satchel_level();
 
 const Kernels* kernels_for(const char* highest);

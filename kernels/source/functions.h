@@ -5,8 +5,8 @@
 
 namespace {
 
-// exp(x - f ln 2) for whole f near x / ln 2: range reduction by ln 2 in two parts and a polynomial of degree 6
-// (minimax, as in Cephes' expf).
+// exp(x - f ln 2) for whole f near x / ln 2: range reduction by ln 2 in two parts and a polynomial of
+// degree 6 (minimax, as in Cephes' expf).
 INLINE F16 exp_of_rest(F16 x, F16 f) {
   F16 r = fma(f, all(-0.693359375f), x);
   r = fma(f, all(2.12194440e-4f), r);

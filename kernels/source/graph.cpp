@@ -3,7 +3,8 @@
 namespace {
 
 OrtStatus* keep_rank(size_t rank, Tensor* tensor) {
-  if (rank > kMostDimensions) return fail("a tensor of %zu dimensions, more than %zu", rank, kMostDimensions);
+  if (rank > kMostDimensions)
+    return fail("a tensor of %zu dimensions, more than %zu", rank, kMostDimensions);
   tensor->rank = rank;
   tensor->shape_known = true;
   return nullptr;
@@ -35,13 +36,15 @@ OrtStatus* read_list(const GraphNode& node, const char* name, OrtOpAttrType type
   if (!attribute) return nullptr;
   size_t bytes = 0;
   // Without room it fails and says how much it wants; an empty list it reads.
-  if (OrtStatus* status = ort->ReadOpAttr(attribute, type, nullptr, 0, &bytes)) ort->ReleaseStatus(status);
+  if (OrtStatus* status = ort->ReadOpAttr(attribute, type, nullptr, 0, &bytes))
+    ort->ReleaseStatus(status);
   TRY(value->resize(bytes / sizeof(T)));
   return bytes ? ort->ReadOpAttr(attribute, type, value->data(), bytes, &bytes) : nullptr;
 }
 
 // By name: the node that stands for claimed ones has values of its own.
-OrtStatus* find_value(const Array<const OrtValueInfo*>& values, const OrtValueInfo* value, size_t* place) {
+OrtStatus* find_value(const Array<const OrtValueInfo*>& values, const OrtValueInfo* value,
+                      size_t* place) {
   const char *name, *other;
   TRY(ort->GetValueInfoName(value, &name));
   for (*place = 0; *place < values.size(); ++*place) {
@@ -100,7 +103,8 @@ OrtStatus* GraphNode::attribute(const char* name, Array<char>* value) const {
 }
 
 Graph::~Graph() {
-  for (const GraphNode* node : nodes_) delete node;
+  for (const GraphNode* node : nodes_)
+    delete node;
 }
 
 OrtStatus* Graph::read(const OrtGraph* graph) {
@@ -124,7 +128,8 @@ OrtStatus* Graph::read_claimed(const OrtGraph* graph, const OrtNode* stands_for_
   return whole_.read(stands_for_all);
 }
 
-// Not by ONNX Runtime's own function, which warns in the log of values that come from outside claimed nodes.
+// Not by ONNX Runtime's own function, which warns in the log of values that come from outside claimed
+// nodes.
 const GraphNode* Graph::producer(const OrtValueInfo* value) const {
   for (const GraphNode* node : nodes_) {
     for (const OrtValueInfo* output : node->outputs) {
@@ -150,7 +155,8 @@ OrtStatus* Graph::only_reader(const OrtValueInfo* value, const GraphNode** reade
   return nullptr;
 }
 
-OrtStatus* Graph::read_within(const OrtValueInfo* value, const Array<const GraphNode*>& group, bool* within) const {
+OrtStatus* Graph::read_within(const OrtValueInfo* value, const Array<const GraphNode*>& group,
+                              bool* within) const {
   TRY(ort->ValueInfo_IsGraphOutput(value, within));
   *within = !*within;
   size_t count;
@@ -162,7 +168,8 @@ OrtStatus* Graph::read_within(const OrtValueInfo* value, const Array<const Graph
   if (count) TRY(ort->ValueInfo_GetValueConsumers(value, readers.data(), places.data(), count));
   for (const OrtNode* reader : readers) {
     bool ours = false;
-    for (const GraphNode* node : group) ours = ours || node->node == reader;
+    for (const GraphNode* node : group)
+      ours = ours || node->node == reader;
     *within = *within && ours;
   }
   return nullptr;
@@ -214,7 +221,8 @@ OrtStatus* input(const OrtKernelContext* context, size_t place, Tensor* tensor) 
   return value ? read_tensor(value, tensor) : nullptr;
 }
 
-OrtStatus* output(OrtKernelContext* context, size_t place, const int64_t* shape, size_t rank, void** data) {
+OrtStatus* output(OrtKernelContext* context, size_t place, const int64_t* shape, size_t rank,
+                  void** data) {
   *data = nullptr;
   OrtValue* value = nullptr;
   TRY(ort->KernelContext_GetOutput(context, place, shape, rank, &value));

@@ -17,7 +17,8 @@ struct Tensor {
   // How many elements; not for shapes with an unknown size.
   int64_t count() const {
     int64_t product = 1;
-    for (size_t i = 0; i < rank; ++i) product *= shape[i];
+    for (size_t i = 0; i < rank; ++i)
+      product *= shape[i];
     return product;
   }
 
@@ -42,8 +43,12 @@ struct GraphNode : Allocated {
   bool is(const char* its_type, const char* its_domain = "") const {
     return strcmp(type, its_type) == 0 && strcmp(domain, its_domain) == 0;
   }
-  const OrtValueInfo* input(size_t place) const { return place < inputs.size() ? inputs[place] : nullptr; }
-  const OrtValueInfo* output(size_t place) const { return place < outputs.size() ? outputs[place] : nullptr; }
+  const OrtValueInfo* input(size_t place) const {
+    return place < inputs.size() ? inputs[place] : nullptr;
+  }
+  const OrtValueInfo* output(size_t place) const {
+    return place < outputs.size() ? outputs[place] : nullptr;
+  }
 
   // Attributes. `value` stays as it is where the node has none of that name and the operator no default.
   OrtStatus* attribute(const char* name, int64_t* value) const;
@@ -74,7 +79,8 @@ class Graph {
   OrtStatus* only_reader(const OrtValueInfo* value, const GraphNode** node) const;
 
   // Whether only these nodes read a value, and the graph does not return it.
-  OrtStatus* read_within(const OrtValueInfo* value, const Array<const GraphNode*>& group, bool* within) const;
+  OrtStatus* read_within(const OrtValueInfo* value, const Array<const GraphNode*>& group,
+                         bool* within) const;
 
   // At which place a value is given to the claimed nodes, or taken from them, while they run. Constants
   // are not among the inputs.
@@ -91,10 +97,11 @@ OrtStatus* described(const OrtValueInfo* value, Tensor* tensor);
 
 OrtStatus* is_constant(const OrtValueInfo* value, bool* constant);
 
-// A constant with its data; `data` is nullptr where the value is none. The memory is ONNX Runtime's and goes
-// once the session stands: read it while a node is built, and copy what the node needs.
+// A constant with its data; `data` is nullptr where the value is none. The memory is ONNX Runtime's and
+// goes once the session stands: read it while a node is built, and copy what the node needs.
 OrtStatus* constant(const OrtValueInfo* value, Tensor* tensor);
 
 // While a node runs.
 OrtStatus* input(const OrtKernelContext* context, size_t place, Tensor* tensor);
-OrtStatus* output(OrtKernelContext* context, size_t place, const int64_t* shape, size_t rank, void** data);
+OrtStatus* output(OrtKernelContext* context, size_t place, const int64_t* shape, size_t rank,
+                  void** data);

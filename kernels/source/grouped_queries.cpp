@@ -1,5 +1,5 @@
-// GroupQueryAttention over a cache: positions are turned, keys and values written into the cache, and queries
-// answered. Several new tokens may stand behind a past, in a batch too.
+// GroupQueryAttention over a cache: positions are turned, keys and values written into the cache, and
+// queries answered. Several new tokens may stand behind a past, in a batch too.
 #include <initializer_list>
 
 #include "attention_blocks.h"
@@ -8,8 +8,21 @@
 namespace {
 
 enum : size_t {
-  kQuery, kKey, kValue, kPastKey, kPastValue, kLengths, kTotal, kCos, kSin, kPositions, kBias, kSinks, kKeyScale,
-  kValueScale, kInputs
+  kQuery,
+  kKey,
+  kValue,
+  kPastKey,
+  kPastValue,
+  kLengths,
+  kTotal,
+  kCos,
+  kSin,
+  kPositions,
+  kBias,
+  kSinks,
+  kKeyScale,
+  kValueScale,
+  kInputs
 };
 
 struct GroupedQueries : Node {
@@ -22,7 +35,8 @@ struct GroupedQueries : Node {
   // What one run has in hand.
   struct State {
     Tensor in[kInputs];
-    int64_t batch, queries, head, capacity, past_capacity, row;  // row: numbers of a packed or plain query row
+    int64_t batch, queries, head, capacity, past_capacity,
+        row;  // row: numbers of a packed or plain query row
     char *keys, *values;
     int64_t* past;
     float *query, *key_scales, *value_scales;
@@ -49,30 +63,35 @@ struct GroupedQueries : Node {
     a.keys_row = s.head, a.keys_head = s.capacity * s.head, a.keys_batch = kv_heads * a.keys_head;
     if (given[kBias]) {
       int64_t keys = 0;
-      for (int64_t b = 0; b < s.batch; ++b) keys = s.past[b] + s.queries > keys ? s.past[b] + s.queries : keys;
+      for (int64_t b = 0; b < s.batch; ++b)
+        keys = s.past[b] + s.queries > keys ? s.past[b] + s.queries : keys;
       TRY(set_bias(s.in[kBias], s.batch, s.queries, keys, &a));
     }
     if (given[kSinks]) a.sinks = s.in[kSinks].as<float>();
     a.out = s.out, a.out_row = heads * s.head, a.out_batch = s.queries * a.out_row;
     int64_t* length;
     TRY(call.run.scratch.take(s.batch, &length));
-    for (int64_t b = 0; b < s.batch; ++b) length[b] = s.past[b] + s.queries;
+    for (int64_t b = 0; b < s.batch; ++b)
+      length[b] = s.past[b] + s.queries;
     return attend(call, *kernels, a, s.batch, s.queries, s.past, length);
   }
 
   // Shapes and lengths come from a file and a caller: all are checked before anything is read by them.
   OrtStatus* open(const Call& call, State* s) const {
     const Tensor &query = s->in[kQuery], &past = s->in[kPastKey], &values = s->in[kPastValue];
-    if (query.rank != 3 || past.rank != 4 || values.rank != 4) return fail("GroupQueryAttention: odd ranks");
+    if (query.rank != 3 || past.rank != 4 || values.rank != 4)
+      return fail("GroupQueryAttention: odd ranks");
     s->batch = query.shape[0], s->queries = query.shape[1], s->row = query.shape[2];
     s->head = past.shape[3], s->past_capacity = past.shape[2];
     s->int8 = past.type == ONNX_TENSOR_ELEMENT_DATA_TYPE_INT8;
     const bool packed = !given[kKey];
     for (size_t i = 0; i < 4; ++i)
-      if (past.shape[i] != values.shape[i]) return fail("GroupQueryAttention: past_key and past_value differ in shape");
+      if (past.shape[i] != values.shape[i])
+        return fail("GroupQueryAttention: past_key and past_value differ in shape");
     if (past.shape[0] != s->batch || past.shape[1] != kv_heads || s->head < 1 || s->head > kHeadLimit)
-      return fail("GroupQueryAttention: a past of shape [%lld, %lld, %lld, %lld] does not fit", (long long)past.shape[0],
-                  (long long)past.shape[1], (long long)past.shape[2], (long long)past.shape[3]);
+      return fail("GroupQueryAttention: a past of shape [%lld, %lld, %lld, %lld] does not fit",
+                  (long long)past.shape[0], (long long)past.shape[1], (long long)past.shape[2],
+                  (long long)past.shape[3]);
     if (s->row != (packed ? heads + 2 * kv_heads : heads) * s->head)
       return fail("GroupQueryAttention: rows of %lld numbers do not fit", (long long)s->row);
     s->query_in = query.as<float>();
@@ -80,32 +99,34 @@ struct GroupedQueries : Node {
     s->key_in = packed ? s->query_in + heads * s->head : s->in[kKey].as<float>();
     s->value_in = packed ? s->key_in + kv_heads * s->head : s->in[kValue].as<float>();
     for (size_t i : {kKey, kValue})
-      if (!packed && (s->in[i].rank != 3 || s->in[i].shape[0] != s->batch || s->in[i].shape[1] != s->queries ||
-                      s->in[i].shape[2] != s->key_row))
+      if (!packed && (s->in[i].rank != 3 || s->in[i].shape[0] != s->batch ||
+                      s->in[i].shape[1] != s->queries || s->in[i].shape[2] != s->key_row))
         return fail("GroupQueryAttention: key and value do not fit the query");
     TRY(lengths(call, s));
     TRY(scales(call, s->in[kKeyScale], *s, &s->key_scales));
     TRY(scales(call, s->in[kValueScale], *s, &s->value_scales));
-    if (given[kSinks] && s->in[kSinks].count() != heads) return fail("GroupQueryAttention: head_sink does not fit");
+    if (given[kSinks] && s->in[kSinks].count() != heads)
+      return fail("GroupQueryAttention: head_sink does not fit");
     return nullptr;
   }
 
   // Where each text stands: behind its own past, or, where all is new, at 0.
   OrtStatus* lengths(const Call& call, State* s) const {
     const Tensor &lengths = s->in[kLengths], &total = s->in[kTotal];
-    if (lengths.count() != s->batch || total.count() != 1) return fail("GroupQueryAttention: seqlens_k does not fit");
+    if (lengths.count() != s->batch || total.count() != 1)
+      return fail("GroupQueryAttention: seqlens_k does not fit");
     const int64_t longest = *total.as<int32_t>();
     if (longest > s->past_capacity + s->queries)
-      return fail("GroupQueryAttention: a total of %lld tokens for a cache of %lld and %lld new ones", (long long)longest,
-                  (long long)s->past_capacity, (long long)s->queries);
+      return fail("GroupQueryAttention: a total of %lld tokens for a cache of %lld and %lld new ones",
+                  (long long)longest, (long long)s->past_capacity, (long long)s->queries);
     s->capacity = longest > s->past_capacity ? longest : s->past_capacity;
     TRY(call.run.scratch.take(s->batch, &s->past));
     for (int64_t b = 0; b < s->batch; ++b) {
       s->past[b] = s->queries == longest ? 0 : (int64_t)lengths.as<int32_t>()[b] + 1 - s->queries;
       const int64_t end = s->past[b] + s->queries;
       if (s->past[b] < 0 || end > s->capacity || s->past[b] > s->past_capacity)
-        return fail("GroupQueryAttention: positions %lld to %lld do not fit a cache of %lld", (long long)s->past[b],
-                    (long long)end, (long long)s->capacity);
+        return fail("GroupQueryAttention: positions %lld to %lld do not fit a cache of %lld",
+                    (long long)s->past[b], (long long)end, (long long)s->capacity);
       for (size_t i : {kCos, kSin})
         if (rotary && (s->in[i].rank != 2 || s->in[i].shape[0] < end || s->in[i].shape[1] * 2 > s->head ||
                        s->in[i].shape[1] != s->in[kCos].shape[1]))
@@ -118,19 +139,23 @@ struct GroupedQueries : Node {
   OrtStatus* scales(const Call& call, const Tensor& given_scales, const State& s, float** all) const {
     if (!s.int8) return nullptr;
     const int64_t count = given_scales.count(), wanted = kv_heads * s.head;
-    if (!given_scales.data || (count != 1 && count != wanted)) return fail("GroupQueryAttention: scales do not fit");
+    if (!given_scales.data || (count != 1 && count != wanted))
+      return fail("GroupQueryAttention: scales do not fit");
     TRY(call.run.scratch.take(wanted, all));
-    for (int64_t i = 0; i < wanted; ++i) (*all)[i] = given_scales.as<float>()[count == 1 ? 0 : i];
+    for (int64_t i = 0; i < wanted; ++i)
+      (*all)[i] = given_scales.as<float>()[count == 1 ? 0 : i];
     return nullptr;
   }
 
   OrtStatus* outputs(const Call& call, State* s) const {
-    const int64_t shape[] = {s->batch, s->queries, heads * s->head}, cache[] = {s->batch, kv_heads, s->capacity, s->head};
+    const int64_t shape[] = {s->batch, s->queries, heads * s->head},
+                  cache[] = {s->batch, kv_heads, s->capacity, s->head};
     void *out, *keys, *values;
     TRY(output(call.context, answer, shape, 3, &out));
     TRY(output(call.context, present_key, cache, 4, &keys));
     TRY(output(call.context, present_value, cache, 4, &values));
-    s->out = static_cast<float*>(out), s->keys = static_cast<char*>(keys), s->values = static_cast<char*>(values);
+    s->out = static_cast<float*>(out), s->keys = static_cast<char*>(keys),
+    s->values = static_cast<char*>(values);
     if (rotary) TRY(call.run.scratch.take(s->batch * s->queries * heads * s->head, &s->query));
     copy_past(*s, s->in[kPastKey], s->keys);
     copy_past(*s, s->in[kPastValue], s->values);
@@ -140,7 +165,8 @@ struct GroupedQueries : Node {
   // Nothing, where the cache is written in place.
   void copy_past(const State& s, const Tensor& past, char* present) const {
     if (past.data == present) return;
-    const int64_t bytes = s.head * (s.int8 ? 1 : 4), before = s.past_capacity * bytes, after = s.capacity * bytes;
+    const int64_t bytes = s.head * (s.int8 ? 1 : 4), before = s.past_capacity * bytes,
+                  after = s.capacity * bytes;
     for (int64_t i = 0; i < s.batch * kv_heads; ++i) {
       memcpy(present + i * after, past.as<char>() + i * before, (size_t)before);
       memset(present + i * after + before, 0, (size_t)(after - before));
@@ -159,12 +185,15 @@ struct GroupedQueries : Node {
                         s.query + (at * heads + h) * s.head);
     for (int64_t h = 0; h < kv_heads; ++h) {
       const int64_t to = ((b * kv_heads + h) * s.capacity + position) * s.head;
-      const float *key = s.key_in + at * s.key_row + h * s.head, *value = s.value_in + at * s.key_row + h * s.head;
+      const float *key = s.key_in + at * s.key_row + h * s.head,
+                  *value = s.value_in + at * s.key_row + h * s.head;
       float turned[kHeadLimit];
       if (rotary) kernels->rotate(key, cos, sin, s.head, 2 * half, interleaved, turned), key = turned;
       if (s.int8) {
-        kernels->round_cache(key, s.key_scales + h * s.head, s.head, reinterpret_cast<int8_t*>(s.keys) + to);
-        kernels->round_cache(value, s.value_scales + h * s.head, s.head, reinterpret_cast<int8_t*>(s.values) + to);
+        kernels->round_cache(key, s.key_scales + h * s.head, s.head,
+                             reinterpret_cast<int8_t*>(s.keys) + to);
+        kernels->round_cache(value, s.value_scales + h * s.head, s.head,
+                             reinterpret_cast<int8_t*>(s.values) + to);
       } else {
         memcpy(reinterpret_cast<float*>(s.keys) + to, key, (size_t)s.head * 4);
         memcpy(reinterpret_cast<float*>(s.values) + to, value, (size_t)s.head * 4);
@@ -184,7 +213,8 @@ OrtStatus* read_attributes(const GraphNode& node, GroupedQueries* q) {
   return node.attribute("causal", &q->causal);
 }
 
-// What the node may not have: positions of its own, norms of queries and keys, a ring of a window, 4 bits.
+// What the node may not have: positions of its own, norms of queries and keys, a ring of a window, 4
+// bits.
 OrtStatus* grouped_queries_fit(const GraphNode& node, bool* fit) {
   *fit = false;
   int64_t smooth = 0, ring = 0, scores = 0, bits = 0;
@@ -195,8 +225,10 @@ OrtStatus* grouped_queries_fit(const GraphNode& node, bool* fit) {
   if (smooth > 0 || ring || scores || (bits != 0 && bits != 8)) return nullptr;
   for (size_t i = kInputs; i < node.inputs.size(); ++i)
     if (node.input(i)) return nullptr;
-  if (node.input(kPositions) || !node.input(kPastKey) || !node.input(kPastValue) || node.output(3)) return nullptr;
-  if (!node.output(0) || !node.output(1) || !node.output(2) || !node.input(kKey) != !node.input(kValue)) return nullptr;
+  if (node.input(kPositions) || !node.input(kPastKey) || !node.input(kPastValue) || node.output(3))
+    return nullptr;
+  if (!node.output(0) || !node.output(1) || !node.output(2) || !node.input(kKey) != !node.input(kValue))
+    return nullptr;
   Tensor query, past;
   TRY(described(node.input(kQuery), &query));
   TRY(described(node.input(kPastKey), &past));
@@ -206,12 +238,14 @@ OrtStatus* grouped_queries_fit(const GraphNode& node, bool* fit) {
   GroupedQueries q;
   TRY(read_attributes(node, &q));
   if (q.rotary && (!node.input(kCos) || !node.input(kSin))) return nullptr;
-  if (q.window == 0 || q.heads < 1 || q.heads > kMostHeads || q.kv_heads < 1 || q.heads % q.kv_heads) return nullptr;
+  if (q.window == 0 || q.heads < 1 || q.heads > kMostHeads || q.kv_heads < 1 || q.heads % q.kv_heads)
+    return nullptr;
   *fit = past.shape[3] > 0 && past.shape[3] <= kHeadLimit;
   return nullptr;
 }
 
-OrtStatus* claim_grouped_queries(const Graph&, const GraphNode& node, const Options&, Array<const GraphNode*>* group) {
+OrtStatus* claim_grouped_queries(const Graph&, const GraphNode& node, const Options&,
+                                 Array<const GraphNode*>* group) {
   bool fit = false;
   if (node.is("GroupQueryAttention", "com.microsoft")) TRY(grouped_queries_fit(node, &fit));
   return fit ? group->add(&node) : nullptr;

@@ -10,6 +10,22 @@
 
 extern const Kernels JOIN(kernels_, SATCHEL_LEVEL);
 const Kernels JOIN(kernels_, SATCHEL_LEVEL) = {
-    TEXT(SATCHEL_LEVEL), kPanel, kAnyWeights, pack, pack_channels, round_blocks, round_row, multiply, attend, attention_scratch,
-    rotate, round_cache, rms_norm, layer_norm, swiglu, gelu, times, top,
+    TEXT(SATCHEL_LEVEL),
+    kPanel,
+    kAnyWeights,
+    pack,
+    pack_channels,
+    round_blocks,
+    round_row,
+    multiply,
+    attend,
+    attention_scratch,
+    rotate,
+    round_cache,
+    rms_norm,
+    layer_norm,
+    swiglu,
+    gelu,
+    times,
+    top,
 };

@@ -96,8 +96,8 @@ class AlignedBytes {
   size_t size_ = 0;
 };
 
-// What a node needs while it runs and no longer. The memory is kept from node to node and from run to run, so
-// that nothing is allocated once the largest node has been seen.
+// What a node needs while it runs and no longer. The memory is kept from node to node and from run to
+// run, so that nothing is allocated once the largest node has been seen.
 class Scratch {
  public:
   Scratch() = default;

@@ -1,5 +1,5 @@
-// MultiHeadAttention: of encoders, and of decoders that look at an encoder. A Split that gives it queries, keys and
-// values goes with it, so that they are read where they lie.
+// MultiHeadAttention: of encoders, and of decoders that look at an encoder. A Split that gives it
+// queries, keys and values goes with it, so that they are read where they lie.
 #include <initializer_list>
 
 #include "attention_blocks.h"
@@ -45,20 +45,24 @@ struct MultiHead : Node {
     int64_t *past, *length;
     TRY(call.run.scratch.take(batch, &past));
     TRY(call.run.scratch.take(batch, &length));
-    if (given[kLengths] && in[kLengths].count() != batch) return fail("MultiHeadAttention: lengths do not fit");
+    if (given[kLengths] && in[kLengths].count() != batch)
+      return fail("MultiHeadAttention: lengths do not fit");
     for (int64_t b = 0; b < batch; ++b) {
       past[b] = 0;
       length[b] = given[kLengths] ? in[kLengths].as<int32_t>()[b] : keys;
       if (length[b] < 1 || length[b] > keys)
-        return fail("MultiHeadAttention: a length of %lld of %lld keys", (long long)length[b], (long long)keys);
+        return fail("MultiHeadAttention: a length of %lld of %lld keys", (long long)length[b],
+                    (long long)keys);
     }
     return attend(call, *kernels, a, batch, queries, past, length);
   }
 
   // [batch, keys, width], or [batch, heads, keys, head] of a cache.
-  OrtStatus* place_keys(const Tensor& key, const Tensor& value, int64_t batch, int64_t head, int64_t* keys, Attention* a) const {
+  OrtStatus* place_keys(const Tensor& key, const Tensor& value, int64_t batch, int64_t head,
+                        int64_t* keys, Attention* a) const {
     bool fits = key.rank == value.rank && (key.rank == 3 || key.rank == 4) && key.shape[0] == batch;
-    for (size_t i = 0; i < key.rank && fits; ++i) fits = key.shape[i] == value.shape[i];
+    for (size_t i = 0; i < key.rank && fits; ++i)
+      fits = key.shape[i] == value.shape[i];
     if (key.rank == 3) fits = fits && key.shape[2] == heads * head;
     if (key.rank == 4) fits = fits && key.shape[1] == heads && key.shape[3] == head;
     if (!fits) return fail("MultiHeadAttention: keys and values do not fit the query");
@@ -74,12 +78,14 @@ struct MultiHead : Node {
 // The Split into three equal parts that this node alone reads, or nullptr.
 OrtStatus* split_before(const Graph& graph, const GraphNode& node, const GraphNode** split) {
   *split = graph.producer(node.input(kQuery));
-  if (!*split || !(*split)->is("Split") || (*split)->outputs.size() != 3 || (*split)->input(1)) return *split = nullptr, nullptr;
+  if (!*split || !(*split)->is("Split") || (*split)->outputs.size() != 3 || (*split)->input(1))
+    return *split = nullptr, nullptr;
   int64_t axis = 0;
   Tensor whole;
   TRY((*split)->attribute("axis", &axis));
   TRY(described((*split)->input(0), &whole));
-  bool fits = whole.shape_known && whole.rank == 3 && whole.shape[2] > 0 && whole.shape[2] % 3 == 0 && (axis == 2 || axis == -1);
+  bool fits = whole.shape_known && whole.rank == 3 && whole.shape[2] > 0 && whole.shape[2] % 3 == 0 &&
+              (axis == 2 || axis == -1);
   for (size_t i = 0; i < 3; ++i) {
     const GraphNode* reader;
     TRY(graph.only_reader((*split)->output(i), &reader));
@@ -102,29 +108,34 @@ OrtStatus* heads_alike(const GraphNode& node, int64_t width, int64_t heads, bool
   return nullptr;
 }
 
-OrtStatus* claim_multi_head(const Graph& graph, const GraphNode& node, const Options&, Array<const GraphNode*>* group) {
+OrtStatus* claim_multi_head(const Graph& graph, const GraphNode& node, const Options&,
+                            Array<const GraphNode*>* group) {
   if (!node.is("MultiHeadAttention", "com.microsoft")) return nullptr;
   for (size_t i = 0; i < node.inputs.size(); ++i)
     if (node.input(i) && (i == kProjectionBias || i >= kInputs)) return nullptr;
-  if (!node.input(kKey) || !node.input(kValue) || node.output(1) || node.output(2) || node.output(3)) return nullptr;
+  if (!node.input(kKey) || !node.input(kValue) || node.output(1) || node.output(2) || node.output(3))
+    return nullptr;
   Tensor query, lengths;
   int64_t heads = 0;
   TRY(described(node.input(kQuery), &query));
   TRY(described(node.input(kLengths), &lengths));
   TRY(node.attribute("num_heads", &heads));
-  if (!is_float(query) || query.rank != 3 || heads < 1 || query.shape[2] < 1 || query.shape[2] % heads) return nullptr;
+  if (!is_float(query) || query.rank != 3 || heads < 1 || query.shape[2] < 1 || query.shape[2] % heads)
+    return nullptr;
   if (query.shape[2] / heads > kHeadLimit) return nullptr;
   bool alike;
   TRY(heads_alike(node, query.shape[2], heads, &alike));
   if (!alike) return nullptr;
-  if (node.input(kLengths) && (lengths.rank != 1 || lengths.type != ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32)) return nullptr;
+  if (node.input(kLengths) && (lengths.rank != 1 || lengths.type != ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32))
+    return nullptr;
   TRY(group->add(&node));
   const GraphNode* split;
   TRY(split_before(graph, node, &split));
   return split ? group->add(split) : nullptr;
 }
 
-OrtStatus* build_multi_head(const Graph& claimed, const GraphNode& node, const Options& options, std::unique_ptr<Node>* built) {
+OrtStatus* build_multi_head(const Graph& claimed, const GraphNode& node, const Options& options,
+                            std::unique_ptr<Node>* built) {
   MultiHead* m = new MultiHead;
   built->reset(m);
   if (!m) return no_memory();

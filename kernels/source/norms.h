@@ -22,7 +22,8 @@ INLINE const float* add_skip(const float* x, const float* skip, int64_t n, float
   return total;
 }
 
-void rms_norm(const float* x, const float* skip, const float* weight, float epsilon, int64_t n, float* total, float* y) {
+void rms_norm(const float* x, const float* skip, const float* weight, float epsilon, int64_t n,
+              float* total, float* y) {
   x = add_skip(x, skip, n, total);
   float share = 1.f / __builtin_sqrtf(sum_of_squares(x, 0.f, n) / (float)n + epsilon);
   each(n, [&](int64_t i, auto here) INLINE_LAMBDA {
@@ -30,7 +31,8 @@ void rms_norm(const float* x, const float* skip, const float* weight, float epsi
   });
 }
 
-void layer_norm(const float* x, const float* skip, const float* weight, const float* bias, float epsilon, int64_t n, float* total, float* y) {
+void layer_norm(const float* x, const float* skip, const float* weight, const float* bias, float epsilon,
+                int64_t n, float* total, float* y) {
   x = add_skip(x, skip, n, total);
   F16 lanes{};
   each(n, [&](int64_t i, auto here) INLINE_LAMBDA { lanes += load_first(x + i, here); });
@@ -62,7 +64,9 @@ float top(const float* x, bool magnitude, int64_t n) {
     F16 v = load_first(x + i, here);
     U16 size = bits_of<U16>(v) & 0x7fffffffu;
     bits = size > bits ? size : bits;
-    if constexpr (!__is_same(decltype(here), All)) for (int j = here; j < kLanes; ++j) v[j] = x[0];
+    if constexpr (!__is_same(decltype(here), All))
+      for (int j = here; j < kLanes; ++j)
+        v[j] = x[0];
     most = larger(v, most);
   });
   float size = bits_of<float>(largest(bits));

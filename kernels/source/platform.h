@@ -42,8 +42,8 @@ inline uintptr_t this_thread() { return (uintptr_t)pthread_self(); }
 
 #endif
 
-// Tells the system that pages of a file that was read once need not stay in memory. Harmless for any memory:
-// what has no file behind it stays.
+// Tells the system that pages of a file that was read once need not stay in memory. Harmless for any
+// memory: what has no file behind it stays.
 inline void let_go(const void* memory, size_t bytes) {
 #if defined(__linux__) && defined(MADV_PAGEOUT)
   const uintptr_t page = 4096, first = ((uintptr_t)memory + page - 1) / page * page;

@@ -1,12 +1,13 @@
-// A product of rounded rows and packed weights as a node, with what stands before it row by row: a norm (and the
-// sum that the norm is of), a gate, a smoothing factor. So that a row is read once, rounded once, and the numbers in
-// between are never written.
+// A product of rounded rows and packed weights as a node, with what stands before it row by row: a norm
+// (and the sum that the norm is of), a gate, a smoothing factor. So that a row is read once, rounded
+// once, and the numbers in between are never written.
 //
 // Read backwards from the product, in the forms that satchel's exporter writes:
 //
 //   [SkipSimplifiedLayerNormalization | RMSNormalization | LayerNormalization [of a Sum]]
 //   [Split] [QuickGelu | Gelu] [Mul]  [Mul by a vector]
-//   [[Abs] ReduceMax, Mul, Max, Div]  [QuantizeLinear]  MatMulIntegerToFloat | MatMulNBits  [Add of a bias]
+//   [[Abs] ReduceMax, Mul, Max, Div]  [QuantizeLinear]  MatMulIntegerToFloat | MatMulNBits  [Add of a
+//   bias]
 #include <initializer_list>
 
 #include "arena.h"
@@ -15,37 +16,41 @@
 
 namespace {
 
-constexpr int64_t kPiece = 64;        // rows that a thread takes at once
+constexpr int64_t kPiece = 64;          // rows that a thread takes at once
 constexpr int64_t kMostInputs = 32768;  // k * 255 * 127 stays below 2^31
-constexpr int64_t kMostOfAFile = 1 << 28;  // k and n as attributes: their product in bits stays below 2^63
+constexpr int64_t kMostOfAFile =
+    1 << 28;  // k and n as attributes: their product in bits stays below 2^63
 
 enum class Norm { none, rms, layer };
 enum class Gate { none, quick_gelu, gelu, gelu_tanh };
 enum class Rounding { blocks, fixed, row };
 
-// The nodes of a group and the values that matter, found once when it is claimed and once when it is built.
+// The nodes of a group and the values that matter, found once when it is claimed and once when it is
+// built.
 struct Plan {
   const GraphNode* multiply = nullptr;
   const OrtValueInfo* out = nullptr;
   const OrtValueInfo* bias = nullptr;
   Rounding rounding = Rounding::blocks;
-  bool magnitude = false;                    // of row rounding: the largest of |x|, else of x
-  float scale = 1, steps = 1, least = 0;     // row scale: max(largest * steps, least)
+  bool magnitude = false;                 // of row rounding: the largest of |x|, else of x
+  float scale = 1, steps = 1, least = 0;  // row scale: max(largest * steps, least)
   int zero = 0;
   const OrtValueInfo* smoothing = nullptr;
   Gate gate = Gate::none;
   float alpha = 1;
-  bool gated = false;                        // two halves of a row: activation(first) * second
+  bool gated = false;  // two halves of a row: activation(first) * second
   Norm norm = Norm::none;
   float epsilon = 0;
-  const OrtValueInfo *weight = nullptr, *norm_bias = nullptr, *skip = nullptr, *sum = nullptr, *normed = nullptr;
-  const OrtValueInfo* x = nullptr;           // what the group starts from
+  const OrtValueInfo *weight = nullptr, *norm_bias = nullptr, *skip = nullptr, *sum = nullptr,
+                     *normed = nullptr;
+  const OrtValueInfo* x = nullptr;  // what the group starts from
   int64_t k = 0, n = 0, bits = 8, block = 0;
 };
 
 OrtStatus* float_constant(const OrtValueInfo* value, int64_t count, Tensor* tensor, bool* ok) {
   TRY(constant(value, tensor));
-  *ok = tensor->data && tensor->type == ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT && (count < 0 || tensor->count() == count);
+  *ok = tensor->data && tensor->type == ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT &&
+        (count < 0 || tensor->count() == count);
   return nullptr;
 }
 
@@ -59,7 +64,8 @@ OrtStatus* is_float(const OrtValueInfo* value, bool* ok) {
 // Whether a weight is -128.
 bool has_lowest(const Tensor& weights) {
   bool has = false;
-  for (int64_t i = 0; i < weights.count(); ++i) has |= weights.as<int8_t>()[i] == -128;
+  for (int64_t i = 0; i < weights.count(); ++i)
+    has |= weights.as<int8_t>()[i] == -128;
   return has;
 }
 
@@ -136,8 +142,10 @@ class Reader {
     if (!floats || !w.data || w.type != ONNX_TENSOR_ELEMENT_DATA_TYPE_INT8 || w.rank != 2) return nullptr;
     plan_.k = w.shape[0], plan_.n = w.shape[1];
     plan_.block = plan_.k;
-    if (plan_.k < 1 || plan_.k > kMostInputs || plan_.n < 1 || (s.count() != 1 && s.count() != plan_.n)) return nullptr;
-    if (!zero.data || zero.type != ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8 || zero.count() != 1) return nullptr;
+    if (plan_.k < 1 || plan_.k > kMostInputs || plan_.n < 1 || (s.count() != 1 && s.count() != plan_.n))
+      return nullptr;
+    if (!zero.data || zero.type != ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8 || zero.count() != 1)
+      return nullptr;
     if (node.input(5)) {  // zero points of weights
       Tensor zeros;
       TRY(constant(node.input(5), &zeros));
@@ -160,8 +168,8 @@ class Reader {
     Tensor scale, its_zero;
     TRY(float_constant(quantizer->input(1), 1, &scale, &floats));
     TRY(constant(quantizer->input(2), &its_zero));
-    if (!floats || !its_zero.data || its_zero.type != ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8 || its_zero.count() != 1 ||
-        *its_zero.as<uint8_t>() != plan_.zero)
+    if (!floats || !its_zero.data || its_zero.type != ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8 ||
+        its_zero.count() != 1 || *its_zero.as<uint8_t>() != plan_.zero)
       return nullptr;
     TRY(group_.add(quantizer));
     plan_.x = quantizer->input(0);
@@ -200,7 +208,8 @@ class Reader {
     int64_t keep = 1;
     TRY(reduce->attribute("keepdims", &keep));
     TRY(constant(reduce->input(1), &axes));
-    if (!keep || !axes.data || axes.type != ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64 || axes.count() != 1 || *axes.as<int64_t>() != -1)
+    if (!keep || !axes.data || axes.type != ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64 || axes.count() != 1 ||
+        *axes.as<int64_t>() != -1)
       return nullptr;
     TRY(group_.add(reduce));
     plan_.x = div->input(0);
@@ -289,12 +298,14 @@ class Reader {
     if (!product || !act || !split || !split->is("Split") || split->outputs.size() != 2) return nullptr;
     Gate gate;
     TRY(activation(*act, &gate));
-    if (gate == Gate::none || act->input(0) != split->output(0) || mul.input(1) != split->output(1)) return nullptr;
+    if (gate == Gate::none || act->input(0) != split->output(0) || mul.input(1) != split->output(1))
+      return nullptr;
     Tensor halves;
     int64_t axis = 0;
     TRY(split->attribute("axis", &axis));
     TRY(described(split->input(0), &halves));
-    if (split->input(1) || !halves.shape_known || (axis != -1 && axis != (int64_t)halves.rank - 1)) return nullptr;
+    if (split->input(1) || !halves.shape_known || (axis != -1 && axis != (int64_t)halves.rank - 1))
+      return nullptr;
     if (halves.shape[halves.rank - 1] != 2 * plan_.k) return nullptr;
     TRY(group_.add(product));
     TRY(group_.add(act));
@@ -305,7 +316,8 @@ class Reader {
       alone = alone && within;
     }
     if (!alone) {
-      for (int i = 0; i < 3; ++i) group_.pop();
+      for (int i = 0; i < 3; ++i)
+        group_.pop();
       return nullptr;
     }
     plan_.gate = gate;
@@ -320,7 +332,8 @@ class Reader {
     if (!skip && !rms && !layer) return nullptr;
     int64_t axis = -1;
     if (!skip) TRY(node.attribute("axis", &axis));
-    if (axis != -1 || plan_.x != node.output(0) || (skip && (node.input(3) || node.input(4)))) return nullptr;
+    if (axis != -1 || plan_.x != node.output(0) || (skip && (node.input(3) || node.input(4))))
+      return nullptr;
     if (node.output(1) || node.output(2)) return nullptr;
     Tensor weight, bias;
     bool floats;
@@ -358,11 +371,13 @@ class Reader {
     TRY(described(a, &one));
     TRY(described(b, &other));
     *alike = one.shape_known && other.shape_known && one.rank == other.rank;
-    for (size_t i = 0; i < one.rank && *alike; ++i) *alike = one.shape[i] == other.shape[i];
+    for (size_t i = 0; i < one.rank && *alike; ++i)
+      *alike = one.shape[i] == other.shape[i];
     return nullptr;
   }
 
-  // Of several products that read a norm, one has it with it: the group that has the first node that reads it.
+  // Of several products that read a norm, one has it with it: the group that has the first node that
+  // reads it.
   bool is_first_reader(const OrtValueInfo* value) const {
     for (const GraphNode* node : graph_.nodes())
       for (const OrtValueInfo* input : node->inputs) {
@@ -422,7 +437,8 @@ struct Product : Node {
     if (s.count == 0) return nullptr;
     TRY(call.run.scratch.take(s.count * weights.padded, &s.rows.values));
     TRY(call.run.scratch.take(s.count * weights.blocks, &s.rows.sums));
-    if (plan.rounding != Rounding::fixed) TRY(call.run.scratch.take(s.count * weights.blocks, &s.rows.scales));
+    if (plan.rounding != Rounding::fixed)
+      TRY(call.run.scratch.take(s.count * weights.blocks, &s.rows.scales));
     s.rows.padded = weights.padded, s.rows.block = weights.block, s.rows.blocks = weights.blocks;
     return s.count >= kPiece * call.threads ? by_rows(call, s) : by_columns(call, s);
   }
@@ -431,24 +447,36 @@ struct Product : Node {
   OrtStatus* by_rows(const Call& call, State& s) const {
     const int64_t pieces = (s.count + kPiece - 1) / kPiece;
     TRY(call.run.scratch.take(pieces * 2 * plan.k, &s.room));
-    return parallel(call, pieces, [&](int64_t piece) {
-      const int64_t first = piece * kPiece, last = first + kPiece < s.count ? first + kPiece : s.count;
-      for (int64_t row = first; row < last; ++row) ready(s, row, s.room + piece * 2 * plan.k);
-      multiply(s, first, last, 0, weights.panels);
-    }, 4);
+    return parallel(
+        call, pieces,
+        [&](int64_t piece) {
+          const int64_t first = piece * kPiece,
+                        last = first + kPiece < s.count ? first + kPiece : s.count;
+          for (int64_t row = first; row < last; ++row)
+            ready(s, row, s.room + piece * 2 * plan.k);
+          multiply(s, first, last, 0, weights.panels);
+        },
+        4);
   }
 
   // Few rows: one thread makes them ready, and each multiplies them with some of the columns.
   OrtStatus* by_columns(const Call& call, State& s) const {
     TRY(call.run.scratch.take(2 * plan.k, &s.room));
-    for (int64_t row = 0; row < s.count; ++row) ready(s, row, s.room);
-    const int64_t parts = call.threads == 1 ? 1 : call.threads * 4 < weights.panels ? call.threads * 4 : weights.panels;
-    return parallel(call, parts, [&](int64_t part) {
-      multiply(s, 0, s.count, weights.panels * part / parts, weights.panels * (part + 1) / parts);
-    }, 4);
+    for (int64_t row = 0; row < s.count; ++row)
+      ready(s, row, s.room);
+    const int64_t parts = call.threads == 1                   ? 1
+                          : call.threads * 4 < weights.panels ? call.threads * 4
+                                                              : weights.panels;
+    return parallel(
+        call, parts,
+        [&](int64_t part) {
+          multiply(s, 0, s.count, weights.panels * part / parts, weights.panels * (part + 1) / parts);
+        },
+        4);
   }
 
-  void multiply(const State& s, int64_t first, int64_t last, int64_t first_panel, int64_t last_panel) const {
+  void multiply(const State& s, int64_t first, int64_t last, int64_t first_panel,
+                int64_t last_panel) const {
     Rows rows = s.rows;
     rows.values += first * rows.padded, rows.sums += first * rows.blocks;
     if (rows.scales) rows.scales += first * rows.blocks;
@@ -458,13 +486,15 @@ struct Product : Node {
   OrtStatus* open(const Call& call, State* s) const {
     Tensor x, skip;
     TRY(input(call.context, x_place, &x));
-    if (x.rank < 1 || x.shape[x.rank - 1] != width()) return fail("a product of %lld inputs does not fit", (long long)width());
+    if (x.rank < 1 || x.shape[x.rank - 1] != width())
+      return fail("a product of %lld inputs does not fit", (long long)width());
     s->x = x.as<float>();
     s->count = x.count() / width();
     if (has_skip) {
       TRY(input(call.context, skip_place, &skip));
       bool same = skip.rank == x.rank;
-      for (size_t i = 0; i < x.rank && same; ++i) same = skip.shape[i] == x.shape[i];
+      for (size_t i = 0; i < x.rank && same; ++i)
+        same = skip.shape[i] == x.shape[i];
       if (!same) return fail("the two parts of a sum differ in shape");
       s->skip = skip.as<float>();
     }
@@ -473,7 +503,8 @@ struct Product : Node {
     if (has_normed) TRY(output(call.context, normed_place, x.shape, x.rank, &normed));
     x.shape[x.rank - 1] = plan.n;
     TRY(output(call.context, out_place, x.shape, x.rank, &out));
-    s->sum = static_cast<float*>(sum), s->normed = static_cast<float*>(normed), s->out = static_cast<float*>(out);
+    s->sum = static_cast<float*>(sum), s->normed = static_cast<float*>(normed),
+    s->out = static_cast<float*>(out);
     return nullptr;
   }
 
@@ -486,8 +517,10 @@ struct Product : Node {
       const float* skip = s.skip ? s.skip + row * k : nullptr;
       const float* factors = reinterpret_cast<const float*>(weight.data());
       const float* shift = norm_bias.size() ? reinterpret_cast<const float*>(norm_bias.data()) : nullptr;
-      if (plan.norm == Norm::rms) kernels->rms_norm(x, skip, factors, plan.epsilon, k, sum, y);
-      else kernels->layer_norm(x, skip, factors, shift, plan.epsilon, k, sum, y);
+      if (plan.norm == Norm::rms)
+        kernels->rms_norm(x, skip, factors, plan.epsilon, k, sum, y);
+      else
+        kernels->layer_norm(x, skip, factors, shift, plan.epsilon, k, sum, y);
       x = y;
     } else if (plan.gate != Gate::none) {
       if (plan.gate == Gate::quick_gelu && plan.gated) {
@@ -500,7 +533,8 @@ struct Product : Node {
       }
       x = y;
     }
-    if (smoothing.size()) kernels->times(x, reinterpret_cast<const float*>(smoothing.data()), k, room), x = room;
+    if (smoothing.size())
+      kernels->times(x, reinterpret_cast<const float*>(smoothing.data()), k, room), x = room;
     Rows rows = s.rows;
     if (plan.rounding == Rounding::blocks) return kernels->round_blocks(x, k, &rows, row);
     float scale = plan.scale;
@@ -544,18 +578,21 @@ OrtStatus* pack(Product* p, Arena* arena) {
   } else {
     TRY(arena->take(columns, &w.offsets));
     const float scale = plan.rounding == Rounding::fixed ? plan.scale : 1;
-    p->kernels->pack_channels(&w, source.as<int8_t>(), scales.as<float>(), scales.count(), scale, 128 - plan.zero);
+    p->kernels->pack_channels(&w, source.as<int8_t>(), scales.as<float>(), scales.count(), scale,
+                              128 - plan.zero);
   }
   let_go(source.data, (size_t)(source.count()));
   return nullptr;
 }
 
-OrtStatus* claim_product(const Graph& graph, const GraphNode& node, const Options& options, Array<const GraphNode*>* group) {
+OrtStatus* claim_product(const Graph& graph, const GraphNode& node, const Options& options,
+                         Array<const GraphNode*>* group) {
   Plan plan;
   return Reader(graph, *options.kernels, &plan, group).read(node);
 }
 
-OrtStatus* build_product(const Graph& claimed, const GraphNode& node, const Options& options, std::unique_ptr<Node>* built) {
+OrtStatus* build_product(const Graph& claimed, const GraphNode& node, const Options& options,
+                         std::unique_ptr<Node>* built) {
   Product* p = new Product;
   built->reset(p);
   if (!p) return no_memory();

@@ -31,7 +31,8 @@ uint64_t number(const char* text) {
 OrtStatus* set_option(const char* name, const char* value, Options* options) {
   if (same(name, "threads")) {
     uint64_t threads = number(value);
-    if (threads == 0 || threads > 1024) return fail("threads is a number from 1 to 1024, not '%s'", value);
+    if (threads == 0 || threads > 1024)
+      return fail("threads is a number from 1 to 1024, not '%s'", value);
     options->threads = (int)threads;
   } else if (same(name, "level")) {
     options->kernels = kernels_for(value);
@@ -55,7 +56,8 @@ OrtStatus* read_options(const OrtSessionOptions* session, Options* options) {
   OrtStatus* status = nullptr;
   size_t prefix = strlen(kOptionPrefix);
   for (size_t i = 0; i < count && !status; ++i) {
-    if (strncmp(keys[i], kOptionPrefix, prefix) == 0) status = set_option(keys[i] + prefix, values[i], options);
+    if (strncmp(keys[i], kOptionPrefix, prefix) == 0)
+      status = set_option(keys[i] + prefix, values[i], options);
   }
   ort->ReleaseKeyValuePairs(entries);
   return status;
@@ -86,14 +88,16 @@ bool has(const Array<const OrtNode*>& nodes, const OrtNode* node) {
 
 // Sets `group` to what the first fitting rule claims with this node, if none of it is taken.
 OrtStatus* claim(const Graph& graph, const GraphNode& node, const Options& options,
-                 const Array<const OrtNode*>& taken, Array<const GraphNode*>* group, Constants* constants) {
+                 const Array<const OrtNode*>& taken, Array<const GraphNode*>* group,
+                 Constants* constants) {
   for (const Rule* const* next = kRules; *next; ++next) {
     const Rule* rule = *next;
     group->clear();
     *constants = rule->constants;
     TRY(rule->claim(graph, node, options, group));
     bool free = group->size() > 0;
-    for (const GraphNode* member : *group) free = free && !has(taken, member->node);
+    for (const GraphNode* member : *group)
+      free = free && !has(taken, member->node);
     if (free) return nullptr;
   }
   group->clear();
@@ -113,7 +117,8 @@ OrtStatus* get_capability(OrtEp* ep, const OrtGraph* given, OrtEpGraphSupportInf
     TRY(claim(graph, *node, static_cast<Ep*>(ep)->options, taken, &group, &constants));
     fusion.drop_constant_initializers = constants == Constants::read_once;
     size_t before = taken.size();
-    for (const GraphNode* member : group) TRY(taken.add(member->node));
+    for (const GraphNode* member : group)
+      TRY(taken.add(member->node));
     if (!group.size()) continue;
     TRY(ort_ep->EpGraphSupportInfo_AddNodesToFuse(info, taken.data() + before, group.size(), &fusion));
   }
@@ -149,8 +154,8 @@ OrtStatus* compile(OrtEp* ep, const OrtGraph** graphs, const OrtNode** fused, si
   for (size_t i = 0; i < count; ++i) {
     Compiled* compiled = new Compiled(static_cast<Ep*>(ep));
     infos[i] = compiled;
-    OrtStatus* status = compiled ? build(graphs[i], fused[i], compiled->ep->options, &compiled->node)
-                                 : no_memory();
+    OrtStatus* status =
+        compiled ? build(graphs[i], fused[i], compiled->ep->options, &compiled->node) : no_memory();
     if (!status) continue;
     release_compiled(ep, infos, i + 1);  // after an error nobody else does
     return status;
@@ -164,8 +169,8 @@ OrtStatus* compute(OrtNodeComputeInfo* info, void*, OrtKernelContext* context) n
   Run* run;
   TRY(ep->runs.enter(&run));
   run->scratch.start();
-  OrtStatus* status = run->cancelled() ? cancelled_error()
-                                       : compiled->node->run({context, ep->options.threads, *run});
+  OrtStatus* status =
+      run->cancelled() ? cancelled_error() : compiled->node->run({context, ep->options.threads, *run});
   ep->runs.leave(run);
   return status;
 }
@@ -190,7 +195,8 @@ OrtStatus* set_dynamic_options(OrtEp* ep, const char* const* keys, const char* c
                                size_t count) noexcept {
   for (size_t i = 0; i < count; ++i) {
     if (strncmp(keys[i], "satchel.", 8) != 0) continue;
-    if (!same(keys[i], kCancelKey)) return fail("no dynamic option '%s': there is %s", keys[i], kCancelKey);
+    if (!same(keys[i], kCancelKey))
+      return fail("no dynamic option '%s': there is %s", keys[i], kCancelKey);
     if (!same(values[i], "1")) return fail("%s is 1, not '%s'", kCancelKey, values[i]);
     static_cast<Ep*>(ep)->runs.stop_all();
   }
@@ -199,7 +205,8 @@ OrtStatus* set_dynamic_options(OrtEp* ep, const char* const* keys, const char* c
 
 Compiled::Compiled(Ep* its_ep) : OrtNodeComputeInfo{}, ep(its_ep) {
   ort_version_supported = kApiLevel;
-  CreateState = [](OrtNodeComputeInfo* info, OrtNodeComputeContext*, void** state) noexcept -> OrtStatus* {
+  CreateState = [](OrtNodeComputeInfo* info, OrtNodeComputeContext*,
+                   void** state) noexcept -> OrtStatus* {
     *state = info;
     return nullptr;
   };
@@ -246,12 +253,15 @@ OrtStatus* supported_devices(OrtEpFactory* factory, const OrtHardwareDevice* con
 
 OrtStatus* log_options(const OrtLogger* logger, const Options& options) {
   char line[100];
-  snprintf(line, sizeof line, "satchel: level %s, %d threads", options.kernels ? options.kernels->level : "none", options.threads);
-  return ort->Logger_LogMessage(logger, ORT_LOGGING_LEVEL_INFO, line, PATH_TEXT(__FILE__), __LINE__, __func__);
+  snprintf(line, sizeof line, "satchel: level %s, %d threads",
+           options.kernels ? options.kernels->level : "none", options.threads);
+  return ort->Logger_LogMessage(logger, ORT_LOGGING_LEVEL_INFO, line, PATH_TEXT(__FILE__), __LINE__,
+                                __func__);
 }
 
-OrtStatus* create_ep(OrtEpFactory*, const OrtHardwareDevice* const*, const OrtKeyValuePairs* const*, size_t,
-                     const OrtSessionOptions* session, const OrtLogger* logger, OrtEp** created) noexcept {
+OrtStatus* create_ep(OrtEpFactory*, const OrtHardwareDevice* const*, const OrtKeyValuePairs* const*,
+                     size_t, const OrtSessionOptions* session, const OrtLogger* logger,
+                     OrtEp** created) noexcept {
   std::unique_ptr<Ep> ep(new Ep);
   if (!ep) return no_memory();
   TRY(read_options(session, &ep->options));

@@ -83,7 +83,8 @@ OrtStatus* Runs::activate(Run** run) {
 
 void Runs::retire(Run* run) {
   Run** link = &active_;
-  while (*link != run) link = &(*link)->next_;
+  while (*link != run)
+    link = &(*link)->next_;
   *link = run->next_;
   run->next_ = idle_;
   idle_ = run;
