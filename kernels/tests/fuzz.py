@@ -6,7 +6,7 @@
 Cases run in a child process, so that a crash is found like any other fault. Every fourth is meant to
 harm: shapes, lengths and attributes that do not fit together, of which an error is all that may come.
 What crashes ONNX Runtime without the provider too is counted apart.
-SATCHEL_KERNELS names another library than the package's.
+SATCHEL_KERNELS_LIBRARY names another library than the package's.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def main() -> None:
     parser.add_argument("--work", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     package = Path(__file__).resolve().parent.parent / "satchel_kernels"
-    library = Path(os.environ.get("SATCHEL_KERNELS", package / "libsatchel_kernels.so"))
+    library = Path(os.environ.get("SATCHEL_KERNELS_LIBRARY", package / "libsatchel_kernels.so"))
     if arguments.only is not None:
         work(arguments.only, 1, arguments.threads, library, arguments.stock)
         return

@@ -106,7 +106,7 @@ def test_a_level_whose_instruction_is_written_another_way(
     flags = [*build_script.FLAGS, *build_script.RELEASE, "-DSATCHEL_LEVEL=avxvnni", "-Wno-error"]
     source = str(build_script.SOURCE / "level.cpp")
     subprocess.run(
-        [*compiler, f"-mcpu={level.zig}", *flags, "-S", source, "-o", str(text)], check=True
+        [*compiler, f"-mcpu={level.processor}", *flags, "-S", source, "-o", str(text)], check=True
     )
     written = text.read_text(encoding="utf-8")
     assert "{vex}" in written
