@@ -89,12 +89,13 @@ class Product:
         bias = str(rng.choice(["", "behind", "left", *(["within"] if rounding == "fixed" else [])]))
         before = str(rng.choice(BEFORE))
         axes = rng.integers(1, 3 if before.startswith("skip") else 4)
+        most = int(rng.choice([6, 6, 6, 40]))
         return cls(
             before=before,
             rounding=rounding,
             k=block * int(rng.integers(1, 5)) if rounding == "blocks8" else k,
             n=int(rng.integers(1, 300)),
-            shape=tuple(int(size) for size in rng.integers(1, 7, axes)),
+            shape=tuple(int(size) for size in rng.integers(1, most + 1, axes)),
             block=block,
             bias=bias,
             smooth=not blocks and bool(rng.random() < 0.4),

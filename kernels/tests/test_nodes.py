@@ -148,6 +148,39 @@ def test_a_text_in_pieces(devices: list[Any], int8: bool, rotary: int) -> None:
     assert cache["past_value"][:, :, :9].tobytes() == values[:, :, :9].tobytes()
 
 
+@pytest.mark.parametrize(
+    "case",
+    [
+        *(Product("gated_gelu", kind, shape=(210,), n=130, zero=128) for kind in ROUNDINGS),
+        Product("skip_sum", "row", shape=(3, 70), zero=24, bias="left"),
+        Grouped(positions=150, past=(40,), capacity=190, rotary=32),
+        Grouped(positions=150, past=(40,), capacity=190, int8=True, bias=True, window=50),
+        MultiHead(positions=150, keys=70, lengths=(70, 9)),
+    ],
+    ids=str,
+)
+def test_threads_make_no_difference(devices: list[Any], case: Any) -> None:
+    built = case.build()
+    first, *others = [
+        run(session(built.model, devices, threads=threads), built.feeds) for threads in (1, 2, 3, 8)
+    ]
+    for other in others:
+        assert [part.tobytes() for part in other] == [part.tobytes() for part in first]
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_row_is_alone_what_it_is_among_others(
+    devices: list[Any], rounding: str, threads: int
+) -> None:
+    built = Product("layer_sum", rounding, shape=(200,), zero=128).build()
+    made = session(built.model, devices, threads=threads)
+    (whole,) = run(made, built.feeds)
+    for rows in (slice(0, 1), slice(70, 75), slice(130, 200)):
+        (some,) = run(made, {name: array[rows] for name, array in built.feeds.items()})
+        assert some.tobytes() == whole[rows].tobytes()
+
+
 def test_products_that_share_a_norm(devices: list[Any]) -> None:
     """The first has it in its group and gives the others what it makes."""
     graph, random = Graph(), Random(0)
