@@ -409,8 +409,8 @@ class Grouped:
         """What belongs to no padding.
 
         Float32: a few roundings. Over int8 our queries and weights of the softmax have 14 bits, which
-        is one of 16319 steps of the largest; its keys and values are the same but for a number between
-        two steps.
+        is one of 16319 steps of the largest. Its keys and values are the same but for a number between
+        two steps, of at most 0.02, which may go to the one here and to the other there.
         """
         built = self.build()
         other = stock(built)
@@ -420,16 +420,17 @@ class Grouped:
         reach = np.abs(values).max(initial=0) + 4
         ends = self.ends or [before + self.positions for before in self.past]
         for b, end in enumerate(ends):
-            rows = end - self.past[b]
-            off = np.abs(mine[0][b, :rows].astype(np.float64) - other[0][b, :rows]).max(initial=0)
-            assert off <= (2e-3 if self.int8 else 1e-5) * reach
+            rows, bound = end - self.past[b], (2e-3 if self.int8 else 1e-5) * reach
             for part in (1, 2):
                 here, there = mine[part][b, :, :end], other[part][b, :, :end]
                 apart = np.abs(here.astype(np.float64) - there)
                 if self.int8:
-                    assert apart.max(initial=0) <= 1 and (apart > 0).mean() < 0.01
+                    assert apart.max(initial=0) <= 1 and (apart > 0).sum() <= 2 + apart.size // 1000
+                    bound += 0.05 * bool(apart.any())
                 else:
                     assert apart.max(initial=0) < 1e-5
+            off = np.abs(mine[0][b, :rows].astype(np.float64) - other[0][b, :rows]).max(initial=0)
+            assert off <= bound
 
     def _check_cache(self, built: Built, mine: list[Array]) -> None:
         """Nothing but the new tokens' places is touched."""
