@@ -8,8 +8,9 @@
 // - The sum of a softmax: sixteen lanes, position modulo 16; the lanes at the end by `sum`.
 // - Values over float32: one multiply-add a position.
 // - Over int8, queries and weights of the softmax are rounded to 14 bits in two bytes (128 high + low, so
-// that
-//   the low one stays within -64 and 63), and all sums are of integers.
+//   that the low one stays within -64 and 63): a query by its largest number, weights by the largest of
+//   their tile of 64 positions, so that many small ones are not lost beside a large one. Sums within a
+//   head or a tile are of integers, and one multiply-add a tile joins them.
 #pragma once
 #include "functions.h"
 #include "table.h"
@@ -128,11 +129,12 @@ struct Scratch {
   float* scores;        // [rows][keys]
   int8_t *high, *low;   // [rows][keys], weights of the softmax (int8)
   float* query;         // [rows][width] floats, or as bytes: [rows][width] high, then low
-  float* sums;          // [rows][width] floats, or integers: high, then low
+  float* sums;          // [rows][width]
   int32_t* tile;        // [width][64] units
   float* step;          // [rows]: of rounded queries
   int32_t* query_sum;   // [rows][2]: of high and low bytes
-  int32_t* weight_sum;  // [rows][2]
+  float* weight_step;   // [rows][keys / 64]: of rounded weights (int8)
+  int32_t* weight_sum;  // [rows][keys / 64][2]: of high and low bytes (int8)
   float* share;         // [rows]: 1 / the sum of the softmax
   int64_t *from, *to;   // [rows]: keys seen
 };
@@ -153,11 +155,12 @@ int64_t lay_out(Scratch* s, void* memory, const Attention* a, int64_t rows, int6
   s->high = take<int8_t>(&at, a->int8 ? rows * s->keys : 0);
   s->low = take<int8_t>(&at, a->int8 ? rows * s->keys : 0);
   s->query = take<float>(&at, rows * s->width);
-  s->sums = take<float>(&at, rows * s->width * (a->int8 ? 2 : 1));
+  s->sums = take<float>(&at, rows * s->width);
   s->tile = take<int32_t>(&at, kKeys * s->width);
   s->step = take<float>(&at, rows);
   s->query_sum = take<int32_t>(&at, rows * 2);
-  s->weight_sum = take<int32_t>(&at, rows * 2);
+  s->weight_step = take<float>(&at, a->int8 ? rows * (s->keys / kKeys) : 0);
+  s->weight_sum = take<int32_t>(&at, a->int8 ? rows * (s->keys / kKeys) * 2 : 0);
   s->share = take<float>(&at, rows);
   s->from = take<int64_t>(&at, rows);
   s->to = take<int64_t>(&at, rows);
@@ -307,6 +310,40 @@ INLINE void finish_scores(const Attention* a, float* row, const float* bias, int
   }
 }
 
+// Rounds the weights of the tile from t on; their sum, as rounded. NaN where one is: rounding hides it.
+template <class F>
+INLINE float round_weights(const Scratch* s, int64_t r, int64_t t, F weights) {
+  F16 e[kKeyVectors], most{};
+  I16 odd{};
+  UNROLL
+  for (int v = 0; v < kKeyVectors; ++v) {
+    e[v] = weights(t + v * kLanes);
+    odd |= e[v] != e[v];
+    most = larger(e[v], most);
+  }
+  const float top = largest(most);
+  // Below 1e-30 of the row's largest, nothing is left, and one division by the step stays finite.
+  const float steps = top > 1e-30f ? kSteps / top : 0.f;
+  int8_t *high = s->high + r * s->keys + t, *low = s->low + r * s->keys + t;
+  I16 high_sum{}, low_sum{};
+  UNROLL
+  for (int v = 0; v < kKeyVectors; ++v) {
+    I16 h, l;
+    split(rounded(keep(e[v] == e[v], e[v]) * steps), &h, &l);
+    high_sum += h;
+    low_sum += l;
+    store(high + v * kLanes, to_bytes(h));
+    store(low + v * kLanes, to_bytes(l));
+  }
+  const int64_t tile = (r * s->keys + t) / kKeys;
+  const float step = top / kSteps;
+  const int32_t highs = sum(high_sum), lows = sum(low_sum);
+  s->weight_step[tile] = step;
+  s->weight_sum[2 * tile] = highs;
+  s->weight_sum[2 * tile + 1] = lows;
+  return sum(odd) ? __builtin_nanf("") : (float)(highs * 128 + lows) * step;
+}
+
 // Writes weights from tile `start` to tile `end`, which the rows of a block share.
 void softmax(const Attention* a, const Scratch* s, int64_t r, int64_t start, int64_t end,
              const float* bias, float sink, bool has_sink) {
@@ -322,39 +359,23 @@ void softmax(const Attention* a, const Scratch* s, int64_t r, int64_t start, int
   if (has_sink && sink > top) top = sink;
   float sink_weight = has_sink ? exp_of(all(sink - top))[0] : 0.f;
   // Where all sixteen keys are seen, no lane has to be cleared.
-  auto weights = [&](auto f) INLINE_LAMBDA {
-    for (int64_t t = start; t < end; t += kLanes) {
-      F16 x = load<F16>(row + t) - top;
-      if (t >= from && t + kLanes <= to)
-        f(t, exp_of_negative(x));
-      else
-        f(t, keep(seen(t, from, to), exp_of_negative(x)));
-    }
+  auto weights = [&](int64_t t) INLINE_LAMBDA {
+    F16 e = exp_of_negative(load<F16>(row + t) - top);
+    return t >= from && t + kLanes <= to ? e : keep(seen(t, from, to), e);
   };
   if (a->int8) {
-    I16 high_sum{}, low_sum{}, odd{};  // odd: where a weight is no number, which its rounding would hide
-    int8_t *high = s->high + r * s->keys, *low = s->low + r * s->keys;
-    weights([&](int64_t t, F16 e) INLINE_LAMBDA {
-      I16 h, l;
-      odd |= e != e;
-      split(rounded(keep(e == e, e) * kSteps), &h, &l);
-      high_sum += h;
-      low_sum += l;
-      store(high + t, to_bytes(h));
-      store(low + t, to_bytes(l));
-    });
-    s->weight_sum[2 * r] = sum(high_sum);
-    s->weight_sum[2 * r + 1] = sum(low_sum);
-    float total =
-        (float)s->weight_sum[2 * r] * 128.f + (float)s->weight_sum[2 * r + 1] + sink_weight * kSteps;
-    s->share[r] = sum(odd) ? __builtin_nanf("") : 1.f / total;
+    float total = sink_weight;
+    for (int64_t t = start; t < end; t += kKeys)
+      total += round_weights(s, r, t, weights);
+    s->share[r] = 1.f / total;
     return;
   }
   F16 total{};
-  weights([&](int64_t t, F16 e) INLINE_LAMBDA {
+  for (int64_t t = start; t < end; t += kLanes) {
+    F16 e = weights(t);
     total += e;
     store(row + t, e);
-  });
+  }
   s->share[r] = 1.f / (sum(total) + sink_weight);
 }
 
@@ -389,35 +410,43 @@ INLINE void values_float(const float* weights, int64_t stride, const float* valu
     store(sums + r * width + v * kLanes, acc[r][v]);
 }
 
+// One tile: the integers of its positions, then into the row's floats by the step of its weights.
 template <int R, int V>
-INLINE void values_int8(const int8_t* weights, int64_t stride, const uint8_t* tile, int64_t count,
-                        int32_t* sums, int64_t width) {
+INLINE void values_int8(const Scratch* s, int64_t first, int64_t t, int64_t count, int64_t d) {
+  const int64_t row = s->keys, tiles = s->keys / kKeys, at = first * row + t, bytes = up_to_multiple(count, 4);
+  const uint8_t* tile = (const uint8_t*)s->tile + d * 4;
+  const int32_t* weight_sum = s->weight_sum + 2 * (at / kKeys);
   I16 acc[R][V];
   UNROLL
   for (int r = 0; r < R; ++r)
     UNROLL
   for (int v = 0; v < V; ++v)
-    acc[r][v] = load<I16>(sums + r * 2 * width + v * kLanes);
-  add_bytes<R, V>(acc, weights, stride, tile, up_to_multiple(count, 4), width * 4);
+    acc[r][v] = all(-kStoredBias * weight_sum[2 * r * tiles]);
+  add_bytes<R, V>(acc, s->high + at, row, tile, bytes, s->width * 4);
   UNROLL
   for (int r = 0; r < R; ++r)
     UNROLL
   for (int v = 0; v < V; ++v)
-    store(sums + r * 2 * width + v * kLanes, acc[r][v]);
+    acc[r][v] = (acc[r][v] << 7) - kStoredBias * weight_sum[2 * r * tiles + 1];
+  add_bytes<R, V>(acc, s->low + at, row, tile, bytes, s->width * 4);
+  UNROLL
+  for (int r = 0; r < R; ++r) {
+    const F16 step = all(s->weight_step[at / kKeys + r * tiles]);
+    float* sums = s->sums + (first + r) * s->width + d;
+    UNROLL
+    for (int v = 0; v < V; ++v)
+      store(sums + v * kLanes, fma(to_float(acc[r][v]), step, load<F16>(sums + v * kLanes)));
+  }
 }
 
 template <int R, int V>
 INLINE void weigh_columns(const Attention* a, const Scratch* s, int64_t first, int64_t t, int64_t count,
                           const float* values, int64_t row, int64_t d) {
-  if (a->int8) {
-    int32_t* sums = (int32_t*)s->sums + first * 2 * s->width + d;
-    const uint8_t* tile = (const uint8_t*)s->tile + d * 4;
-    values_int8<R, V>(s->high + first * s->keys + t, s->keys, tile, count, sums, s->width);
-    values_int8<R, V>(s->low + first * s->keys + t, s->keys, tile, count, sums + s->width, s->width);
-  } else {
+  if (a->int8)
+    values_int8<R, V>(s, first, t, count, d);
+  else
     values_float<R, V>(s->scores + first * s->keys + t, s->keys, values + d, row, count,
                        s->sums + first * s->width + d, s->width);
-  }
 }
 
 template <int R>
@@ -444,16 +473,8 @@ void copy_values(const float* values, int64_t stride, int64_t count, int64_t hea
 void finish_row(const Attention* a, const Scratch* s, int64_t r, const float* scales, float* out) {
   for (int64_t d = 0; d < s->width; d += kLanes) {
     int here = (int)min_of<int64_t>(kLanes, a->head - d);
-    F16 y;
-    if (a->int8) {
-      const int32_t* sums = (const int32_t*)s->sums + r * 2 * s->width + d;
-      I16 high = load<I16>(sums) - kStoredBias * s->weight_sum[2 * r];
-      I16 low = load<I16>(sums + s->width) - kStoredBias * s->weight_sum[2 * r + 1];
-      y = fma(to_float(high), all(128.f), to_float(low)) * s->share[r] * load_first(scales + d, here);
-    } else {
-      y = load<F16>(s->sums + r * s->width + d) * s->share[r];
-    }
-    store_first(out + d, y, here);
+    F16 y = load<F16>(s->sums + r * s->width + d) * s->share[r];
+    store_first(out + d, a->int8 ? y * load_first(scales + d, here) : y, here);
   }
 }
 
@@ -535,7 +556,7 @@ void attend_typed(const Attention* a, int64_t b, int64_t kv, int64_t first, int6
     softmax(a, s, r, s->from[block] / kKeys * kKeys, up_to_multiple(s->to[block_last], kKeys), bias,
             a->sinks ? a->sinks[head] : 0.f, a->sinks != nullptr);
   }
-  __builtin_memset(s->sums, 0, count * s->width * (a->int8 ? 8 : 4));
+  __builtin_memset(s->sums, 0, count * s->width * sizeof(float));
   const bool as_it_lies = !a->int8 && a->head == s->width;
   for (int64_t t = start; t < end; t += kKeys) {
     const int64_t here = min_of<int64_t>(kKeys, length - t);

@@ -3,8 +3,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "platform.h"
-
 #if defined(__x86_64__)
 #include <cpuid.h>
 #elif defined(__APPLE__)
@@ -137,7 +135,7 @@ const Kernels* kernels_for(const char* highest) {
   return strcmp(highest, "best") == 0 ? best : nullptr;
 }
 
-extern "C" EXPORTED const char* satchel_level() {
+const char* satchel_level() {
   const Kernels* best = kernels_for("best");
   return best && best != kLevels[0].kernels ? best->level : "";
 }

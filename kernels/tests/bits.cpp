@@ -1,6 +1,6 @@
-// Runs the kernels of a target's levels on numbers that are the same everywhere, and prints what comes out as
-// hashes: a line for each level asked for and each kind of work. Linked with the levels' objects; LEVELS
-// names them, as X(scalar) X(avx2).
+// Runs the kernels of a target's levels on numbers that are the same everywhere, and prints what comes
+// out as hashes: a line for each level asked for and each kind of work. Linked with the levels' objects;
+// LEVELS names them, as X(scalar) X(avx2).
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,11 +35,13 @@ struct Room {
   ~Room() { free(data); }
   Room(const Room&) = delete;
   Room& fill(float size) {
-    for (int64_t i = 0; i < count; ++i) data[i] = next_float(size);
+    for (int64_t i = 0; i < count; ++i)
+      data[i] = next_float(size);
     return *this;
   }
   Room& fill_positive(float size) {
-    for (int64_t i = 0; i < count; ++i) data[i] = (next_float(size) + size) / 2 + size / 64;
+    for (int64_t i = 0; i < count; ++i)
+      data[i] = (next_float(size) + size) / 2 + size / 64;
     return *this;
   }
   Room& fill_bytes(int least = -128) {
@@ -55,7 +57,8 @@ struct Room {
 
 struct Hash {
   void add(const void* data, int64_t bytes) {
-    for (int64_t i = 0; i < bytes; ++i) value = (value ^ ((const uint8_t*)data)[i]) * 0x100000001b3u;
+    for (int64_t i = 0; i < bytes; ++i)
+      value = (value ^ ((const uint8_t*)data)[i]) * 0x100000001b3u;
   }
   // Which NaN it is differs from processor to processor.
   void add(const Room<float>& room) {
@@ -78,7 +81,8 @@ static void spoil(Room<float>& x, int64_t k) {
     if (row % 7 == 4) of_row[k / 2] = __builtin_nanf("");
     if (row % 7 == 5) of_row[k - 1] = -__builtin_inff();
     if (row % 7 == 6)
-      for (int64_t i = 0; i < k; ++i) of_row[i] *= i % 2 ? 1e-39f : 1e6f;
+      for (int64_t i = 0; i < k; ++i)
+        of_row[i] *= i % 2 ? 1e-39f : 1e6f;
   }
 }
 
@@ -95,10 +99,12 @@ static void product_by_blocks(const Kernels& kernels, Hash* hash, int64_t rows, 
   spoil(x, k);
   Weights w;
   w.n = n, w.k = k, w.padded = padded, w.block = block, w.blocks = blocks, w.bits = bits;
-  w.panel = kernels.panel, w.panels = panels, w.data = data.data, w.scales = scales.data, w.bias = bias.data;
+  w.panel = kernels.panel, w.panels = panels, w.data = data.data, w.scales = scales.data,
+  w.bias = bias.data;
   kernels.pack(&w, source.data, 128, source_scales.data);
   Rows to{values.data, row_scales.data, sums.data, padded, block, blocks};
-  for (int64_t row = 0; row < rows; ++row) kernels.round_blocks(x.data + row * k, k, &to, row);
+  for (int64_t row = 0; row < rows; ++row)
+    kernels.round_blocks(x.data + row * k, k, &to, row);
   kernels.multiply(&w, &to, rows, y.data, 0, panels);
   hash->add(values), hash->add(row_scales), hash->add(y);
 }
@@ -115,7 +121,8 @@ static void product_by_channels(const Kernels& kernels, Hash* hash, int64_t rows
   spoil(x, k);
   Weights w;
   w.n = n, w.k = k, w.padded = w.block = padded, w.blocks = 1;
-  w.panel = kernels.panel, w.panels = panels, w.data = data.data, w.scales = scales.data, w.bias = bias.data;
+  w.panel = kernels.panel, w.panels = panels, w.data = data.data, w.scales = scales.data,
+  w.bias = bias.data;
   w.offsets = offsets.data;
   kernels.pack_channels(&w, source.data, source_scales.data, n, of_rows ? 1.f : 0.02f, 128 - zero);
   Rows to{values.data, of_rows ? row_scales.data : nullptr, sums.data, padded, padded, 1};
@@ -151,7 +158,8 @@ static void attention(const Kernels& kernels, Hash* hash, const Shape& s, bool i
   a.heads = s.heads, a.kv_heads = s.kv_heads, a.head = s.head, a.scale = 0.125f, a.softcap = s.softcap;
   a.window = s.window, a.causal = s.causal, a.int8 = int8;
   a.query = query.data, a.query_row = s.heads * s.head;
-  a.keys = int8 ? (void*)small_keys.data : keys.data, a.values = int8 ? (void*)small_values.data : values.data;
+  a.keys = int8 ? (void*)small_keys.data : keys.data,
+  a.values = int8 ? (void*)small_values.data : values.data;
   a.keys_head = length * s.head, a.keys_row = s.head;
   a.key_scales = key_scales.data, a.value_scales = value_scales.data;
   if (s.bias) a.bias = bias.data, a.bias_head = s.positions * length, a.bias_row = length;
@@ -203,34 +211,39 @@ static void run(const Kernels& kernels) {
     Hash hash;
     for (int64_t block : kBlocks)
       for (int64_t rows : kRows)
-        product_by_blocks(kernels, &hash, rows, 20 + 37 * (rows % 4), 3 * block - (rows % 3) * 7, block, bits);
+        product_by_blocks(kernels, &hash, rows, 20 + 37 * (rows % 4), 3 * block - (rows % 3) * 7, block,
+                          bits);
     print(kernels, bits == 8 ? "blocks of 8 bits" : "blocks of 4 bits", hash);
   }
   Hash channels;
   for (int64_t rows : kRows)
     for (int zero : kZeros)
-      for (int of_rows = 0; of_rows < 2; ++of_rows) product_by_channels(kernels, &channels, rows, 20 + 17 * rows, 77 + zero, zero, of_rows);
+      for (int of_rows = 0; of_rows < 2; ++of_rows)
+        product_by_channels(kernels, &channels, rows, 20 + 17 * rows, 77 + zero, zero, of_rows);
   print(kernels, "channels", channels);
   const Shape shapes[] = {
-      {3, 3, 64, 1, 0, 0, 0, true, false, false},      {6, 2, 64, 70, 33, 0, 0, true, false, true},
-      {4, 1, 80, 5, 300, 100, 0, true, true, false},   {4, 4, 24, 130, 20, 70, 3, true, false, false},
-      {4, 2, 20, 9, 70, 0, 5, true, true, true},       {2, 2, 256, 40, 25, 0, 0, false, true, false},
-      {8, 1, 128, 3, 500, 0, 30, true, false, true},   {2, 1, 1, 17, 63, 9, 0, true, false, false},
+      {3, 3, 64, 1, 0, 0, 0, true, false, false},    {6, 2, 64, 70, 33, 0, 0, true, false, true},
+      {4, 1, 80, 5, 300, 100, 0, true, true, false}, {4, 4, 24, 130, 20, 70, 3, true, false, false},
+      {4, 2, 20, 9, 70, 0, 5, true, true, true},     {2, 2, 256, 40, 25, 0, 0, false, true, false},
+      {8, 1, 128, 3, 500, 0, 30, true, false, true}, {2, 1, 1, 17, 63, 9, 0, true, false, false},
   };
   for (int int8 = 0; int8 < 2; ++int8) {
     Hash hash;
-    for (const Shape& shape : shapes) attention(kernels, &hash, shape, int8);
+    for (const Shape& shape : shapes)
+      attention(kernels, &hash, shape, int8);
     print(kernels, int8 ? "attention over int8" : "attention over float32", hash);
   }
   Hash rows;
-  for (int64_t n : kLengths) rows_alone(kernels, &rows, n);
+  for (int64_t n : kLengths)
+    rows_alone(kernels, &rows, n);
   print(kernels, "rows", rows);
 }
 
 int main(int count, char** names) {
   for (int i = 1; i < count; ++i) {
     int found = 0;
-#define X(name) if (strcmp(names[i], #name) == 0) run(kernels_##name), found = 1;
+#define X(name) \
+  if (strcmp(names[i], #name) == 0) run(kernels_##name), found = 1;
     LEVELS
 #undef X
     if (!found) return 2;

@@ -89,17 +89,18 @@ class Product:
         bias = str(rng.choice(["", "behind", "left", *(["within"] if rounding == "fixed" else [])]))
         before = str(rng.choice(BEFORE))
         axes = rng.integers(1, 3 if before.startswith("skip") else 4)
+        most = int(rng.choice([6, 6, 6, 40]))
         return cls(
             before=before,
             rounding=rounding,
             k=block * int(rng.integers(1, 5)) if rounding == "blocks8" else k,
             n=int(rng.integers(1, 300)),
-            shape=tuple(int(size) for size in rng.integers(1, 7, axes)),
+            shape=tuple(int(size) for size in rng.integers(1, most + 1, axes)),
             block=block,
             bias=bias,
             smooth=not blocks and bool(rng.random() < 0.4),
             one_scale=bool(rng.random() < 0.2),
-            zero=128 if rounding == "row_magnitude" else int(rng.integers(0, 256)),
+            zero=128 if rounding == "row_magnitude" else int(rng.integers(0, 250)),
             size=float(rng.choice([0.01, 1.0, 30.0])),
             seed=int(rng.integers(2**32)),
         )
@@ -122,10 +123,7 @@ class Product:
             x = self._gate(graph, x)
         if self.smooth:
             x = graph.add("Mul", x, graph.constant(random.normal(self.k)))
-        if self.rounding.startswith("blocks"):
-            y = self._blocks(graph, random, x)
-        else:
-            y = self._channels(graph, random, x)
+        y = self.multiply(graph, random, x)
         if self.bias in ("behind", "left"):
             bias = graph.constant(random.normal(self.n))
             y = graph.add("Add", *([y, bias] if self.bias == "behind" else [bias, y]))
@@ -172,11 +170,16 @@ class Product:
             x = graph.add("Gelu", x)
         return str(graph.add("Mul", x, other) if other else x)
 
-    def _blocks(self, graph: Graph, random: Random, x: str) -> str:
+    def multiply(self, graph: Graph, random: Random, x: str, reach: float = 2.5) -> str:
+        """The product alone; its weights go up to about `reach`."""
+        make = self._blocks if self.rounding.startswith("blocks") else self._channels
+        return make(graph, random, x, reach)
+
+    def _blocks(self, graph: Graph, random: Random, x: str, reach: float) -> str:
         bits = int(self.rounding.removeprefix("blocks"))
         blocks = up(self.k, self.block) // self.block
         weights = graph.constant(random.bytes(self.n, blocks, self.block * bits // 8))
-        scales = graph.constant(random.scales(self.n, blocks, most=0.02 if bits == 8 else 0.3))
+        scales = graph.constant(random.scales(self.n, blocks, most=reach / 2 ** (bits - 1)))
         shape = {"K": self.k, "N": self.n, "bits": bits, "block_size": self.block}
         return str(
             graph.add(
@@ -184,25 +187,33 @@ class Product:
             )
         )
 
-    def _channels(self, graph: Graph, random: Random, x: str) -> str:
+    def _channels(self, graph: Graph, random: Random, x: str, reach: float) -> str:
         weights = graph.constant(random.signed(self.k, self.n, least=-127))
-        scales = random.scales(1)[0] if self.one_scale else random.scales(self.n)
+        scales = random.scales(1 if self.one_scale else self.n, most=reach / 128)
         zero = graph.constant(self.zero, np.uint8)
         if self.rounding == "fixed":
             scale = graph.constant(self.size * 0.03)
             rounded = graph.add("QuantizeLinear", x, scale, zero)
         else:
             magnitude = self.rounding == "row_magnitude"
-            reach = graph.add("Abs", x) if magnitude else x
+            sizes = graph.add("Abs", x) if magnitude else x
             axis = graph.constant([-1], np.int64)
-            largest = graph.add("ReduceMax", reach, axis, keepdims=1)
+            largest = graph.add("ReduceMax", sizes, axis, keepdims=1)
             steps = 127 if magnitude else max(255 - self.zero, 1)
             scale = graph.add("Mul", largest, graph.constant(1 / steps))
             scale = graph.add("Max", scale, graph.constant(1e-3 * self.size))
             divided = graph.add("Div", x, scale)
             rounded = graph.add("QuantizeLinear", divided, graph.constant(1.0), zero)
         bias = graph.constant(random.normal(self.n)) if self.bias == "within" else None
-        inputs = (rounded, weights, scale, graph.constant(np.asarray(scales)), zero, None, bias)
+        inputs = (
+            rounded,
+            weights,
+            scale,
+            graph.constant(scales[0] if self.one_scale else scales),
+            zero,
+            None,
+            bias,
+        )
         return str(graph.add("MatMulIntegerToFloat", *inputs, domain=MICROSOFT))
 
     def check(self, devices: list[Any], **settings: Any) -> None:
@@ -299,15 +310,19 @@ class Grouped:
         return max(self.past) + self.positions
 
     def build(self) -> Built:
-        graph, random = Graph(), Random(self.seed)
-        batch, positions, heads, kv_heads = (
-            len(self.past),
-            self.positions,
-            self.heads,
-            self.kv_heads,
-        )
-        dtype = np.int8 if self.int8 else F32
-        feeds: dict[str, Array] = {}
+        graph, feeds = Graph(), dict[str, Array]()
+        answer, *present = self.add(graph, Random(self.seed), feeds)
+        graph.output(answer)
+        for value in present:
+            graph.output(value, np.int8 if self.int8 else F32)
+        return Built(graph.model(), feeds, ["GroupQueryAttention"])
+
+    def add(
+        self, graph: Graph, random: Random, feeds: dict[str, Array], query: str | None = None
+    ) -> list[str]:
+        """The node in a graph, of `query` or of an input of that name; its inputs go to `feeds`."""
+        batch, positions = len(self.past), self.positions
+        kv_width = self.kv_heads * self.head
 
         def given(name: str, drawn: Array, last: int | None = None) -> str:
             """An input whose sizes are not known, but for the last where it has to be."""
@@ -315,13 +330,14 @@ class Grouped:
             axes: list[Any] = [f"{name}_axis{i}" for i in range(array.ndim)]
             return graph.input(name, array.dtype, axes if last is None else [*axes[:-1], last])
 
-        width = (heads + 2 * kv_heads if self.packed else heads) * self.head
-        query = given("query", random.normal(batch, positions, width))
+        if query is None:
+            width = self.heads * self.head + (2 * kv_width if self.packed else 0)
+            query = given("query", random.normal(batch, positions, width))
         key = value = None
         if not self.packed:
-            key = given("key", random.normal(batch, positions, kv_heads * self.head))
-            value = given("value", random.normal(batch, positions, kv_heads * self.head))
-        cache = (batch, kv_heads, self.capacity, self.head)
+            key = given("key", random.normal(batch, positions, kv_width))
+            value = given("value", random.normal(batch, positions, kv_width))
+        cache = (batch, self.kv_heads, self.capacity, self.head)
         past = [
             given(name, random.signed(*cache) if self.int8 else random.normal(*cache), self.head)
             for name in ("past_key", "past_value")
@@ -331,25 +347,20 @@ class Grouped:
         total = given("total", np.array([self.longest], np.int32))
         cos = sin = bias = sinks = None
         if self.rotary:
-            angles = random.rng.uniform(
-                0, 6.3, (max(self.capacity, self.longest) + 3, self.rotary // 2)
-            )
-            cos, sin = (given(f.__name__, f(angles).astype(F32)) for f in (np.cos, np.sin))
+            angles = (max(self.capacity, self.longest) + 3, self.rotary // 2)
+            turned = random.rng.uniform(0, 6.3, angles)
+            cos, sin = (given(f.__name__, f(turned).astype(F32)) for f in (np.cos, np.sin))
         if self.bias:
-            bias = given("bias", random.normal(batch, heads, positions, self.longest))
+            bias = given("bias", random.normal(batch, self.heads, positions, self.longest))
         if self.sinks:
-            sinks = given("sinks", random.normal(heads))
+            sinks = given("sinks", random.normal(self.heads))
         scales: list[str] = []
         if self.int8:
             names = ("key_scale", "value_scale")
-            scales = [given(name, random.scales(kv_heads * self.head)) for name in names]
+            scales = [given(name, random.scales(kv_width)) for name in names]
         inputs = (query, key, value, *past, lengths, total, cos, sin, None, bias, sinks, *scales)
-        answer = graph.add(
-            "GroupQueryAttention", *inputs, domain=MICROSOFT, give=3, **self.attributes()
-        )
-        for name, kind in zip(answer, (F32, dtype, dtype), strict=True):
-            graph.output(name, kind)
-        return Built(graph.model(), feeds, ["GroupQueryAttention"])
+        operator, attributes = "GroupQueryAttention", self.attributes()
+        return list(graph.add(operator, *inputs, domain=MICROSOFT, give=3, **attributes))
 
     def attributes(self) -> dict[str, Any]:
         found: dict[str, Any] = {"num_heads": self.heads, "kv_num_heads": self.kv_heads}
@@ -398,8 +409,8 @@ class Grouped:
         """What belongs to no padding.
 
         Float32: a few roundings. Over int8 our queries and weights of the softmax have 14 bits, which
-        is one of 16319 steps of the largest; its keys and values are the same but for a number between
-        two steps.
+        is one of 16319 steps of the largest. Its keys and values are the same but for a number between
+        two steps, of at most 0.02, which may go to the one here and to the other there.
         """
         built = self.build()
         other = stock(built)
@@ -409,16 +420,17 @@ class Grouped:
         reach = np.abs(values).max(initial=0) + 4
         ends = self.ends or [before + self.positions for before in self.past]
         for b, end in enumerate(ends):
-            rows = end - self.past[b]
-            off = np.abs(mine[0][b, :rows].astype(np.float64) - other[0][b, :rows]).max(initial=0)
-            assert off <= (2e-3 if self.int8 else 1e-5) * reach
+            rows, bound = end - self.past[b], (2e-3 if self.int8 else 1e-5) * reach
             for part in (1, 2):
                 here, there = mine[part][b, :, :end], other[part][b, :, :end]
                 apart = np.abs(here.astype(np.float64) - there)
                 if self.int8:
-                    assert apart.max(initial=0) <= 1 and (apart > 0).mean() < 0.01
+                    assert apart.max(initial=0) <= 1 and (apart > 0).sum() <= 2 + apart.size // 1000
+                    bound += 0.05 * bool(apart.any())
                 else:
                     assert apart.max(initial=0) < 1e-5
+            off = np.abs(mine[0][b, :rows].astype(np.float64) - other[0][b, :rows]).max(initial=0)
+            assert off <= bound
 
     def _check_cache(self, built: Built, mine: list[Array]) -> None:
         """Nothing but the new tokens' places is touched."""
@@ -530,4 +542,94 @@ class MultiHead:
         assert np.abs(mine - other).max(initial=0) < 5e-5
 
 
-Case = Product | Grouped | MultiHead
+# ---- all together
+
+
+@dataclass
+class Layer:
+    """A decoder's layer: two norms of sums, four products, attention between them."""
+
+    rounding: str = "blocks8"
+    int8: bool = False
+    positions: int = 3
+    past: tuple[int, ...] = (4,)
+    heads: int = 4
+    kv_heads: int = 2
+    head: int = 32
+    inner: int = 192
+    seed: int = 0
+
+    @classmethod
+    def any(cls, rng: np.random.Generator) -> Layer:
+        positions = int(rng.choice([1, 1, 4, 40]))
+        past = tuple(int(rng.integers(0, 50)) for _ in range(rng.integers(1, 4)))
+        return cls(
+            rounding=str(rng.choice(ROUNDINGS)),
+            int8=bool(rng.random() < 0.5),
+            positions=positions,
+            past=past if positions == 1 else past[:1],  # what stock ONNX Runtime takes
+            heads=2 * int(rng.integers(1, 4)),
+            kv_heads=int(rng.integers(1, 3)),
+            head=32 * int(rng.integers(1, 4)),
+            inner=64 * int(rng.integers(1, 8)),
+            seed=int(rng.integers(2**32)),
+        )
+
+    def build(self) -> Built:
+        graph, random = Graph(), Random(self.seed)
+        width, batch = self.heads * self.head, len(self.past)
+        feeds = {name: random.normal(batch, self.positions, width) for name in ("x", "skip")}
+        x, total = (graph.input(name, F32, ["batch", "length", width]) for name in feeds)
+
+        def linear(x: str, k: int, n: int) -> str:
+            zero = 128 if self.rounding == "row_magnitude" else 120
+            product = Product(rounding=self.rounding, k=k, n=n, zero=zero, size=1.0)
+            return product.multiply(graph, random, x, 2 / k**0.5)
+
+        def norm(x: str, total: str) -> tuple[str, str]:
+            weight = graph.constant(random.normal(width, size=0.1) + F32(1))
+            operator = "SkipSimplifiedLayerNormalization"
+            outputs = graph.add(operator, x, total, weight, domain=MICROSOFT, give=4, epsilon=1e-5)
+            graph.drop_outputs(1, 3)
+            return outputs[0], outputs[3]
+
+        attention = Grouped(
+            heads=self.heads,
+            kv_heads=self.kv_heads,
+            head=self.head,
+            positions=self.positions,
+            past=self.past,
+            capacity=max(self.past) + self.positions,
+            int8=self.int8,
+            packed=True,
+            rotary=self.head,
+        )
+        x, total = norm(x, total)
+        x = linear(x, width, (self.heads + 2 * self.kv_heads) * self.head)
+        x, *present = attention.add(graph, random, feeds, x)
+        x, total = norm(linear(x, width, width), total)
+        gate, up = graph.add(
+            "Split", linear(x, width, 2 * self.inner), give=2, axis=-1, num_outputs=2
+        )
+        gate = graph.add("QuickGelu", gate, domain=MICROSOFT, alpha=1.0)
+        x, total = norm(linear(graph.add("Mul", gate, up), self.inner, width), total)
+        for value in (x, total):
+            graph.output(value)
+        for value in present:
+            graph.output(value, np.int8 if self.int8 else F32)
+        return Built(graph.model(), feeds, [])
+
+    def check(self, devices: list[Any], **settings: Any) -> None:
+        built = self.build()
+        ours = session(built.model, devices, **settings)
+        groups = claimed(ours)
+        assert len(groups) == 5 and sum("Split" in group for group in groups) == 1
+        left = "SkipSimplifiedLayerNormalization"  # the last: no product follows
+        assert sum(left in group for group in groups) == 2
+        for mine, other in zip(run(ours, built.feeds)[:2], stock(built)[:2], strict=True):
+            size = np.sqrt((other.astype(np.float64) ** 2).mean())
+            # A number that goes to another step changes what follows by a step or so, of about 100.
+            assert np.sqrt(((mine - other) ** 2).mean()) < 0.02 * size
+
+
+Case = Product | Grouped | MultiHead | Layer

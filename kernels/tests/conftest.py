@@ -33,6 +33,11 @@ def module_at(name: str, path: Path) -> ModuleType:
     return module
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of the registration come first: it lasts, and the others find it."""
+    items.sort(key=lambda item: item.path.name != "test_provider.py")
+
+
 @pytest.fixture(scope="session")
 def build_script() -> ModuleType:
     """kernels/build.py, as a module."""

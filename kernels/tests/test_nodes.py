@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import BEFORE, F32, ROUNDINGS, Grouped, MultiHead, Product, Random, assert_near
+from cases import BEFORE, F32, ROUNDINGS, Grouped, Layer, MultiHead, Product, Random, assert_near
 from effort import examples
 from graphs import MICROSOFT, Graph, claimed, run, run_in_place, session
 from hypothesis import given
@@ -113,6 +113,12 @@ def test_any_attention_without_a_cache(
     any_of(MultiHead, seed).check(devices, threads=threads, level=level)
 
 
+@examples(60)
+@given(seed=SEEDS, threads=st.integers(1, 3), level=st.sampled_from(["best", "scalar"]))
+def test_any_layer(devices: list[Any], seed: int, threads: int, level: str) -> None:
+    any_of(Layer, seed).check(devices, threads=threads, level=level)
+
+
 # ---- what belongs together
 
 
@@ -140,6 +146,39 @@ def test_a_text_in_pieces(devices: list[Any], int8: bool, rotary: int) -> None:
         first = last
     assert cache["past_key"][:, :, :9].tobytes() == keys[:, :, :9].tobytes()
     assert cache["past_value"][:, :, :9].tobytes() == values[:, :, :9].tobytes()
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        *(Product("gated_gelu", kind, shape=(210,), n=130, zero=128) for kind in ROUNDINGS),
+        Product("skip_sum", "row", shape=(3, 70), zero=24, bias="left"),
+        Grouped(positions=150, past=(40,), capacity=190, rotary=32),
+        Grouped(positions=150, past=(40,), capacity=190, int8=True, bias=True, window=50),
+        MultiHead(positions=150, keys=70, lengths=(70, 9)),
+    ],
+    ids=str,
+)
+def test_threads_make_no_difference(devices: list[Any], case: Any) -> None:
+    built = case.build()
+    first, *others = [
+        run(session(built.model, devices, threads=threads), built.feeds) for threads in (1, 2, 3, 8)
+    ]
+    for other in others:
+        assert [part.tobytes() for part in other] == [part.tobytes() for part in first]
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_row_is_alone_what_it_is_among_others(
+    devices: list[Any], rounding: str, threads: int
+) -> None:
+    built = Product("layer_sum", rounding, shape=(200,), zero=128).build()
+    made = session(built.model, devices, threads=threads)
+    (whole,) = run(made, built.feeds)
+    for rows in (slice(0, 1), slice(70, 75), slice(130, 200)):
+        (some,) = run(made, {name: array[rows] for name, array in built.feeds.items()})
+        assert some.tobytes() == whole[rows].tobytes()
 
 
 def test_products_that_share_a_norm(devices: list[Any]) -> None:
