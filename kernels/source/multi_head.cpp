@@ -49,10 +49,9 @@ struct MultiHead : Node {
       return fail("MultiHeadAttention: lengths do not fit");
     for (int64_t b = 0; b < batch; ++b) {
       past[b] = 0;
-      length[b] = given[kLengths] ? in[kLengths].as<int32_t>()[b] : keys;
-      if (length[b] < 1 || length[b] > keys)
-        return fail("MultiHeadAttention: a length of %lld of %lld keys", (long long)length[b],
-                    (long long)keys);
+      const int64_t seen = given[kLengths] ? in[kLengths].as<int32_t>()[b] : keys;
+      // As in ONNX Runtime: a length past the end is the end, and a text that sees no key sees all.
+      length[b] = seen < 1 || seen > keys ? keys : seen;
     }
     return attend(call, *kernels, a, batch, queries, past, length);
   }
@@ -116,7 +115,7 @@ OrtStatus* claim_multi_head(const Graph& graph, const GraphNode& node, const Opt
   if (!node.input(kKey) || !node.input(kValue) || node.output(1) || node.output(2) || node.output(3))
     return nullptr;
   Tensor query, lengths;
-  int64_t heads = 0;
+  int64_t heads = 0, causal = 0;
   TRY(described(node.input(kQuery), &query));
   TRY(described(node.input(kLengths), &lengths));
   TRY(node.attribute("num_heads", &heads));
@@ -128,9 +127,12 @@ OrtStatus* claim_multi_head(const Graph& graph, const GraphNode& node, const Opt
   if (!alike) return nullptr;
   if (node.input(kLengths) && (lengths.rank != 1 || lengths.type != ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32))
     return nullptr;
-  TRY(group->add(&node));
   const GraphNode* split;
   TRY(split_before(graph, node, &split));
+  // Where there may be more keys than queries, what a query sees is ONNX Runtime's matter.
+  TRY(node.attribute("unidirectional", &causal));
+  if (causal && !split) return nullptr;
+  TRY(group->add(&node));
   return split ? group->add(split) : nullptr;
 }
 

@@ -477,9 +477,8 @@ class MultiHead:
     def any(cls, rng: np.random.Generator) -> MultiHead:
         form = str(rng.choice(["plain", "cache", "split"]))
         positions = int(rng.choice([1, 3, 17, 70, 130]))
-        causal = bool(rng.random() < 0.2)
-        own = form == "split" or causal
-        keys = 0 if own else int(rng.choice([0, 1, 9, 64, 150]))
+        causal = form == "split" and bool(rng.random() < 0.4)
+        keys = 0 if form == "split" else int(rng.choice([0, 1, 9, 64, 150]))
         batch = int(rng.integers(1, 4))
         ends = tuple(int(rng.integers(1, (keys or positions) + 1)) for _ in range(batch))
         biased = (bool(rng.random() < 0.5), bool(rng.random() < 0.5))

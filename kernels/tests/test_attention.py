@@ -260,6 +260,37 @@ def test_sums_of_long_texts(levels: list[Kernels], int8: bool, softcap: float) -
     np.testing.assert_allclose(results[0], -1.0 if int8 else 1.0, rtol=1e-4)
 
 
+@pytest.mark.parametrize("int8", [False, True])
+@pytest.mark.parametrize("apart", [5, 11, 20])
+def test_many_small_weights_beside_a_large_one(
+    levels: list[Kernels], apart: int, int8: bool
+) -> None:
+    """The first key weighs most, and 20,000 others together not nothing: their values tell how much.
+
+    What is lost over int8 is at most the tile of the first key: 63 others.
+    """
+    length, head = 20000, 16
+    keys = np.full((1, 1, length, head), -1, np.int8 if int8 else F32)
+    values = np.full_like(keys, 100)
+    keys[0, 0, 0], values[0, 0, 0] = 1, 0
+    query = np.full((1, 1, 1, head), apart / 2 / head, F32)
+    case = Case(query, keys, values, [length - 1], [length], 1.0)
+    case.key_scales = case.value_scales = np.ones((1, head), F32) if int8 else None
+    others = (length - 1) * np.exp(-apart)
+    for kernels in levels:
+        np.testing.assert_allclose(case.run(kernels), 100 * others / (1 + others), rtol=4e-3)
+
+
+def test_more_keys_than_sums_of_32_bits_hold(levels: list[Kernels]) -> None:
+    length, head = 300_000, 8
+    keys = np.full((1, 1, length, head), 127, np.int8)
+    ones = np.ones((1, head), F32)
+    case = Case(np.zeros((1, 1, 1, head), F32), keys, keys, [length - 1], [length], 1.0)
+    case.key_scales = case.value_scales = ones
+    for kernels in levels:
+        np.testing.assert_allclose(case.run(kernels), 127, rtol=1e-4)
+
+
 @examples(100)
 @given(case=cases())
 def test_what_lies_in_the_scratch_makes_no_difference(levels: list[Kernels], case: Case) -> None:

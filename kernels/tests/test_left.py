@@ -137,6 +137,14 @@ def test_attention_that_is_left(devices: list[Any], attributes: dict[str, Any]) 
     assert claimed(made) == []
 
 
+def test_causal_attention_to_keys_that_may_be_more(devices: list[Any]) -> None:
+    for keys in (0, 9):
+        built = MultiHead(keys=keys, causal=True).build()
+        made = session(built.model, devices)
+        assert claimed(made) == []
+        np.testing.assert_array_equal(run(made, built.feeds)[0], stock(built)[0])
+
+
 def test_heads_of_values_that_have_another_size(devices: list[Any]) -> None:
     case = MultiHead(keys=9)
     case.inputs["value"] = Random(0).normal(2, 9, 4 * 8)
