@@ -413,7 +413,8 @@ INLINE void values_float(const float* weights, int64_t stride, const float* valu
 // One tile: the integers of its positions, then into the row's floats by the step of its weights.
 template <int R, int V>
 INLINE void values_int8(const Scratch* s, int64_t first, int64_t t, int64_t count, int64_t d) {
-  const int64_t row = s->keys, tiles = s->keys / kKeys, at = first * row + t, bytes = up_to_multiple(count, 4);
+  const int64_t row = s->keys, tiles = s->keys / kKeys, at = first * row + t,
+                bytes = up_to_multiple(count, 4);
   const uint8_t* tile = (const uint8_t*)s->tile + d * 4;
   const int32_t* weight_sum = s->weight_sum + 2 * (at / kKeys);
   I16 acc[R][V];

@@ -8,16 +8,20 @@
 namespace {
 
 constexpr int kPanel = kTileVectors * kLanes;
-constexpr int kZero4 = 8;  // 4-bit weights are 0 to 15
+constexpr int kZero4 = 8, kZero8 = 128;  // the middle of weights from 0 on
 
 // ---- packing: panels of columns, four inputs of a column side by side
 
-void pack_scales(Weights* to, const float* scales) {
+void pack_scales(Weights* to, const float* scales, const uint8_t* zeros) {
+  const int64_t zero_bytes = (to->blocks * to->bits + 7) / 8;
   for (int64_t p = 0; p < to->panels; ++p)
     for (int64_t b = 0; b < to->blocks; ++b)
       for (int64_t j = 0; j < kPanel; ++j) {
-        int64_t n = p * kPanel + j;
-        *(to->scales + (p * to->blocks + b) * kPanel + j) = n < to->n ? scales[n * to->blocks + b] : 0.f;
+        const int64_t n = p * kPanel + j, at = (p * to->blocks + b) * kPanel + j;
+        to->scales[at] = n < to->n ? scales[n * to->blocks + b] : 0.f;
+        if (!to->zeros) continue;
+        const uint8_t* row = zeros + min_of(n, to->n - 1) * zero_bytes;
+        to->zeros[at] = to->bits == 8 ? row[b] : row[b / 2] >> b % 2 * 4 & 15;
       }
 }
 
@@ -33,9 +37,9 @@ INLINE void pack8_square(const uint8_t* source, int64_t stride, uint8_t turn, ui
     store(out + i * kPanel * 4, turned[i]);
 }
 
-void pack8(Weights* to, const uint8_t* source, int zero) {
+void pack8(Weights* to, const uint8_t* source) {
   uint8_t* out = to->data;
-  const uint8_t turn = (uint8_t)(kStoredBias - zero), nothing = (uint8_t)kStoredBias;
+  const uint8_t turn = (uint8_t)(kStoredBias - kZero8), nothing = (uint8_t)kStoredBias;
   for (int64_t first = 0; first < to->n; first += kPanel) {
     int64_t k = 0;
     if (first + kPanel <= to->n)
@@ -69,12 +73,12 @@ void pack4(Weights* to, const uint8_t* source) {
       }
 }
 
-void pack(Weights* to, const uint8_t* source, int zero, const float* scales) {
+void pack(Weights* to, const uint8_t* source, const float* scales, const uint8_t* zeros) {
   if (to->bits == 8)
-    pack8(to, source, zero);
+    pack8(to, source);
   else
     pack4(to, source);
-  pack_scales(to, scales);
+  pack_scales(to, scales, zeros);
 }
 
 // Four inputs of `count` columns from the first on, and their sums.
@@ -207,9 +211,11 @@ INLINE void store_tile(const Weights* w, int64_t column, const F16 (&f)[R][V], f
   }
 }
 
-template <int R, int kBits>
+template <int R, int kBits, bool kZeros>
 INLINE void tile_of_blocks(const Weights* w, const Rows* x, int64_t row, int64_t panel, float* y) {
-  constexpr int V = kTileVectors, kBias = kBits == 8 ? kStoredBias : kZero4;
+  constexpr int V = kTileVectors;
+  constexpr int kTurned = kBits == 8 ? kStoredBias - kZero8 : 0;  // weights are stored so much higher
+  constexpr int kMiddle = kTurned + (kBits == 8 ? kZero8 : kZero4);
   const int8_t* a[R];
   UNROLL
   for (int r = 0; r < R; ++r)
@@ -219,14 +225,16 @@ INLINE void tile_of_blocks(const Weights* w, const Rows* x, int64_t row, int64_t
   const float* scales = w->scales + panel * w->blocks * kPanel;
   F16 f[R][V] = {};
   for (int64_t b = 0; b < w->blocks; ++b, data += bytes, scales += kPanel) {
-    I16 acc[R][V];
+    I16 acc[R][V], zeros[V];
     UNROLL
-    for (int r = 0; r < R; ++r) {
-      I16 start = all(-kBias * x->sums[(row + r) * x->blocks + b]);
+    for (int v = 0; v < V; ++v)
+      zeros[v] = kZeros ? of_unsigned(w->zeros + (panel * w->blocks + b) * kPanel + v * kLanes) + kTurned
+                        : all(kMiddle);
+    UNROLL
+    for (int r = 0; r < R; ++r)
       UNROLL
-      for (int v = 0; v < V; ++v)
-        acc[r][v] = start;
-    }
+    for (int v = 0; v < V; ++v)
+      acc[r][v] = -x->sums[(row + r) * x->blocks + b] * zeros[v];
     add_products<R, V, kBits, false>(acc, a, data, w->block);
     UNROLL
     for (int r = 0; r < R; ++r) {
@@ -271,9 +279,11 @@ INLINE void tile(const Weights* w, const Rows* x, int64_t row, int64_t panel, fl
   if (w->offsets)
     tile_of_channels<R>(w, x, row, panel, y);
   else if (w->bits == 8)
-    tile_of_blocks<R, 8>(w, x, row, panel, y);
+    w->zeros ? tile_of_blocks<R, 8, true>(w, x, row, panel, y)
+             : tile_of_blocks<R, 8, false>(w, x, row, panel, y);
   else
-    tile_of_blocks<R, 4>(w, x, row, panel, y);
+    w->zeros ? tile_of_blocks<R, 4, true>(w, x, row, panel, y)
+             : tile_of_blocks<R, 4, false>(w, x, row, panel, y);
 }
 
 // Rows stay in the first cache while the panels pass, which come from the second.

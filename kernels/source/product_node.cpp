@@ -43,7 +43,8 @@ struct Plan {
   float epsilon = 0;
   const OrtValueInfo *weight = nullptr, *norm_bias = nullptr, *skip = nullptr, *sum = nullptr,
                      *normed = nullptr;
-  const OrtValueInfo* x = nullptr;  // what the group starts from
+  const OrtValueInfo* x = nullptr;      // what the group starts from
+  const OrtValueInfo* zeros = nullptr;  // of blocks
   int64_t k = 0, n = 0, bits = 8, block = 0;
 };
 
@@ -115,7 +116,7 @@ class Reader {
     TRY(node.attribute("bits", &plan_.bits));
     TRY(node.attribute("block_size", &plan_.block));
     TRY(node.attribute("accuracy_level", &level));
-    for (size_t i = 3; i < node.inputs.size(); ++i)
+    for (size_t i = 4; i < node.inputs.size(); ++i)
       if (node.input(i)) return nullptr;
     if (level != 4 || (plan_.bits != 8 && plan_.bits != 4) || plan_.k < 1 || plan_.n < 1) return nullptr;
     if (plan_.block < 16 || plan_.block > 4096 || plan_.block % 16) return nullptr;
@@ -128,6 +129,14 @@ class Reader {
     if (!floats || !w.data || w.type != ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8) return nullptr;
     if (w.count() != plan_.n * blocks * plan_.block * plan_.bits / 8) return nullptr;
     if (plan_.bits == 8 && plan_.k % plan_.block) return nullptr;
+    if (node.input(3)) {
+      Tensor zeros;
+      TRY(constant(node.input(3), &zeros));
+      if (!zeros.data || zeros.type != ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8 ||
+          zeros.count() != plan_.n * ((blocks * plan_.bits + 7) / 8))
+        return nullptr;
+      plan_.zeros = node.input(3);
+    }
     plan_.x = node.input(0);
     *ok = true;
     return group_.add(&node);
@@ -574,7 +583,10 @@ OrtStatus* pack(Product* p, Arena* arena) {
   TRY(constant(plan.multiply->input(1), &source));
   TRY(constant(plan.multiply->input(blocks ? 2 : 3), &scales));
   if (blocks) {
-    p->kernels->pack(&w, source.as<uint8_t>(), 128, scales.as<float>());
+    Tensor zeros;
+    TRY(constant(plan.zeros, &zeros));
+    if (zeros.data) TRY(arena->take(columns * w.blocks, &w.zeros));
+    p->kernels->pack(&w, source.as<uint8_t>(), scales.as<float>(), zeros.as<uint8_t>());
   } else {
     TRY(arena->take(columns, &w.offsets));
     const float scale = plan.rounding == Rounding::fixed ? plan.scale : 1;

@@ -175,6 +175,7 @@ INLINE I16 rounded(F16 x) { return bits_of<I16>(x + kMagic) - bits_of<int32_t>(k
 INLINE F16 to_float(I16 x) { return __builtin_convertvector(x, F16); }
 INLINE B16 to_bytes(I16 x) { return __builtin_convertvector(x, B16); }
 INLINE I16 to_ints(B16 x) { return __builtin_convertvector(x, I16); }
+INLINE I16 of_unsigned(const uint8_t* p) { return __builtin_convertvector(load<UB16>(p), I16); }
 
 // acc[i] + the sum of four products: byte 4i..4i+3 of the stored weights, times the four bytes of `a`.
 // Weights are kept as the processor multiplies them: w + kStoredBias, as one byte. Exact where not both

@@ -10,8 +10,9 @@ struct Weights {
   int64_t block = 0, blocks = 0;
   int bits = 8;                   // 8 or 4
   int64_t panel = 0, panels = 0;  // columns of a panel, and how many there are
-  uint8_t* data = nullptr;  // [panels][blocks][block / 4][panel][4]; 4 bits: [block / 8], two in a byte
-  float* scales = nullptr;  // [panels][blocks][panel]
+  uint8_t* data = nullptr;   // [panels][blocks][block / 4][panel][4]; 4 bits: [block / 8], two in a byte
+  float* scales = nullptr;   // [panels][blocks][panel]
+  uint8_t* zeros = nullptr;  // [panels][blocks][panel], by blocks only: what stands for 0; none: 8 or 128
   int32_t* offsets = nullptr;   // [panels * panel], per channel only: added to every sum
   const float* bias = nullptr;  // [n] or none
 };
@@ -47,9 +48,9 @@ struct Kernels {
   const char* level;
   int64_t panel;     // columns of a panel
   bool any_weights;  // whether products by channels are exact with weights of -128 too
-  // 8 bits: source is [n][k] bytes with `zero` standing for 0. 4 bits: [n][k / 2], low half first,
-  // zero 8.
-  void (*pack)(Weights* to, const uint8_t* source, int zero, const float* scales);
+  // Source is [n][k] bytes, or for 4 bits [n][padded / 2], low half first; scales [n][blocks]. `zeros`,
+  // for Weights.zeros: [n][blocks] bytes, or for 4 bits two in each, every n from a whole byte on.
+  void (*pack)(Weights* to, const uint8_t* source, const float* scales, const uint8_t* zeros);
   // Source is [k][n] signed bytes; `offset` times the sum of a column is added to every product.
   void (*pack_channels)(Weights* to, const int8_t* source, const float* scales, int64_t scale_count,
                         float scale, int offset);

@@ -87,21 +87,24 @@ static void spoil(Room<float>& x, int64_t k) {
 }
 
 static void product_by_blocks(const Kernels& kernels, Hash* hash, int64_t rows, int64_t n, int64_t k,
-                              int64_t block, int bits) {
+                              int64_t block, int bits, bool with_zeros) {
   const int64_t padded = up(k, block), blocks = padded / block;
   const int64_t panels = up(n, kernels.panel) / kernels.panel, columns = panels * kernels.panel;
   Room<uint8_t> source(n * (bits == 8 ? k : padded / 2)), data(columns * padded * bits / 8);
+  Room<uint8_t> source_zeros(n * ((blocks * bits + 7) / 8)), zeros(columns * blocks);
   Room<float> source_scales(n * blocks), scales(columns * blocks), bias(n), x(rows * k), y(rows * n);
   Room<int8_t> values(rows * padded);
   Room<float> row_scales(rows * blocks);
   Room<int32_t> sums(rows * blocks);
-  source.fill_bytes(), source_scales.fill_positive(0.02f), bias.fill(1), x.fill(3);
+  source.fill_bytes(), source_zeros.fill_bytes(), source_scales.fill_positive(0.02f), bias.fill(1),
+      x.fill(3);
   spoil(x, k);
   Weights w;
   w.n = n, w.k = k, w.padded = padded, w.block = block, w.blocks = blocks, w.bits = bits;
   w.panel = kernels.panel, w.panels = panels, w.data = data.data, w.scales = scales.data,
   w.bias = bias.data;
-  kernels.pack(&w, source.data, 128, source_scales.data);
+  if (with_zeros) w.zeros = zeros.data;
+  kernels.pack(&w, source.data, source_scales.data, source_zeros.data);
   Rows to{values.data, row_scales.data, sums.data, padded, block, blocks};
   for (int64_t row = 0; row < rows; ++row)
     kernels.round_blocks(x.data + row * k, k, &to, row);
@@ -212,7 +215,7 @@ static void run(const Kernels& kernels) {
     for (int64_t block : kBlocks)
       for (int64_t rows : kRows)
         product_by_blocks(kernels, &hash, rows, 20 + 37 * (rows % 4), 3 * block - (rows % 3) * 7, block,
-                          bits);
+                          bits, rows % 2);
     print(kernels, bits == 8 ? "blocks of 8 bits" : "blocks of 4 bits", hash);
   }
   Hash channels;

@@ -75,6 +75,7 @@ class Product:
     bias: str = ""  # added "behind" it, from the "left", or "within" it
     smooth: bool = False
     one_scale: bool = False  # for all columns of the weight
+    zeros: bool = False  # for each block of the weight
     zero: int = 120
     size: float = 1.0
     width_known: bool = True  # whether the model says how wide x is
@@ -100,6 +101,7 @@ class Product:
             bias=bias,
             smooth=not blocks and bool(rng.random() < 0.4),
             one_scale=bool(rng.random() < 0.2),
+            zeros=bool(rng.random() < 0.3),
             zero=128 if rounding == "row_magnitude" else int(rng.integers(0, 250)),
             size=float(rng.choice([0.01, 1.0, 30.0])),
             seed=int(rng.integers(2**32)),
@@ -180,12 +182,11 @@ class Product:
         blocks = up(self.k, self.block) // self.block
         weights = graph.constant(random.bytes(self.n, blocks, self.block * bits // 8))
         scales = graph.constant(random.scales(self.n, blocks, most=reach / 2 ** (bits - 1)))
+        inputs = [x, weights, scales]
+        if self.zeros:
+            inputs.append(graph.constant(random.bytes(self.n, up(blocks * bits, 8) // 8)))
         shape = {"K": self.k, "N": self.n, "bits": bits, "block_size": self.block}
-        return str(
-            graph.add(
-                "MatMulNBits", x, weights, scales, domain=MICROSOFT, accuracy_level=4, **shape
-            )
-        )
+        return str(graph.add("MatMulNBits", *inputs, domain=MICROSOFT, accuracy_level=4, **shape))
 
     def _channels(self, graph: Graph, random: Random, x: str, reach: float) -> str:
         weights = graph.constant(random.signed(self.k, self.n, least=-127))

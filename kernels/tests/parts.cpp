@@ -29,7 +29,8 @@ static bool is_no_memory(OrtStatus* status) {
 
 static void check_array() {
   Array<int> array;
-  for (int i = 0; i < 100; ++i) CHECK(!array.add(i));
+  for (int i = 0; i < 100; ++i)
+    CHECK(!array.add(i));
   CHECK(array.size() == 100 && array[0] == 0 && array[99] == 99);
   CHECK(!array.resize(10) && !array.resize(20));
   CHECK(array[9] == 9 && array[10] == 0 && array[19] == 0);

@@ -24,7 +24,8 @@ class Weights(ctypes.Structure):
         *(("n", c_int64), ("k", c_int64), ("padded", c_int64)),
         *(("block", c_int64), ("blocks", c_int64), ("bits", c_int)),
         *(("panel", c_int64), ("panels", c_int64)),
-        *(("data", c_void_p), ("scales", c_void_p), ("offsets", c_void_p), ("bias", c_void_p)),
+        *(("data", c_void_p), ("scales", c_void_p), ("zeros", c_void_p)),
+        *(("offsets", c_void_p), ("bias", c_void_p)),
     )
 
 
@@ -59,7 +60,7 @@ class Kernels(ctypes.Structure):
 
     _fields_ = (
         *(("level", c_char_p), ("panel", c_int64), ("any_weights", c_bool)),
-        ("pack", function(None, c_void_p, c_void_p, c_int, c_void_p)),
+        ("pack", function(None, *[c_void_p] * 4)),
         (
             "pack_channels",
             function(None, c_void_p, c_void_p, c_void_p, c_int64, c_float, c_int),
@@ -128,7 +129,8 @@ class Matrix:
         bits: int,
         block: int,
         bias: Array | None,
-        channels: bool,
+        channels: bool = False,
+        zeros: bool = False,
     ) -> None:
         padded = up(k, block)
         blocks = padded // block
@@ -137,11 +139,13 @@ class Matrix:
         self.kernels = kernels
         self.data = np.empty(columns * padded * bits // 8, np.uint8)
         self.scales = np.empty(columns * blocks, np.float32)
+        self.zeros = np.empty(columns * blocks, np.uint8) if zeros else None
         self.offsets = np.empty(columns, np.int32) if channels else None
         self.bias = bias
         self.struct = Weights(
             *(n, k, padded, block, blocks, bits, kernels.panel, panels),
-            *(address(self.data), address(self.scales), address(self.offsets), address(bias)),
+            *(address(self.data), address(self.scales), address(self.zeros)),
+            *(address(self.offsets), address(bias)),
         )
 
 
@@ -153,11 +157,16 @@ def pack(
     k: int,
     bits: int,
     block: int,
+    zeros: Array | None = None,
     bias: Array | None = None,
 ) -> Matrix:
-    """Weights with a scale for each block: [n, k] bytes less 128, or [n, padded / 2] of 4 bits less 8."""
-    matrix = Matrix(kernels, len(weights), k, bits=bits, block=block, bias=bias, channels=False)
-    kernels.pack(address(matrix.struct), address(weights), 128, address(scales))
+    """Weights with a scale for each block: [n, k] bytes, or [n, padded / 2] of 4 bits.
+
+    `zeros`: what stands for 0, packed alike; 128 or 8 without.
+    """
+    has_zeros = zeros is not None
+    matrix = Matrix(kernels, len(weights), k, bits=bits, block=block, bias=bias, zeros=has_zeros)
+    kernels.pack(address(matrix.struct), address(weights), address(scales), address(zeros))
     return matrix
 
 

@@ -24,12 +24,12 @@ def product(make: Make, k: int = 64) -> tuple[bytes, Array]:
 
 def blocks(zeros: bool = False, bias: bool = False, level: int = 4, k: int = 64) -> Make:
     def make(graph: Graph, random: Random, x: str) -> str:
-        count = -(-k // 32)
-        inputs: list[str | None] = [x, graph.constant(random.bytes(40, count, 32))]
+        count, bits = -(-k // 32), 4 if zeros else 8
+        inputs: list[str | None] = [x, graph.constant(random.bytes(40, count, 4 * bits))]
         inputs.append(graph.constant(random.scales(40, count)))
-        inputs.append(graph.constant(random.bytes(40, count)) if zeros else None)
+        inputs.append(graph.constant(random.normal(40, count)) if zeros else None)
         inputs += [None, graph.constant(random.normal(40)) if bias else None]
-        shape = {"K": k, "N": 40, "bits": 8, "block_size": 32, "accuracy_level": level}
+        shape = {"K": k, "N": 40, "bits": bits, "block_size": 32, "accuracy_level": level}
         return str(graph.add("MatMulNBits", *inputs, domain=MICROSOFT, **shape))
 
     return make
@@ -65,7 +65,7 @@ def row_scale_and_bias(graph: Graph, random: Random, x: str) -> str:
 
 
 LEFT: dict[str, Make] = {
-    "zero points of blocks": blocks(zeros=True),
+    "zero points of blocks that are floats": blocks(zeros=True),
     "a bias in MatMulNBits": blocks(bias=True),
     "float arithmetic": blocks(level=0),
     "zero points of channels": channels(zeros=3),

@@ -37,6 +37,13 @@ def test_products(devices: list[Any], before: str, rounding: str) -> None:
     Product(before, rounding, zero=128 if rounding == "row_magnitude" else 120).check(devices)
 
 
+@pytest.mark.parametrize("k", [64, 96])  # an even number of blocks, and an odd one
+@pytest.mark.parametrize("rounding", ["blocks8", "blocks4"])
+def test_zero_points_of_blocks(devices: list[Any], rounding: str, k: int) -> None:
+    for before in ("", "rms", "gated_silu"):
+        Product(before, rounding, k=k, zeros=True).check(devices)
+
+
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 @pytest.mark.parametrize("bias", ["behind", "left"])
 def test_products_with_a_bias(devices: list[Any], rounding: str, bias: str) -> None:

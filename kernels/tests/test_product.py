@@ -37,12 +37,13 @@ class Blocks:
     scales: Array
     bits: int
     block: int
+    zeros: Array | None
     bias: Array | None
 
     def matrix(self, kernels: Kernels) -> Matrix:
         k = self.x.shape[1]
         shape = {"k": k, "bits": self.bits, "block": self.block}
-        return pack(kernels, self.weights, self.scales, **shape, bias=self.bias)
+        return pack(kernels, self.weights, self.scales, **shape, zeros=self.zeros, bias=self.bias)
 
     def multiply(self, kernels: Kernels) -> Array:
         matrix = self.matrix(kernels)
@@ -60,17 +61,22 @@ def blocks(draw: Any) -> Blocks:
     x = rng.standard_normal((rows, k)).astype(F32) * F32(10.0 ** draw(st.integers(-6, 6)))
     if draw(st.booleans()):  # some rows of nothing
         x[rng.random(rows) < 0.3] = 0
-    if bits == 8:
-        weights = rng.integers(0, 256, (n, k), dtype=np.uint8)
-        signed = np.zeros((n, padded), np.int64)
-        signed[:, :k] = weights.astype(np.int64) - 128
-    else:
-        weights = rng.integers(0, 256, (n, padded // 2), dtype=np.uint8)
-        halves = np.stack([weights & 15, weights >> 4], -1)
-        signed = halves.reshape(n, padded).astype(np.int64) - 8
+    weights = rng.integers(0, 256, (n, k if bits == 8 else padded // 2), dtype=np.uint8)
+    signed = np.zeros((n, padded), np.int64)
+    signed[:, : k if bits == 8 else padded] = weights if bits == 8 else halves(weights)
+    zeros, middle = None, np.full((n, padded // block), 2 ** (bits - 1))
+    if draw(st.booleans()):
+        zeros = rng.integers(0, 256, (n, up(padded // block * bits, 8) // 8), dtype=np.uint8)
+        middle = (zeros if bits == 8 else halves(zeros))[:, : padded // block].astype(np.int64)
+    signed -= np.repeat(middle, block, 1)
     scales = rng.random((n, padded // block), dtype=F32) * F32(0.02)
     bias = rng.standard_normal(n).astype(F32) if draw(st.booleans()) else None
-    return Blocks(x, weights, signed, scales, bits, block, bias)
+    return Blocks(x, weights, signed, scales, bits, block, zeros, bias)
+
+
+def halves(packed: Array) -> Array:
+    """Numbers of 4 bits, two in each byte of a row."""
+    return np.stack([packed & 15, packed >> 4], -1).reshape(len(packed), -1)
 
 
 @dataclass
