@@ -15,7 +15,7 @@ MINILM_FILES = $(shell $(BIN)/python -c "from importlib.util import find_spec as
 export ORT_DISABLE_TELEMETRY = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help setup kernels demo demo-search demo-g2p test test-kernels test-all check bench bench-encoders \
+.PHONY: help setup kernels demo demo-search demo-g2p test test-kernels sanitize-kernels test-all check bench bench-encoders \
 	bench-seq2seq bench-lookup bench-large install-size clean
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo "make kernels       compile the kernels and install them"
 	@echo "make test          run the tests"
 	@echo "make test-kernels  compile the kernels and run their tests"
+	@echo "make sanitize-kernels  the same with checks of memory and undefined behaviour (needs gcc's libasan)"
 	@echo "make test-all      run the slow tests too"
 	@echo "make check         lint, format and types"
 	@echo "make bench         measure against llama.cpp, OpenVINO and others (half an hour)"
@@ -74,6 +75,9 @@ test: setup
 test-kernels: kernels
 	SATCHEL_KERNELS=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile kernels/tests \
 		tests/test_kernels.py tests/test_benchmarks_kernels.py
+
+sanitize-kernels: kernels
+	PYTHON=$(CURDIR)/$(BIN)/python bash kernels/tests/sanitized.sh
 
 test-all: setup
 	SATCHEL_KERNELS=0 SATCHEL_WHOLE=1 $(BIN)/pytest -m ""

@@ -47,6 +47,7 @@ struct MultiHead : Node {
     TRY(call.run.scratch.take(batch, &length));
     if (given[kLengths] && in[kLengths].count() != batch)
       return fail("MultiHeadAttention: lengths do not fit");
+    if (keys < 1) return fail("MultiHeadAttention: there are no keys");
     for (int64_t b = 0; b < batch; ++b) {
       past[b] = 0;
       const int64_t seen = given[kLengths] ? in[kLengths].as<int32_t>()[b] : keys;

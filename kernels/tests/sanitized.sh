@@ -3,12 +3,12 @@
 # Needs what `kernels/build.py --sanitize` needs. PYTHON names another Python than .venv's.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-python=${PYTHON:-.venv/bin/python}
+python=${PYTHON:-$PWD/.venv/bin/python}
 
 # Optimized, the checked code takes minutes to compile. The last -O counts.
 wrapper=$PWD/kernels/build/zig-unoptimized
 mkdir -p kernels/build
-printf '#!/bin/sh\nexec %s "$@" -O0\n' "${ZIG:-"$(command -v "$python")" -m ziglang}" > "$wrapper"
+printf '#!/bin/sh\nexec %s "$@" -O0\n' "${ZIG:-"$python" -m ziglang}" > "$wrapper"
 chmod +x "$wrapper"
 SATCHEL_KERNELS_LIBRARY=$(ZIG=$wrapper "$python" kernels/build.py --sanitize address,undefined)
 export SATCHEL_KERNELS_LIBRARY

@@ -188,7 +188,7 @@ def test_shapes_that_do_not_fit_a_source(
 
 @pytest.mark.parametrize(
     "lengths",
-    [(0, 2), (2, 0), (10, 2), (-1, 2), (LEAST, 2), (MOST, 2), (2,), (2, 2, 2), ()],
+    [(2,), (2, 2, 2), ()],
     ids=str,
 )
 @pytest.mark.parametrize("form", ["plain", "cache"])
@@ -199,11 +199,21 @@ def test_lengths_that_do_not_fit_a_source(
     refused(devices, case, "MultiHeadAttention: ", lengths=ints(*lengths))
 
 
+@pytest.mark.parametrize("lengths", [(LEAST, -1), (0, 10), (10, MOST)], ids=str)
+@pytest.mark.parametrize("form", ["plain", "cache"])
+def test_lengths_beyond_a_source(devices: list[Any], lengths: tuple[int, ...], form: str) -> None:
+    """All keys are seen then, and no others."""
+    built = MultiHead(keys=9, lengths=lengths, form=form).build()
+    whole = MultiHead(keys=9, lengths=(9, 9), form=form).build()
+    answers = [run(session(one.model, devices), one.feeds)[0] for one in (built, whole)]
+    np.testing.assert_array_equal(*answers)
+
+
 def test_a_source_of_nothing(devices: list[Any]) -> None:
     refused(
         devices,
         MultiHead(keys=9),
-        "MultiHeadAttention: a length of 0 of 0 keys",
+        "MultiHeadAttention: there are no keys",
         key=floats(2, 0, 128),
         value=floats(2, 0, 128),
     )
