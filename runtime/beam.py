@@ -244,10 +244,12 @@ def top_continuations(
     beam, block = np.divmod(_top(peaks, count), blocks)  # [sources, count]
 
     ids = block[:, :, None] + np.arange(0, vocab, blocks)  # [sources, count, ids of a block]
+    beyond = ids >= vocab
+    ids[beyond] = vocab - 1  # an id all the same: where hardly any score is finite it can be among the best
     rows = beam + np.arange(sources)[:, None] * beams
-    values = logits[rows[:, :, None], np.minimum(ids, vocab - 1)]
+    values = logits[rows[:, :, None], ids]
     values += np.take_along_axis(shifts, beam, 1)[:, :, None]
-    values[ids >= vocab] = -np.inf
+    values[beyond] = -np.inf
     ids, values = ids.reshape(sources, -1), values.reshape(sources, -1)
     best = _top(values, count)
     best = np.take_along_axis(

@@ -44,6 +44,7 @@ def test_top_continuations_equal_a_sort(
     for row, found in zip(log_probs, peaks, strict=True):
         block_peaks(row, found)
     found, rows, ids = top_continuations(log_probs, peaks, scores, count)
+    assert ids.min() >= 0 and ids.max() < vocab  # the graph takes those without a finite score too
     sums = log_probs.reshape(sources, beams, vocab) + scores[:, :, None]
     expected = -np.sort(-sums.reshape(sources, -1), axis=1)[:, :count]
     np.testing.assert_array_equal(found, expected)
