@@ -159,6 +159,7 @@ class Run:
             read = np.unique(rows // (len(self.lengths) // len(sources)))
             if len(read) < len(sources):
                 self.decoder = self.decoder.reading(sources.only(read))
+                self._calls.clear()  # bound to the sources before
         if self.cache.reorder(rows, shared, self.lengths):
             self._calls.clear()  # bound to the buffers before
         self.lengths = self.lengths[rows]

@@ -150,6 +150,17 @@ def test_rows_of_one_source_share_it(bundle: Any) -> None:
         close(np.array([logits[row] for logits in found]), one[-2:])
 
 
+def test_rows_may_all_go_on_from_one_source(bundle: Any) -> None:
+    """The other source is let go, and what was bound to both of them is not used again."""
+    sources = [some_ids(12), some_ids(31, 1)]
+    run = bundle.decoder.reading(bundle.encoder(sources)).start(2)
+    run.prefill([[START], [START]])
+    run.reorder(np.array([1, 1]), np.zeros(2, np.int64))
+    expected = bundle.logits(sources[1], [5])[1]
+    for row in run.step(np.array([5, 5])):
+        close(row, expected)
+
+
 def operators(folder: Path, role: str) -> Counter[str]:
     graph = onnx.load(folder / f"{role}.onnx", load_external_data=False).graph
     return Counter(node.op_type for node in graph.node)
