@@ -15,7 +15,8 @@ MINILM_FILES = $(shell $(BIN)/python -c "from importlib.util import find_spec as
 export ORT_DISABLE_TELEMETRY = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help setup kernels demo demo-search demo-g2p test test-kernels sanitize-kernels test-all check bench bench-encoders \
+.PHONY: help setup kernels demo demo-search demo-g2p test test-kernels sanitize-kernels test-jvm test-app apk \
+	test-all check bench bench-encoders \
 	bench-seq2seq bench-lookup bench-large install-size clean
 
 help:
@@ -26,6 +27,9 @@ help:
 	@echo "make test          run the tests"
 	@echo "make test-kernels  compile the kernels and run their tests"
 	@echo "make sanitize-kernels  the same with checks of memory and undefined behaviour (needs gcc's libasan)"
+	@echo "make test-jvm      compile the Java runtime and hold it to this one (needs a JDK and Maven)"
+	@echo "make test-app      test the parts of the Android app that need no Android"
+	@echo "make apk           build the Android app with Debian's tools (needs a JDK, Maven and npm)"
 	@echo "make test-all      run the slow tests too"
 	@echo "make check         lint, format and types"
 	@echo "make bench         measure against llama.cpp, OpenVINO and others (half an hour)"
@@ -79,6 +83,27 @@ test-kernels: kernels
 sanitize-kernels: kernels
 	PYTHON=$(CURDIR)/$(BIN)/python bash kernels/tests/sanitized.sh
 
+# What Java answers beside what Python answers, on the same native library of ONNX Runtime.
+JVM := android_demo/build
+
+test-jvm: $(DEMO)/manifest.json $(MINILM)/manifest.json bundles/g2p/manifest.json
+	mvn -q -f android_demo/core/pom.xml test-compile
+	$(BIN)/python android_demo/native_library.py $(JVM)/native
+	SATCHEL_KERNELS=0 OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 PYTHONPATH=. $(BIN)/python android_demo/fixtures.py \
+		$(JVM)/conformance smollm2=$(DEMO) minilm=$(MINILM) g2p=bundles/g2p
+	test -e $(JVM)/broken/manifests.json || HF_HUB_OFFLINE=1 PYTHONPATH=. $(BIN)/python -m tests.broken_bundles $(JVM)/broken
+	mkdir -p $(JVM)/bundles
+	for name in g2p smollm2; do ln -sfn ../conformance/$$name/bundle $(JVM)/bundles/$$name; done
+	SATCHEL_ONNXRUNTIME="$(CURDIR)/$(JVM)/native" mvn -q -f android_demo/core/pom.xml \
+		-Dsatchel.conformance="$(CURDIR)/$(JVM)/conformance" -Dsatchel.broken="$(CURDIR)/$(JVM)/broken" \
+		-Dsatchel.bundles="$(CURDIR)/$(JVM)/bundles" package
+
+test-app:
+	mvn -q -f android_demo/pom.xml -pl app -am -Dtest='satchel.app.**' -Dsurefire.failIfNoSpecifiedTests=false test
+
+apk: bundles/g2p/manifest.json
+	bash android_demo/tools/build_apk.sh
+
 test-all: setup
 	SATCHEL_KERNELS=0 SATCHEL_WHOLE=1 $(BIN)/pytest -m ""
 
@@ -106,4 +131,4 @@ install-size: setup
 	$(BIN)/python benchmarks/install_size.py
 
 clean:
-	rm -rf $(VENV) .bench bundles build dist kernels/build
+	rm -rf $(VENV) .bench bundles build dist kernels/build android_demo/build android_demo/core/target android_demo/app/target

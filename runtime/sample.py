@@ -166,7 +166,8 @@ def _sorted_top(logits: NDArray[np.float32], options: Options) -> NDArray[np.int
 
 def _top(logits: NDArray[np.float32], count: int) -> NDArray[np.int64]:
     if count < len(logits):
-        ids = np.argpartition(logits, -count)[-count:]
+        # In the order of ids, which of equal logits the sort below keeps: that of a partition is any.
+        ids = np.sort(np.argpartition(logits, -count)[-count:])
     else:
         ids = np.arange(len(logits))
     return ids[np.argsort(-logits[ids], kind="stable")]

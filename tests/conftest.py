@@ -28,10 +28,13 @@ WHOLE = os.environ.get("SATCHEL_WHOLE") == "1"  # nothing is shortened: hours
 
 @pytest.fixture(scope="session", autouse=True)
 def shortened() -> None:
+    if not WHOLE:
+        shorten()
+
+
+def shorten() -> None:
     """What only repeats: a structure is traced once, the exporter's table of operators is made once (a
     fifth of every trace), and few of the shipped sentences are read."""
-    if WHOLE:
-        return
     from torch.onnx._internal.exporter._registration import ONNXRegistry
 
     from satchel.measure import fidelity

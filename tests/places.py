@@ -13,16 +13,21 @@ import satchel
 from tests.tiny import CHATML, save_checkpoint
 
 
-@pytest.fixture(scope="session")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `checkpoint`, of one layer and with a chat template, and its float32 `bundle`."""
-    torch.set_num_threads(1)  # tiny tensors: threads only wait for each other
-    folder = tmp_path_factory.mktemp("original")
+def save_original(folder: Path) -> None:
+    """Make `checkpoint` and `bundle` in a folder."""
     source = folder / "checkpoint"
     source.mkdir()
     save_checkpoint(source, "llama", num_hidden_layers=1, tie_word_embeddings=False)
     (source / "tokenizer_config.json").write_text(json.dumps({"chat_template": CHATML}))
     satchel.pack(source, folder / "bundle", profile="fp32")
+
+
+@pytest.fixture(scope="session")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `checkpoint`, of one layer and with a chat template, and its float32 `bundle`."""
+    torch.set_num_threads(1)  # tiny tensors: threads only wait for each other
+    folder = tmp_path_factory.mktemp("original")
+    save_original(folder)
     return folder
 
 

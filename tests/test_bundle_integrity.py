@@ -20,10 +20,10 @@ from satchel.export import check
 from satchel.runtime import sealed
 from satchel.runtime.bundle import open_bundle
 from satchel.runtime.errors import SatchelError
+from tests.broken_bundles import DATA, FILES, GRAPH, MANIFEST, of_version_1, resealed, wrote
 from tests.loading import load_as
 from tests.manifests import content_of, said
 from tests.outcome import one_line, opened_files, refused, snapshot
-from tests.test_bad_bundles import DATA, FILES, GRAPH, MANIFEST, resealed, wrote
 from tests.tiny import save_checkpoint
 
 pytest_plugins = "tests.places"
@@ -80,12 +80,11 @@ def test_a_manifest_without_its_digest_is_refused(bundle: Path, capfd: Any) -> N
 
 
 def test_a_bundle_of_the_format_before_digests_is_read(bundle: Path, capfd: Any) -> None:
-    content = content_of(bundle)
-    del content["digest"], content["extra"]
-    content["format_version"] = 1
-    (bundle / MANIFEST).write_text(json.dumps(content), "utf-8")
-    assert load_as(satchel.DecoderModel, bundle).generate([1], max_new_tokens=1).tokens
-    (bundle / MANIFEST).write_text(json.dumps(content | {"digest": "0" * 64}), "utf-8")
+    shutil.copytree(bundle, bundle.with_name("old"))
+    of_version_1()(bundle.with_name("old"))
+    model = load_as(satchel.DecoderModel, bundle.with_name("old"))
+    assert model.generate([1], max_new_tokens=1).tokens
+    of_version_1(digest="0" * 64)(bundle)
     refused(capfd, ["inspect", bundle], "BUNDLE", "'digest'", within=bundle)
 
 

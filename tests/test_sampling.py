@@ -131,6 +131,15 @@ def test_top_k_keeps_exactly_k_of_equal_logits() -> None:
     np.testing.assert_allclose(found, 1 / 3)
 
 
+def test_equal_logits_come_in_the_order_of_ids() -> None:
+    """Or a seed would draw another of them with another library: options that force ids make equals."""
+    logits = np.full(2000, -np.inf, np.float32)
+    places = np.random.default_rng(0).choice(2000, 40, replace=False)
+    logits[places] = 0
+    ids, _ = candidates(logits, Options(temperature=1.0, top_k=50))
+    assert ids[:40].tolist() == sorted(places.tolist())
+
+
 def test_min_p_keeps_what_is_exactly_at_the_bound() -> None:
     ids, found = candidates(np.zeros(10, np.float32), Options(temperature=1.0, min_p=1.0))
     assert len(ids) == 10

@@ -17,6 +17,7 @@ from satchel.cli import (
     bench,
     chat,
     classify,
+    conformance,
     embed,
     export,
     fill_mask,
@@ -52,6 +53,7 @@ VERBS = (  # in the order of --help
     seal,
     quality,
     bench,
+    conformance,
 )
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

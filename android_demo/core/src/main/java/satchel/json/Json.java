@@ -1,5 +1,6 @@
 package satchel.json;
 
+import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -13,21 +14,31 @@ public final class Json {
     private static final int DEEPEST = 200;
     private static final int MOST_DIGITS = 24;
 
+    private final boolean large;
     private final String text;
     private int at;
     private int depth;
 
-    private Json(String text) {
+    private Json(String text, boolean large) {
         this.text = text;
+        this.large = large;
     }
 
     /** The value of a text. Throws IllegalArgumentException where it is not JSON. */
     public static Object parse(String text) {
-        Json json = new Json(text);
-        Object value = json.value();
-        json.space();
-        if (json.at < text.length()) {
-            throw json.wrong("something behind the value");
+        return new Json(text, false).only();
+    }
+
+    /** As parse; whole numbers beyond a long, of at most 24 digits, are BigInteger. */
+    public static Object parseLarge(String text) {
+        return new Json(text, true).only();
+    }
+
+    private Object only() {
+        Object value = value();
+        space();
+        if (at < text.length()) {
+            throw wrong("something behind the value");
         }
         return value;
     }
@@ -135,6 +146,9 @@ public final class Json {
         }
         if (end < text.length() && text.charAt(end) == '"') {
             at = end + 1;
+            for (int i = start; i < end; ++i) {
+                plain(text.charAt(i));
+            }
             return checked(text.substring(start, end));
         }
         StringBuilder out = new StringBuilder();
@@ -146,8 +160,16 @@ public final class Json {
             if (c == '"') {
                 return checked(out.toString());
             }
-            out.append(c == '\\' ? escaped() : c);
+            out.append(c == '\\' ? escaped() : plain(c));
         }
+    }
+
+    /** A character that stands in a string as it is. */
+    private char plain(char c) {
+        if (c < ' ') {
+            throw wrong("a control character in a string");
+        }
+        return c;
     }
 
     private char escaped() {
@@ -188,10 +210,8 @@ public final class Json {
     private String checked(String string) {
         for (int i = 0; i < string.length(); ++i) {
             char c = string.charAt(i);
-            if (c < ' ') {
-                throw wrong("a control character in a string");
-            }
-            if (Character.isHighSurrogate(c) && i + 1 < string.length() && Character.isLowSurrogate(string.charAt(i + 1))) {
+            boolean more = i + 1 < string.length();
+            if (Character.isHighSurrogate(c) && more && Character.isLowSurrogate(string.charAt(i + 1))) {
                 ++i;
             } else if (Character.isSurrogate(c)) {
                 throw wrong("a lone surrogate");
@@ -235,6 +255,9 @@ public final class Json {
             try {
                 return Long.valueOf(number);
             } catch (NumberFormatException error) {
+                if (large) {
+                    return new BigInteger(number);
+                }
                 throw wrong(number + " is too large");
             }
         }
@@ -309,7 +332,8 @@ public final class Json {
             }
             out.append(before.equals("[") ? "[]" : "]");
         } else if (value instanceof Number || value instanceof Boolean || value == null) {
-            out.append(value);
+            boolean real = value instanceof Double || value instanceof Float;
+            out.append(real ? Numbers.shortest(((Number) value).doubleValue()) : value);
         } else {
             quote(value.toString(), out);
         }
