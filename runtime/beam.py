@@ -245,9 +245,8 @@ def top_continuations(
 
     ids = block[:, :, None] + np.arange(0, vocab, blocks)  # [sources, count, ids of a block]
     beyond = ids >= vocab
-    ids[beyond] = (
-        vocab - 1
-    )  # an id all the same: where few scores are finite, it can be among the best
+    # An id all the same: where few scores are finite, it can be among the best.
+    ids[beyond] = vocab - 1
     rows = beam + np.arange(sources)[:, None] * beams
     values = logits[rows[:, :, None], ids]
     values += np.take_along_axis(shifts, beam, 1)[:, :, None]

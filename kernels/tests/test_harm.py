@@ -205,8 +205,8 @@ def test_lengths_beyond_a_source(devices: list[Any], lengths: tuple[int, ...], f
     """All keys are seen then, and no others."""
     built = MultiHead(keys=9, lengths=lengths, form=form).build()
     whole = MultiHead(keys=9, lengths=(9, 9), form=form).build()
-    answers = [run(session(one.model, devices), one.feeds)[0] for one in (built, whole)]
-    np.testing.assert_array_equal(*answers)
+    answer, other = (run(session(one.model, devices), one.feeds)[0] for one in (built, whole))
+    np.testing.assert_array_equal(answer, other)
 
 
 def test_a_source_of_nothing(devices: list[Any]) -> None:
