@@ -17,7 +17,7 @@ export TOKENIZERS_PARALLELISM = false
 
 .PHONY: help setup kernels demo demo-search demo-g2p test test-kernels sanitize-kernels test-jvm test-app apk \
 	test-all check bench bench-encoders \
-	bench-seq2seq bench-lookup bench-large install-size clean
+	bench-seq2seq bench-lookup bench-jvm bench-large install-size clean
 
 help:
 	@echo "make demo          export SmolLM2-135M-Instruct to int8 and let it answer"
@@ -36,6 +36,7 @@ help:
 	@echo "make bench-encoders measure against OpenVINO, optimum-onnx and PyTorch (minutes)"
 	@echo "make bench-seq2seq measure against CTranslate2 (minutes)"
 	@echo "make bench-lookup  measure prompt lookup against the same without (minutes)"
+	@echo "make bench-jvm     measure the Java runtime beside this one (minutes, after make test-jvm)"
 	@echo "make bench-large   export 1.1 billion random weights, measure memory and speed (a quarter of an hour)"
 	@echo "make install-size  measure what an app has to install"
 
@@ -123,6 +124,9 @@ bench-seq2seq: | setup
 
 bench-lookup: $(DEMO)/manifest.json
 	$(BIN)/python benchmarks/lookup.py $(DEMO)
+
+bench-jvm: $(DEMO)/manifest.json
+	$(BIN)/python benchmarks/jvm.py $(DEMO) --native $(JVM)/native
 
 bench-large: | setup
 	$(BIN)/python benchmarks/large.py
