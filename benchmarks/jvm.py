@@ -19,6 +19,7 @@ from typing import Any
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # inherited by every process started here
 
+from command import count
 from interleave import gist
 from report import cell, processor, table
 
@@ -31,8 +32,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--native", type=Path, required=True, help="made by make test-jvm")
-    parser.add_argument("--threads", type=int, default=2, help="of both (2)")
-    parser.add_argument("--rounds", type=int, default=5, help="runs of either (5)")
+    parser.add_argument("--threads", type=count, default=2, help="of both (2)")
+    parser.add_argument("--rounds", type=count, default=5, help="runs of either (5)")
     options = parser.parse_args()
     if not (options.native / "libonnxruntime.so").exists():
         parser.error(f"{options.native} holds no libonnxruntime.so: make test-jvm makes it")

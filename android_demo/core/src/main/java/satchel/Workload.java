@@ -1,6 +1,9 @@
 package satchel;
 
-/** One thing that a bundle is timed at. Knows no clock. */
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/** One thing that a bundle is timed at. */
 public abstract class Workload {
     public final String name;
 
@@ -31,4 +34,34 @@ public abstract class Workload {
 
     /** Gives back what prepare took. */
     public void finish() {}
+
+    /** Its figures, by their names, of one round of calls. CANCELLED where that was asked for; null: it cannot be. */
+    public final Map<String, Double> figures(Cancel cancel) {
+        Map<String, Double> figures = new LinkedHashMap<String, Double>();
+        prepare();
+        try {
+            int counted = times;
+            if (counted > 1) { // the first warms up
+                call();
+                --counted;
+            }
+            long start = System.nanoTime();
+            for (int i = 0; i < counted; ++i) {
+                if (cancel != null) {
+                    cancel.check();
+                }
+                call();
+            }
+            double each = (System.nanoTime() - start) / 1e9 / counted;
+            if (seconds != null) {
+                figures.put(seconds, each);
+            }
+            if (rate != null) {
+                figures.put(rate, amount / each);
+            }
+        } finally {
+            finish();
+        }
+        return figures;
+    }
 }

@@ -2,7 +2,7 @@ package satchel.cli;
 
 import java.util.Locale;
 import java.util.Map;
-import satchel.json.Numbers;
+import satchel.json.Json;
 import satchel.text.Whitespace;
 
 /** Texts as a terminal may be shown them: nothing that it would obey. */
@@ -49,8 +49,19 @@ final class Readable {
 
     /** A value as a line of JSON that means the same everywhere and that a terminal may show. */
     static String json(Object value) {
-        StringBuilder out = new StringBuilder();
-        write(value, out);
+        String text = Json.write(value);
+        StringBuilder out = new StringBuilder(text.length());
+        for (int i = 0; i < text.length(); ) { // signs that are escaped can stand in strings alone
+            int letter = text.codePointAt(i);
+            i += Character.charCount(letter);
+            if (isHarmless(letter)) {
+                out.appendCodePoint(letter);
+                continue;
+            }
+            for (char half : Character.toChars(letter)) {
+                out.append(String.format(Locale.ROOT, "\\u%04x", (int) half));
+            }
+        }
         return out.toString();
     }
 
@@ -65,73 +76,15 @@ final class Readable {
         String between = "{\n";
         for (Map.Entry<?, ?> entry : map.entrySet()) {
             out.append(between).append(before).append(' ');
-            quote(String.valueOf(entry.getKey()), out);
-            out.append(": ");
+            out.append(json(String.valueOf(entry.getKey()))).append(": ");
             if (entry.getValue() instanceof Map && !((Map<?, ?>) entry.getValue()).isEmpty()) {
                 indented((Map<?, ?>) entry.getValue(), before + " ", out);
             } else {
-                write(entry.getValue(), out);
+                out.append(json(entry.getValue()));
             }
             between = ",\n";
         }
         out.append('\n').append(before).append('}');
-    }
-
-    private static void write(Object value, StringBuilder out) {
-        if (value instanceof Map) {
-            String before = "{";
-            for (Map.Entry<?, ?> entry : ((Map<?, ?>) value).entrySet()) {
-                out.append(before);
-                quote(String.valueOf(entry.getKey()), out);
-                out.append(": ");
-                write(entry.getValue(), out);
-                before = ", ";
-            }
-            out.append(before.equals("{") ? "{}" : "}");
-        } else if (value instanceof Iterable) {
-            String before = "[";
-            for (Object item : (Iterable<?>) value) {
-                out.append(before);
-                write(item, out);
-                before = ", ";
-            }
-            out.append(before.equals("[") ? "[]" : "]");
-        } else if (value instanceof Double || value instanceof Float) {
-            out.append(number(((Number) value).doubleValue()));
-        } else if (value instanceof Number || value instanceof Boolean || value == null) {
-            out.append(value);
-        } else {
-            quote(value.toString(), out);
-        }
-    }
-
-    private static String number(double value) {
-        if (Double.isNaN(value)) {
-            return "NaN";
-        }
-        return Double.isInfinite(value) ? value > 0 ? "Infinity" : "-Infinity" : Numbers.shortest(value);
-    }
-
-    private static void quote(String text, StringBuilder out) {
-        out.append('"');
-        for (int i = 0; i < text.length(); ) {
-            int letter = text.codePointAt(i);
-            i += Character.charCount(letter);
-            if (letter == '"' || letter == '\\') {
-                out.append('\\').append((char) letter);
-            } else if (letter == '\n' || letter == '\r' || letter == '\t') {
-                out.append(letter == '\n' ? "\\n" : letter == '\r' ? "\\r" : "\\t");
-            } else if (letter == '\b' || letter == '\f') {
-                out.append(letter == '\b' ? "\\b" : "\\f");
-            } else if (isHarmless(letter)) {
-                out.appendCodePoint(letter);
-            } else {
-                for (char half : Character.toChars(letter)) {
-                    out.append(String.format(Locale.ROOT, "\\u%04x", (int) half));
-                }
-            }
-        }
-        out.append('"');
     }
 
     private static boolean isHarmless(int letter) {

@@ -39,7 +39,7 @@ final class Repeat {
                 figures.put("load_to_first_token_seconds", seconds(began));
             }
             for (Workload workload : measured.workloads()) {
-                time(workload, figures);
+                figures.putAll(workload.figures(null));
             }
             Double peak = peakMegabytes();
             if (peak != null) {
@@ -51,31 +51,6 @@ final class Repeat {
             model.close();
         }
         return figures;
-    }
-
-    /** A workload's figures: the seconds of a call, and what gets done in one. */
-    private static void time(Workload workload, Map<String, Object> figures) {
-        workload.prepare();
-        try {
-            int times = workload.times;
-            if (times > 1) { // the first warms up
-                workload.call();
-                --times;
-            }
-            long start = System.nanoTime();
-            for (int i = 0; i < times; ++i) {
-                workload.call();
-            }
-            double each = seconds(start) / times;
-            if (workload.seconds != null) {
-                figures.put(workload.seconds, each);
-            }
-            if (workload.rate != null) {
-                figures.put(workload.rate, workload.amount / each);
-            }
-        } finally {
-            workload.finish();
-        }
     }
 
     private static double seconds(long since) {

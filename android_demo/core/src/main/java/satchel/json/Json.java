@@ -333,10 +333,17 @@ public final class Json {
             out.append(before.equals("[") ? "[]" : "]");
         } else if (value instanceof Number || value instanceof Boolean || value == null) {
             boolean real = value instanceof Double || value instanceof Float;
-            out.append(real ? Numbers.shortest(((Number) value).doubleValue()) : value);
+            out.append(real ? number(((Number) value).doubleValue()) : value);
         } else {
             quote(value.toString(), out);
         }
+    }
+
+    private static String number(double value) {
+        if (Double.isNaN(value)) {
+            return "NaN";
+        }
+        return Double.isInfinite(value) ? value > 0 ? "Infinity" : "-Infinity" : Numbers.shortest(value);
     }
 
     private static void quote(String string, StringBuilder out) {

@@ -78,7 +78,9 @@ public final class Benchmark {
                 for (Workload workload : measured.workloads()) {
                     cancel.check();
                     listener.at(repeat, workload.name);
-                    time(workload);
+                    for (Map.Entry<String, Double> figure : workload.figures(cancel).entrySet()) {
+                        figures.add(figure.getKey(), figure.getValue());
+                    }
                 }
                 threads = measured.threads();
                 onnxruntime = subject.onnxruntime();
@@ -88,31 +90,6 @@ public final class Benchmark {
             }
         } finally {
             memorized("peak_rss_megabytes", peak.bytes());
-        }
-    }
-
-    private void time(Workload workload) {
-        workload.prepare();
-        try {
-            int times = workload.times;
-            if (times > 1) { // the first warms up
-                workload.call();
-                --times;
-            }
-            long start = System.nanoTime();
-            for (int i = 0; i < times; ++i) {
-                cancel.check();
-                workload.call();
-            }
-            double seconds = since(start) / times;
-            if (workload.seconds != null) {
-                figures.add(workload.seconds, seconds);
-            }
-            if (workload.rate != null) {
-                figures.add(workload.rate, workload.amount / seconds);
-            }
-        } finally {
-            workload.finish();
         }
     }
 
