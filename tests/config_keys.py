@@ -64,43 +64,21 @@ FOREIGN = frozenset(
     use_alibi use_pretrained_backbone vocab_size""".split()  # noqa: SIM905
 )
 GENERATION = "generation/configuration_utils.py"
-SOURCES = {  # model type -> folder and configuration class
-    "llama": ("llama", "LlamaConfig"),
-    "mistral": ("mistral", "MistralConfig"),
-    "qwen2": ("qwen2", "Qwen2Config"),
-    "qwen3": ("qwen3", "Qwen3Config"),
-    "smollm3": ("smollm3", "SmolLM3Config"),
-    "gemma2": ("gemma2", "Gemma2Config"),
-    "gemma3_text": ("gemma3", "Gemma3TextConfig"),
-    "phi3": ("phi3", "Phi3Config"),
-    "olmo2": ("olmo2", "Olmo2Config"),
-    "gpt2": ("gpt2", "GPT2Config"),
-    "gpt_neox": ("gpt_neox", "GPTNeoXConfig"),
-    "bert": ("bert", "BertConfig"),
-    "roberta": ("roberta", "RobertaConfig"),
-    "xlm-roberta": ("xlm_roberta", "XLMRobertaConfig"),
-    "distilbert": ("distilbert", "DistilBertConfig"),
-    "mpnet": ("mpnet", "MPNetConfig"),
-    "modernbert": ("modernbert", "ModernBertConfig"),
-    "electra": ("electra", "ElectraConfig"),
-    "albert": ("albert", "AlbertConfig"),
-    "t5": ("t5", "T5Config"),
-    "mt5": ("mt5", "MT5Config"),
-    "bart": ("bart", "BartConfig"),
-    "mbart": ("mbart", "MBartConfig"),
-    "marian": ("marian", "MarianConfig"),
-    "pegasus": ("pegasus", "PegasusConfig"),
-    "m2m_100": ("m2m_100", "M2M100Config"),
-    "encoder-decoder": ("encoder_decoder", "EncoderDecoderConfig"),
-    "whisper": ("whisper", "WhisperConfig"),
-    "vit": ("vit", "ViTConfig"),
-    "dinov2": ("dinov2", "Dinov2Config"),
-    "clip": ("clip", "CLIPConfig"),
-    "clip_text_model": ("clip", "CLIPTextConfig"),
-    "clip_vision_model": ("clip", "CLIPVisionConfig"),
-    "siglip": ("siglip", "SiglipConfig"),
-    "siglip_text_model": ("siglip", "SiglipTextConfig"),
-    "siglip_vision_model": ("siglip", "SiglipVisionConfig"),
+MODEL_TYPES = """llama mistral qwen2 qwen3 smollm3 gemma gemma2 gemma3 gemma3_text phi phi3 olmo2 olmo3 gpt2
+    gpt_neox granite ministral ministral3 mistral3 exaone4 hunyuan_v1_dense ernie4_5 arcee apertus
+    helium falcon stablelm starcoder2 gpt_bigcode opt bloom mpt gptj codegen gpt_neo glm glm4 cohere
+    cohere2 nemotron bert roberta xlm-roberta xlm-roberta-xl camembert distilbert mpnet modernbert
+    electra albert nomic_bert gte jina_embeddings_v3 eurobert deberta deberta-v2 convbert roformer esm
+    layoutlmv3 t5 mt5 umt5 longt5 t5gemma t5_gemma_module bart mbart marian pegasus m2m_100 blenderbot
+    blenderbot-small led encoder-decoder vision-encoder-decoder trocr whisper moonshine wav2vec2 hubert
+    wavlm wav2vec2-bert vit deit beit dinov2 dinov2_with_registers dinov3_vit clip clip_text_model
+    clip_vision_model siglip siglip_text_model siglip_vision_model siglip2 siglip2_text_model
+    siglip2_vision_model convnext convnextv2 swin swinv2 donut-swin resnet mobilenet_v2 yolos detr
+    segformer depth_anything""".split()  # noqa: SIM905
+PLACES = {  # folder and end of the files' names, of the model types that do not name theirs
+    "donut-swin": ("donut", "donut_swin"),
+    "gemma3_text": ("gemma3", "gemma3"),
+    "t5_gemma_module": ("t5gemma", "t5gemma"),
 }
 NORMS = {"normalize_before", "normalize_embedding", "add_final_layer_norm"}
 BEFORE_4 = {  # what releases before version 4 read
@@ -130,7 +108,11 @@ FILING = {  # methods of a configuration that fetch, write or compare files
     "save_pretrained",
     "update_from_string",
 }
-PAIRS = {"clip", "siglip"}  # whose models read the configurations of their parts, not these
+PAIRS = {
+    "clip",
+    "siglip",
+    "siglip2",
+}  # whose models read the configurations of their parts, not these
 READERS = {"getattr", "hasattr", "setattr"}  # functions that name an attribute
 LOOKUPS = {"pop", "get", "setdefault"}  # methods that name a key
 Read = Callable[[str], str | None]  # path in the package -> source, None where there is none
@@ -149,13 +131,34 @@ def keys_read(read: Read) -> dict[str, set[str]]:
     generation = _of_class(_parsed(read, GENERATION), "GenerationConfig")
     every -= FOREIGN | ROPE
     found = {"every": every, "generation": generation}
-    for model_type, (folder, name) in SOURCES.items():
-        code = "" if model_type in PAIRS else f"models/{folder}/modeling_{folder}.py"
-        keys = _of_class(_parsed(read, f"models/{folder}/configuration_{folder}.py"), name)
+    for model_type in MODEL_TYPES:
+        folder, end = _place(model_type)
+        code = "" if model_type in PAIRS else f"models/{folder}/modeling_{end}.py"
+        classes = _parsed(read, f"models/{folder}/configuration_{end}.py")
+        keys = _of_class(classes, _named(classes, model_type))
         keys |= set(_off_configurations(_parsed(read, code)))
         keys |= (rotary | ROPE) - FOREIGN if code and "otary" in (read(code) or "") else set()
         found[model_type] = keys | BEFORE_4.get(model_type, set())
     return found
+
+
+def _place(model_type: str) -> tuple[str, str]:
+    """Where the package keeps a model type: the folder, and how its files' names end."""
+    name = model_type.removesuffix("_text_model").removesuffix("_vision_model").replace("-", "_")
+    return PLACES.get(model_type, (name, name))
+
+
+def _named(tree: ast.Module, model_type: str) -> str:
+    """The configuration class of a model type, "" where a release lacks it."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            for entry in node.body:
+                match entry:
+                    case ast.Assign(
+                        targets=[ast.Name(id="model_type")], value=ast.Constant(value=value)
+                    ) if value == model_type:
+                        return node.name
+    return ""
 
 
 def _parsed(read: Read, path: str) -> ast.Module:
@@ -267,7 +270,7 @@ def main(wheels: list[Path]) -> None:
         "every": " ".join(sorted(every - generation)),
         "generation": " ".join(sorted(generation)),
         "model_types": {
-            name: " ".join(sorted(keys[name] - every - generation)) for name in SOURCES
+            name: " ".join(sorted(keys[name] - every - generation)) for name in MODEL_TYPES
         },
     }
     DATA.write_text(json.dumps(content, indent=1) + "\n")

@@ -15,9 +15,9 @@ import transformers
 from satchel.checkpoints.config_keys import CONTENT, COSMETIC, HERE, keys_read, remarks
 from tests import config_table
 from tests.answering import SUBJECTS
-from tests.config_keys import DATA, SOURCES, installed
+from tests.config_keys import DATA, installed
 from tests.config_keys import keys_read as keys_in_sources
-from tests.config_table import BEGIN, END, PAGE, classified, configuration
+from tests.config_table import BEGIN, BUILT, END, PAGE, classified, configuration
 from tests.perturbed import changes, compared, differences
 
 OWN = {"transformers_version", "model_type"}  # what the library writes of itself
@@ -66,30 +66,30 @@ def read_here() -> dict[str, set[str]]:
     return keys_in_sources(installed)
 
 
-@pytest.mark.parametrize("model_type", SOURCES)
+@pytest.mark.parametrize("model_type", BUILT)
 def test_every_key_of_the_installed_release_is_listed(model_type: str, read_here: Any) -> None:
     """A newer release may read keys that are not: `python -m tests.config_keys` lists them."""
     listed = keys_read(model_type)
     assert read_here["every"] | read_here["generation"] | read_here[model_type] <= listed
-    made = getattr(transformers, SOURCES[model_type][1])
+    made = transformers.CONFIG_MAPPING[model_type]
     names = {field.name for field in dataclasses.fields(made)}
     names |= made.attribute_map.keys() | set(made.attribute_map.values())
     assert {name for name in names if not name.startswith("_")} <= listed
 
 
-@pytest.mark.parametrize("model_type", SOURCES)
+@pytest.mark.parametrize("model_type", BUILT)
 def test_every_key_is_classified_once(model_type: str) -> None:
     found = classified(model_type)
     assert set.union(*found.values()) == keys_read(model_type)
     assert sum(map(len, found.values())) == len(keys_read(model_type))
     own = configuration(model_type).cosmetic - COSMETIC
-    listed = set.union(*(set(keys_read(name)) for name in SOURCES))
+    listed = set.union(*(set(keys_read(name)) for name in BUILT))
     assert own <= listed  # a key that nobody reads needs no mention
 
 
-@pytest.mark.parametrize("model_type", SOURCES)
+@pytest.mark.parametrize("model_type", BUILT)
 def test_a_default_configuration_of_the_installed_release_is_read(model_type: str) -> None:
-    made = getattr(transformers, SOURCES[model_type][1])
+    made = transformers.CONFIG_MAPPING[model_type]
     if model_type == "encoder-decoder":
         part = transformers.BertConfig()
         raw = made(encoder=part, decoder=part).to_dict()
@@ -101,7 +101,7 @@ def test_a_default_configuration_of_the_installed_release_is_read(model_type: st
 @pytest.mark.parametrize("model_type", PUBLISHED)
 def test_keys_of_published_files_change_nothing(model_type: str) -> None:
     kind, extra = configuration(model_type), PUBLISHED[model_type]
-    raw = getattr(transformers, SOURCES[model_type][1])().to_dict()
+    raw = transformers.CONFIG_MAPPING[model_type]().to_dict()
     if model_type == "gpt_neox":
         raw |= {"num_attention_heads": 24, "rope_parameters": None}
     assert kind.from_dict(raw | extra) == dataclasses.replace(
