@@ -29,6 +29,7 @@ help:
 	@echo "make sanitize-kernels  the same with checks of memory and undefined behaviour (needs gcc's libasan)"
 	@echo "make test-jvm      compile the Java runtime and hold it to this one (needs a JDK and Maven)"
 	@echo "make test-app      test the parts of the Android app that need no Android"
+	@echo "make test-arm      two bundles on 64-bit Arm, emulated by QEMU, beside this machine (needs Debian)"
 	@echo "make apk           build the Android app with Debian's tools (needs a JDK, Maven and npm)"
 	@echo "make test-all      run the slow tests too"
 	@echo "make check         lint, format and types"
@@ -101,6 +102,9 @@ test-jvm: $(DEMO)/manifest.json $(MINILM)/manifest.json bundles/g2p/manifest.jso
 
 test-app:
 	mvn -q -f android_demo/pom.xml -pl app -am -Dtest='satchel.app.**' -Dsurefire.failIfNoSpecifiedTests=false test
+
+test-arm: $(MINILM)/manifest.json bundles/g2p/manifest.json
+	SATCHEL_KERNELS=0 bash android_demo/tools/arm.sh "$(CURDIR)/$(BIN)/python" bundles/g2p $(MINILM)
 
 apk: bundles/g2p/manifest.json
 	bash android_demo/tools/build_apk.sh
