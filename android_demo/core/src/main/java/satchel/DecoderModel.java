@@ -14,6 +14,7 @@ import satchel.decoder.Workloads;
 import satchel.generate.Generation;
 import satchel.generate.Sampler;
 import satchel.ort.Session;
+import satchel.ort.Sessions;
 import satchel.text.ChatFormat;
 
 /** A loaded decoder-only bundle: generation, conversations, scores. Safe to use from several threads. */
@@ -28,10 +29,10 @@ public final class DecoderModel extends TextModel {
     private boolean talking;
     private boolean closed;
 
-    DecoderModel(Bundle bundle, int threads) {
+    DecoderModel(Bundle bundle, Sessions sessions) {
         super(bundle);
         chatFormat = manifest.chat == null ? null : ChatFormat.from(manifest.chat);
-        session = Session.open(bundle, "decoder", threads);
+        session = sessions.take("decoder");
         decoder = new DecoderSession(session, manifest);
     }
 

@@ -16,6 +16,7 @@ import satchel.encoder.Preparation;
 import satchel.encoder.Readings;
 import satchel.encoder.Scores;
 import satchel.ort.Session;
+import satchel.ort.Sessions;
 import satchel.text.Whitespace;
 import satchel.tokenizer.Tokenizer;
 
@@ -34,13 +35,12 @@ public final class EncoderModel extends Model implements Measured {
     private final Readings readings;
     private final ImageFormat images; // null for texts alone
 
-    /** With threads 0 as many as there are big cores. */
-    EncoderModel(Bundle bundle, int threads) {
+    EncoderModel(Bundle bundle, Sessions sessions) {
         super(bundle);
         boolean made = false;
         try {
             for (String role : manifest.graphs.keySet()) {
-                Session session = Session.open(bundle, role, threads);
+                Session session = sessions.take(role);
                 graphs.put(role, new EncoderSession(session, manifest.graphs.get(role), manifest.vocabSize));
             }
             File tokenizer = bundle.file(Bundle.TOKENIZER);

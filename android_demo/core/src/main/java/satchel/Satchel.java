@@ -3,6 +3,7 @@ package satchel;
 import java.io.File;
 import java.nio.file.Path;
 import satchel.bundle.Bundle;
+import satchel.ort.Sessions;
 
 /** Bundle on disk to a model that an app holds. Opens no socket, writes nothing. */
 public final class Satchel {
@@ -24,15 +25,18 @@ public final class Satchel {
      */
     public static Model load(File folder, int threads) {
         Bundle bundle = Bundle.open(folder);
+        Sessions sessions = new Sessions(bundle, threads);
         Model model;
         try {
-            model = made(bundle, threads);
+            model = made(bundle, sessions);
         } catch (RuntimeException error) {
-            bundle.awaitChecks(); // damaged weights are why, where they are
+            bundle.awaitChecks(); // a damaged file is why, where there is one
             throw error;
         } catch (Error error) {
             bundle.awaitChecks();
             throw error;
+        } finally {
+            sessions.close();
         }
         try {
             bundle.awaitChecks();
@@ -43,16 +47,16 @@ public final class Satchel {
         return model;
     }
 
-    private static Model made(Bundle bundle, int threads) {
+    private static Model made(Bundle bundle, Sessions sessions) {
         if (bundle.manifest.speech != null) {
-            return new SpeechModel(bundle, threads);
+            return new SpeechModel(bundle, sessions);
         }
         if (bundle.manifest.family.equals("decoder")) {
-            return new DecoderModel(bundle, threads);
+            return new DecoderModel(bundle, sessions);
         }
         if (bundle.manifest.family.equals("encoder")) {
-            return new EncoderModel(bundle, threads);
+            return new EncoderModel(bundle, sessions);
         }
-        return new Seq2seqModel(bundle, threads); // rules know no other family
+        return new Seq2seqModel(bundle, sessions); // rules know no other family
     }
 }

@@ -16,6 +16,7 @@ import satchel.decoder.Sources;
 import satchel.decoder.Workloads;
 import satchel.generate.Generation;
 import satchel.ort.Session;
+import satchel.ort.Sessions;
 import satchel.text.Whitespace;
 
 /**
@@ -29,11 +30,11 @@ public final class Seq2seqModel extends TextModel {
     private final Languages languages;
     private final int start; // the id that targets begin with
 
-    Seq2seqModel(Bundle bundle, int threads) {
+    Seq2seqModel(Bundle bundle, Sessions sessions) {
         super(bundle);
-        reading = Session.open(bundle, "encoder", threads);
+        reading = sessions.take("encoder");
         try {
-            writing = Session.open(bundle, "decoder", threads);
+            writing = sessions.take("decoder");
         } catch (RuntimeException error) {
             reading.close();
             throw error;

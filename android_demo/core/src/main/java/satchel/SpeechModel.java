@@ -18,6 +18,7 @@ import satchel.decoder.Workloads;
 import satchel.generate.Logits;
 import satchel.generate.Options;
 import satchel.ort.Session;
+import satchel.ort.Sessions;
 import satchel.speech.AudioFormat;
 import satchel.speech.Features;
 import satchel.speech.Languages;
@@ -41,8 +42,7 @@ public final class SpeechModel extends Model implements Measured {
     private final Session decoderSession;
     private final Tokenizer tokenizer;
 
-    /** With threads 0 as many as there are big cores. */
-    SpeechModel(Bundle bundle, int threads) {
+    SpeechModel(Bundle bundle, Sessions sessions) {
         super(bundle);
         Manifest.Speech speech = manifest.speech;
         audio = new AudioFormat(manifest.audio);
@@ -52,10 +52,10 @@ public final class SpeechModel extends Model implements Measured {
                 ? null
                 : new Timestamps(speech.noTimestamps + 1, least(manifest.tokens.eos), speech.latestStart);
         tokenizer = Tokenizer.read(bundle.file(Bundle.TOKENIZER));
-        encoderSession = Session.open(bundle, "encoder", threads);
+        encoderSession = sessions.take("encoder");
         boolean made = false;
         try {
-            decoderSession = Session.open(bundle, "decoder", threads);
+            decoderSession = sessions.take("decoder");
             made = true;
         } finally {
             if (!made) {

@@ -4,9 +4,7 @@ import java.io.File;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.Charset;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import satchel.SatchelException;
 
@@ -31,8 +29,9 @@ public final class Bundle {
     }
 
     /**
-     * Reads the manifest and checks every listed file's name, size and sha256. The sha256 of weights is computed
-     * beside what follows, which takes as long: {@link #awaitChecks} ends that, and no answer may be given before.
+     * Reads the manifest and checks every listed file's name, size and sha256. The sha256 of weights and tokenizer is
+     * computed beside what follows, which takes as long: {@link #awaitChecks} ends that, and no answer may be given
+     * before. Graphs are checked here: native code reads them.
      *
      * <p>Raises BUNDLE, BUNDLE_VERSION, BUNDLE_PATH, BUNDLE_FILE, BUNDLE_HASH or BUNDLE_IO with the file or field
      * and what is wrong with it.
@@ -41,7 +40,7 @@ public final class Bundle {
         Manifest manifest = Sealed.read(manifestText(folder));
         for (Map.Entry<String, Manifest.FileEntry> file : manifest.files.entrySet()) {
             Files.checkSize(folder, file.getKey(), file.getValue());
-            if (!file.getKey().endsWith(WEIGHTS)) {
+            if (!isCheckedLater(file.getKey())) {
                 Files.checkHash(folder, file.getKey(), file.getValue());
             }
         }
@@ -51,7 +50,11 @@ public final class Bundle {
         return bundle;
     }
 
-    /** Waits until the weights are checked too. Raises BUNDLE_HASH for the first file that is not as it was. */
+    private static boolean isCheckedLater(String name) {
+        return name.endsWith(WEIGHTS) || name.equals(TOKENIZER);
+    }
+
+    /** Waits until all files are checked. Raises BUNDLE_HASH for the first file that is not as it was. */
     public void awaitChecks() {
         boolean interrupted = false;
         while (hashing.isAlive()) {
@@ -133,24 +136,16 @@ public final class Bundle {
         @Override
         public void run() {
             try {
-                for (String name : weights()) {
-                    Files.checkHash(folder, name, manifest.files.get(name));
+                for (Map.Entry<String, Manifest.FileEntry> file : manifest.files.entrySet()) {
+                    if (isCheckedLater(file.getKey())) {
+                        Files.checkHash(folder, file.getKey(), file.getValue());
+                    }
                 }
             } catch (RuntimeException error) {
                 failure = error;
             } catch (Error error) {
                 failure = error;
             }
-        }
-
-        private List<String> weights() {
-            List<String> names = new ArrayList<String>();
-            for (String name : manifest.files.keySet()) {
-                if (name.endsWith(WEIGHTS)) {
-                    names.add(name);
-                }
-            }
-            return names;
         }
     }
 }

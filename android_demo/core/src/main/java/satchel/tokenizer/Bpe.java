@@ -56,13 +56,7 @@ final class Bpe extends Model {
         Vocabulary vocabulary = Vocabulary.of(fields, "vocab");
         int skip = fields.text("continuing_subword_prefix", "").length();
         JsonSpan span = fields.span("merges", '[');
-        int count = 0;
-        JsonSpan counting = span.again();
-        for (boolean more = counting.opens('[', ']'); more; more = counting.goesOn(']')) {
-            pair(counting);
-            ++count;
-        }
-        Merges merges = new Merges(count);
+        Merges merges = new Merges(span.count());
         int rank = 0;
         for (boolean more = span.opens('[', ']'); more; more = span.goesOn(']')) {
             String[] pair = pair(span);

@@ -61,6 +61,23 @@ final class JsonSpan {
         return members;
     }
 
+    /** At most how many members or items the object or list has that stands next; it stays unread. */
+    int count() {
+        JsonSpan counting = new JsonSpan(bytes, at, end);
+        int count = 0;
+        char open = next();
+        char close = open == '{' ? '}' : ']';
+        for (boolean more = counting.opens(open, close); more; more = counting.goesOn(close)) {
+            ++count;
+            counting.skip(1);
+            if (open == '{') {
+                counting.expect(':');
+                counting.skip(1);
+            }
+        }
+        return count;
+    }
+
     /** Nothing stands behind what was read. */
     void finish() {
         space();

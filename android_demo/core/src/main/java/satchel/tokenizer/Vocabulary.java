@@ -30,15 +30,7 @@ final class Vocabulary {
     /** Tokens with their ids, as a model of tokenizer.json has them. */
     static Vocabulary of(Fields fields, String key) {
         JsonSpan span = fields.span(key, '{');
-        int count = 0;
-        JsonSpan counting = span.again();
-        for (boolean more = counting.opens('{', '}'); more; more = counting.goesOn('}')) {
-            counting.string();
-            counting.expect(':');
-            counting.id();
-            ++count;
-        }
-        Vocabulary vocabulary = new Vocabulary(count);
+        Vocabulary vocabulary = new Vocabulary(span.count());
         for (boolean more = span.opens('{', '}'); more; more = span.goesOn('}')) {
             String token = span.string();
             span.expect(':');
