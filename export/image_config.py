@@ -35,7 +35,17 @@ _SQUARE: dict[str, Any] = {
 }
 PROCESSORS = {  # image_processor_type -> what its options are where the file does not say
     "CLIPImageProcessor": _CROPPED,
+    "BeitImageProcessor": _SQUARE
+    | {"crop_size": {"height": 224, "width": 224}, "default_to_square": True},
     "BitImageProcessor": _CROPPED,
+    "ConvNextImageProcessor": _SQUARE | {"size": {"shortest_edge": 384}, "crop_pct": 224 / 256},
+    "DINOv3ViTImageProcessor": _SQUARE
+    | {
+        "resample": BILINEAR,
+        "image_mean": [0.485, 0.456, 0.406],
+        "image_std": [0.229, 0.224, 0.225],
+        "default_to_square": True,
+    },
     "DeiTImageProcessor": _SQUARE
     | {
         "size": {"height": 256, "width": 256},
@@ -43,12 +53,25 @@ PROCESSORS = {  # image_processor_type -> what its options are where the file do
         "do_center_crop": True,
         "default_to_square": True,
     },
+    "MobileNetV2ImageProcessor": _CROPPED
+    | {
+        "size": {"shortest_edge": 256},
+        "resample": BILINEAR,
+        "image_mean": HALVES,
+        "image_std": HALVES,
+    },
     "SiglipImageProcessor": _SQUARE,
     "ViTImageProcessor": _SQUARE | {"resample": BILINEAR, "default_to_square": True},
 }
+UNROUNDED = ("DINOv3ViTImageProcessor",)  # they resize after they rescale
+WARPED = 384  # from here on, images lose their proportions in place of their edges
 PROCESSOR_OF = {  # model_type -> processor where the file names none
     "vit": "ViTImageProcessor",
+    "deit": "DeiTImageProcessor",
+    "beit": "BeitImageProcessor",
     "dinov2": "BitImageProcessor",
+    "dinov2_with_registers": "BitImageProcessor",
+    "dinov3_vit": "DINOv3ViTImageProcessor",
     "clip": "CLIPImageProcessor",
     "siglip": "SiglipImageProcessor",
 }
@@ -81,14 +104,19 @@ def read_format(raw: dict[str, Any], model_type: str, file: str = FILE) -> Image
     Raises UnsupportedError with the processor or option that is not supported, CheckpointError with
     what makes no sense.
     """
-    options = _options(raw, model_type, file)
+    kind = _kind(raw, model_type, file)
+    options = _options(raw, kind, file)
     resize, shortest_edge, longest_edge = None, None, None
     if options["do_resize"]:
         resize, shortest_edge, longest_edge = _resize(options, file)
+    size = resize
+    if "crop_pct" in options and options["do_resize"]:
+        resize, shortest_edge, size = _part(options["crop_pct"], shortest_edge, options, file)
     if options["do_center_crop"]:
-        size: list[int] | None = _side_lengths("crop_size", options["crop_size"], file)
-    else:
-        size = resize
+        cropped = _side_lengths("crop_size", options["crop_size"], file)
+        if None not in (size, shortest_edge) and cropped != size:
+            raise UnsupportedError(f"{file}: crop_size = {shown(cropped)} after a crop to {size}")
+        size = cropped
     if size is None:
         how = f"size = {shown(options['size'])}" if options["do_resize"] else "do_resize = False"
         raise UnsupportedError(f"{file}: {how} and no crop: images would differ in size")
@@ -107,14 +135,15 @@ def read_format(raw: dict[str, Any], model_type: str, file: str = FILE) -> Image
         mean=_per_channel(options["image_mean"]) if normalize else [0.0, 0.0, 0.0],
         std=_per_channel(options["image_std"]) if normalize else [1.0, 1.0, 1.0],
         longest_edge=longest_edge,
+        rounded=kind not in UNROUNDED,
     )
     if problem := form.problem():
         raise CheckpointError(f"{file}: {problem}", "CKPT_CONFIG")
     return form
 
 
-def _options(raw: dict[str, Any], model_type: str, file: str) -> dict[str, Any]:
-    """The options of the checkpoint over those of its processor."""
+def _kind(raw: dict[str, Any], model_type: str, file: str) -> str:
+    """Which of PROCESSORS is meant."""
     named = raw.get("image_processor_type") or raw.get("feature_extractor_type")
     kind = str(named or PROCESSOR_OF.get(model_type))
     kind = (
@@ -125,6 +154,11 @@ def _options(raw: dict[str, Any], model_type: str, file: str) -> dict[str, Any]:
             f"{file}: image processor {shown(named)} is not supported; "
             f"known: {', '.join(PROCESSORS)}"
         )
+    return kind
+
+
+def _options(raw: dict[str, Any], kind: str, file: str) -> dict[str, Any]:
+    """The options of the checkpoint over those of its processor."""
     options = STEPS | PROCESSORS[kind]
     if kind == "CLIPImageProcessor" and raw.get("use_square_size"):
         raw = raw | {"size": SQUARE}
@@ -165,6 +199,24 @@ def _resize(options: dict[str, Any], file: str) -> tuple[list[int] | None, int |
         if "shortest_edge" in size and set(size) <= {"shortest_edge", "longest_edge"}:
             return None, size["shortest_edge"], size.get("longest_edge")
     return _side_lengths("size", size, file), None, None
+
+
+def _part(
+    crop_pct: Any, edge: int | None, options: dict[str, Any], file: str
+) -> tuple[list[int] | None, int | None, list[int] | None]:
+    """Of ConvNeXt's images: [height, width] or the shortest edge to resize to, and what is left of it,
+    the part `crop_pct` in the middle."""
+    if type(edge) is not int:
+        raise UnsupportedError(
+            f"{file}: size = {shown(options['size'])} is not supported; expected a shortest edge"
+        )
+    if edge >= WARPED:
+        return [edge, edge], None, [edge, edge]
+    if not isinstance(crop_pct, float | int) or isinstance(crop_pct, bool) or crop_pct < 0.01:
+        raise CheckpointError(
+            f"{file}: crop_pct = {shown(crop_pct)}; expected the part that is kept", "CKPT_CONFIG"
+        )
+    return None, int(edge / crop_pct), [edge, edge]
 
 
 def _side_lengths(key: str, value: Any, file: str) -> list[int]:

@@ -58,7 +58,11 @@ ARCHITECTURES = {  # by model_type
     "encoder-decoder": Architecture("encoder-decoder", "encoder_decoder"),
     "whisper": Architecture("encoder-decoder", "whisper", reads="sound"),
     "vit": Architecture("encoder", "vit", reads="images"),
+    "deit": Architecture("encoder", "deit", reads="images"),
+    "beit": Architecture("encoder", "beit", reads="images"),
     "dinov2": Architecture("encoder", "dinov2", reads="images"),
+    "dinov2_with_registers": Architecture("encoder", "dinov2_with_registers", reads="images"),
+    "dinov3_vit": Architecture("encoder", "dinov3_vit", reads="images"),
     "clip": Architecture("encoder", "clip", reads="images"),
     "siglip": Architecture("encoder", "siglip", reads="images"),
 }

@@ -183,8 +183,7 @@ def sanitize(
 ) -> dict[str, LazyTensor]:
     """Checkpoint names and layouts to those of the towers, ``text.`` and ``image.``."""
     kept = weights.rename(left(tensors, task, LEFT_OUT), HEADS)
-    token, positions = "image.trunk.embeddings.class_embedding", "image.trunk.positions"
-    return vision.with_class_token(shared_layout(kept), token, positions)
+    return vision.with_tokens(shared_layout(kept), ["image.trunk.embeddings.class_embedding"])
 
 
 def facts(tensors: Mapping[str, LazyTensor], config: Config) -> dict[str, Any]:

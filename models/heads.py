@@ -107,6 +107,24 @@ class ScoreHead(nn.Module):
         return self.out(x)
 
 
+class MeanHead(nn.Module):
+    """The mean of the states from the `first` on, with an `eps` normed: a vector [batch, hidden], or its
+    scores of `labels`."""
+
+    def __init__(
+        self, size: int, labels: int | None, *, first: int = 0, eps: float | None = None
+    ) -> None:
+        super().__init__()
+        self.first = first
+        self.norm = None if eps is None else LayerNorm(size, eps)
+        self.classifier = None if labels is None else Linear(size, labels)
+
+    def forward(self, states: Tensor) -> Tensor:
+        x = states[:, self.first :].mean(1)
+        x = x if self.norm is None else self.norm(x)
+        return x if self.classifier is None else self.classifier(x)
+
+
 class SpladeHead(ScoreHead):
     """Weights of words [batch, vocabulary] (Formal et al., 2021): log(1 + relu(logits)), pooled.
 

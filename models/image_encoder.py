@@ -15,6 +15,7 @@ from satchel.checkpoints.sentence_steps import VECTOR, Unit
 from satchel.checkpoints.sentence_texts import Settings, Transformer
 from satchel.models import weights
 from satchel.models.encoder import ReferenceEncoder, Tower
+from satchel.models.labels import saved_by
 from satchel.models.sentence_head import ending
 from satchel.models.vision_config import PairConfig, Size
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
@@ -132,6 +133,6 @@ def _notes(checkpoint: Checkpoint, facts: dict[str, Any]) -> tuple[str, ...]:
 
 def _declared_task(checkpoint: Checkpoint, module: ModuleType) -> str:
     """The task that `architectures` names, the module's first where it names none or modules follow."""
-    names = checkpoint.config.get("architectures")
-    classifies = isinstance(names, list) and str(names[:1]).endswith("ForImageClassification']")
+    made_by = saved_by(checkpoint.config)
+    classifies = made_by.endswith(("ForImageClassification", "ForImageClassificationWithTeacher"))
     return "image-classify" if classifies and not checkpoint.sentence else str(module.TASKS[0])

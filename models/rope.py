@@ -165,6 +165,29 @@ def rope_tables(
     return angles.cos() * scale, angles.sin() * scale
 
 
+def grid_tables(
+    grid: tuple[int, int], head_dim: int, theta: float, before: int = 0
+) -> tuple[Tensor, Tensor]:
+    """cos and sin, each float32 [before + rows * columns, head_dim / 2], of the cells of a grid.
+
+    Half of the pairs turn by a cell's row, half by its column, between -1 and 1 from edge to edge; the
+    places `before` them do not turn.
+    """
+    if head_dim % 16 or not theta > 0:
+        raise UnsupportedError(
+            f"{head_dim} channels of a head rotate by rope_theta = {theta:g}; the fused attention needs "
+            "a multiple of 16, by more than 0"
+        )
+    quarter = head_dim // 4
+    steps = torch.arange(quarter, dtype=torch.float32, device="cpu") * (4 / head_dim)
+    sides = [2 * (torch.arange(side, device="cpu") + 0.5) / side - 1 for side in grid]
+    down, right = torch.meshgrid(*sides, indexing="ij")
+    centres = torch.stack((down, right), -1).flatten(0, 1)  # [cells, 2]
+    angles = (2 * math.pi * centres[..., None] / theta**steps).flatten(1)
+    angles = torch.nn.functional.pad(angles, (0, 0, before, 0))
+    return angles.cos(), angles.sin()
+
+
 def _llama3(inverse: Tensor, rope: RopeParameters, max_positions: int) -> Tensor:
     assert rope.factor is not None
     original = rope.original_max_position_embeddings or max_positions

@@ -116,7 +116,7 @@ def towers(config: Config, task: str, image_size: Size | None = None) -> dict[st
     size, pixels = part.hidden_size, part.native(image_size)
     blocks = vision.plain_blocks(part, part.intermediate_size)
     norm = LayerNorm(size, part.layer_norm_eps)
-    trunk = ImageTrunk(part, pixels, blocks, norm, class_token=False)
+    trunk = ImageTrunk(part, pixels, blocks, norm, tokens=0)
     if task == "image-classify":
         labels = len(config.labels.names)
         head = Classifier(size, labels, first=False, mean_from=0)

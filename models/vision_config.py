@@ -16,6 +16,19 @@ from satchel.runtime.manifest import Labels
 CHANNELS = 3
 MOST_PIXELS = 4096  # along one side
 
+BACKBONE = frozenset(  # keys of use as a part of another model
+    [
+        "_out_features",
+        "_out_indices",
+        "apply_layernorm",
+        "drop_path_rate",
+        "out_features",
+        "out_indices",
+        "reshape_hidden_states",
+        "stage_names",
+    ]
+)
+
 Size = tuple[int, int]  # height, width
 
 
@@ -89,6 +102,18 @@ class ImageConfig(TowerConfig):
                 f"config.json is for {self.pixels}; satchel does not stretch it"
             )
         return self.pixels
+
+
+@dataclass(frozen=True, kw_only=True)
+class StretchedConfig(ImageConfig):
+    """Of a tower whose square position table is stretched to images of any size."""
+
+    def native(self, requested: Size | None) -> Size:
+        """The image size to build for: any, from a square position table."""
+        rows, columns = self.grid(self.pixels)
+        if requested not in (None, self.pixels) and rows != columns:
+            return super().native(requested)
+        return requested or self.pixels
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import vision
 from satchel.models.encoder import Tower
 from satchel.models.layers import LayerNorm
-from satchel.models.vision import Classifier, FirstState, ImageTrunk
+from satchel.models.vision import CLASS_TOKEN, Classifier, FirstState, ImageTrunk
 from satchel.models.vision_config import ImageConfig, Labelled, Size
 
 TASKS = ("image-embed", "image-classify")
@@ -46,25 +46,34 @@ class Config(ImageConfig, Labelled):
         "pooler_output_size",
     }
 
+    model_type: ClassVar[str] = "vit"
+    tokens: ClassVar[tuple[str, ...]] = (CLASS_TOKEN,)
+
     intermediate_size: int = 3072
     layer_norm_eps: float = 1e-12
     qkv_bias: bool = True
 
+    @property
+    def judged(self) -> int:
+        """How many of the tokens a classifier reads."""
+        return 1
+
 
 def towers(config: Config, task: str, image_size: Size | None = None) -> dict[str, Tower]:
     """The image tower; `image_size` is what preprocessing makes, the model's own unless given."""
-    vision.check_task("vit", task, TASKS)
+    vision.check_task(config.model_type, task, TASKS)
     size = config.hidden_size
     trunk = ImageTrunk(
         config,
         config.native(image_size),
         vision.plain_blocks(config, config.intermediate_size, config.qkv_bias),
         LayerNorm(size, config.layer_norm_eps),
+        tokens=len(config.tokens),
     )
     if task == "image-embed":
         return {"image": vision.image_tower(trunk, FirstState(), "embedding", size)}
     labels = len(config.labels.names)
-    head: nn.Module = Classifier(size, labels, first=True, mean_from=None)
+    head: nn.Module = Classifier(size, labels, first=config.judged, mean_from=None)
     return {"image": vision.image_tower(trunk, head, "logits", labels)}
 
 
@@ -76,5 +85,5 @@ def sanitize(
 ) -> dict[str, LazyTensor]:
     """Checkpoint names and layouts to those of the towers, ``image.trunk.`` and ``image.head.``."""
     left_out = r"^pooler\.|^embeddings\.mask_token$"
-    flat = vision.alone(tensors, task, r"^vit\.", left_out, RENAMED)
-    return vision.with_class_token(flat, "image.embeddings.cls_token", "image.trunk.positions")
+    flat = vision.alone(tensors, task, rf"^{config.model_type}\.", left_out, RENAMED)
+    return vision.with_tokens(flat, config.tokens)

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Pixels = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
+Level = TypeVar("Level", np.uint8, np.float32)
 
 CHANNELS = 3
 FILTERS = range(6)  # of Pillow: nearest, Lanczos, bilinear, bicubic, box, Hamming
@@ -52,12 +53,14 @@ class ImageFormat:
     std: list[float]
     # Or less where the longer side would be above this; older bundles do not say it.
     longest_edge: int | None = None
+    # False where a resize keeps what lies between whole levels; only then a manifest says it.
+    rounded: bool = True
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> Self:
         """Read what `to_dict` wrote; BundleError says what is wrong with it."""
         names = {field.name for field in dataclasses.fields(cls)}
-        if set(raw) | {"longest_edge"} != names:
+        if set(raw) | {"longest_edge", "rounded"} != names:
             raise BundleError(f"manifest.json: image has {shown(sorted(raw))}, not {sorted(names)}")
         form = cls(**raw)
         if problem := form.problem():
@@ -66,7 +69,10 @@ class ImageFormat:
 
     def to_dict(self) -> dict[str, Any]:
         """For the manifest."""
-        return dataclasses.asdict(self)
+        values = dataclasses.asdict(self)
+        if self.rounded:
+            del values["rounded"]
+        return values
 
     def problem(self) -> str | None:
         """What makes no sense about the values, if anything."""
@@ -80,6 +86,7 @@ class ImageFormat:
             "rescale": _are_numbers([self.rescale], 1),
             "mean": _are_numbers(self.mean, CHANNELS),
             "std": _are_numbers(self.std, CHANNELS, least=1 / LARGEST_NUMBER),
+            "rounded": isinstance(self.rounded, bool),
         }
         wrong = [name for name, right in checks.items() if not right]
         return f"{wrong[0]} = {shown(getattr(self, wrong[0]))} makes no sense" if wrong else None
@@ -97,11 +104,28 @@ class ImageFormat:
         else:
             height, width = array.shape[:2]
         wanted = self._resized(height, width)
+        if not self.rounded:
+            array = np.asarray(picture) if array is None else array
+            return self._between(array, wanted)
         if array is None or wanted != (height, width):
             picture = picture if array is None else _pillow().fromarray(array)
             array = np.asarray(picture.resize(wanted[::-1], self.resample))
         cropped = _centred(_centred(array, 0, self.size[0]), 1, self.size[1])
         return self._normalised(cropped)
+
+    def _between(self, array: Bytes, wanted: tuple[int, int]) -> Pixels:
+        """Rescaled before it is resized, each channel as numbers of 32 bits."""
+        planes = (array * np.float64(self.rescale)).astype(np.float32).transpose(2, 0, 1)
+        if planes.shape[1:] != wanted:
+            pillow = _pillow()
+            resized = [
+                pillow.fromarray(np.ascontiguousarray(plane)).resize(wanted[::-1], self.resample)
+                for plane in planes
+            ]
+            planes = np.stack([np.asarray(plane) for plane in resized])
+        planes = _centred(_centred(planes, 1, self.size[0]), 2, self.size[1])
+        mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
+        return (planes - mean[:, None, None]) / std[:, None, None]
 
     def _resized(self, height: int, width: int) -> tuple[int, int]:
         """Height and width after the resize."""
@@ -140,7 +164,7 @@ def sample_images(size: Sequence[int], count: int) -> Iterator[Bytes]:
         yield np.ascontiguousarray(picture)
 
 
-def _centred(array: Bytes, axis: int, wanted: int) -> Bytes:
+def _centred(array: NDArray[Level], axis: int, wanted: int) -> NDArray[Level]:
     """The middle of `array` along an axis, or `array` in the middle of zeros."""
     size = array.shape[axis]
     if size >= wanted:

@@ -229,7 +229,21 @@ SUBJECTS: dict[str, Subject] = {
     **{name: seq2seq(name) for name in tiny_seq2seq.SIZES},
     "whisper": speech(),
     "vit": images("ViTForImageClassification", "image-classify", **WIDE, **IMAGE),
+    "deit": images("DeiTForImageClassificationWithTeacher", "image-classify", **WIDE, **IMAGE),
+    "beit": images(
+        "BeitForImageClassification",
+        "image-classify",
+        **WIDE,
+        **IMAGE,
+        use_relative_position_bias=True,
+    ),
     "dinov2": images("Dinov2ForImageClassification", "image-classify", **WIDE, **IMAGE),
+    "dinov2_with_registers": images(
+        "Dinov2WithRegistersForImageClassification", "image-classify", **WIDE, **IMAGE
+    ),
+    "dinov3_vit": images(
+        "DINOv3ViTModel", "image-embed", **WIDE, **IMAGE, num_register_tokens=2, use_gated_mlp=True
+    ),
     "clip": images("CLIPModel", "text-image-embed", **PAIR, projection_dim=24),
     "siglip": images("SiglipModel", "text-image-embed", **PAIR),
 }

@@ -64,8 +64,8 @@ FOREIGN = frozenset(
     use_alibi use_pretrained_backbone vocab_size""".split()  # noqa: SIM905
 )
 GENERATION = "generation/configuration_utils.py"
-MODEL_TYPES = """llama mistral qwen2 qwen3 smollm3 gemma gemma2 gemma3 gemma3_text phi phi3 olmo2 olmo3 gpt2
-    gpt_neox granite ministral ministral3 mistral3 exaone4 hunyuan_v1_dense ernie4_5 arcee apertus
+MODEL_TYPES = """llama mistral qwen2 qwen3 smollm3 gemma gemma2 gemma3 gemma3_text phi phi3 olmo2 olmo3
+    gpt2 gpt_neox granite ministral ministral3 mistral3 exaone4 hunyuan_v1_dense ernie4_5 arcee apertus
     helium falcon stablelm starcoder2 gpt_bigcode opt bloom mpt gptj codegen gpt_neo glm glm4 cohere
     cohere2 nemotron bert roberta xlm-roberta xlm-roberta-xl camembert distilbert mpnet modernbert
     electra albert nomic_bert gte jina_embeddings_v3 eurobert deberta deberta-v2 convbert roformer esm

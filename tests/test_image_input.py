@@ -222,7 +222,7 @@ def test_a_broken_manifest_is_refused(changes: dict[str, Any]) -> None:
 
 
 UNSUPPORTED: list[tuple[str, dict[str, Any], str]] = [
-    ("vit", {"image_processor_type": "BeitImageProcessor"}, "Beit"),
+    ("vit", {"image_processor_type": "OwlViTImageProcessor"}, "OwlViT"),
     ("bert", {}, "image processor"),
     ("vit", {"size": {"shortest_edge": 32}}, "shortest_edge"),
     ("siglip", {"size": 32}, "no crop"),

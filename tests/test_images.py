@@ -32,6 +32,8 @@ LAYERS = 2
 SIZES = {"hidden_size": 32, "num_hidden_layers": LAYERS, "num_attention_heads": 2}
 WIDE = SIZES | {"intermediate_size": 48}
 IMAGE = {"image_size": 40, "patch_size": 16}  # 8 pixels on either side fill no patch
+RELATIVE = {"use_relative_position_bias": True}
+REGISTERS = {"num_register_tokens": 2}
 END = 99
 TEXT = WIDE | {"vocab_size": 100, "max_position_embeddings": 16, "eos_token_id": END}
 
@@ -59,6 +61,28 @@ CASES = {
         WIDE | IMAGE | {"num_labels": 5, "qkv_bias": False, "hidden_act": "gelu_pytorch_tanh"},
         "image-classify",
     ),
+    "deit": Case("DeiTModel", WIDE | IMAGE, "image-embed"),
+    "deit-classify": Case(
+        "DeiTForImageClassification", WIDE | IMAGE | {"num_labels": 5}, "image-classify"
+    ),
+    "deit-taught": Case(
+        "DeiTForImageClassificationWithTeacher", WIDE | IMAGE | {"num_labels": 5}, "image-classify"
+    ),
+    "beit": Case("BeitModel", WIDE | IMAGE | RELATIVE, "image-embed"),
+    "beit-stretched": Case("BeitModel", WIDE | IMAGE | RELATIVE, "image-embed", (64, 48)),
+    "beit-first": Case(
+        "BeitForImageClassification",
+        WIDE | IMAGE | {"use_mean_pooling": False, "layer_scale_init_value": 0.0},
+        "image-classify",
+    ),
+    "beit-classify": Case(
+        "BeitForImageClassification",
+        WIDE
+        | IMAGE
+        | {"use_shared_relative_position_bias": True, "use_absolute_position_embeddings": True},
+        "image-classify",
+        (48, 64),
+    ),
     "dinov2": Case("Dinov2Model", SIZES | IMAGE, "image-embed"),
     "dinov2-resampled": Case(
         "Dinov2Model", SIZES | {"image_size": 64, "patch_size": 8}, "image-embed"
@@ -68,6 +92,23 @@ CASES = {
     ),
     "dinov2-classify": Case(
         "Dinov2ForImageClassification", SIZES | IMAGE | {"use_swiglu_ffn": True}, "image-classify"
+    ),
+    "dinov2_with_registers": Case("Dinov2WithRegistersModel", SIZES | IMAGE, "image-embed"),
+    "dinov2_with_registers-classify": Case(
+        "Dinov2WithRegistersForImageClassification",
+        SIZES | {"image_size": 64, "patch_size": 8, "num_register_tokens": 2},
+        "image-classify",
+        (80, 48),
+    ),
+    "dinov3_vit": Case("DINOv3ViTModel", WIDE | IMAGE | REGISTERS, "image-embed"),
+    "dinov3_vit-gated": Case(
+        "DINOv3ViTModel",
+        WIDE
+        | IMAGE
+        | {"use_gated_mlp": True, "hidden_act": "silu", "query_bias": False, "value_bias": False}
+        | {"proj_bias": False, "mlp_bias": False, "rope_theta": 30.0},
+        "image-embed",
+        (64, 48),
     ),
     "clip": Case("CLIPModel", CLIP, "text-image-embed"),
     "clip-gelu": Case(
@@ -89,7 +130,12 @@ CASES = {
 }
 EXPORTED = {  # one of each graph
     "vit": ["image"],
+    "deit-taught": ["image"],
+    "beit": ["image"],
+    "beit-classify": ["image"],
     "dinov2-classify": ["image"],
+    "dinov2_with_registers-classify": ["image"],
+    "dinov3_vit": ["image"],
     "clip": ["text", "image"],
     "clip-gelu": ["text"],
     "siglip": ["text", "image"],
@@ -146,7 +192,9 @@ def expected(case: Case, theirs: Any, pixels: Tensor, ids: Tensor) -> dict[str, 
         states = part(pixels).last_hidden_state
         if case.task == "image-classify":
             answer = theirs(pixels).logits
-        elif case.model in ("ViTModel", "Dinov2Model"):
+        elif case.model == "BeitModel":
+            answer = part(pixels).pooler_output
+        elif case.model.startswith(("ViT", "DeiT", "Dino", "DINO")):
             answer = states[:, 0]
         else:
             answer = theirs.get_image_features(pixels).pooler_output

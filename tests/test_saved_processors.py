@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
 import transformers
 from PIL import Image
 from tokenizers import Tokenizer, models
@@ -18,10 +21,18 @@ from satchel.export.audio_config import FIELDS, audio_format
 from satchel.export.audio_config import NEUTRAL as AUDIO_NEUTRAL
 from satchel.export.image_config import NEUTRAL, PROCESSORS, STEPS, image_format
 from satchel.runtime.errors import CheckpointError, UnsupportedError
+from satchel.runtime.image import ImageFormat
 from tests.test_images import CASES, save
 from tests.tiny_speech import MELS, RATE, SECONDS, save_speech, some_sound
 
-IMAGES = {"clip": "CLIP", "siglip": "Siglip", "vit": "ViT", "dinov2": "Bit"}
+IMAGES = {
+    "clip": "CLIP",
+    "siglip": "Siglip",
+    "vit": "ViT",
+    "dinov2": "Bit",
+    "deit": "DeiT",
+    "beit": "Beit",
+}
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "checkpoints.md"
 
 
@@ -105,6 +116,8 @@ def test_an_image_processor_is_a_part_of_a_processor(kind: str, tmp_path: Path) 
         ("clip", {"size": {"shortest_edge": 31, "longest_edge": 90}, "crop_size": 30}),
         ("clip", {"size": {"shortest_edge": 300, "longest_edge": 33}, "crop_size": 30}),
         ("dinov2", {"size": {"shortest_edge": 50, "longest_edge": 70}}),
+        ("beit", {"size": 30, "crop_size": 26, "do_center_crop": True, "do_reduce_labels": True}),
+        ("deit", {"size": 40, "crop_size": 36, "resample": 3}),
         ("siglip", {"do_normalize": False, "do_rescale": False, "size": [20, 30]}),
         ("siglip", {"do_center_crop": True, "crop_size": 12, "image_mean": 0.5}),
         ("vit", {"size": 28, "crop_pct": 0.875, "apply_eos": None}),
@@ -121,6 +134,56 @@ def test_options_of_images(kind: str, options: dict[str, Any], tmp_path: Path) -
     same_pixels(tmp_path)
 
 
+@pytest.mark.parametrize("size", [20, 300, 383, 384])
+def test_of_small_images_of_convnext_the_middle_is_kept(size: int, tmp_path: Path) -> None:
+    save(tmp_path, CASES["vit"])
+    kind = transformers.ConvNextImageProcessorPil
+    kind(size={"shortest_edge": size}, crop_pct=0.9, resample=2).save_pretrained(tmp_path)
+    same_pixels(tmp_path)
+    raw = read(tmp_path, "preprocessor_config.json")
+    for change, word in (
+        ({"crop_pct": None}, "crop_pct"),
+        ({"size": {"height": 30, "width": 30}}, "size"),
+        ({"do_center_crop": True, "crop_size": 10}, "crop_size"),
+    ):
+        if word == "size" or size < 384:
+            write(tmp_path, "preprocessor_config.json", raw | change)
+            with pytest.raises((CheckpointError, UnsupportedError), match=word):
+                image_format(load_folder(tmp_path))
+
+
+def test_mobilenets_images(tmp_path: Path) -> None:
+    save(tmp_path, CASES["vit"])
+    kind = transformers.MobileNetV2ImageProcessorPil
+    kind(image_mean=[0.1, 0.2, 0.3]).save_pretrained(tmp_path)
+    same_pixels(tmp_path)
+
+
+@pytest.mark.parametrize(("picture", "size"), [((70, 50), (40, 48)), ((31, 64), (80, 80))])
+def test_images_of_dinov3_are_resized_after_they_are_rescaled(
+    picture: tuple[int, int], size: tuple[int, int], tmp_path: Path
+) -> None:
+    """As the library does with torchvision alone, whose resize of numbers is torch's."""
+    save(tmp_path, CASES["dinov3_vit"])
+    sides = {"height": size[0], "width": size[1]}
+    write(tmp_path, "preprocessor_config.json", {"size": sides})
+    shown = some_picture(*picture)
+    levels = torch.from_numpy(np.array(shown)).permute(2, 0, 1)[None] * (1 / 255)
+    resized = F.interpolate(levels, size, mode="bilinear", antialias=True, align_corners=False)
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    expected = (resized[0] - mean[:, None, None]) / std[:, None, None]
+    form = image_format(load_folder(tmp_path))
+    np.testing.assert_allclose(
+        form.pixels(shown), expected, atol=3e-5
+    )  # torch has its filter in 32 bits
+    assert not form.rounded and not form.to_dict()["rounded"]
+    assert ImageFormat.from_dict(form.to_dict()) == form
+    array = np.array(shown.resize(size[::-1]))
+    found = form.pixels(array)  # nothing to resize
+    plain = dataclasses.replace(form, rounded=True)
+    np.testing.assert_allclose(found, plain.pixels(array), atol=1e-6)
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -128,7 +191,7 @@ def test_options_of_images(kind: str, options: dict[str, Any], tmp_path: Path) -
         {"size": {"max_height": 30, "max_width": 30}},
         {"do_pad": True, "pad_size": {"height": 300, "width": 300}},
         {"data_format": "channels_last"},
-        {"image_processor_type": "BeitImageProcessor"},
+        {"image_processor_type": "OwlViTImageProcessor"},
     ],
     ids=str,
 )
