@@ -47,6 +47,8 @@ ARCHITECTURES = {  # by model_type
     "modernbert": Architecture("encoder", "modernbert"),
     "electra": Architecture("encoder", "electra"),
     "albert": Architecture("encoder", "albert"),
+    "deberta": Architecture("encoder", "deberta"),
+    "deberta-v2": Architecture("encoder", "deberta_v2"),
     "static-embedding": Architecture("encoder", "static"),
     "t5": Architecture("encoder-decoder", "t5"),
     "mt5": Architecture("encoder-decoder", "mt5"),

@@ -63,14 +63,16 @@ class Config(EncoderConfig):
 
 
 class BertEmbeddings(nn.Module):
-    """Words, positions and, with `typed`, token types: summed, normed, brought to the hidden size."""
+    """Words, positions where they are learned and, with `typed`, token types: summed, normed, brought to
+    the hidden size."""
 
     def __init__(self, config: EncoderConfig, typed: bool, projected: bool) -> None:
         super().__init__()
         width = config.embedding_width
         self.first = config.first_position
         self.word_embeddings = Embedding(config.vocab_size, width)
-        self.position_embeddings = Embedding(config.max_position_embeddings, width)
+        positions = config.max_position_embeddings
+        self.position_embeddings = Embedding(positions, width) if config.learned_positions else None
         self.token_type_embeddings = Embedding(config.token_types, width) if typed else None
         self.norm = LayerNorm(width, config.eps)
         self.projection = Linear(width, config.hidden_size) if projected else None
@@ -79,8 +81,11 @@ class BertEmbeddings(nn.Module):
         x = self.word_embeddings(input_ids)
         if self.token_type_embeddings is not None:
             x = x + self.token_type_embeddings(token_type_ids)
-        positions = torch.arange(self.first, self.first + input_ids.shape[1])
-        x, _ = self.norm.add(x, self.position_embeddings(positions))
+        added = None
+        if self.position_embeddings is not None:
+            positions = torch.arange(self.first, self.first + input_ids.shape[1])
+            added = self.position_embeddings(positions)
+        x, _ = self.norm.add(x, added)
         return x if self.projection is None else self.projection(x)
 
 

@@ -60,6 +60,11 @@ class EncoderConfig(ModelConfig):
         return 0
 
     @property
+    def learned_positions(self) -> bool:
+        """Whether a table of positions is added to the words."""
+        return True
+
+    @property
     def first_position(self) -> int:
         """Row of the position table that the first token takes."""
         return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -13,21 +13,23 @@ from satchel.runtime.bundle import Bundle
 from satchel.runtime.encoder_session import EncoderSession
 from satchel.runtime.encoder_texts import Preparation
 from satchel.runtime.errors import LimitError, UsageError, shown
+from satchel.runtime.hypotheses import ZeroShot
 from satchel.runtime.image import ImageFormat, sample_images
+from satchel.runtime.items import listed
 from satchel.runtime.manifest import PROMPT_MASK, Labels
 from satchel.runtime.pieces import assembled
 from satchel.runtime.sample_answers import SampleAnswer, of_encoder
-from satchel.runtime.scores import Classification, Filled, Ranked, activated
+from satchel.runtime.scores import Classification, Filled, Ranked, Sparse, activated
 from satchel.runtime.session import open_session
 from satchel.runtime.spans import Answer, Span, best_answers, merge_labels
-from satchel.runtime.task_model import TaskModel, for_its_task
+from satchel.runtime.task_model import for_its_task
 from satchel.runtime.workloads import Workload, encoding, image_batches, text_batches
 
 Array = NDArray[np.float32]
 STATES = "last_hidden_state"
 
 
-class EncoderModel(TaskModel):
+class EncoderModel(ZeroShot):
     """A loaded encoder bundle. Safe to use from several threads.
 
     A text gives the same alone and among others. Methods that take a list keep its order; an empty list
@@ -92,13 +94,37 @@ class EncoderModel(TaskModel):
         `prompt` names one of the bundle's prompts. A long text is cut with a warning; with `window`,
         pieces that overlap by so many tokens are averaged by length.
         """
-        texts = _listed("texts", texts)
+        texts = listed("texts", texts)
+        vectors = np.zeros((len(texts), self._text_encoder().answer_size), np.float32)
+        joined = set()
+        for owner, share, vector in self._vectors(texts, prompt, window):
+            vectors[owner] += vector * np.float32(share)
+            joined |= {owner} if share < 1 else set()
+        if self._text().settings.normalized:
+            for owner in joined:
+                vectors[owner] /= np.linalg.norm(vectors[owner])
+        return vectors
+
+    @for_its_task
+    def embed_sparse(
+        self, texts: str | Sequence[str], *, prompt: str | None = None
+    ) -> list[Sparse]:
+        """The vectors of `embed` by what is not 0 in them: of SPLADE, words of the vocabulary and their
+        weights."""
+        texts = listed("texts", texts)
+        found: list[Any] = [None] * len(texts)
+        for owner, _, vector in self._vectors(texts, prompt, None):
+            found[owner] = Sparse.of(vector)
+        return found
+
+    def _vectors(
+        self, texts: Sequence[str], prompt: str | None, window: int | None
+    ) -> Iterator[tuple[int, float, Array]]:
+        """(text, its share of that, vector) of all pieces of `texts`."""
         pieces = [self._text().rows(text, prompt, window) for text in texts]
         rows = [(owner, ids) for owner, parts in enumerate(pieces) for ids in parts]
         lengths = [sum(map(len, parts)) for parts in pieces]
-        encoder = self._text_encoder()
-        vectors = np.zeros((len(texts), encoder.answer_size), np.float32)
-        prompts = None
+        encoder, prompts = self._text_encoder(), None
         if PROMPT_MASK in encoder.input_names:  # it stands before the first piece of each text
             length = self._text().prompt_length(prompt)
             prompts = [
@@ -106,12 +132,7 @@ class EncoderModel(TaskModel):
             ]
         for index, vector in encoder.texts([ids for _, ids in rows], prompts=prompts):
             owner, ids = rows[index]
-            vectors[owner] += vector * np.float32(len(ids) / lengths[owner])
-        if self._text().settings.normalized:
-            for owner, parts in enumerate(pieces):
-                if len(parts) > 1:
-                    vectors[owner] /= np.linalg.norm(vectors[owner])
-        return vectors
+            yield owner, len(ids) / lengths[owner], vector
 
     @overload
     def classify(
@@ -130,7 +151,7 @@ class EncoderModel(TaskModel):
         `prompt` names one of the bundle's prompts to put before each text, or the first of a pair.
         """
         single = isinstance(texts, str | tuple)
-        items = [texts] if single else _listed("texts", texts)
+        items = [texts] if single else listed("texts", texts)
         classifications = [self._classification(row) for row in self._text_logits(items, prompt)]
         return classifications[0] if single else classifications
 
@@ -147,7 +168,7 @@ class EncoderModel(TaskModel):
             raise UsageError(f"ranking needs a bundle with one label; it has {len(labels.names)}")
         if isinstance(passages, str):
             raise UsageError("passages are one text; expected a list of texts")
-        pairs = [(query, text) for text in _listed("passages", passages)]
+        pairs = [(query, text) for text in listed("passages", passages)]
         logits = self._text_logits(pairs, prompt)
         scores = [float(activated(row, labels.scores)[0]) for row in logits]
         # By logits: where a sigmoid is 1 to the last bit, scores no longer tell which is the better.
@@ -167,7 +188,7 @@ class EncoderModel(TaskModel):
         Too long a text is cut with a warning; with `window`, it is read in pieces that overlap by that
         many tokens.
         """
-        single, items = isinstance(texts, str), _listed("texts", texts)
+        single, items = isinstance(texts, str), listed("texts", texts)
         prepare = self._text()
         pieces = [
             [prepare.encode(text)] if window is None else prepare.pieces(text, window)
@@ -265,7 +286,9 @@ class EncoderModel(TaskModel):
         assert self.manifest.labels is not None
         return self.manifest.labels
 
-    def _text_logits(self, items: Sequence[Any], prompt: str | None = None) -> list[Array]:
+    def _text_logits(
+        self, items: Sequence[Any], prompt: str | None = None, whole_pair: bool = False
+    ) -> list[Array]:
         """Logits of texts and of pairs of texts, behind a prompt."""
         pairs = [item if isinstance(item, tuple) else (item,) for item in items]
         wrong = [pair for pair in pairs if len(pair) not in (1, 2) or pair[-1] is None]
@@ -273,7 +296,10 @@ class EncoderModel(TaskModel):
             raise UsageError(f"expected a text or a tuple of two, got {shown(wrong[0])}")
         prepare = self._text()
         return self._logits(
-            [prepare.encode(prepare.behind(prompt, first), *rest) for first, *rest in pairs]
+            [
+                prepare.encode(prepare.behind(prompt, pair[0]), (*pair, None)[1], whole_pair)
+                for pair in pairs
+            ]
         )
 
     def _logits(self, encodings: Sequence[Encoding]) -> list[Array]:
@@ -301,15 +327,6 @@ class EncoderModel(TaskModel):
         for row, item in zip(rows, items, strict=True):  # one alone is hundreds of patches already
             row[:] = encoder({"pixel_values": form.pixels(item)[None]})[0]
         return rows
-
-
-def _listed(name: str, texts: Any) -> list[Any]:
-    """One text or several, as a list; what they are is checked where they are read."""
-    if isinstance(texts, str):
-        return [texts]
-    if isinstance(texts, bytes) or not isinstance(texts, Iterable):
-        raise UsageError(f"{name}: expected a text or a list of texts, got {type(texts).__name__}")
-    return list(texts)
 
 
 def _check_count(name: str, value: Any) -> None:

@@ -34,12 +34,20 @@ class Preparation:
             raise UsageError(f"expected a text, got {type(text).__name__}")
         return self._prompt(prompt) + text
 
-    def encode(self, text: str, pair: str | None = None) -> Encoding:
-        """Ids of a text or pair; what exceeds the model's length is cut, with a warning."""
+    def encode(self, text: str, pair: str | None = None, whole_pair: bool = False) -> Encoding:
+        """Ids of a text or pair; what exceeds the model's length is cut, with a warning.
+
+        With `whole_pair` that is taken from the text alone.
+        """
         other = "" if pair is None else pair
         with tokenizing(text, MOST_TOKENS), tokenizing(other, MOST_TOKENS):
             second = self._beginning(pair) if pair is not None else None
-            cutter = self._cutter(0, left=self.settings.cut_left)
+            if whole_pair and len(self.tokenizer.encode("", second).ids) >= self.limit:
+                raise UsageError(
+                    f"{shown(pair)} leaves no room for the text: the model reads {self.limit} tokens"
+                )
+            side = "only_first" if whole_pair else "longest_first"
+            cutter = self._cutter(0, side, left=self.settings.cut_left)
             encoding = cutter.encode(self._beginning(text), second)
         if encoding.overflowing:
             warnings.warn(

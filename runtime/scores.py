@@ -29,6 +29,19 @@ class Ranked:
 
 
 @dataclass(frozen=True)
+class Sparse:
+    """The numbers of a vector that are not 0 and their places, int64, in ascending order."""
+
+    indices: NDArray[np.int64]
+    values: Array
+
+    @classmethod
+    def of(cls, vector: Array) -> Sparse:
+        indices = np.flatnonzero(vector)
+        return cls(indices, vector[indices])
+
+
+@dataclass(frozen=True)
 class Filled:
     """A token for a masked place, its probability, and the text with it filled in."""
 

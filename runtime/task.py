@@ -81,7 +81,7 @@ TASKS = {
         family="encoder",
         roles="encoder",
         needs="text",
-        methods="embed hidden_states",
+        methods="embed embed_sparse hidden_states",
         commands="embed TEXT",
     ),
     "classify": _task(
@@ -90,8 +90,8 @@ TASKS = {
         needs="text labels",
         scores="labels",
         pairs=True,
-        methods="classify rank hidden_states",
-        commands="classify TEXT, rank",
+        methods="classify zero_shot rank hidden_states",
+        commands="classify TEXT, zero-shot, rank",
     ),
     "tokens": _task(
         family="encoder",

@@ -26,6 +26,8 @@ KINDS = {  # class -> (kind of model, model_type of its checkpoints)
     "Bart": ("bytes", "bart"),
     "Bert": ("WordPiece", "bert"),
     "CLIP": ("words", "clip"),
+    "Deberta": ("bytes", "deberta"),
+    "DebertaV2": ("Unigram", "deberta-v2"),
     "DistilBert": ("WordPiece", "distilbert"),
     "Electra": ("WordPiece", "electra"),
     "GPT2": ("bytes", "gpt2"),
@@ -45,7 +47,6 @@ KINDS = {  # class -> (kind of model, model_type of its checkpoints)
 }
 AS_THEY_ARE = {  # classes of which tokenizer.json says all
     "BigBird": ("Unigram", "big_bird"),
-    "DebertaV2": ("Unigram", "deberta-v2"),
     "XLNet": ("Unigram", "xlnet"),
 }
 TOKENS = {  # in the order of their ids
@@ -68,7 +69,8 @@ TOKENS = {  # in the order of their ids
 }
 TOKENS |= {
     "BigBird": ["<unk>", "</s>", "<s>", "<pad>", "[SEP]", "[MASK]", "[CLS]"],
-    "DebertaV2": ["[PAD]", "<unk>", "[CLS]", "[SEP]", "[MASK]", "[UNK]"],
+    "Deberta": ["[CLS]", "[PAD]", "[SEP]", "[UNK]", "[MASK]"],
+    "DebertaV2": ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]", "<unk>"],
     "MBart": [*TOKENS["XLMRoberta"], *MBART],
     "MBart50": [*TOKENS["XLMRoberta"], *MBART_50],
     "Nllb": [*TOKENS["XLMRoberta"], "eng_Latn", "fra_Latn"],

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from satchel.checkpoints.config_keys import CONTENT, keys_read
+from satchel.checkpoints.config_keys import CONTENT, NEUTRAL, keys_read
 from satchel.models.architectures import ARCHITECTURES, ONE_TOWER
 from satchel.models.config import ModelConfig
 
@@ -49,15 +49,10 @@ def table() -> str:
     lines = ["| model_type | " + " | ".join(columns) + " |", "|---" * 5 + "|"]
     for name, entry in {"all": common, **found}.items():
         cells = [entry[column] - (common[column] if name != "all" else set()) for column in columns]
-        cells[2] = {f"{key} = {_values(key)}" for key in cells[2]}
+        values = configuration(name).neutral if name != "all" else NEUTRAL
+        cells[2] = {f"{key} = {' or '.join(map(str, values[key]))}" for key in cells[2]}
         lines.append(f"| {name} | " + " | ".join(", ".join(sorted(cell)) for cell in cells) + " |")
     return "\n".join(lines) + "\n"
-
-
-def _values(key: str) -> str:
-    from satchel.checkpoints.config_keys import NEUTRAL
-
-    return " or ".join(map(str, NEUTRAL[key]))
 
 
 def main() -> None:

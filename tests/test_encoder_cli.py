@@ -309,3 +309,19 @@ def test_a_line_that_is_not_text(made: Any, capsys: Capture, tmp_path: Path) -> 
     assert main([*arguments, "--out", str(tmp_path / "v.npy")]) == 2
     assert "line 3 is not UTF-8" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["lines.txt"]
+
+
+def test_embed_prints_what_is_not_zero(made: Any, capfd: Capture, tmp_path: Path) -> None:
+    bundle, lines = made("embed"), tmp_path / "lines.txt"
+    lines.write_text("the fox\nx\n")
+    expected = load_as(satchel.EncoderModel, bundle).embed(["the fox", "x"])
+    for given in (["the fox", "x"], ["--file", lines]):
+        rows = [
+            json.loads(line)
+            for line in run(capfd, "embed", bundle, *given, "--sparse").splitlines()
+        ]
+        for row, vector in zip(rows, expected, strict=True):
+            assert row["indices"] == np.flatnonzero(vector).tolist()
+            np.testing.assert_allclose(row["values"], vector[row["indices"]], atol=1e-6)
+    given = ["embed", bundle, "x", "--sparse", "--out", tmp_path / "v.npy"]
+    refused(capfd, given, "USAGE", "--out is for others", within=tmp_path)

@@ -54,6 +54,34 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
             "embedding_size": 64,
         },
     ),
+    "deberta": ("deberta", {}),
+    "deberta-near": ("deberta", {"pos_att_type": "p2c", "max_relative_positions": 20}),
+    "deberta-absolute": (
+        "deberta",
+        {
+            "relative_attention": False,
+            "position_biased_input": True,
+            "type_vocab_size": 2,
+            "pooler_hidden_act": "tanh",
+            "tie_word_embeddings": False,
+        },
+    ),
+    "deberta-newer-head": ("deberta", {"legacy": False, "tie_word_embeddings": False}),
+    "deberta-v2": ("deberta-v2", {}),
+    "deberta-v2-apart": (
+        "deberta-v2",
+        {
+            "share_att_key": False,
+            "norm_rel_ebd": "none",
+            "position_buckets": -1,
+            "position_biased_input": True,
+            "type_vocab_size": 2,
+        },
+    ),
+    "deberta-v2-conv": (
+        "deberta-v2",
+        {"conv_kernel_size": 3, "conv_act": "gelu", "pos_att_type": "c2p", "legacy": False},
+    ),
 }
 
 
@@ -167,6 +195,24 @@ def test_names_of_older_checkpoints(tmp_path: Path) -> None:
         assert_same(tower(*inputs.values()), expected_outputs(theirs, "fill-mask", inputs))
 
 
+@pytest.mark.parametrize("model_type", ["deberta", "deberta-v2"])
+def test_masked_word_head_of_the_published_deberta(model_type: str, tmp_path: Path) -> None:
+    """Its names are those of `legacy: false`, which config.json does not say."""
+    from safetensors.torch import load_file, save_file
+
+    theirs = save_encoder(tmp_path, model_type, "fill-mask", legacy=False)
+    published = load_file(tmp_path / "model.safetensors") | {
+        "deberta.embeddings.position_embeddings.weight": torch.zeros(POSITIONS, 64),
+        "mask_predictions.dense.weight": torch.zeros(64, 64),
+    }
+    save_file(published, tmp_path / "model.safetensors")
+    edit_config(tmp_path, legacy=..., z_steps=2, position_biased_input=False)
+    tower = build(tmp_path).towers["encoder"]
+    inputs = some_inputs(tower, 9)
+    with torch.inference_mode():
+        assert_same(tower(*inputs.values()), expected_outputs(theirs, "fill-mask", inputs))
+
+
 REFUSED: dict[str, tuple[str, str, dict[str, Any], str | None, type[SatchelError], str]] = {
     "decoder": ("bert", "embed", {"is_decoder": True}, None, UnsupportedError, "is_decoder"),
     "relative": (
@@ -210,6 +256,46 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], str | None, type[SatchelError
         None,
         UnsupportedError,
         "classifier_pooling",
+    ),
+    "buckets of distances": (
+        "deberta-v2",
+        "embed",
+        {"position_buckets": 3},
+        None,
+        CheckpointError,
+        "make no buckets",
+    ),
+    "kinds of distances": (
+        "deberta",
+        "embed",
+        {"pos_att_type": "c2p|p2p"},
+        None,
+        UnsupportedError,
+        "known: c2p, p2c",
+    ),
+    "narrow words": (
+        "deberta-v2",
+        "embed",
+        {"embedding_size": 32},
+        None,
+        UnsupportedError,
+        "embedding_size",
+    ),
+    "groups": (
+        "deberta-v2",
+        "embed",
+        {"conv_kernel_size": 3, "conv_groups": 2},
+        None,
+        UnsupportedError,
+        "conv_groups = 2",
+    ),
+    "types alone": (
+        "deberta-v2",
+        "embed",
+        {"type_vocab_size": 2},
+        None,
+        UnsupportedError,
+        "position_biased_input = False",
     ),
     "no head": ("bert", "embed", {}, "classify", UnsupportedError, "lacks pooler|lacks classifier"),
     "other head": ("bert", "tokens", {}, "classify", UnsupportedError, "was made for tokens"),
@@ -329,6 +415,7 @@ def traced_operators(tower: Tower) -> Counter[str]:
         ("mpnet", "embed", 2, 5, 19),
         ("modernbert", "fill-mask", 3, 6, 26),
         ("albert", "tokens", 2, 5, 8),
+        ("deberta-v2", "embed", 2, 4, 71),
     ],
 )
 def test_graph_is_of_fused_operators(

@@ -42,6 +42,16 @@ GEMMA = LLAMA | {
     "user_defined_symbols": ["<start_of_turn>", "\n\n", "\u2581\u2581"],
 }
 BRACKETS = {"control_symbols": ["[CLS]", "[SEP]", "[MASK]"]}
+DEBERTA = {
+    "pad_id": 0,
+    "bos_id": 1,
+    "eos_id": 2,
+    "unk_id": 3,
+    "pad_piece": "[PAD]",
+    "bos_piece": "[CLS]",
+    "eos_piece": "[SEP]",
+    "unk_piece": "[UNK]",
+}
 NLLB = ["eng_Latn", "fra_Latn", "zho_Hans"]
 SIZE = 2000
 TEXTS = [
@@ -86,6 +96,7 @@ CASES: dict[str, Callable[[], Case]] = {
         {"legacy": False, "add_bos_token": False, "add_eos_token": False},
     ),
     "gemma": lambda: ("Gemma", "gemma", trained(**GEMMA), {"add_bos_token": False}),
+    "deberta": lambda: ("DebertaV2", "deberta-v2", trained(**DEBERTA), {}),
     "albert": lambda: (
         "Albert", "albert", trained(pad_id=0, unk_id=1, bos_id=-1, eos_id=-1, **BRACKETS), {}
     ),

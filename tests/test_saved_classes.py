@@ -44,6 +44,8 @@ WORD_HEADS = {  # model_type -> the last layer of the masked-word head, the othe
     "xlm-roberta": ("lm_head.decoder", "lm_head.bias"),
     "mpnet": ("lm_head.decoder", "lm_head.bias"),
     "albert": ("predictions.decoder", "predictions.bias"),
+    "deberta": ("cls.predictions.decoder", "cls.predictions.bias"),
+    "deberta-v2": ("cls.predictions.decoder", "cls.predictions.bias"),
     "distilbert": ("vocab_projector", None),
     "electra": ("generator_lm_head", None),
     "modernbert": ("decoder", None),

@@ -254,6 +254,11 @@ def test_splade(strategy: str, act: str, model_type: str, tmp_path: Path) -> Non
     found = model.embed(TEXTS)
     assert_close(found, expected.to_dense().numpy())
     assert kept is None or ((found > 0).sum(1) == kept).all()
+    sparse_rows = theirs.encode(TEXTS, convert_to_sparse_tensor=True).coalesce()
+    for row, one in enumerate(model.embed_sparse(TEXTS)):
+        places = sparse_rows.indices()[0] == row
+        assert one.indices.tolist() == sparse_rows.indices()[1, places].tolist()
+        assert_close(one.values, sparse_rows.values()[places].numpy())
     assert not model.manifest.text.normalized
     assert model.manifest.text.similarity == theirs.similarity_fn_name == "dot"
 

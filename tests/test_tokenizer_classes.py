@@ -41,6 +41,7 @@ SWITCHES: dict[str, list[dict[str, Any]]] = {
     "keep_accents": [{"keep_accents": True}, {"keep_accents": False}],
     "add_prefix_space": [{"add_prefix_space": True}, {"add_prefix_space": False}],
     "trim_offsets": [{"trim_offsets": False}],
+    "split_by_punct": [{"split_by_punct": True}, {"unk_id": 5, "unk_token": "<unk>"}],
     "legacy": [{"legacy": True}, {"legacy": False}],
     "nothing": [
         {"add_bos_token": True, "add_eos_token": True, "clean_up_tokenization_spaces": True},

@@ -22,7 +22,9 @@ SIZES = {
     "num_attention_heads": 4,
     "max_position_embeddings": POSITIONS,
 }
-OWN = {  # model_type -> what differs; the last families count positions from the padding token's id
+OWN: dict[
+    str, dict[str, Any]
+] = {  # model_type -> what differs; the last families count positions from the padding token's id
     "modernbert": {  # each third layer reads the whole text
         "num_hidden_layers": 3,
         "local_attention": 8,
@@ -31,6 +33,19 @@ OWN = {  # model_type -> what differs; the last families count positions from th
     },
     "electra": {"embedding_size": 32},
     "albert": {"embedding_size": 32},
+    "deberta": {
+        "relative_attention": True,
+        "pos_att_type": ["c2p", "p2c"],
+        "position_biased_input": False,
+    },
+    "deberta-v2": {  # as version 3 has it, with few buckets
+        "relative_attention": True,
+        "pos_att_type": ["p2c", "c2p"],
+        "position_biased_input": False,
+        "position_buckets": 16,
+        "share_att_key": True,
+        "norm_rel_ebd": "layer_norm",
+    },
     "distilbert": {"hidden_dim": 96},
     "roberta": {"pad_token_id": 1, "type_vocab_size": 1},
     "xlm-roberta": {"pad_token_id": 1, "type_vocab_size": 1},

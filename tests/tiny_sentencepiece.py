@@ -27,6 +27,7 @@ FILES = {
     "XLNet": "spiece.model",
     "Llama": "tokenizer.model",
     "Gemma": "tokenizer.model",
+    "DebertaV2": "spm.model",
     "Marian": "source.spm",
 }
 

@@ -34,6 +34,7 @@ PROCESSOR_PARTS = ("image_processor", "feature_extractor", "audio_processor")
 TOKENIZER_FILES = (
     "spiece.model",
     "sentencepiece.bpe.model",
+    "spm.model",
     "tokenizer.model",
     "source.spm",
     "target.spm",

@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import functools
 import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from satchel.cli.command import load, on_bundle
-from satchel.cli.results import only_one_of
+from satchel.cli.results import CHUNK, only_one_of, print_by_lines
+from satchel.cli.terminal import readable_json
+from satchel.lines import read_lines
 from satchel.progress import bars
 from satchel.runtime.bundle import sha256_of
 from satchel.runtime.errors import UsageError
@@ -19,6 +22,7 @@ EXAMPLES = """
 satchel embed my-bundle "a text" "another"
 satchel embed my-bundle --file corpus.txt --out vectors.npy
 satchel embed my-bundle --image photo.jpg
+satchel embed my-splade --sparse "a text"
 """
 
 
@@ -27,6 +31,9 @@ def embed(options: argparse.Namespace) -> None:
     from satchel.cli import vectors  # needs numpy, which --help does not
 
     only_one_of(options, "text", "file", "image")
+    if options.sparse:
+        _sparse(options)
+        return
     if options.file and not options.out:
         raise UsageError("--file needs --out, a .npy file for the vectors")
     if options.overwrite and not options.out:
@@ -61,6 +68,35 @@ def embed(options: argparse.Namespace) -> None:
             print(json.dumps([round(float(number), 6) for number in row]))
 
 
+@dataclass(frozen=True)
+class SparseRow:
+    """The numbers of a vector that are not 0, as they are printed."""
+
+    indices: list[int]
+    values: list[float]
+
+
+def _sparse(options: argparse.Namespace) -> None:
+    """A line of JSON per text."""
+    for name in ("out", "image", "window"):
+        if getattr(options, name) is not None:
+            raise UsageError(f"--sparse prints vectors of texts, as JSON; --{name} is for others")
+    embed_sparse = functools.partial(load(options).embed_sparse, prompt=options.prompt)
+
+    def rows(texts: list[str]) -> list[SparseRow]:
+        return [
+            SparseRow(one.indices.tolist(), [round(float(number), 6) for number in one.values])
+            for one in embed_sparse(texts)
+        ]
+
+    if options.file:
+        options.json = True
+        print_by_lines(options, options.file, read_lines, rows, lambda result, item: [], CHUNK)
+    else:
+        for row in rows(options.text):
+            print(readable_json(asdict(row)))
+
+
 def add(verbs: Any) -> None:
     """`embed` with its options."""
     command = on_bundle(verbs, "embed", embed, EXAMPLES)
@@ -69,6 +105,9 @@ def add(verbs: Any) -> None:
     command.add_argument("--image", metavar="FILE", nargs="+", help="image files")
     command.add_argument(
         "--out", metavar="FILE", help="a .npy file; a killed run of --file goes on"
+    )
+    command.add_argument(
+        "--sparse", action="store_true", help="print what is not 0, with its places, as of SPLADE"
     )
     command.add_argument("--overwrite", action="store_true", help="replace what is at --out")
     command.add_argument(

@@ -30,6 +30,7 @@ from satchel.cli import (
     transcribe,
     translate,
     verify,
+    zero_shot,
 )
 from satchel.cli.command import VerbParser, wrong_verb
 from satchel.cli.terminal import open_closed_streams
@@ -44,6 +45,7 @@ VERBS = (  # in the order of --help
     inspect,
     embed,
     classify,
+    zero_shot,
     tokens,
     answer,
     fill_mask,

@@ -15,6 +15,8 @@ OWN = {  # model_type -> the class registered for it in transformers 5.23; other
     "bart": "Roberta",
     "bert": "Bert",
     "clip": "CLIP",
+    "deberta": "Deberta",
+    "deberta-v2": "DebertaV2",
     "distilbert": "Bert",
     "electra": "Bert",
     "gemma": "Gemma",
@@ -55,8 +57,6 @@ WITH_TYPES = frozenset(  # further classes of 5.23 whose models are told the tex
         "ConvBert",
         "DPRContextEncoder",
         "DPRQuestionEncoder",
-        "Deberta",
-        "DebertaV2",
         "FNet",
     ]
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tokenizers import Tokenizer
+from tokenizers import processors as post
 
 from satchel.tokenization.class_parts import Parts
 from satchel.tokenization.declared_tokens import Token
@@ -21,6 +22,16 @@ BRACKETS = {
     "mask_token": "[MASK]",
 }  # fmt: skip
 SPACE = ("add_prefix_space",)
+
+
+def bracketed(parts: Parts, find: Find) -> Any:
+    """A first and a last token around a text, the last one between two texts too."""
+    first, last = parts.texts["cls_token"], parts.texts["sep_token"]
+    return post.TemplateProcessing(
+        single=[first, "$A", last],
+        pair=[first, "$A", last, "$B:1", f"{last}:1"],
+        special_tokens=[(first, find(first)), (last, find(last))],
+    )
 
 
 @dataclass(frozen=True)

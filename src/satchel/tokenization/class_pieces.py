@@ -9,7 +9,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_
 from tokenizers import processors as post
 from tokenizers.models import BPE, Unigram
 
-from satchel.tokenization.class_layout import ANGLES, BRACKETS, SPACE, Find, Layout
+from satchel.tokenization.class_layout import ANGLES, BRACKETS, SPACE, Find, Layout, bracketed
 from satchel.tokenization.class_parts import Parts
 from satchel.tokenization.declared_tokens import Token
 from satchel.tokenization.language_tokens import MBART, MBART_50
@@ -44,6 +44,27 @@ def _albert(parts: Parts) -> Tokenizer:
     if parts.charsmap is not None:
         steps.append(normalizers.Precompiled(parts.charsmap))
     tokenizer.normalizer = normalizers.Sequence(steps)
+    return tokenizer
+
+
+def _deberta_v2(parts: Parts) -> Tokenizer:
+    """Its rules are the class's own: those of the SentencePiece model are not looked at."""
+    unknown = (parts.texts["unk_token"], 0.0)
+    place = parts.vocab.index(unknown) if unknown in parts.vocab else parts.config.get("unk_id", 1)
+    tokenizer = Tokenizer(Unigram(parts.vocab, unk_id=place, byte_fallback=False))
+    tokenizer.normalizer = normalizers.Sequence(
+        [
+            *([normalizers.Lowercase()] if parts.flag("do_lower_case", False) else []),
+            normalizers.Replace(Regex(r"\s{2,}|[\n\r\t]"), " "),
+            normalizers.NFC(),
+            normalizers.Strip(left=False, right=True),
+        ]
+    )
+    scheme = "always" if parts.flag("add_prefix_space", True) else "first"
+    marks = pre_tokenizers.Metaspace("\u2581", prepend_scheme=scheme)
+    split = [pre_tokenizers.Punctuation("isolated")] if parts.flag("split_by_punct", False) else []
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*split, marks])
+    tokenizer.decoder = decoders.Metaspace("\u2581", prepend_scheme=scheme)
     return tokenizer
 
 
@@ -171,6 +192,10 @@ PIECES: dict[str, Layout] = {
         "Unigram", {**ANGLES, **BRACKETS, "bos_token": "[CLS]", "eos_token": "[SEP]",
                     "unk_token": "<unk>", "pad_token": "<pad>"},
         _albert, settings=("do_lower_case", "keep_accents", *SPACE),
+    ),
+    "DebertaV2": Layout(
+        "Unigram", {"bos_token": "[CLS]", "eos_token": "[SEP]", **BRACKETS}, _deberta_v2, bracketed,
+        ("do_lower_case", "split_by_punct", *SPACE), token_types=True,
     ),
     "Gemma": Layout(
         "BPE", {"unk_token": "<unk>", "bos_token": "<bos>", "eos_token": "<eos>",

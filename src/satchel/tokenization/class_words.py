@@ -8,7 +8,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_
 from tokenizers import processors as post
 from tokenizers.models import BPE, WordPiece
 
-from satchel.tokenization.class_layout import ANGLES, BRACKETS, SPACE, Find, Layout
+from satchel.tokenization.class_layout import ANGLES, BRACKETS, SPACE, Find, Layout, bracketed
 from satchel.tokenization.class_parts import Parts
 from satchel.tokenization.declared_tokens import Token
 
@@ -37,16 +37,6 @@ def _wordpiece(parts: Parts) -> Tokenizer:
     return tokenizer
 
 
-def _bracketed(parts: Parts, find: Find) -> Any:
-    """A first and a last token, the last one between two texts too."""
-    first, last = parts.texts["cls_token"], parts.texts["sep_token"]
-    return post.TemplateProcessing(
-        single=[first, "$A", last],
-        pair=[first, "$A", last, "$B:1", f"{last}:1"],
-        special_tokens=[(first, find(first)), (last, find(last))],
-    )
-
-
 def _mpnet_around(parts: Parts, find: Find) -> Any:
     last, first = parts.texts["sep_token"], parts.texts["cls_token"]
     return post.RobertaProcessing((last, find(last)), (first, find(first)), True, False)
@@ -73,6 +63,16 @@ def _byte_level(parts: Parts) -> Tokenizer:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=space)
     tokenizer.decoder = decoders.ByteLevel()
     return tokenizer
+
+
+def _deberta_around(parts: Parts, find: Find) -> Any:
+    """Two tokens between the texts of a pair: its models were trained with one, before release 5."""
+    first, last = parts.texts["cls_token"], parts.texts["sep_token"]
+    return post.TemplateProcessing(
+        single=[first, "$A", last],
+        pair=[first, "$A", last, last, "$B", last],
+        special_tokens=[(first, find(first)), (last, find(last))],
+    )
 
 
 def _gpt_neox(parts: Parts) -> Tokenizer:
@@ -140,12 +140,16 @@ def _wide(tokens: dict[str, str]) -> dict[str, Token]:
 
 
 WORDS: dict[str, Layout] = {
-    "Bert": Layout("WordPiece", {**BRACKETS}, _wordpiece, _bracketed, WORDPIECE, token_types=True),
+    "Bert": Layout("WordPiece", {**BRACKETS}, _wordpiece, bracketed, WORDPIECE, token_types=True),
     "CLIP": Layout(
         "BPE", {"unk_token": END, "bos_token": "<|startoftext|>", "eos_token": END, "pad_token": END},
         _clip, _clip_around,
     ),
-    "DistilBert": Layout("WordPiece", {**BRACKETS}, _wordpiece, _bracketed, WORDPIECE),
+    "Deberta": Layout(
+        "BPE", {"bos_token": "[CLS]", "eos_token": "[SEP]", **BRACKETS}, _byte_level, _deberta_around,
+        SPACE, token_types=True,
+    ),
+    "DistilBert": Layout("WordPiece", {**BRACKETS}, _wordpiece, bracketed, WORDPIECE),
     "GPT2": Layout(
         "BPE", {"unk_token": END, "bos_token": END, "eos_token": END}, _byte_level, settings=SPACE
     ),

@@ -22,7 +22,7 @@ from satchel.tokenization.sentencepiece import Model, Vocabulary, build, names_o
 from satchel.tokenization.tokenizer_files import facts_of
 from satchel.tokenization.vocabulary import vocabulary_of
 
-MODELS = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model", "source.spm")
+MODELS = ("spiece.model", "sentencepiece.bpe.model", "spm.model", "tokenizer.model", "source.spm")
 MODEL_LIMIT = 64 << 20
 NUMBER_AND_COMMA = re.compile(r".*\d,", re.DOTALL)
 

@@ -149,6 +149,25 @@ def _bracketed(model: Model, facts: TokenizerFacts) -> Vocabulary:
     )
 
 
+def _deberta_v2(model: Model, facts: TokenizerFacts) -> Vocabulary:
+    if facts.flag("split_by_punct", False):
+        raise UnsupportedError(
+            f"tokenizer_config.json: split_by_punct = True is not supported with {model.name} alone; a "
+            "tokenizer.json would do"
+        )
+    first, last = facts.role("cls", "[CLS]"), facts.role("sep", "[SEP]")
+    mask, tokens = facts.role("mask", "[MASK]"), _own(model)
+    tokens.setdefault(mask, len(tokens))  # no file of a published model numbers it
+    special = [*_control(model), (mask, False)]
+    pair = [first, "$A", last, "$B:1", f"{last}:1"]
+    before: list[normalizers.Normalizer] = []
+    if facts.flag("do_lower_case", False):
+        before.append(normalizers.Lowercase())
+    return _vocabulary(
+        model, facts, tokens, special, [first, "$A", last], pair, _unknown(model), before=before
+    )
+
+
 def _xlnet(model: Model, facts: TokenizerFacts) -> Vocabulary:
     sep, cls = facts.role("sep", "<sep>"), facts.role("cls", "<cls>")
     single, pair = ["$A", sep, f"{cls}:2"], ["$A", sep, "$B:1", f"{sep}:1", f"{cls}:2"]
@@ -290,6 +309,7 @@ def _listed(model: Model, facts: TokenizerFacts) -> dict[str, int]:
 LAYOUTS: dict[str, Callable[[Model, TokenizerFacts], Vocabulary]] = {
     "Albert": _bracketed,
     "BigBird": _bracketed,
+    "DebertaV2": _deberta_v2,
     "Gemma": _gemma,
     "Llama": _llama,
     "M2M100": _m2m_100,
