@@ -17,13 +17,14 @@ FIRST_LOOK = 64  # characters per token read at first of a text that will be cut
 
 
 class Preparation:
-    """Tokenizer and settings of an encoder's texts."""
+    """Tokenizer and settings of an encoder's texts, which are cut to `limit` tokens (None: as the bundle
+    says)."""
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, limit: int | None = None) -> None:
         assert bundle.manifest.text is not None
         self.settings = bundle.manifest.text
         self.context = bundle.manifest.context
-        self.limit = self.settings.max_length
+        self.limit = self.settings.max_length if limit is None else limit
         self.path: Path = bundle.path(TOKENIZER)
         self.tokenizer = load_tokenizer(self.path)
         self._cutters: dict[tuple[int, str, bool], Tokenizer] = {}
@@ -34,8 +35,8 @@ class Preparation:
             raise UsageError(f"expected a text, got {type(text).__name__}")
         return self._prompt(prompt) + text
 
-    def encode(self, text: str, pair: str | None = None, whole_pair: bool = False) -> Encoding:
-        """Ids of a text or pair; what exceeds the model's length is cut, with a warning.
+    def cut(self, text: str, pair: str | None = None, whole_pair: bool = False) -> Encoding:
+        """Ids of a text or pair; what exceeds the model's length is cut.
 
         With `whole_pair` that is taken from the text alone.
         """
@@ -48,7 +49,11 @@ class Preparation:
                 )
             side = "only_first" if whole_pair else "longest_first"
             cutter = self._cutter(0, side, left=self.settings.cut_left)
-            encoding = cutter.encode(self._beginning(text), second)
+            return cutter.encode(self._beginning(text), second)
+
+    def encode(self, text: str, pair: str | None = None, whole_pair: bool = False) -> Encoding:
+        """The same, with a warning where something is cut."""
+        encoding = self.cut(text, pair, whole_pair)
         if encoding.overflowing:
             warnings.warn(
                 f"a text of more than {self.limit} tokens is cut", UserWarning, stacklevel=4
@@ -82,18 +87,21 @@ class Preparation:
         """The ids to embed for a text: one row, or with `window` overlapping rows where it is long."""
         text = self.behind(prompt, text)
         if window is None:
-            return [self._padded(self.encode(text).ids)]
-        return [self._padded(piece.ids) for piece in self.pieces(text, window)]
+            return [self.padded(self.encode(text).ids)]
+        return [self.padded(piece.ids) for piece in self.pieces(text, window)]
 
     def prompt_length(self, prompt: str | None) -> int:
-        """Tokens of the prompt of that name, or of the default one, without a special one at their end.
+        """Tokens of the prompt of that name, or of the default one."""
+        return self.length_of_prompt(self._prompt(prompt))
+
+    def length_of_prompt(self, text: str) -> int:
+        """Tokens of a prompt, without a special one at their end.
 
         Counted of the prompt alone, as sentence-transformers does, also where it and a text share one.
         """
-        text = self._prompt(prompt)
         if not text:
             return 0
-        ids = self.encode(text).ids
+        ids = self.cut(text).ids
         last = self.tokenizer.get_added_tokens_decoder().get(ids[-1]) if ids else None
         return len(ids) - (last is not None and last.special)
 
@@ -113,7 +121,7 @@ class Preparation:
     def _cased(self, text: str) -> str:
         return text.lower() if self.settings.lower_case else text
 
-    def _padded(self, ids: list[int]) -> list[int]:
+    def padded(self, ids: list[int]) -> list[int]:
         """A few models were trained on texts that are all filled up to the context."""
         pad = self.settings.pad_to_context
         return ids if pad is None else ids + [pad] * (self.context - len(ids))

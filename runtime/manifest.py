@@ -15,6 +15,9 @@ PARTS = ("key", "value")
 PROMPT_MASK = (
     "prompt_mask"  # input of a text encoder: 1 for tokens of a prompt that its vector leaves out
 )
+STATES_CHANGED = (
+    "states_changed"  # in `extra`: modules change states of tokens before they are pooled
+)
 CACHE_DTYPES = {"float32": 4, "int8": 1}  # bytes of a number
 
 

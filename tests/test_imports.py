@@ -24,6 +24,7 @@ ROOMS = {
     "quantize": "quantize",
     "measure": f"{BESIDE}/measure",
     "packing": f"{BESIDE}/packing",
+    "sentence": f"{BESIDE}/sentence",
     "cli": f"{BESIDE}/cli",
 }
 CONTRACT = {"runtime.errors", "runtime.bundle", "runtime.manifest"}
@@ -40,6 +41,7 @@ MAY_IMPORT = {  # room -> rooms, and single modules
     "measure": {"runtime", "export.check", "quantize.nodes"} | SHARED,
     "packing": {"runtime", "checkpoints", "tokenization", "models", "export", "quantize", "measure"}
     | SHARED,
+    "sentence": {"runtime", "packing.pack", "checkpoints.source"} | SHARED,
     "cli": {"runtime", "measure", "packing.pack", "checkpoints.source", "quantize.profiles"}
     | SHARED,
 }

@@ -9,6 +9,7 @@ from typing import Any
 
 from satchel.checkpoints.checkpoint import Checkpoint
 from satchel.checkpoints.config_keys import is_known, remarks
+from satchel.checkpoints.file_names import TOKENIZER_FILES
 from satchel.checkpoints.files import (
     header,
     inside,
@@ -31,21 +32,6 @@ TOKENIZER_CONFIG_LIMIT = 32 << 20  # it may list every added token of a large vo
 TEMPLATE_LIMIT = 64 << 10
 PROCESSOR, PREPROCESSOR = "processor_config.json", "preprocessor_config.json"
 PROCESSOR_PARTS = ("image_processor", "feature_extractor", "audio_processor")
-TOKENIZER_FILES = (
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "spm.model",
-    "tokenizer.model",
-    "source.spm",
-    "target.spm",
-    "vocab.json",
-    "merges.txt",
-    "vocab.txt",
-    "added_tokens.json",
-    "special_tokens_map.json",
-    "tekken.json",
-    "tiktoken.model",
-)
 
 
 def load_folder(folder: Path) -> Checkpoint:

@@ -71,6 +71,11 @@ class SentenceModules:
         return any(self.settings.prompts.values()) and not all(step.prompts for step in pooling)
 
     @property
+    def changes_states(self) -> bool:
+        """Whether a module changes the states of tokens before they are pooled."""
+        return any(step.target == TOKENS for step in self.steps)
+
+    @property
     def normalize(self) -> bool:
         """Whether the last that is done to the vector is to bring it to unit length."""
         last = next((step for step in reversed(self.steps) if step.target == VECTOR), None)

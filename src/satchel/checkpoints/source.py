@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from satchel.checkpoints.file_names import TOKENIZER_FILES
 from satchel.runtime.errors import (
     CheckpointError,
     StorageError,
@@ -88,8 +89,11 @@ def open_source(source: str, revision: str | None = None) -> Checkpoint:
     return load_folder(path) if path.is_dir() else load_gguf(path)
 
 
-def download(hub_id: str, revision: str | None) -> Path:
-    """Fetch the files of a hub repository into its cache; weights as safetensors only."""
+def download(hub_id: str, revision: str | None, offline: bool = False) -> Path:
+    """Fetch the files of a hub repository into its cache; weights as safetensors only.
+
+    `offline` looks into the cache alone.
+    """
     try:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import (
@@ -101,14 +105,18 @@ def download(hub_id: str, revision: str | None) -> Path:
         raise UsageError(
             f"downloading {shown(hub_id)} needs huggingface_hub: {install('hub')}"
         ) from error
-    from satchel.checkpoints.folder import TOKENIZER_FILES
-
     wanted = [*WANTED, *TOKENIZER_FILES]
     try:
-        return Path(snapshot_download(hub_id, revision=revision, allow_patterns=wanted))
+        return Path(
+            snapshot_download(
+                hub_id, revision=revision, allow_patterns=wanted, local_files_only=offline
+            )
+        )
     except HFValidationError as error:
         raise UsageError(f"{shown(hub_id)} is not a hub id: {shown(error)}") from error
     except LocalEntryNotFoundError as error:
+        if offline:
+            raise StorageError(f"{shown(hub_id)} is not in the hub's cache") from error
         raise StorageError(f"cannot reach the hub for {shown(hub_id)}, nor is it cached") from error
     except (HfHubHTTPError, OSError) as error:
         raise StorageError(f"cannot download {shown(hub_id)}: {shown(error)}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from satchel.cli.command import add_verb
 from satchel.cli.terminal import write_whole
 from satchel.runtime import sealed
 from satchel.runtime.bundle import manifest_text
+from satchel.runtime.fingerprint import FIELD, fingerprint, gives_vectors
 from satchel.runtime.manifest import MANIFEST
 
 
@@ -28,7 +30,11 @@ def sealed_anew(folder: Path) -> bool:
     """
     before = manifest_text(folder)
     text = sealed.sealed(sealed.unsealed(before))
-    sealed.read(text)
+    manifest = sealed.read(text)
+    if FIELD in manifest.extra and gives_vectors(manifest):
+        content = json.loads(sealed.unsealed(text))
+        content["extra"][FIELD] = fingerprint(manifest)  # other prompts make other vectors
+        text = sealed.sealed(json.dumps(content, indent=1, ensure_ascii=False))
     if text == before:
         return False
     write_whole(folder / MANIFEST, text)

@@ -29,7 +29,7 @@ from satchel.runtime.bundle import Bundle
 from satchel.runtime.encoder_session import EncoderSession, batches
 from satchel.runtime.errors import UsageError
 from satchel.runtime.image import ImageFormat, sample_images
-from satchel.runtime.manifest import Port, TextInput, Tokens
+from satchel.runtime.manifest import STATES_CHANGED, Port, TextInput, Tokens
 from satchel.runtime.session import open_session
 from satchel.runtime.task import TASKS
 from satchel.tokenization.class_tokenizer import cuts_left, tells_pairs_apart
@@ -100,7 +100,7 @@ class EncoderRecipe:
         }
 
     def facts(self) -> dict[str, Any]:
-        model, labels = self.model, self.model.labels
+        model, labels, sentence = self.model, self.model.labels, self.checkpoint.sentence
         tokens = Tokens()
         if self.tokenizer is not None:
             tokens = special_tokens(self.checkpoint, self.tokenizer, model.vocab_size)
@@ -113,6 +113,7 @@ class EncoderRecipe:
             "labels": labels,
             "text": self._text() if self.tokenizer is not None else None,
             "image": self.image.to_dict() if self.image is not None else None,
+            "extra": {STATES_CHANGED: True} if sentence and sentence.changes_states else {},
         }
 
     @property

@@ -25,6 +25,7 @@ from satchel.export.writer import Stored, write_graph
 from satchel.models.architectures import architecture
 from satchel.packing.decoder_recipe import DecoderRecipe
 from satchel.packing.encoder_recipe import EncoderRecipe
+from satchel.packing.library_class import opened_by
 from satchel.packing.own_texts import read_texts
 from satchel.packing.recipe import ExportOptions, Recipe
 from satchel.packing.seq2seq_recipe import Seq2seqRecipe
@@ -37,6 +38,7 @@ from satchel.quantize.profile import Profile, matches, named
 from satchel.runtime import kernels, sealed
 from satchel.runtime.bundle import TOKENIZER, Bundle, open_bundle, sha256_of
 from satchel.runtime.errors import FidelityError, UsageError, shown
+from satchel.runtime.fingerprint import FIELD, fingerprint, gives_vectors
 from satchel.runtime.manifest import MANIFEST, File, Graph, Manifest, Source
 from satchel.version import __version__
 
@@ -73,17 +75,22 @@ def pack(
     keep_fp32: Collection[str] = (),
     tune: float | None = None,
     cache: str | None = None,
+    library_class: str | None = None,
     stage: Stage = quiet,
 ) -> Packed:
     """Export `source` (a Hugging Face folder, a .gguf file or a hub id) to the bundle folder `out`.
 
-    Raises FidelityError where a check fails, unless `force` keeps the bundle, marked unverified. A bundle
-    appears whole or not at all.
+    `library_class` names the class of sentence-transformers that the bundle stands in for: where a folder
+    lists no modules, what that class assumes is assumed. Raises FidelityError where a check fails, unless
+    `force` keeps the bundle, marked unverified. A bundle appears whole or not at all.
     """
     chosen, out = named(profile).keeping(keep_fp32).caching(cache), Path(out)
     own = read_texts("--calibration", calibration), read_texts("--quality-text", quality_text)
     publish.check_target(out, Path(source), overwrite)
     checkpoint = open_source(str(source), revision)
+    if library_class is not None:
+        checkpoint, made_for = opened_by(library_class, checkpoint)
+        task = task or made_for
     recipe = _recipe(checkpoint, ExportOptions(context, task, ignored_keys, *own), stage)
     with publish.staged(out) as folder:
         prepared = prepare(recipe, chosen.among(recipe.graphs), cache is not None, tune, stage)
@@ -162,9 +169,13 @@ class _Made:
     ) -> Manifest:
         """The whole manifest, with all checks of the export."""
         parity = {"checks": [item.to_dict() for item in checks], **own_kernels}
-        return dataclasses.replace(
+        whole = dataclasses.replace(
             self.draft, files=self.files, parity=parity, verified=verified, **self.figures
         )
+        if not gives_vectors(whole):
+            return whole
+        extra = whole.extra | {FIELD: fingerprint(whole)}
+        return dataclasses.replace(whole, extra=extra)
 
 
 @dataclass(frozen=True)
