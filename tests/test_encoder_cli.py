@@ -14,6 +14,7 @@ from PIL import Image
 import satchel
 from satchel.cli import vectors
 from satchel.cli.main import main
+from satchel.cli.vector_function import VectorFunction
 from tests.loading import load_as
 from tests.manifests import said
 from tests.outcome import refused
@@ -66,7 +67,7 @@ def test_embed_prints_vectors_or_writes_them(made: Any, capsys: Capture, tmp_pat
         capsys, "embed", bundle, "the fox", "x", "--out", tmp_path / "v.npy"
     )
     np.testing.assert_allclose(np.load(tmp_path / "v.npy"), expected, atol=1e-6)
-    assert [path.name for path in tmp_path.iterdir()] == ["v.npy"]
+    assert {path.name for path in tmp_path.iterdir()} == {"v.npy", "v.npy.json"}
 
 
 def test_a_killed_run_goes_on(
@@ -85,27 +86,28 @@ def test_a_killed_run_goes_on(
         asked.extend(rows)
         return model.embed(rows)
 
+    function = VectorFunction("0" * 64, "texts")
     with pytest.raises(KeyboardInterrupt):
-        vectors.embed_file(source, out, 64, dying, {})
+        vectors.embed_file(source, out, 64, dying, {}, function)
     with (tmp_path / "v.npy.part").open("ab") as file:
         file.write(b"half a row")
     assert asked == lines[:16] and not out.exists()
     asked.clear()
-    assert vectors.embed_file(source, out, 64, lambda rows: model.embed(rows), {}) == (32, 16)
+    assert vectors.embed_file(source, out, 64, model.embed, {}, function) == (32, 16)
     np.testing.assert_allclose(np.load(out), model.embed(lines), atol=1e-6)
-    assert {path.name for path in tmp_path.iterdir()} == {"lines.txt", "v.npy"}
+    assert {path.name for path in tmp_path.iterdir()} == {"lines.txt", "v.npy", "v.npy.json"}
 
     again = ["embed", bundle, "--file", source, "--out", out, "--window", "3"]
     assert main([str(part) for part in again]) == 2
     assert "v.npy' exists; --overwrite replaces it" in capsys.readouterr().err
     out.unlink()
     with pytest.raises(KeyboardInterrupt):
-        vectors.embed_file(source, out, 64, dying, {"window": 1})
+        vectors.embed_file(source, out, 64, dying, {"window": 1}, function)
     (tmp_path / "v.npy.part.json").unlink()
     assert main([str(part) for part in again]) == 2
     assert "v.npy.part' is from another run" in capsys.readouterr().err
     assert "32 vectors of 64 numbers\n" in run(capsys, *again, "--overwrite")
-    assert {path.name for path in tmp_path.iterdir()} == {"lines.txt", "v.npy"}
+    assert {path.name for path in tmp_path.iterdir()} == {"lines.txt", "v.npy", "v.npy.json"}
     found = np.load(out, mmap_mode="r")
     assert found.dtype == np.float32 and found.flags.c_contiguous
     np.testing.assert_allclose(found, model.embed(lines, window=3), atol=1e-6)

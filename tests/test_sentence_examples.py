@@ -51,7 +51,7 @@ def test_real_weights(minilm: tuple[Any, SentenceTransformer]) -> None:
 
 
 def test_quick_start(minilm: tuple[Any, SentenceTransformer]) -> None:
-    theirs, model = minilm
+    _, model = minilm
     embeddings = model.encode(SENTENCES)
     assert embeddings.shape == (3, 384)
     similarities = model.similarity(embeddings, embeddings)

@@ -113,7 +113,7 @@ def test_what_else_makes_another_bundle(saved: Path, tmp_path: Path, monkeypatch
 
 def test_an_export_that_fails_leaves_nothing(saved: Path, tmp_path: Path) -> None:
     (saved / "model.safetensors").write_bytes(b"nothing")
-    with pytest.raises(SatchelError, match="model.safetensors"):
+    with pytest.raises(SatchelError, match=r"model\.safetensors"):
         opened(saved, tmp_path / "cache")
     assert [path for path in (tmp_path / "cache/bundles").iterdir() if path.suffix != ".lock"] == []
 

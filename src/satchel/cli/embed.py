@@ -21,6 +21,7 @@ from satchel.runtime.manifest import MANIFEST
 EXAMPLES = """
 satchel embed my-bundle "a text" "another"
 satchel embed my-bundle --file corpus.txt --out vectors.npy
+satchel embed my-bundle --file more.txt --out vectors.npy --append
 satchel embed my-bundle --image photo.jpg
 satchel embed my-splade --sparse "a text"
 """
@@ -29,29 +30,32 @@ satchel embed my-splade --sparse "a text"
 def embed(options: argparse.Namespace) -> None:
     """vectors of texts or images"""
     from satchel.cli import vectors  # needs numpy, which --help does not
+    from satchel.cli.vector_function import VectorFunction
 
     only_one_of(options, "text", "file", "image")
+    for name in ("overwrite", "append"):
+        if getattr(options, name) and not options.out:
+            raise UsageError(f"--{name} is for --out")
     if options.sparse:
         _sparse(options)
         return
     if options.file and not options.out:
         raise UsageError("--file needs --out, a .npy file for the vectors")
-    if options.overwrite and not options.out:
-        raise UsageError("--overwrite is for --out")
     if options.image and (options.prompt is not None or options.window is not None):
         raise UsageError("--prompt and --window are for texts, not for --image")
     out = Path(options.out) if options.out else None
     if out is not None:
-        vectors.check_output(out, options.overwrite)
+        vectors.check_output(out, options.overwrite, options.append)
     model = load(options)
     settings = {"prompt": options.prompt, "window": options.window}
+    how = {"overwrite": options.overwrite, "append": options.append}
     if options.file and out is not None:
         digest = sha256_of(model.bundle.path(MANIFEST))
         embed_rows = functools.partial(model.embed, **settings)
         dim = embed_rows([]).shape[1]
         count, done = vectors.embed_file(
             Path(options.file), out, dim, embed_rows, settings | {"bundle": digest},
-            overwrite=options.overwrite, stage=bars,
+            VectorFunction.of(model, False, **settings), **how, stage=bars,
         )  # fmt: skip
         again = f", {done} of them by an earlier run" if done else ""
         print(f"{out}: {count} vectors of {dim} numbers{again}")
@@ -61,7 +65,8 @@ def embed(options: argparse.Namespace) -> None:
     else:
         rows = model.embed(options.text, **settings)
     if out is not None:
-        vectors.save(out, rows, options.overwrite)
+        function = VectorFunction.of(model, bool(options.image), **settings)
+        vectors.save(out, rows, function, **how)
         print(f"{out}: {len(rows)} vectors of {rows.shape[1]} numbers")
     else:
         for row in rows:
@@ -110,6 +115,11 @@ def add(verbs: Any) -> None:
         "--sparse", action="store_true", help="print what is not 0, with its places, as of SPLADE"
     )
     command.add_argument("--overwrite", action="store_true", help="replace what is at --out")
+    command.add_argument(
+        "--append",
+        action="store_true",
+        help="add to what is at --out, if its vectors are of this kind",
+    )
     command.add_argument(
         "--prompt", metavar="NAME", help="a prompt of the bundle to put before each text"
     )
