@@ -174,6 +174,7 @@ class DecoderConfig(ModelConfig):
     rotary: ClassVar[bool] = (
         True  # whether heads rotate, which the fused attention ties to their size
     )
+    logits_bias: ClassVar[bool] = False  # whether the head adds a bias
 
     def __post_init__(self) -> None:
         self.check_sizes()
@@ -209,6 +210,11 @@ class DecoderConfig(ModelConfig):
     @property
     def head_size(self) -> int:
         return self.head_dim or self.hidden_size // self.num_attention_heads
+
+    @property
+    def table_width(self) -> int:
+        """The size of a word's vector in the table, and of what the head reads."""
+        return self.hidden_size
 
     @property
     def short_positions(self) -> int | None:

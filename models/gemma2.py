@@ -81,7 +81,7 @@ class Gemma2Block(nn.Module):
 class Model(llama.Model):
     """Gemma 2."""
 
-    block = staticmethod(Gemma2Block)  # type: ignore[assignment]
+    block = staticmethod(Gemma2Block)
 
     def embed(self, input_ids: Tensor, cache: Cache | None) -> Tensor:
         return super().embed(input_ids, cache) * self.config.hidden_size**0.5

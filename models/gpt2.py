@@ -47,6 +47,8 @@ class Config(DecoderConfig):
     }
     cosmetic: ClassVar[frozenset[str]] = COSMETIC | {"attn_pdrop", "embd_pdrop", "resid_pdrop"}
     rotary: ClassVar[bool] = False
+    qkv_bias: ClassVar[bool] = True
+    bias: ClassVar[bool] = True  # of the other layers
 
     intermediate_size: int | None = None  # type: ignore[assignment]
     hidden_act: str = "gelu_new"
@@ -57,35 +59,47 @@ class Config(DecoderConfig):
     scale_attn_by_inverse_layer_idx: bool = False
     reorder_and_upcast_attn: bool = False  # the same result in float32
 
-    def scale(self, layer: int) -> float:
-        """What scores are multiplied with in `layer`."""
+    def heads(self, layer: int) -> Heads:
+        """The geometry of the attention of `layer`."""
         scale = self.head_size**-0.5 if self.scale_attn_weights else 1.0
-        return scale / (layer + 1) if self.scale_attn_by_inverse_layer_idx else scale
+        if self.scale_attn_by_inverse_layer_idx:
+            scale /= layer + 1
+        return Heads(self.num_attention_heads, self.kv_heads, self.head_size, scale)
 
 
 class Model(Decoder):
-    """GPT-2."""
+    """GPT-2, and the start of those that have its learned positions."""
 
     prefix = "transformer."
 
-    def __init__(self, config: Config, context: int) -> None:
-        size, eps = config.hidden_size, config.layer_norm_epsilon
-        blocks = []
-        for layer in range(config.num_hidden_layers):
-            heads = Heads(
-                config.num_attention_heads, config.kv_heads, config.head_size, config.scale(layer)
-            )
-            attention = Attention(size, heads, None, bias=True, out_bias=True)
-            mlp = MLP(size, config.intermediate_size or 4 * size, config.hidden_act)
-            blocks.append(Block(attention, mlp, (LayerNorm(size, eps), LayerNorm(size, eps))))
-        super().__init__(config, blocks, LayerNorm(size, eps))
-        self.wpe = Embedding(config.max_position_embeddings, size)
+    def __init__(self, config: Any, context: int) -> None:
+        blocks = [self.block(config, layer) for layer in range(config.num_hidden_layers)]
+        super().__init__(config, blocks, self.norm(config))
+        self.wpe = Embedding(config.max_position_embeddings, config.hidden_size)
+
+    @staticmethod
+    def norm(config: Any) -> LayerNorm | None:
+        """The norm behind the last block, if there is one."""
+        return LayerNorm(config.hidden_size, config.layer_norm_epsilon)
+
+    @staticmethod
+    def block(config: Any, layer: int) -> Block:
+        """The block of `layer`."""
+        size, eps, bias = config.hidden_size, config.layer_norm_epsilon, config.bias
+        heads, inner = config.heads(layer), config.intermediate_size or 4 * size
+        attention = Attention(size, heads, None, bias=config.qkv_bias, out_bias=bias)
+        mlp = MLP(size, inner, config.hidden_act, bias)
+        return Block(attention, mlp, (LayerNorm(size, eps), LayerNorm(size, eps)))
 
     def embed(self, input_ids: Tensor, cache: Cache | None) -> Tensor:
         length = input_ids.shape[1]
         if cache is None:
-            return super().embed(input_ids, cache) + self.wpe.weight[:length]
-        return super().embed(input_ids, cache) + self.wpe(cache.positions(length))
+            return self.words(input_ids) + self.wpe.weight[:length]
+        return self.words(input_ids) + self.wpe(cache.positions(length))
+
+    def words(self, input_ids: Tensor) -> Tensor:
+        """What positions are added to, [batch, length, hidden]."""
+        return super().embed(input_ids, None)
 
     @staticmethod
     def sanitize(tensors: Mapping[str, LazyTensor], config: Any) -> dict[str, LazyTensor]:

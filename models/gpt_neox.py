@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from torch import Tensor
+from torch import nn
 
 from satchel.checkpoints.tensors import LazyTensor
-from satchel.models import weights
-from satchel.models.config import RopeConfig
-from satchel.models.decoder import Decoder
-from satchel.models.layers import MLP, Attention, Block, LayerNorm, Rope
-from satchel.models.ops import Cache, Heads
-from satchel.models.rope import RopeParameters, rope_tables
+from satchel.models import llama, weights
+from satchel.models.layers import MLP, Block, LayerNorm, ParallelBlock, Rope
+from satchel.models.rope import RopeParameters
 
 RENAMED = (
     (r"^gpt_neox\.", "model."),
@@ -29,7 +26,7 @@ RENAMED = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(RopeConfig):
+class Config(llama.Config):
     """config.json of model_type gpt_neox."""
 
     KEYS: ClassVar[dict[str, tuple[str, ...]]] = {"num_key_value_heads": (), "head_dim": ()}
@@ -42,6 +39,8 @@ class Config(RopeConfig):
     partial_rotary_factor: float | None = None
     use_parallel_residual: bool = True
     attention_bias: bool = True
+    mlp_bias: bool = True
+    norms: ClassVar[int] = 2  # before the parts of a block
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -52,48 +51,27 @@ class Config(RopeConfig):
         return self.rope_of(self.rotary_emb_base, self.rotary_pct)
 
 
-class ParallelBlock(Block):
-    """Attention and MLP both read the block's input, through norms of their own."""
-
-    def forward(
-        self, x: Tensor, residual: Tensor | None, cache: Cache | None
-    ) -> tuple[Tensor, Tensor]:
-        hidden, residual = self.input_layernorm.add(x, residual)
-        attended = self.self_attn(hidden, cache)
-        return attended + self.mlp(self.post_attention_layernorm(residual)), residual
-
-
-class Model(Decoder):
-    """GPT-NeoX."""
+class Model(llama.Model):
+    """GPT-NeoX, and the start of those that have its norms and MLP."""
 
     prefix = "gpt_neox."
 
-    def __init__(self, config: Config, context: int) -> None:
-        size, eps = config.hidden_size, config.layer_norm_eps
-        limit = config.max_position_embeddings
-        rope = Rope(rope_tables(config.rope(), config.head_size, context, limit))
-        heads = Heads(
-            config.num_attention_heads, config.kv_heads, config.head_size, config.head_size**-0.5
-        )
+    @classmethod
+    def block(cls, config: Any, window: int | None, rope: Rope | None) -> nn.Module:
         kind = ParallelBlock if config.use_parallel_residual else Block
-        blocks = [
-            kind(
-                Attention(
-                    size, heads, rope, bias=config.attention_bias, out_bias=config.attention_bias
-                ),
-                MLP(size, config.intermediate_size, config.hidden_act),
-                (LayerNorm(size, eps), LayerNorm(size, eps)),
-            )
-            for _ in range(config.num_hidden_layers)
-        ]
-        super().__init__(config, blocks, LayerNorm(size, eps))
+        norms = [cls.norm(config) for _ in range(config.norms)]
+        return kind(llama.attention(config, window, rope), cls.mlp(config), norms)
 
     @staticmethod
-    def sanitize(tensors: Mapping[str, LazyTensor], config: Config) -> dict[str, LazyTensor]:
-        heads, width = config.num_attention_heads, config.head_size
+    def mlp(config: Any) -> nn.Module:
+        inner = config.intermediate_size or 4 * config.hidden_size
+        return MLP(config.hidden_size, inner, config.hidden_act, config.mlp_bias)
 
-        def by_role(packed: Tensor) -> Tensor:
-            """Rows ordered head, role, channel become role, head, channel."""
-            return packed.unflatten(0, (heads, 3, width)).transpose(0, 1).flatten(0, 2)
+    @staticmethod
+    def norm(config: Any) -> LayerNorm:
+        return LayerNorm(config.hidden_size, config.layer_norm_eps)
 
-        return weights.transform(weights.rename(tensors, RENAMED), r"\.qkv_proj\.", by_role)
+    @staticmethod
+    def sanitize(tensors: Mapping[str, LazyTensor], config: Any) -> dict[str, LazyTensor]:
+        named = weights.rename(tensors, RENAMED)
+        return weights.by_role(named, config.kv_heads, config.head_size)

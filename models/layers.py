@@ -212,10 +212,43 @@ class Block(nn.Module):
         self.mlp = mlp
 
     def forward(
-        self, x: Tensor, residual: Tensor | None, cache: Cache | None
+        self, x: Tensor, residual: Tensor | None, cache: Cache | None, bias: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
+        """The last output and the stream beside it; `bias` is added to the scores of attention."""
         hidden, residual = self.input_layernorm.add(x, residual)
         hidden, residual = self.post_attention_layernorm.add(
-            self.self_attn(hidden, cache), residual
+            self.self_attn(hidden, cache, bias), residual
         )
         return self.mlp(hidden), residual
+
+
+class ParallelBlock(nn.Module):
+    """Attention and MLP both read the block's input, through one norm or each through its own."""
+
+    def __init__(self, attention: nn.Module, mlp: nn.Module, norms: Sequence[RMSNorm]) -> None:
+        super().__init__()
+        self.input_layernorm = norms[0]
+        self.post_attention_layernorm = norms[1] if len(norms) > 1 else None
+        self.self_attn = attention
+        self.mlp = mlp
+
+    def forward(
+        self, x: Tensor, residual: Tensor | None, cache: Cache | None, bias: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """As that of Block."""
+        hidden, residual = self.input_layernorm.add(x, residual)
+        attended = self.self_attn(hidden, cache, bias)
+        if self.post_attention_layernorm is not None:
+            hidden = self.post_attention_layernorm(residual)
+        return attended + self.mlp(hidden), residual
+
+
+class PostNormBlock(Block):
+    """A block whose norms stand behind its sums, so that no stream travels beside its output."""
+
+    def forward(  # type: ignore[override]
+        self, x: Tensor, residual: Tensor | None, cache: Cache | None
+    ) -> tuple[Tensor, None]:
+        x, _ = self.input_layernorm.add(self.self_attn(x, cache), x)
+        x, _ = self.post_attention_layernorm.add(self.mlp(x), x)
+        return x, None

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
 
 from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import weights
@@ -72,14 +75,25 @@ class Model(Decoder):
             self.block(config, window, ropes[name])
             for window, name in zip(config.windows(), config.layer_ropes(), strict=True)
         ]
-        super().__init__(config, blocks, RMSNorm(config.hidden_size, config.rms_norm_eps))
+        super().__init__(config, blocks, self.norm(config))
+
+    @classmethod
+    def block(cls, config: Any, window: int | None, rope: Rope | None) -> nn.Module:
+        """One block, with its own window and positions."""
+        norms = (cls.norm(config), cls.norm(config))
+        return Block(attention(config, window, rope), cls.mlp(config), norms)
 
     @staticmethod
-    def block(config: Config, window: int | None, rope: Rope | None) -> Block:
-        """One block, with its own window and positions."""
-        size, eps = config.hidden_size, config.rms_norm_eps
-        mlp = GatedMLP(size, config.intermediate_size, config.hidden_act, config.mlp_bias)
-        return Block(attention(config, window, rope), mlp, (RMSNorm(size, eps), RMSNorm(size, eps)))
+    def mlp(config: Any) -> nn.Module:
+        """The MLP of a block."""
+        return GatedMLP(
+            config.hidden_size, config.intermediate_size, config.hidden_act, config.mlp_bias
+        )
+
+    @staticmethod
+    def norm(config: Any) -> RMSNorm:
+        """A norm that reads the residual stream."""
+        return RMSNorm(config.hidden_size, config.rms_norm_eps)
 
     @staticmethod
     def sanitize(tensors: Mapping[str, LazyTensor], config: Config) -> dict[str, LazyTensor]:

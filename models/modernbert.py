@@ -173,11 +173,7 @@ class Model(nn.Module):
     def sanitize(tensors: Mapping[str, LazyTensor], config: Config) -> dict[str, LazyTensor]:
         """Checkpoint names and layouts to ours, under ``trunk.``; heads keep their names."""
         named = weights.rename(tensors, RENAMED)
-        if config.norm_bias:
-            return named
-        norms = [name for name in named if name.endswith("norm.weight")]
-        zeros = {name.replace(".weight", ".bias"): _zeros(named[name]) for name in norms}
-        return zeros | named
+        return named if config.norm_bias else weights.zero_biases(named, r"norm\.weight$")
 
     @staticmethod
     def heads(config: Config) -> dict[str, HeadShape]:
@@ -200,7 +196,3 @@ class Model(nn.Module):
             "answer": head("classifier"),
             "fill-mask": head("decoder", has_bias=config.decoder_bias),
         }
-
-
-def _zeros(like: LazyTensor) -> LazyTensor:
-    return LazyTensor(like.shape, lambda: torch.zeros(like.shape))

@@ -55,4 +55,4 @@ class Olmo2Block(nn.Module):
 class Model(llama.Model):
     """OLMo 2."""
 
-    block = staticmethod(Olmo2Block)  # type: ignore[assignment]
+    block = staticmethod(Olmo2Block)

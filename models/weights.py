@@ -17,11 +17,11 @@ from satchel.runtime.errors import CheckpointError, shown
 
 Tensors = dict[str, LazyTensor]
 IGNORED = re.compile(  # counters, masks and frequencies that older files hold
-    r"(rotary_emb\.inv_freq|\.masked_bias|attn\.bias|attention\.bias|\.position_ids"
+    r"(rotary_emb\.inv_freq|\.masked_bias|\.causal_mask|attn\.bias|attention\.bias|\.position_ids"
     r"|embeddings\.token_type_ids)$|^multiple_choice_head\."  # and a second head of GPT-2
 )
 WRAPPED = ("module.", "_orig_mod.")  # what parallel training and compilation put before every name
-HEADS = ("lm_head.weight", "embed_out.weight")
+HEADS = ("lm_head.weight", "embed_out.weight", "lm_head.bias", "logits_bias")
 
 
 def rename(tensors: Mapping[str, LazyTensor], rules: Iterable[tuple[str, str]]) -> Tensors:
@@ -74,6 +74,20 @@ def fuse_llama(tensors: Mapping[str, LazyTensor]) -> Tensors:
     return fuse(fused, ("gate_proj", "up_proj"), "gate_up_proj")
 
 
+def by_role(tensors: Mapping[str, LazyTensor], groups: int, head_dim: int) -> Tensors:
+    """Rows of `qkv_proj`, ordered group, head, channel, become all queries, all keys and all values.
+
+    The heads of a group are the queries that share a key and a value, then that key and that value.
+    """
+
+    def apart(packed: Tensor) -> Tensor:
+        heads = packed.unflatten(0, (groups, -1, head_dim))
+        parts = (heads[:, :-2], heads[:, -2:-1], heads[:, -1:])
+        return torch.cat([part.flatten(0, 2) for part in parts])
+
+    return transform(tensors, r"\.qkv_proj\.", apart)
+
+
 def tied(tensors: Mapping[str, LazyTensor], table: str, head: str) -> Tensors:
     """`tensors` of a model whose `head` has the weight of its `table`: one, under the table's name.
 
@@ -122,6 +136,38 @@ def transform(
         name: apply(tensor) if re.search(pattern, name) else tensor
         for name, tensor in tensors.items()
     }
+
+
+def half_split(
+    tensors: Mapping[str, LazyTensor], pattern: str, width: int, rotated: int
+) -> Tensors:
+    """`tensors` with the rows of each head of `width` in the order in which our rotation turns them.
+
+    For what makes, or norms, queries and keys of which neighbouring channels turn together: of the first
+    `rotated` the even ones come first, then the odd ones. A score sums over channels in any order.
+    """
+    return transform(tensors, pattern, lambda rows: in_halves(rows, width, rotated))
+
+
+def in_halves(rows: Tensor, width: int, rotated: int) -> Tensor:
+    """Rows [heads * width, ...] in that order."""
+    order = [*range(0, rotated, 2), *range(1, rotated, 2), *range(rotated, width)]
+    return rows.unflatten(0, (-1, width))[:, order].flatten(0, 1)
+
+
+def zero_biases(tensors: Mapping[str, LazyTensor], pattern: str) -> Tensors:
+    """`tensors` with a bias of zeros beside each weight that matches `pattern`."""
+    more = {
+        name.removesuffix("weight") + "bias": constant(tensor.shape, 0.0)
+        for name, tensor in tensors.items()
+        if re.search(pattern, name)
+    }
+    return more | dict(tensors)
+
+
+def constant(shape: tuple[int, ...], value: float) -> LazyTensor:
+    """A tensor of one number."""
+    return LazyTensor(shape, lambda: torch.full(shape, value))
 
 
 def assign(

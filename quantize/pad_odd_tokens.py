@@ -23,6 +23,7 @@ SPARE = 1  # positions behind a text that are written to
 TOKENS = (0, 1, 2)  # of the operator's inputs: query, key and value, or all three in the first
 LENGTHS = (5, 6)  # seqlens_k, total_sequence_length
 ROPE = slice(7, 9)  # cos, sin
+BIAS = 10  # what is added to the scores [1 or batch, heads, tokens, positions]
 
 
 def kept(profile: Profile, statistics: Statistics | None) -> bool:
@@ -50,10 +51,12 @@ def lower(graph: ir.Graph) -> None:
     count = before(first, "Max", length, before(first, "Min", batch, constant(2)))
     odd = before(first, "Mod", count, constant(2))
     # How many zeros in front of and behind each axis of [batch, length, columns].
-    pads = before(first, "Concat", constant(0, 0, 0, 0), odd, constant(0), axis=0)
+    zeros = constant(0, 0, 0, 0)
+    pads = before(first, "Concat", zeros, odd, constant(0), axis=0)
     more = before(first, "Cast", odd, to=ir.DataType.INT32)
     lengths = [before(first, "Add", first.inputs[place], more) for place in LENGTHS]
     longer = functools.cache(functools.partial(_longer, graph))  # layers share their tables
+    biases: dict[ir.Value, ir.Value] = {}  # and what is added to their scores
     for node in attentions:
         for place in TOKENS:
             if (value := node.inputs[place]) is not None:
@@ -63,6 +66,12 @@ def lower(graph: ir.Graph) -> None:
         for place, table in list(enumerate(node.inputs))[ROPE]:
             if table is not None:
                 node.replace_input_with(place, longer(table))
+        bias = node.inputs[BIAS] if len(node.inputs) > BIAS else None
+        if bias is not None:
+            if bias not in biases:
+                wider = before(first, "Concat", zeros, constant(0, 0), odd, odd, axis=0)
+                biases[bias] = before(first, "Pad", bias, wider)
+            node.replace_input_with(BIAS, biases[bias])
         _cut(graph, node, [constant(0), length, constant(1)])
 
 

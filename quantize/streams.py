@@ -49,6 +49,9 @@ def _of_decoder(model: decoder.Decoder) -> Streams | str:
     blocks: list[Block] = list(model.model.layers)  # type: ignore[arg-type]
     if type(model).embed is not decoder.Decoder.embed:
         return "its embeddings are changed before they enter the stream"
+    stack, tied = model.model, model.config.tie_word_embeddings
+    if stack.norm is None:
+        return "its norms are behind its sums"
     if any(type(block) is not Block for block in blocks):
         return "its blocks do more with the stream than to read it through a norm"
     reads, writes = [], []
@@ -60,7 +63,6 @@ def _of_decoder(model: decoder.Decoder) -> Streams | str:
         reads.append((block.input_layernorm, [attention.qkv_proj]))
         reads.append((block.post_attention_layernorm, [mlp.gate_up_proj]))
         writes += [attention.o_proj, mlp.down_proj]
-    stack, tied = model.model, model.config.tie_word_embeddings
     head = None if tied else model.lm_head
     return Streams(stack.embed_tokens, reads, writes, stack.norm, head, stack if tied else None)
 

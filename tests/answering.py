@@ -170,6 +170,7 @@ def older(subject: Subject, **edits: Any) -> Subject:
     return dataclasses.replace(subject, save=save)
 
 
+HALF = {"num_attention_heads": 2, "partial_rotary_factor": 0.5}
 WINDOWED = {"use_sliding_window": True, "sliding_window": 20, "max_window_layers": 1}
 SCALED = {"rope_scaling": {"type": "linear", "factor": 2.0}, "rope_parameters": ...}
 SUBJECTS: dict[str, Subject] = {
@@ -218,6 +219,20 @@ SUBJECTS: dict[str, Subject] = {
     "smollm3": decoder("smollm3"),
     "phi3": decoder("phi3"),
     "olmo2": decoder("olmo2"),
+    "phi": decoder("phi", **HALF),
+    "starcoder2": decoder("starcoder2"),
+    "stablelm": decoder("stablelm", **HALF),
+    "falcon": decoder("falcon"),
+    "falcon-new": decoder("falcon", new_decoder_architecture=True, num_kv_heads=2),
+    "falcon-alibi": decoder("falcon", alibi=True, multi_query=False, parallel_attn=False),
+    "gpt_bigcode": decoder("gpt_bigcode"),
+    "opt": decoder("opt", ffn_dim=96),
+    "opt-narrow": decoder("opt", ffn_dim=96, do_layer_norm_before=False, word_embed_proj_dim=32),
+    "gptj": decoder("gptj", rotary_dim=16, num_attention_heads=2),
+    "codegen": decoder("codegen", rotary_dim=16, num_attention_heads=2),
+    "gpt_neo": decoder("gpt_neo", attention_types=[[["global", "local"], 1]], window_size=20),
+    "bloom": decoder("bloom"),
+    "mpt": decoder("mpt", max_seq_len=256),
     "gpt2": decoder("gpt2"),
     "gpt_neox": decoder("gpt_neox", rotary_pct=1.0),
     **{

@@ -22,6 +22,7 @@ Damage = Callable[[Path], Any]
 Case = tuple[Damage, str, str]  # damage, error code, words of the message
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 LAYER = "model.layers.0."
+OWN: dict[str, dict[str, Any]] = {"gpt_neo": {"attention_types": [[["global"], 1]]}}
 MISSING: Any = ...  # a value that removes its key
 
 
@@ -60,7 +61,8 @@ def of_type(model_type: str, **changes: Any) -> Damage:
     """The config.json of another architecture; the weights stay llama's."""
 
     def damage(folder: Path) -> None:
-        made = transformers.AutoConfig.for_model(model_type, **SIZES | {"num_hidden_layers": 1})
+        sizes = SIZES | {"num_hidden_layers": 1} | OWN.get(model_type, {})
+        made = transformers.AutoConfig.for_model(model_type, **sizes)
         made.save_pretrained(folder)
         edit_config(folder, **changes)
 

@@ -16,6 +16,7 @@ from tests.tiny import VOCAB, save_checkpoint
 
 GEMMA = {"head_dim": 32, "query_pre_attn_scalar": 24, "num_hidden_layers": 4, "sliding_window": 8}
 GPT2 = {"num_key_value_heads": 4}
+HALF = {"num_attention_heads": 2, "partial_rotary_factor": 0.5}  # 16 of 32 channels turn
 LONGROPE = {
     "rope_type": "longrope",
     "rope_theta": 10000.0,
@@ -91,6 +92,41 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
             "num_key_value_heads": 1,
             "attention_bias": False,
         },
+    ),
+    "phi": ("phi", HALF),
+    "starcoder2": ("starcoder2", {"sliding_window": 8}),
+    "starcoder2-plain": ("starcoder2", {"use_bias": False, "tie_word_embeddings": False}),
+    "stablelm": ("stablelm", HALF),
+    "stablelm-parallel": ("stablelm", HALF | {"use_parallel_residual": True, "use_qkv_bias": True}),
+    "falcon": ("falcon", {}),
+    "falcon-new": ("falcon", {"new_decoder_architecture": True, "num_kv_heads": 2}),
+    "falcon-one-norm": (
+        "falcon",
+        {"new_decoder_architecture": True, "num_kv_heads": 2, "num_ln_in_parallel_attn": 1},
+    ),
+    "falcon-alibi": (
+        "falcon",
+        {"alibi": True, "bias": True, "multi_query": False, "parallel_attn": False},
+    ),
+    "gpt_bigcode": ("gpt_bigcode", {}),
+    "gpt_bigcode-heads": ("gpt_bigcode", {"multi_query": False}),
+    "opt": ("opt", {"ffn_dim": 96}),
+    "opt-narrow": (
+        "opt",
+        {"ffn_dim": 96, "do_layer_norm_before": False, "word_embed_proj_dim": 32},
+    ),
+    "gptj": ("gptj", {"rotary_dim": 16, "num_attention_heads": 2}),
+    "codegen": ("codegen", {"rotary_dim": 16, "num_attention_heads": 2}),
+    "gpt_neo": (
+        "gpt_neo",
+        {"window_size": 8, "attention_types": [[["global", "local"], 1]]},
+    ),
+    "bloom": ("bloom", {}),
+    "bloom-odd": ("bloom", {"num_attention_heads": 6, "hidden_size": 96}),
+    "mpt": ("mpt", {"max_seq_len": 256}),
+    "mpt-scaled": (
+        "mpt",
+        {"max_seq_len": 256, "n_heads": 6, "d_model": 96, "attn_config": {"softmax_scale": 0.5}},
     ),
 }
 

@@ -111,6 +111,29 @@ LIES: dict[str, d.Case] = {
         C,
         "query_pre_attn_scalar = 0",
     ),
+    "attention types of too many layers": (
+        d.of_type("gpt_neo", attention_types=[[["global"], 10**9]]),
+        C,
+        "does not say global or local for 1 layers",
+    ),
+    "attention types of other kinds": (
+        d.of_type("gpt_neo", attention_types=[[["round"], 1]]),
+        C,
+        "attention_types",
+    ),
+    "attention layers that follow from others": (
+        d.of_type("gpt_neo", attention_layers=["local"]),
+        C,
+        "the two say the same",
+    ),
+    "window of nothing": (d.of_type("gpt_neo", window_size=0), C, "window_size = 0"),
+    "rotation wider than a head": (d.of_type("gptj", rotary_dim=32), C, "factor = 2.0"),
+    "attention of mpt a text": (d.of_type("mpt", attn_config="x"), C, "attn_config = 'x'"),
+    "scale of mpt 0": (
+        d.of_type("mpt", attn_config={"softmax_scale": 0.0}),
+        C,
+        "attn_config.softmax_scale = 0.0",
+    ),
     "rope theta 0": (d.rope(rope_theta=0), C, "rope_theta = 0"),
     "rope theta a bool": (d.rope(rope_theta=True), C, "rope_theta = True"),
     "rope theta a list": (d.rope(rope_theta=[]), C, "rope_theta = '[]'"),
@@ -168,9 +191,9 @@ LIES: dict[str, d.Case] = {
 }
 UNSUPPORTED: dict[str, d.Case] = {
     "model type unknown": (
-        d.config(model_type="bloom"),
+        d.config(model_type="mamba"),
         U,
-        "model_type 'bloom' is unknown; known: llama",
+        "model_type 'mamba' is unknown; known: llama",
     ),
     "model type absent": (d.config(model_type=...), U, "model_type None"),
     "model type a list": (d.config(model_type=["llama"]), U, "model_type"),
@@ -225,6 +248,35 @@ UNSUPPORTED: dict[str, d.Case] = {
         U,
         "4 of 16 channels",
     ),
+    "norms of queries and keys": (d.of_type("phi", qk_layernorm=True), U, "'qk_layernorm' = True"),
+    "falcon of both kinds": (
+        d.of_type("falcon", new_decoder_architecture=True, parallel_attn=False),
+        U,
+        "new_decoder_architecture = True with parallel_attn = False",
+    ),
+    "bloom that adds what is normed": (
+        d.of_type("bloom", apply_residual_connection_post_layernorm=True),
+        U,
+        "'apply_residual_connection_post_layernorm' = True",
+    ),
+    "opt without biases": (d.of_type("opt", enable_bias=False), U, "'enable_bias' = False"),
+    "gptj with a base of its own": (d.of_type("gptj", rope_theta=5000.0), U, "'rope_theta'"),
+    "mpt without positions": (
+        d.of_type("mpt", attn_config={"alibi": False}),
+        U,
+        "attn_config.alibi = False is not supported",
+    ),
+    "mpt with other slopes": (
+        d.of_type("mpt", attn_config={"alibi_bias_max": 16}),
+        U,
+        "attn_config.alibi_bias_max = 16",
+    ),
+    "mpt with bounds": (
+        d.of_type("mpt", attn_config={"clip_qkv": 6.0}),
+        U,
+        "attn_config.clip_qkv = 6.0",
+    ),
+    "mpt with wider MLPs": (d.of_type("mpt", expansion_ratio=2), U, "'expansion_ratio' = 2"),
     "head size 24": (d.of_type("qwen3", head_dim=24), U, "head size 24"),
     "rope type unknown": (d.rope(rope_type="wavy"), U, "rope type 'wavy'"),
     "rope type a list": (d.rope(rope_type=["yarn"]), U, "rope type"),
@@ -294,6 +346,15 @@ HARMLESS = {
 }
 
 
+ROTATED_IN_PART: dict[str, dict[str, Any]] = {  # by default, of heads that are wider than ours
+    "gpt_neox": {"rotary_pct": 1.0},
+    "phi": {"partial_rotary_factor": 1.0},
+    "stablelm": {"partial_rotary_factor": 1.0},
+    "gptj": {"rotary_dim": 16},
+    "codegen": {"rotary_dim": 16},
+}
+
+
 @pytest.mark.parametrize("name", LIES | UNSUPPORTED)
 def test_config_is_refused(name: str, place: Path, capfd: Any) -> None:
     damage, code, words = (LIES | UNSUPPORTED)[name]
@@ -323,8 +384,8 @@ def test_harmless_config_is_read(name: str, place: Path) -> None:
 def test_the_tables_begin_with_a_good_config(model_type: str, place: Path, capfd: Any) -> None:
     """Or every case would be refused for something else: here only the weights are llama's."""
     d.of_type(model_type)(place / "checkpoint")
-    if model_type == "gpt_neox":
-        d.config(rope_parameters=None, rotary_pct=1.0)(place / "checkpoint")
+    if model_type in ROTATED_IN_PART:
+        d.config(rope_parameters=None, **ROTATED_IN_PART[model_type])(place / "checkpoint")
     if model_type in ("llama", "mistral", "smollm3"):
         models.build(load_folder(place / "checkpoint"))
         return

@@ -29,14 +29,18 @@ PROFILES = ("int8", "int8-portable", "int4")
 REPEATED = {
     *("llama-biases", "llama-linear", "llama-llama3", "llama-yarn", "mistral-full", "qwen3-bias"),
     *("smollm3-interval", "olmo2-wide", "gpt2-scaled", "gpt_neox-serial"),
+    *("phi", "starcoder2", "starcoder2-plain", "stablelm", "stablelm-parallel", "falcon-new"),
+    *("falcon-one-norm", "gpt_bigcode-heads", "opt-narrow", "gptj", "codegen", "bloom-odd", "mpt"),
+    "mpt-scaled",
 }
 EXPORTS: list[Any] = [
     pytest.param(name, "int8", "int8", marks=[pytest.mark.slow] if name in REPEATED else [])
     for name in CASES
 ]
 EXPORTS += [("llama-tied", name, "int8") for name in PROFILES[1:]]
-# Windows, no rotary positions, some layers without, keys apart from queries, a table of its own length.
-PAIRED = ("gemma2", "gpt2", "smollm3", "qwen3", "phi3-longrope")
+# Windows, no rotary positions, some layers without, keys apart from queries, a table of its own length,
+# positions as a bias.
+PAIRED = ("gemma2", "gpt2", "smollm3", "qwen3", "phi3-longrope", "bloom")
 EXPORTS += [(name, "int8", "float32") for name in PAIRED]
 
 

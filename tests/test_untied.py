@@ -32,7 +32,14 @@ from tests.tiny_encoders import save_encoder
 from tests.tiny_seq2seq import save_seq2seq
 from tests.tiny_speech import save_speech
 
-DECODING = {"gpt2": "transformer.wte.weight", "gpt_neox": "gpt_neox.embed_in.weight"}
+DECODING = {
+    **dict.fromkeys(
+        ("gpt2", "gpt_bigcode", "gptj", "codegen", "gpt_neo", "mpt"), "transformer.wte.weight"
+    ),
+    **dict.fromkeys(("falcon", "bloom"), "transformer.word_embeddings.weight"),
+    "gpt_neox": "gpt_neox.embed_in.weight",
+    "opt": "model.decoder.embed_tokens.weight",
+}
 STACKS = ["t5", "mt5", "bart", "mbart", "marian", "pegasus", "m2m_100"]
 FILES = ["sh", "se", "sd", "ed", "edh", "eh", "dh", "h"]
 SHARED, HEAD = ("shared.weight", "model.shared.weight"), "lm_head.weight"
