@@ -100,8 +100,8 @@ class BertBlock(nn.Module):
         self.mlp = MLP(size, config.intermediate_size, config.hidden_act)
         self.output_norm = LayerNorm(size, eps)
 
-    def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
-        x, _ = self.attention_norm.add(self.attention(x, bias), x)
+    def forward(self, x: Tensor, bias: Tensor | None, lengths: Tensor | None = None) -> Tensor:
+        x, _ = self.attention_norm.add(self.attention(x, bias, lengths), x)
         x, _ = self.output_norm.add(self.mlp(x), x)
         return x
 
@@ -116,12 +116,19 @@ class Model(nn.Module):
         self.embeddings = BertEmbeddings(config, typed, self.projected(config))
         self.layers = self.blocks(config)
 
-    def forward(self, input_ids: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
-        """States [batch, length, hidden] of int64 ids [batch, length]."""
+    def forward(
+        self,
+        input_ids: Tensor,
+        token_type_ids: Tensor | None = None,
+        lengths: Tensor | None = None,
+    ) -> Tensor:
+        """States [batch, length, hidden] of int64 ids [batch, length]; with int32 `lengths` [batch], none
+        of them looks at what stands behind those."""
         x = self.embeddings(input_ids, token_type_ids)
         bias = self.attention_bias(input_ids.shape[1])
+        seen = () if lengths is None else (lengths,)
         for block in self.passes():
-            x = block(x, bias)
+            x = block(x, bias, *seen)
         return x
 
     def passes(self) -> Iterable[nn.Module]:

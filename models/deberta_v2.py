@@ -101,11 +101,16 @@ class Model(deberta.Model):
         super().__init__(config, typed)
         self.conv = ConvLayer(config) if config.conv_kernel_size > 0 else None
 
-    def forward(self, input_ids: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        input_ids: Tensor,
+        token_type_ids: Tensor | None = None,
+        lengths: Tensor | None = None,
+    ) -> Tensor:
         x = words = self.embeddings(input_ids, token_type_ids)
         rows = self.attention_bias(input_ids.shape[1])
         for index, block in enumerate(self.passes()):
-            x = block(x, rows)
+            x = block(x, rows, lengths)
             if index == 0 and self.conv is not None:
                 x = self.conv(words, x)
         return x

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from satchel.runtime.manifest import Labels
@@ -55,6 +56,33 @@ class Tower(nn.Module):
         assert self.head is not None
         answer: Tensor = self.head(states)
         return answer
+
+
+class PromptedTower(Tower):
+    """A tower whose last input marks the tokens of a prompt, which the vector leaves out."""
+
+    def forward(self, *inputs: Tensor) -> list[Tensor]:
+        *read, left_out = inputs
+        states = self.trunk(*read)
+        assert self.head is not None
+        return [states, self.head(states, left_out)]
+
+
+class ExpandedTower(Tower):
+    """A tower that reads queries filled up with the id `filler`, which other tokens do not look at.
+
+    Whoever knows the tokenizer sets it.
+    """
+
+    filler = -1
+
+    def forward(self, *inputs: Tensor) -> list[Tensor]:
+        ids = inputs[0]
+        places = torch.arange(1, ids.shape[1] + 1)
+        lengths = torch.where(ids != self.filler, places, 0).amax(1).to(torch.int32)
+        states = self.trunk(ids, lengths=lengths)
+        assert self.head is not None
+        return [states, self.head(states)]
 
 
 @dataclass(frozen=True)

@@ -126,10 +126,13 @@ class ModernBertBlock(nn.Module):
         self.mlp_norm = LayerNorm(size, config.eps)
         self.mlp = GatedMLP(size, config.intermediate_size, config.hidden_act, config.mlp_bias)
 
-    def forward(self, x: Tensor, residual: Tensor, local_bias: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, x: Tensor, residual: Tensor, local_bias: Tensor, lengths: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         if self.attn_norm is not None:
             x, residual = self.attn_norm.add(x, residual)
-        x, residual = self.mlp_norm.add(self.attn(x, local_bias if self.local else None), residual)
+        bias = local_bias if self.local else None
+        x, residual = self.mlp_norm.add(self.attn(x, bias, lengths), residual)
         return self.mlp(x), residual
 
 
@@ -149,12 +152,13 @@ class Model(nn.Module):
         self.final_norm = LayerNorm(config.hidden_size, config.eps)
         self.window = config.local_attention // 2
 
-    def forward(self, input_ids: Tensor) -> Tensor:
-        """States [batch, length, hidden] of int64 ids [batch, length]."""
+    def forward(self, input_ids: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """States [batch, length, hidden] of int64 ids [batch, length]; with int32 `lengths` [batch], none
+        of them looks at what stands behind those."""
         x = residual = self.embeddings(input_ids)
         bias = self.local_bias(input_ids.shape[1])
         for block in self.layers:
-            x, residual = block(x, residual, bias)
+            x, residual = block(x, residual, bias, lengths)
         return self.final_norm.add(x, residual)[0]
 
     def local_bias(self, length: int) -> Tensor:

@@ -9,14 +9,14 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from satchel.checkpoints.checkpoint import Checkpoint
 from satchel.checkpoints.sentence import SentenceModules, pooled_anyhow
 from satchel.checkpoints.sentence_steps import SCORES, TOKENS, VECTOR
 from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import weights
-from satchel.models.encoder import Axes, ReferenceEncoder, Tower
+from satchel.models.encoder import Axes, ExpandedTower, PromptedTower, ReferenceEncoder, Tower
 from satchel.models.encoder_config import EncoderConfig
 from satchel.models.heads import HeadShape, ScoreHead, SpladeHead
 from satchel.models.labels import PRETRAINED, declared_task, read_labels, saved_by
@@ -30,6 +30,14 @@ from satchel.runtime.task import TASKS, TEXT_TASKS
 ASSUMED = "the checkpoint does not say how to pool: mean of the states, to unit length"
 BIAS = "head.out.bias"
 WORDS = "trunk.embeddings.word_embeddings.weight"
+FEATURES = {
+    "embed": VECTOR,
+    "classify": SCORES,
+    "multi-vector": TOKENS,
+}  # what modules make for a task
+BY_LENGTHS = (  # those whose attention leaves out what stands behind a length
+    "bert roberta xlm-roberta distilbert mpnet electra albert modernbert".split()  # noqa: SIM905
+)
 POSITIONS = "trunk.embeddings.position_embeddings.weight"
 TYPES = "trunk.embeddings.token_type_embeddings.weight"
 
@@ -60,9 +68,8 @@ class Plan:
         """The task whose head the tower has; None where modules of sentence-transformers are the head."""
         if self.sentence.splade is not None and self.task == "embed":
             return "fill-mask"
-        output = SCORES if self.task == "classify" else VECTOR
-        asked = self.task == "embed" or self.task == "classify"
-        return None if asked and self.sentence.output == output else self.task
+        output = FEATURES.get(self.task)
+        return None if output is not None and self.sentence.output == output else self.task
 
     @property
     def typed(self) -> bool:
@@ -73,6 +80,13 @@ class Plan:
     def prompted(self) -> bool:
         """Whether an input marks the tokens of a prompt: where pooling leaves them out."""
         return self.task == "embed" and self.head is None and self.sentence.leaves_out_prompts
+
+    @property
+    def hides(self) -> bool:
+        """Whether queries are filled up with tokens that the others do not look at."""
+        lengths = self.sentence.lengths
+        filled = self.task == "multi-vector" and lengths.expand_to is not None
+        return filled and not lengths.attend
 
     @property
     def tied(self) -> bool:
@@ -113,6 +127,11 @@ def assemble(
     task = _task(checkpoint, task, config, shapes, tensors)
     sentence, notes = _sentence(checkpoint, task)
     plan = Plan(config, task, shapes, _labels(checkpoint, task), sentence)
+    if plan.hides and checkpoint.config["model_type"] not in BY_LENGTHS:
+        raise UnsupportedError(
+            f"query_expansion without attend is not supported by {checkpoint.config['model_type']}; "
+            f"known: {', '.join(BY_LENGTHS)}"
+        )
     if plan.tied:
         tensors = weights.tied(tensors, WORDS, plan.out)
         plan = dataclasses.replace(plan, apart=plan.out in tensors)
@@ -132,16 +151,6 @@ def assemble(
         default_prompt=sentence.settings.default_prompt,
         notes=notes + _apart(plan) + _without_bias(plan, tensors),
     )
-
-
-class PromptedTower(Tower):
-    """A tower whose last input marks the tokens of a prompt, which the vector leaves out."""
-
-    def forward(self, *inputs: Tensor) -> list[Tensor]:
-        *read, left_out = inputs
-        states = self.trunk(*read)
-        assert self.head is not None
-        return [states, self.head(states, left_out)]
 
 
 def _ending(plan: Plan) -> Ending | None:
@@ -169,7 +178,8 @@ def _tower(
         head = _score_head(plan, tensors, words) if end is None else _sentence_head(plan, end)
     typed = ("token_type_ids",) if plan.typed else ()
     prompted = (PROMPT_MASK,) if plan.prompted else ()
-    tower = (PromptedTower if prompted else Tower)(
+    kind = PromptedTower if prompted else ExpandedTower if plan.hides else Tower
+    tower = kind(
         trunk,
         head.module,
         input_names=("input_ids", *typed, *prompted),
@@ -178,7 +188,7 @@ def _tower(
         answer_axes=head.axes,
     )
     heads = [name for shape in plan.shapes.values() for name in shape.names()]
-    rest = _without(tensors, [*heads, *model.unused])
+    rest = weights.without(tensors, [*heads, *model.unused])
     if config.token_types and not plan.typed:
         rest = _fold_types(rest, config)
     weights.assign(tower, rest | head.tensors, progress)
@@ -236,6 +246,10 @@ def _task(
         raise UsageError(f"--task {shown(chosen)} is unknown here; known: {', '.join(TEXT_TASKS)}")
     if chosen == "embed":
         return chosen
+    if chosen not in shapes:
+        raise UnsupportedError(
+            f"{shown(checkpoint.source)} has no modules of a MultiVectorEncoder, which {chosen} needs"
+        )
     other = declared in TEXT_TASKS and declared not in ("embed", chosen)
     lacking = _lacking(config, chosen, shapes, tensors)
     if other or lacking:
@@ -254,7 +268,7 @@ def _lacking(
 def _made_for(checkpoint: Checkpoint) -> str | None:
     """The task that modules of sentence-transformers are for, where they are more than a transformer."""
     output = checkpoint.sentence.output if checkpoint.sentence is not None else None
-    return {VECTOR: "embed", SCORES: "classify"}.get(str(output))
+    return next((task for task, feature in FEATURES.items() if feature == output), None)
 
 
 def _sentence(checkpoint: Checkpoint, task: str) -> tuple[SentenceModules, tuple[str, ...]]:
@@ -266,7 +280,7 @@ def _sentence(checkpoint: Checkpoint, task: str) -> tuple[SentenceModules, tuple
     if task == "embed" and sentence.output != VECTOR:
         return pooled_anyhow(sentence), (ASSUMED,)
     crossing = sentence.settings.kind == "CrossEncoder"
-    if task == "embed" or (task == "classify" and crossing):
+    if task in ("embed", "multi-vector") or (task == "classify" and crossing):
         return sentence, ()
     return SentenceModules(first=sentence.first), ()
 
@@ -314,20 +328,10 @@ def _score_head(plan: Plan, tensors: Tensors, words: Embedding) -> Head:
 def _sentence_head(plan: Plan, made: Ending) -> Head:
     if plan.labels is not None and len(plan.labels.names) != made.width:
         plan.labels.names[:] = [f"LABEL_{index}" for index in range(made.width)]
-    name = "embedding" if plan.task == "embed" else "logits"
+    name = "logits" if plan.task == "classify" else "embedding"
     tensors = {f"head.{key}": tensor for key, tensor in made.tensors.items()}
-    return Head(made.module, name, ["batch", made.width], tensors)
-
-
-def _without(tensors: Tensors, heads: Iterable[str]) -> Tensors:
-    """`tensors` less those of heads, which a task either takes by name or has no use for."""
-    names = tuple(heads)
-    prefixes = tuple(f"{name}." for name in names)
-    return {
-        name: tensor
-        for name, tensor in tensors.items()
-        if name not in names and not name.startswith(prefixes)
-    }
+    axes: Axes = ["batch", *(["length"] if TASKS[plan.task].per_token else []), made.width]
+    return Head(made.module, name, axes, tensors)
 
 
 def _fold_types(tensors: Tensors, config: EncoderConfig) -> Tensors:

@@ -49,6 +49,17 @@ def prefixed(tensors: Mapping[str, LazyTensor], prefix: str) -> Tensors:
     return {name if name in HEADS else prefix + name: tensor for name, tensor in tensors.items()}
 
 
+def without(tensors: Tensors, heads: Iterable[str]) -> Tensors:
+    """`tensors` less those of heads, which a task either takes by name or has no use for."""
+    names = tuple(heads)
+    prefixes = tuple(f"{name}." for name in names)
+    return {
+        name: tensor
+        for name, tensor in tensors.items()
+        if name not in names and not name.startswith(prefixes)
+    }
+
+
 def fuse(tensors: Tensors, parts: tuple[str, ...], whole: str) -> Tensors:
     """Concatenate along the outputs, e.g. q_proj, k_proj and v_proj into qkv_proj, where present.
 

@@ -23,13 +23,14 @@ from satchel.runtime.scores import Classification, Filled, Ranked, Sparse, activ
 from satchel.runtime.session import open_session
 from satchel.runtime.spans import Answer, Span, best_answers, merge_labels
 from satchel.runtime.task_model import for_its_task
+from satchel.runtime.token_vectors import TokenVectors
 from satchel.runtime.workloads import Workload, encoding, image_batches, text_batches
 
 Array = NDArray[np.float32]
 STATES = "last_hidden_state"
 
 
-class EncoderModel(ZeroShot):
+class EncoderModel(ZeroShot, TokenVectors):
     """A loaded encoder bundle. Safe to use from several threads.
 
     A text gives the same alone and among others. Methods that take a list keep its order; an empty list
@@ -159,15 +160,19 @@ class EncoderModel(ZeroShot):
     def rank(
         self, query: str, passages: Sequence[str], *, prompt: str | None = None
     ) -> list[Ranked]:
-        """Passages by how well they answer `query`, best first, by a cross-encoder.
+        """Passages by how well they answer `query`, best first, by a cross-encoder or by their tokens.
 
         `prompt` names one of the bundle's prompts to put before the query.
         """
+        if isinstance(passages, str):
+            raise UsageError("passages are one text; expected a list of texts")
+        if self.manifest.multi_vector is not None:
+            matches = self.matched(query, listed("passages", passages), prompt)
+            order = np.argsort([-score for score in matches], kind="stable")
+            return [Ranked(int(index), matches[index]) for index in order]
         labels = self._labels()
         if len(labels.names) != 1:
             raise UsageError(f"ranking needs a bundle with one label; it has {len(labels.names)}")
-        if isinstance(passages, str):
-            raise UsageError("passages are one text; expected a list of texts")
         pairs = [(query, text) for text in listed("passages", passages)]
         logits = self._text_logits(pairs, prompt)
         scores = [float(activated(row, labels.scores)[0]) for row in logits]

@@ -27,7 +27,7 @@ class Preparation:
         self.limit = self.settings.max_length if limit is None else limit
         self.path: Path = bundle.path(TOKENIZER)
         self.tokenizer = load_tokenizer(self.path)
-        self._cutters: dict[tuple[int, str, bool], Tokenizer] = {}
+        self._cutters: dict[tuple[int, str, bool, int | None], Tokenizer] = {}
 
     def behind(self, prompt: str | None, text: str) -> str:
         """A text behind a prompt: the one of that name, or the default one."""
@@ -59,6 +59,15 @@ class Preparation:
                 f"a text of more than {self.limit} tokens is cut", UserWarning, stacklevel=4
             )
         return encoding
+
+    def row(self, text: str, limit: int) -> list[int]:
+        """The ids of a text, at most `limit` of them; what exceeds that is cut, with a warning."""
+        with tokenizing(text, MOST_TOKENS):
+            cutter = self._cutter(0, left=self.settings.cut_left, limit=limit)
+            encoding = cutter.encode(self._beginning(text))
+        if encoding.overflowing:
+            warnings.warn(f"a text of more than {limit} tokens is cut", UserWarning, stacklevel=5)
+        return list(encoding.ids)
 
     def pieces(self, text: str, overlap: int) -> list[Encoding]:
         """A text in as many encodings as it takes; neighbours share `overlap` tokens."""
@@ -136,11 +145,22 @@ class Preparation:
             size *= 2
         return text[:size]
 
-    def _cutter(self, overlap: int, side: str = "longest_first", left: bool = False) -> Tokenizer:
+    def _cutter(
+        self,
+        overlap: int,
+        side: str = "longest_first",
+        left: bool = False,
+        limit: int | None = None,
+    ) -> Tokenizer:
         """A tokenizer that cuts, kept; how it cuts is a setting that threads cannot share."""
-        if (overlap, side, left) not in self._cutters:
+        key = (overlap, side, left, limit)
+        if key not in self._cutters:
             cutter = load_tokenizer(self.path)
-            direction = "left" if left else "right"
-            cutter.enable_truncation(self.limit, stride=overlap, strategy=side, direction=direction)
-            self._cutters[overlap, side, left] = cutter
-        return self._cutters[overlap, side, left]
+            cutter.enable_truncation(
+                self.limit if limit is None else limit,
+                stride=overlap,
+                strategy=side,
+                direction="left" if left else "right",
+            )
+            self._cutters[key] = cutter
+        return self._cutters[key]

@@ -92,6 +92,20 @@ class TextInput:
 
 
 @dataclass(frozen=True)
+class MultiVector:
+    """How texts are read, and which of their tokens have vectors that count, in a model that gives one of
+    every token (ColBERT). Queries are filled up to `expand_to` tokens with the id `expand_with`."""
+
+    query_length: int  # tokens that a query is cut to
+    document_length: int
+    expand_to: int = 0
+    expand_with: int | None = None
+    skipped: list[int] = field(default_factory=list)  # ids whose vectors are left out
+    skipped_in: list[str] = field(default_factory=list)  # "query", "document"
+    mean: bool = False  # a query's score is the mean over its tokens, not the sum
+
+
+@dataclass(frozen=True)
 class Labels:
     """Names of a head's outputs; `scores` is softmax, sigmoid or identity."""
 
@@ -169,6 +183,7 @@ class Manifest:
     seq2seq: Seq2seqUse | None = None
     translation: Translation | None = None
     text: TextInput | None = None
+    multi_vector: MultiVector | None = None
     labels: Labels | None = None
     image: dict[str, Any] | None = None
     speech: Speech | None = None

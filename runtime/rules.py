@@ -21,6 +21,7 @@ from satchel.runtime.manifest import (
     Graph,
     Labels,
     Manifest,
+    MultiVector,
     Speech,
     TextInput,
     Translation,
@@ -43,6 +44,8 @@ def check(manifest: Manifest) -> None:
     _check_tokens(manifest)
     if manifest.text is not None:
         _check_text(manifest.text, manifest)
+    if manifest.multi_vector is not None:
+        _check_multi_vector(manifest.multi_vector, manifest)
     if manifest.labels is not None:
         _check_labels(manifest.labels)
     if manifest.seq2seq is not None:
@@ -126,6 +129,25 @@ def _check_text(text: TextInput, manifest: Manifest) -> None:
     _check_ids("pad_to_context", [text.pad_to_context], manifest.vocab_size)
 
 
+def _check_multi_vector(told: MultiVector, manifest: Manifest) -> None:
+    most = manifest.context if manifest.text is None else manifest.text.max_length
+    for name, length in (
+        ("query_length", told.query_length),
+        ("document_length", told.document_length),
+    ):
+        if not 1 <= length <= most:
+            raise _wrong(name, length, f"1..{most}")
+    if not 0 <= told.expand_to <= told.query_length or bool(told.expand_to) != (
+        told.expand_with is not None
+    ):
+        raise _wrong(
+            "expand_to", told.expand_to, "0 without expand_with, or up to query_length with it"
+        )
+    _check_ids("multi_vector", [told.expand_with, *told.skipped], manifest.vocab_size)
+    if not set(told.skipped_in) <= {"query", "document"}:
+        raise _wrong("skipped_in", told.skipped_in, "some of query, document")
+
+
 def _check_labels(labels: Labels) -> None:
     if labels.scores not in SCORES:
         raise _wrong("scores", labels.scores, ", ".join(SCORES))
@@ -155,6 +177,8 @@ def _check_tower(role: str, graph: Graph, manifest: Manifest) -> None:
         labels = manifest.labels.names if manifest.labels is not None else []
         count = task.width(len(labels), manifest.vocab_size)
         name, axes = "logits", [None, None, count] if task.per_token else [None, count]
+    elif task.per_token:
+        axes = [None, None, ...]
     elif name not in sizes:
         return  # an image's vector may be one of its states
     _check_axes(sizes, name, axes)

@@ -23,7 +23,12 @@ ENDING = re.compile(r',\n "digest": "([0-9a-f]{64})"\n}\n\Z')
 
 def written(manifest: Manifest) -> str:
     """Text of manifest.json, the same for the same content."""
-    return sealed(json.dumps(dataclasses.asdict(manifest), indent=1, ensure_ascii=False))
+    content = dataclasses.asdict(manifest)
+    if (
+        content["multi_vector"] is None
+    ):  # older runtimes, and some in other languages, know no such field
+        del content["multi_vector"]
+    return sealed(json.dumps(content, indent=1, ensure_ascii=False))
 
 
 def sealed(text: str) -> str:

@@ -93,6 +93,14 @@ TASKS = {
         methods="classify zero_shot rank hidden_states",
         commands="classify TEXT, zero-shot, rank",
     ),
+    "multi-vector": _task(
+        family="encoder",
+        roles="encoder",
+        needs="text multi_vector",
+        per_token=True,
+        methods="token_vectors rank hidden_states",
+        commands="token-vectors TEXT, rank",
+    ),
     "tokens": _task(
         family="encoder",
         roles="encoder",

@@ -21,6 +21,7 @@ from tests.tiny_encoders import save_encoder, wordpiece_tokenizer
 library = pytest.importorskip("sentence_transformers")
 parts = pytest.importorskip("sentence_transformers.sentence_transformer.modules")
 sparse = pytest.importorskip("sentence_transformers.sparse_encoder.modules")
+multi = pytest.importorskip("sentence_transformers.multi_vector_encoder.modules")
 
 TEXTS = ["The fox runs.", "It is on!", "the cat sees the dog, and to the fox it is a dog", "x"]
 LONG = "the fox sees the dog and the cat runs to it " * 30
@@ -326,11 +327,13 @@ def test_the_table_names_every_key_of_the_library() -> None:
     page = (Path(__file__).parents[1] / "docs" / "checkpoints.md").read_text("utf-8")
     section = page.split("## sentence-transformers and cross-encoders")[1].split("\n## ")[0]
     modules = [getattr(parts, name) for name in ("Pooling", "Dense", "Normalize", "LayerNorm")]
-    modules += [parts.Dropout, parts.Transformer, sparse.SpladePooling]
+    modules += [parts.Dropout, parts.Transformer, sparse.SpladePooling, multi.MultiVectorMask]
     keys = {key for module in modules for key in module.config_keys}
     keys |= {old for module in modules for old in module.config_key_renames}
-    for kind in (library.SentenceTransformer, library.CrossEncoder, library.SparseEncoder):
-        made = kind(modules=[parts.StaticEmbedding(wordpiece_tokenizer(), embedding_dim=4)])
+    for kind in ("SentenceTransformer", "CrossEncoder", "SparseEncoder", "MultiVectorEncoder"):
+        made = getattr(library, kind)(
+            modules=[parts.StaticEmbedding(wordpiece_tokenizer(), embedding_dim=4)]
+        )
         keys |= made._get_model_config().keys()
     assert [key for key in sorted(keys) if f"`{key}`" not in section] == []
     for name in parts.__all__:

@@ -17,7 +17,10 @@ from satchel.checkpoints.sentence_steps import (
     SCORES,
     TOKENS,
     VECTOR,
+    Dense,
+    Norm,
     Pooling,
+    Scored,
     Splade,
     Step,
     Unit,
@@ -25,6 +28,8 @@ from satchel.checkpoints.sentence_steps import (
 )
 from satchel.checkpoints.sentence_texts import (
     MODEL,
+    PYLATE,
+    Lengths,
     Settings,
     Transformer,
     read_settings,
@@ -35,7 +40,9 @@ from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 
 STATIC = "StaticEmbedding"
 FIRST = ("Transformer", "MLMTransformer", "CLIPModel", STATIC)
-KINDS = ("SentenceTransformer", "CrossEncoder", "SparseEncoder")
+MULTI = ("MultiVectorEncoder", PYLATE)  # those that give a vector of every token
+KINDS = ("SentenceTransformer", "CrossEncoder", "SparseEncoder", *MULTI)
+ALIASES = {"pylate.models.Dense.Dense": "sentence_transformers.models.Dense"}
 SUB_FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -48,6 +55,13 @@ class SentenceModules:
     static: bool = False  # the first is a table of words
     first: Transformer = field(default_factory=Transformer)
     settings: Settings = field(default_factory=Settings)
+    scored: Scored | None = None  # which token vectors are the answer, where they are
+
+    @property
+    def lengths(self) -> Lengths:
+        """How long queries and documents are read, where token vectors are the answer."""
+        pylate = self.settings.pylate
+        return pylate.lengths if pylate is not None else self.first.lengths
 
     @property
     def output(self) -> str | None:
@@ -57,6 +71,8 @@ class SentenceModules:
             written.add(self.first.output)
         if self.settings.kind == "CrossEncoder":
             return SCORES if SCORES in written else None
+        if self.scored is not None:
+            return TOKENS
         return VECTOR if VECTOR in written else None
 
     @property
@@ -115,9 +131,16 @@ def read_sentence(folder: Path) -> SentenceModules | None:
     static = kind == STATIC
     first = Transformer() if static else read_transformer(folder, place, kind)
     read = [step for kind, place in rest if (step := read_step(folder, kind, place)) is not None]
+    if settings.kind in MULTI:
+        return _multi(read, SentenceModules((), place, static, first, settings), listed)
     steps = _reached(read, VECTOR if static else first.output)
     if static:
         steps = [Pooling(source=TOKENS), *steps]
+    if first.lengths != Lengths() or any(isinstance(step, Scored) for step in steps):
+        raise UnsupportedError(
+            f"modules.json lists {listed}: query_length, document_length, query_expansion and "
+            f"MultiVectorMask are supported in a MultiVectorEncoder alone, not in a {settings.kind}"
+        )
     _check(steps, first, listed)
     sentence = SentenceModules(tuple(steps), place, static, first, settings)
     if settings.kind == "CrossEncoder" and sentence.leaves_out_prompts:
@@ -132,13 +155,48 @@ def read_sentence(folder: Path) -> SentenceModules | None:
     return sentence
 
 
+def _multi(read: list[Step], sentence: SentenceModules, listed: str) -> SentenceModules:
+    """The modules of a model that gives a vector of every token."""
+    steps, settings = list(read), sentence.settings
+    if settings.pylate is not None:  # it does these two itself
+        scored = Scored(source=TOKENS, target=TOKENS, words=settings.pylate.skipped)
+        steps += [scored, Unit(source=TOKENS, target=TOKENS)]
+    # A layer that says nothing else is for tokens here.
+    steps = [
+        replace(step, source=TOKENS, target=TOKENS)
+        if isinstance(step, Dense) and step.source == step.target == VECTOR
+        else step
+        for step in steps
+        if not (isinstance(step, Unit) and step.source == VECTOR)
+    ]
+    masks = [step for step in steps if isinstance(step, Scored)]
+    chain = tuple(step for step in steps if not isinstance(step, Scored))
+    plain = all(
+        isinstance(step, Dense | Norm | Unit) and step.source == step.target == TOKENS
+        for step in chain
+    )
+    first = sentence.first
+    plain = plain and first.task == "feature-extraction" and not first.vectors
+    if not plain or len(masks) > 1 or sentence.static or first.output != TOKENS:
+        raise UnsupportedError(
+            f"modules.json lists {listed}; supported in a {settings.kind} is a Transformer, then Dense, "
+            "LayerNorm and Normalize over token_embeddings and one MultiVectorMask"
+        )
+    if not masks and sentence.lengths.expand_to is not None:
+        raise UnsupportedError(
+            f"modules.json lists {listed}: query_expansion is supported with a MultiVectorMask"
+        )
+    masks = masks or [Scored(source=TOKENS, target=TOKENS, words=())]
+    return replace(sentence, steps=chain, scored=masks[0])
+
+
 def _module(entry: Any) -> tuple[str, str]:
     """(kind, sub-folder) of an entry of modules.json."""
     kind = entry.get("type") if isinstance(entry, dict) else None
     place = entry.get("path") if isinstance(entry, dict) else None
     if not isinstance(kind, str) or not isinstance(place, str):
         raise CheckpointError(f"modules.json: {shown(entry)} lacks type or path")
-    package, _, name = kind.rpartition(".")
+    package, _, name = ALIASES.get(kind, kind).rpartition(".")
     known = (*FIRST, *READERS)
     if package.split(".")[0] != "sentence_transformers" or name not in known:
         raise UnsupportedError(
@@ -181,4 +239,4 @@ def _check(steps: list[Step], first: Transformer, listed: str) -> None:
 
 def pooled_anyhow(sentence: SentenceModules | None) -> SentenceModules:
     """The modules for a folder that does not say how to pool: the mean, to unit length."""
-    return replace(sentence or SentenceModules(), steps=MEAN, settings=Settings())
+    return replace(sentence or SentenceModules(), steps=MEAN, settings=Settings(), scored=None)

@@ -64,6 +64,14 @@ class Splade(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Scored(Step):
+    """Which token vectors are handed on: none of the `words`, in texts of these `kinds`."""
+
+    words: tuple[str, ...]
+    kinds: tuple[str, ...] = ("document",)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dense(Step):
     """A linear layer, then `act`, a class of torch.nn; with `residual`, its input is added."""
 
@@ -147,6 +155,22 @@ def _splade(folder: Path, place: str) -> Splade:
     return Splade(source=TOKENS, summed=pooling == "sum", twice=act == "log1p_relu")
 
 
+def _scored(folder: Path, place: str) -> Scored:
+    where = f"{place}/config.json"
+    config = optional_json(folder, where)
+    check_keys(config, {"skiplist_words", "skiplist_tasks", "keep_only_token_ids"}, where)
+    words, kinds = config.get("skiplist_words") or [], config.get("skiplist_tasks")
+    kinds = ["document"] if kinds is None else [kinds] if isinstance(kinds, str) else kinds
+    if config.get("keep_only_token_ids"):
+        raise UnsupportedError(
+            f"{where}: keep_only_token_ids = {shown(config['keep_only_token_ids'])} is not supported"
+        )
+    for key, value in (("skiplist_words", words), ("skiplist_tasks", kinds)):
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise CheckpointError(f"{where}: {key} = {shown(value)} is no list of texts")
+    return Scored(source=TOKENS, target=TOKENS, words=tuple(words), kinds=tuple(kinds))
+
+
 def _dense(folder: Path, place: str) -> Dense:
     where = f"{place}/config.json"
     config = optional_json(folder, where)
@@ -182,6 +206,7 @@ def _dropout(folder: Path, place: str) -> None:
 READERS: dict[str, Callable[[Path, str], Step | None]] = {
     "Pooling": _pooling,
     "SpladePooling": _splade,
+    "MultiVectorMask": _scored,
     "Dense": _dense,
     "LayerNorm": _norm,
     "Normalize": _unit,

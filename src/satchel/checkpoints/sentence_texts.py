@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from satchel.checkpoints.sentence_steps import SCORES, TOKENS, VECTOR, check_key
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 
 MODEL = "config_sentence_transformers.json"
+PYLATE = "ColBERT"  # the kind of its folders
 TRANSFORMER_CONFIGS = [
     f"sentence_{name}_config.json"
     for name in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
@@ -60,6 +62,20 @@ SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
 
 
 @dataclass(frozen=True)
+class Lengths:
+    """How long queries and documents are read by a model of token vectors, None where nothing says; and
+    what fills a query up to `expand_to` tokens: `token`, or the mask. `fixed` queries are cut there too,
+    and with `attend` other tokens see what was filled in."""
+
+    query: int | None = None
+    document: int | None = None
+    expand_to: int | None = None
+    token: str | None = None
+    fixed: bool = False
+    attend: bool = False
+
+
+@dataclass(frozen=True)
 class Transformer:
     """The first module."""
 
@@ -69,6 +85,17 @@ class Transformer:
     max_length: int | None = None  # tokens a text is cut to; None: what the tokenizer's files say
     filled: bool = False  # all texts are filled up to the longest
     lower_case: bool = False
+    lengths: Lengths = Lengths()
+
+
+@dataclass(frozen=True)
+class Pylate:
+    """What PyLate keeps in config_sentence_transformers.json: `skipped` words of documents, and the
+    `prefixes` of queries and documents, which are tokens where the vocabulary has them."""
+
+    lengths: Lengths
+    skipped: tuple[str, ...]
+    prefixes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -82,6 +109,8 @@ class Settings:
     truncate: int | None = None  # numbers of a vector that are kept
     active: int | None = None  # numbers of a sparse vector that are kept, the others being 0
     activation: str | None = None
+    mean_of_tokens: bool = False  # a query's score is the mean over its tokens, not the sum
+    pylate: Pylate | None = None
 
 
 def read_transformer(folder: Path, place: str, kind: str) -> Transformer:
@@ -89,9 +118,10 @@ def read_transformer(folder: Path, place: str, kind: str) -> Transformer:
     configs = ((name, optional_json(folder, inside(place, name))) for name in TRANSFORMER_CONFIGS)
     name, config = next(((n, c) for n, c in configs if c), (TRANSFORMER_CONFIGS[0], {}))
     check_keys(config, TRANSFORMER_KEYS, name)
-    for key in ("query_expansion", "query_length", "document_length", "tokenizer_name_or_path"):
-        if config.get(key) is not None:
-            raise UnsupportedError(f"{name}: {key} = {shown(config[key])} is not supported")
+    if config.get("tokenizer_name_or_path") is not None:
+        raise UnsupportedError(
+            f"{name}: tokenizer_name_or_path = {shown(config['tokenizer_name_or_path'])} is not supported"
+        )
     task = config.get("transformer_task", "fill-mask" if kind == "MLMTransformer" else None)
     task = task or "feature-extraction"
     if task not in OUTPUTS:
@@ -108,6 +138,7 @@ def read_transformer(folder: Path, place: str, kind: str) -> Transformer:
         max_length=_max_length(config, name),
         filled=_filled(config),
         lower_case=config.get("do_lower_case") is True,
+        lengths=read_lengths(config, name),
     )
 
 
@@ -115,6 +146,8 @@ def read_settings(folder: Path) -> Settings:
     """What config_sentence_transformers.json says; all defaults where there is none."""
     config = optional_json(folder, MODEL)
     kind = config.get("model_type") or "SentenceTransformer"
+    if kind == PYLATE:
+        config = config | {"prompts": prefixed_prompts(config)}
     prompts, default = config.get("prompts") or {}, config.get("default_prompt_name")
     if not isinstance(prompts, dict) or not all(isinstance(p or "", str) for p in prompts.values()):
         raise CheckpointError(f"{MODEL}: prompts are not texts by name")
@@ -125,6 +158,7 @@ def read_settings(folder: Path) -> Settings:
         raise CheckpointError(
             f"{MODEL}: default_prompt_name {shown(default)} is not the name of a prompt"
         )
+    pylate = pylate_of(config) if kind == PYLATE else None
     active = config.get("max_active_dims") if kind == "SparseEncoder" else None
     usual = "dot" if kind == "SparseEncoder" else "cosine"
     similarity, activation = config.get("similarity_fn_name"), config.get("activation_fn")
@@ -136,7 +170,68 @@ def read_settings(folder: Path) -> Settings:
         truncate=_count(config.get("truncate_dim"), f"{MODEL}: truncate_dim"),
         active=_count(active, f"{MODEL}: max_active_dims"),
         activation=activation if isinstance(activation, str) else None,
+        mean_of_tokens=str(similarity).lower() == "meanmaxsim",
+        pylate=pylate,
     )
+
+
+def prefixed_prompts(config: dict[str, Any]) -> dict[str, Any]:
+    """The prompts of a PyLate model, which stand behind what it puts before every text."""
+    prompts = dict(config.get("prompts") or {})
+    for name in ("query", "document"):
+        prefix = config.get(f"{name}_prefix") or ""
+        if not isinstance(prefix, str):
+            raise CheckpointError(f"{MODEL}: {name}_prefix = {shown(prefix)} is no text")
+        prompts[name] = prefix + (prompts.get(name) or "").removeprefix(prefix)
+    return prompts
+
+
+def pylate_of(config: dict[str, Any]) -> Pylate:
+    """What config_sentence_transformers.json of PyLate says of token vectors, or its usual values."""
+    words = config.get("skiplist_words")
+    words = list(string.punctuation) if words is None else words
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise CheckpointError(f"{MODEL}: skiplist_words are not a list of texts")
+    lengths = {key: config.get(key) for key in ("query_length", "document_length")}
+    if "query_expansion" not in config and config.get("do_query_expansion") is not False:
+        attend = config.get("attend_to_expansion_tokens", config.get("attend_to_mask_tokens"))
+        length = lengths.pop("query_length") or 32
+        expansion = {"strategy": "fixed", "attend": bool(attend), "length": length}
+        lengths["query_expansion"] = expansion
+    elif config.get("query_expansion") is not None:
+        lengths["query_expansion"] = config["query_expansion"]
+    prefixes = [config.get(f"{name}_prefix") or "" for name in ("query", "document")]
+    return Pylate(read_lengths(lengths, MODEL), tuple(words), tuple(prefixes))
+
+
+def read_lengths(config: dict[str, Any], where: str) -> Lengths:
+    """`query_length`, `document_length` and `query_expansion`."""
+    query, document = (
+        _count(config.get(key), f"{where}: {key}") for key in ("query_length", "document_length")
+    )
+    expansion = config.get("query_expansion")
+    if expansion is None:
+        return Lengths(query, document)
+    known = {"strategy", "attend", "token", "length"}
+    length = _count(expansion.get("length"), where) if isinstance(expansion, dict) else None
+    if (
+        length is None
+        or not expansion.keys() <= known
+        or not (
+            expansion.get("strategy") in ("fixed", "min")
+            and expansion.get("attend", False) in (True, False)
+            and isinstance(expansion.get("token"), str | None)
+            and (query is None or query >= length)
+        )
+    ):
+        raise UnsupportedError(
+            f"{where}: query_expansion = {shown(expansion)} with query_length = {query} is not "
+            "supported; known: a strategy (fixed, min), a length up to query_length, attend, token"
+        )
+    return Lengths(
+        query, document, length, expansion.get("token"), expansion["strategy"] == "fixed",
+        expansion.get("attend", False),
+    )  # fmt: skip
 
 
 def _output(config: dict[str, Any], task: str, where: str) -> tuple[str, bool]:

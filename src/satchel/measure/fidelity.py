@@ -105,8 +105,9 @@ def perplexity(losses: Sequence[Array]) -> float:
 
 
 def cosines(expected: Sequence[Array], actual: Sequence[Array]) -> dict[str, float]:
-    """How alike the vectors [size] of texts or images are: the mean, the least, the lowest hundredth."""
-    pairs = zip(expected, actual, strict=True)
+    """How alike the vectors [size] of texts or images are, or all of a text's tokens [tokens, size]: the
+    mean, the least, the lowest hundredth."""
+    pairs = [(a.ravel(), b.ravel()) for a, b in zip(expected, actual, strict=True)]
     alike = [float(a @ b / np.linalg.norm(a) / np.linalg.norm(b)) for a, b in pairs]
     return {
         "mean_cosine": float(np.mean(alike)),

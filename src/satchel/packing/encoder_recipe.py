@@ -23,13 +23,14 @@ from satchel.measure import fidelity
 from satchel.models.architectures import architecture
 from satchel.models.encoder import ReferenceEncoder
 from satchel.packing.decoder_recipe import MAX_MEAN_KL, MIN_TOP1
+from satchel.packing.multi_vector import multi_vector
 from satchel.packing.recipe import ExportOptions, Traceable
 from satchel.progress import Stage
 from satchel.runtime.bundle import Bundle
 from satchel.runtime.encoder_session import EncoderSession, batches
 from satchel.runtime.errors import UsageError
 from satchel.runtime.image import ImageFormat, sample_images
-from satchel.runtime.manifest import STATES_CHANGED, Port, TextInput, Tokens
+from satchel.runtime.manifest import STATES_CHANGED, MultiVector, Port, TextInput, Tokens
 from satchel.runtime.session import open_session
 from satchel.runtime.task import TASKS
 from satchel.tokenization.class_tokenizer import cuts_left, tells_pairs_apart
@@ -38,7 +39,6 @@ from satchel.tokenization.tokenizer import bundle_tokenizer, padding_id, special
 Array = NDArray[np.float32]
 EXACT_SAMPLES, SENTENCES, IMAGES = 8, 1000, 32
 MIN_MEAN_COSINE, MIN_COSINE, MIN_AGREEMENT, MIN_CORRELATION = 0.999, 0.995, 0.995, 0.99
-
 
 Sample = dict[str, NDArray[Any]]  # the inputs of one text or image, a batch of one
 
@@ -55,6 +55,7 @@ class EncoderRecipe:
     samples: dict[str, list[Sample]]
     calibration: dict[str, list[Sample]]
     notes: list[str]
+    tokens: MultiVector | None = None  # where every token has a vector
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, options: ExportOptions, stage: Stage) -> EncoderRecipe:
@@ -70,7 +71,7 @@ class EncoderRecipe:
             )
         if all("pixel_values" in tower.input_names for tower in model.towers.values()):
             options.no_texts("images")
-        tokenizer, samples, calibration = None, {}, {}
+        tokenizer, tokens, samples, calibration = None, None, {}, {}
         notes = list(model.notes)
         for role, tower in model.towers.items():
             if "pixel_values" in tower.input_names:
@@ -81,11 +82,12 @@ class EncoderRecipe:
                 tokenizer = bundle_tokenizer(checkpoint, model.vocab_size)
                 if (pad := padding_id(checkpoint, tokenizer)) is not None:
                     model.facts["pad_token_id"] = pad  # the tokenizer fills up, not the model
+                model, tokens = multi_vector(checkpoint, model, tokenizer)
                 names = tower.input_names
                 samples[role] = _texts(options.sentences(SENTENCES), tokenizer, model, names)
                 calibration[role] = _texts(options.texts, tokenizer, model, names)
                 notes += options.remarks(tokenizer)
-        return cls(checkpoint, model, tokenizer, image, samples, calibration, notes)
+        return cls(checkpoint, model, tokenizer, image, samples, calibration, notes, tokens)
 
     @property
     def graphs(self) -> dict[str, Traceable]:
@@ -111,6 +113,7 @@ class EncoderRecipe:
             "vocab_size": model.vocab_size,
             "tokens": tokens,
             "labels": labels,
+            "multi_vector": self.tokens,
             "text": self._text() if self.tokenizer is not None else None,
             "image": self.image.to_dict() if self.image is not None else None,
             "extra": {STATES_CHANGED: True} if sentence and sentence.changes_states else {},

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tokenizers import Tokenizer
+from tokenizers import AddedToken, Tokenizer
 
 from satchel.checkpoints.checkpoint import Checkpoint
 from satchel.checkpoints.tensors import some
@@ -49,6 +49,8 @@ def bundle_tokenizer(checkpoint: Checkpoint, vocab_size: int) -> bytes:
     text = json.dumps(whole, ensure_ascii=False)
     with _reading():
         tokenizer = Tokenizer.from_str(text)
+        if _add_prefixes(checkpoint, tokenizer):
+            text = tokenizer.to_str()
         ids = tokenizer.encode(PROVOKING).ids
     if made is not None:
         return text.encode("utf-8")  # its ids beyond the vocabulary are meant
@@ -60,6 +62,24 @@ def bundle_tokenizer(checkpoint: Checkpoint, vocab_size: int) -> bytes:
             "TOKENIZER_INVALID",
         )
     return text.encode("utf-8")
+
+
+def _add_prefixes(checkpoint: Checkpoint, tokenizer: Tokenizer) -> bool:
+    """Make tokens of what PyLate puts before texts, where the vocabulary has it and cuts it up all the
+    same; whether any was."""
+    pylate = checkpoint.sentence.settings.pylate if checkpoint.sentence is not None else None
+    changed = False
+    for prefix in pylate.prefixes if pylate is not None else ():
+        known = [
+            text
+            for text in (prefix, *prefix.split()[:1])
+            if tokenizer.token_to_id(text) is not None
+        ]
+        for text in known[:1]:
+            if tokenizer.encode(text, add_special_tokens=False).tokens != [text]:
+                tokenizer.add_special_tokens([AddedToken(text, normalized=False, special=True)])
+                changed = True
+    return changed
 
 
 def _lowered(normalizer: Any) -> dict[str, Any]:
