@@ -14,6 +14,7 @@ from torch import nn
 
 import satchel
 from satchel.cli.main import main
+from satchel.measure.conformance import case_file
 from satchel.runtime.errors import BundleError, SatchelError, UsageError
 from satchel.runtime.sealed import read, written
 from tests.loading import load_as
@@ -155,6 +156,7 @@ def test_hidden_tokens_of_a_deberta_are_refused(tmp_path: Path) -> None:
         satchel.pack(tmp_path / "made", tmp_path / "again", profile="fp32")
 
 
+@pytest.mark.filterwarnings("ignore:a text of more than")
 def test_other_tasks_and_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ours, _ = made(tmp_path, "classic")
     bundle = str(ours.bundle.folder)
@@ -169,6 +171,10 @@ def test_other_tasks_and_the_command(tmp_path: Path, capsys: pytest.CaptureFixtu
     with pytest.raises(UsageError, match="expected query or document"):
         ours.token_vectors("x", kind="passage")
     assert main(["verify", bundle]) == 0
+    assert main(["quality", bundle]) == 0
+    content = case_file.make(ours, 1)
+    assert case_file.check(ours, content).lines == []
+    assert sum(case["kind"] == "rank" for case in content["cases"]) >= 4
     satchel.pack(tmp_path / "made", tmp_path / "embed", profile="fp32", task="embed")
     assert load_as(satchel.EncoderModel, tmp_path / "embed").embed(["x"]).shape == (1, 64)
     save_encoder(tmp_path / "bert", "bert")

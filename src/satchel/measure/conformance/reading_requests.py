@@ -55,6 +55,13 @@ class _Heads:
         yield "rank", {"query": QUESTION, "passages": []}
 
     @staticmethod
+    def multi_vector(model: Any) -> Iterator[Request]:
+        for prompt in (None, *model.manifest.text.prompts):
+            yield "rank", {"query": QUESTION, "passages": [*TEXTS, LOST], "prompt": prompt}
+        yield "rank", {"query": LONG, "passages": [LONG]}
+        yield "rank", {"query": QUESTION, "passages": []}
+
+    @staticmethod
     def tokens(model: Any) -> Iterator[Request]:
         yield "tokens", {"texts": [*TEXTS, LOST, "", " \n"]}
         for window in (0, 5):
