@@ -23,6 +23,9 @@ from satchel.runtime.manifest import Port
 
 ATTENTION = "GroupQueryAttention"
 PLACES = {"k_scale": 12, "v_scale": 13}  # of the operator's inputs
+WINDOW, RING = "local_window_size", "sliding_window_cache"  # attributes of the operator
+RING_SINCE = "1.31"  # ONNX Runtime
+WINDOWED = "int8-window"  # layers with a sliding window keep no more than it sees
 MARGIN = 1.0  # times what calibration reached; what lies beyond is cut off
 SMALLEST = np.float32(1e-8)  # of a scale, where calibration met zeros alone
 ATTRIBUTES: dict[str, int | str] = {
@@ -34,12 +37,13 @@ ATTRIBUTES: dict[str, int | str] = {
 
 def kept(profile: Profile, statistics: Statistics | None) -> bool:
     """Whether `profile` wants an int8 cache of a decoder, and there are scales for it."""
-    return profile.cache == "int8" and statistics is not None and bool(statistics.caches)
+    return profile.cache != "float32" and statistics is not None and bool(statistics.caches)
 
 
-def lower(graph: ir.Graph, caches: Sequence[Range]) -> None:
+def lower(graph: ir.Graph, caches: Sequence[Range], profile: Profile) -> None:
     """Let every causal attention of `graph` keep int8; `caches` are its ranges, by layer."""
     nodes = [node for node in graph if node.op_type == ATTENTION]
+    kept = windows(profile, graph)
     for layer, (node, largest) in enumerate(zip(nodes, caches, strict=True)):
         node.resize_inputs(max(len(node.inputs), PLACES["v_scale"] + 1))
         for (part, place), reach in zip(PLACES.items(), largest, strict=True):
@@ -47,6 +51,8 @@ def lower(graph: ir.Graph, caches: Sequence[Range]) -> None:
             node.replace_input_with(place, initializer(graph, name, _scales(reach)))
         for attribute in ir.convenience.convert_attributes(ATTRIBUTES):
             node.attributes.add(attribute)
+        if kept and kept[layer] is not None:
+            node.attributes.add(ir.AttrInt64(RING, 1))
         for value in (*node.inputs[3:5], *node.outputs[1:3]):
             assert value is not None
             value.type = ir.TensorType(ir.DataType.INT8)
@@ -73,6 +79,15 @@ def rounding(model: nn.Module, caches: Sequence[Range]) -> Iterator[None]:
 
 def _scales(reach: Array) -> Array:
     return np.maximum(reach * np.float32(MARGIN / 127), SMALLEST)
+
+
+def windows(profile: Profile, graph: ir.Graph) -> list[int | None]:
+    """Per layer how many positions a token sees, where `profile` keeps no others; else none at all."""
+    if profile.cache != WINDOWED:
+        return []
+    nodes = [node for node in graph if node.op_type == ATTENTION]
+    found = [node.attributes.get_int(WINDOW, -1) for node in nodes]
+    return [window if window > 0 else None for window in found]
 
 
 def ports(signature: Sequence[Port]) -> list[Port]:

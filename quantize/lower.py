@@ -43,7 +43,7 @@ def lower(
         new.carry_out()
     if role == "decoder":
         if cache8.kept(profile, statistics):
-            cache8.lower(model.graph, statistics.caches)
+            cache8.lower(model.graph, statistics.caches, profile)
         if pad_odd_tokens.kept(profile, statistics):
             pad_odd_tokens.lower(model.graph)
     for name, value in list(model.graph.initializers.items()):

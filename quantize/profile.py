@@ -13,7 +13,7 @@ from satchel.quantize.profiles import NAMES, path_of
 from satchel.quantize.schemes import FP32, Scheme, scheme
 from satchel.runtime.errors import UsageError, shown
 
-CACHES = ("float32", "int8")
+CACHES = ("float32", "int8", "int8-window")
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Profile:
         return replace(self, alone={}, tables=self.tables_beside or self.tables, paired=False)
 
     def caching(self, dtype: str | None) -> Profile:
-        """The same profile with keys and values kept as float32 or int8; None changes nothing."""
+        """The same profile with another of CACHES for keys and values; None changes nothing."""
         if dtype is None:
             return self
         if dtype not in CACHES:
@@ -88,7 +88,7 @@ class Profile:
         """Whether it wants to know what the layers of a model are given."""
         schemes = (self.default, *self.alone.values(), *self.roles.values(), *self.layers.values())
         ranged = any(scheme.by_range for scheme in schemes)
-        return ranged or self.compensated or self.cache == "int8"
+        return ranged or self.compensated or self.cache != "float32"
 
     def to_dict(self, graphs: Iterable[str]) -> dict[str, Any]:
         """For the manifest of a bundle with these graphs."""

@@ -1,6 +1,8 @@
 """The keys and values of a batch of texts, in buffers that the graph writes in place. Knows no ids.
 
 Past and present of a layer are one memory. Rolling back only changes a length, which the caller keeps.
+A layer with a window may keep the last positions alone. Which, and where, the kernel decides that lets
+others go, so a text that is longer than what is kept cannot be rolled back.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from satchel.runtime.errors import LimitError
 from satchel.runtime.manifest import PARTS, CacheGeometry
 
 FIRST_CAPACITY = 128
+CHUNK = 128  # positions at most that a run may write where a window is kept
+ROOM = CHUNK + 64  # positions that are kept beyond a window: a run's own, and a tile of our kernels
 KEPT = 128 << 20  # bytes of memory that wait for the next cache, at most
 
 Block = NDArray[np.uint8]
@@ -58,10 +62,12 @@ class KVCache:
         self.batch = batch
         self.context = context
         self.memory = memory or Memory()
-        self.capacity = 0
+        self.capacity = 0  # of layers without a window
         self.arrays: Buffers = {}
         self.values: dict[tuple[int, str], Any] = {}
         self._block: Block | None = None  # which the arrays are views of
+        kept = [window + ROOM for window in geometry.windows if window is not None]
+        self.whole = min(kept, default=context)  # positions up to which every layer keeps all
 
     def reserve(self, positions: int) -> bool:
         """Make room for `positions` per row, keeping what is there; True if buffers moved."""
@@ -74,7 +80,7 @@ class KVCache:
         capacity = min(capacity, self.context + self.geometry.spare)
         block, grown = self._allocated(self.batch, capacity)
         for place, array in self.arrays.items():
-            grown[place][:, :, : self.capacity] = array
+            grown[place][:, :, : array.shape[2]] = array
         self.capacity = capacity
         self._move(block, grown)
         return True
@@ -103,6 +109,7 @@ class KVCache:
             for place, array in arrays.items():
                 source = self.arrays[place]
                 for to, row, begin, end in parts:
+                    begin = begin if end <= array.shape[2] else 0  # all has moved
                     array[to, :, begin:end] = source[row, :, begin:end]
         if count == self.batch:
             return False
@@ -125,17 +132,26 @@ class KVCache:
     def _allocated(self, batch: int, capacity: int) -> tuple[Block, Buffers]:
         """A block of memory, and views of it for every layer and part."""
         geometry = self.geometry
-        places = [(layer, part) for layer in range(geometry.layers) for part in PARTS]
-        shape = (len(places), batch, geometry.kv_heads, capacity, geometry.head_dim)
-        size = geometry.bytes_per_position * capacity * batch
+        windows = geometry.windows or [None] * geometry.layers
+        rooms = [capacity if w is None else min(capacity, w + ROOM) for w in windows]
+        item = np.dtype(geometry.dtype).itemsize
+        row = batch * geometry.kv_heads * geometry.head_dim * item  # bytes of one position
+        size = len(PARTS) * row * sum(rooms)
         try:
             block = self.memory.take(size)
         except MemoryError as error:  # the buffers in use are untouched
             raise LimitError(
                 f"no memory for a cache of {capacity} positions ({size >> 20} MB)", "OUT_OF_MEMORY"
             ) from error
-        views = block[:size].view(geometry.dtype).reshape(shape)
-        return block, dict(zip(places, views, strict=True))
+        views: Buffers = {}
+        begin = 0
+        for layer, room in enumerate(rooms):
+            shape = (batch, geometry.kv_heads, room, geometry.head_dim)
+            for part in PARTS:
+                end = begin + row * room
+                views[layer, part] = block[begin:end].view(geometry.dtype).reshape(shape)
+                begin = end
+        return block, views
 
     def _move(self, block: Block | None, arrays: Buffers) -> None:
         if self._block is not None and block is not self._block:

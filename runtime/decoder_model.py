@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from satchel.runtime.batch import Generation, Stream
 from satchel.runtime.bundle import Bundle
+from satchel.runtime.cache import CHUNK
 from satchel.runtime.cancel import Cancel
 from satchel.runtime.chat_format import ChatFormat, checked_messages, encode_chat
-from satchel.runtime.decoder_session import CHUNK, FEW, DecoderSession, Run
+from satchel.runtime.decoder_session import FEW, DecoderSession, Run
 from satchel.runtime.errors import UsageError
 from satchel.runtime.generation import Prompt, TextModel
 from satchel.runtime.sample_answers import SampleAnswer, of_decoder, target_probe

@@ -15,7 +15,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from satchel.runtime.cache import KVCache, Memory
+from satchel.runtime.cache import CHUNK, KVCache, Memory
 from satchel.runtime.cancel import Cancel
 from satchel.runtime.errors import LimitError
 from satchel.runtime.ids import graph_ids
@@ -23,9 +23,6 @@ from satchel.runtime.manifest import Manifest
 from satchel.runtime.sources import Sources
 
 Logits = NDArray[np.float32]
-# Positions of a long prompt per run: bounds the memory of activations, and what attention works out only
-# to mask it.
-CHUNK = 128
 FEW = 16  # ids at most that are read ahead of a text, with its next
 
 
@@ -90,7 +87,8 @@ class Run:
             return self.append(prompts[0])
         lengths = np.array([len(prompt) for prompt in prompts])
         self.reserve(lengths)
-        if lengths.max() > CHUNK and self.decoder.sources is None:
+        apart = lengths.max() > CHUNK or self.decoder.geometry.windows
+        if apart and self.decoder.sources is None:
             rows = [self._alone(row).append(prompt) for row, prompt in enumerate(prompts)]
             self.lengths = lengths
             return np.concatenate(rows)
@@ -105,7 +103,7 @@ class Run:
         """A run of one row, which writes to its part of the cache.
 
         Long prompts are read so, in pieces: attention over whole ones takes memory by their square, and
-        short ones would be filled up to the longest.
+        short ones would be filled up to the longest, which a cache of windows has no place for.
         """
         alone = Run(self.decoder, 1, self.cancel)
         alone.cache = self.cache.row(row)
@@ -146,6 +144,7 @@ class Run:
 
     def rewind(self, length: int) -> None:
         """Let a single text end after its first `length` ids."""
+        assert length == self.lengths[0] or not length or self.lengths[0] <= self.cache.whole
         del self.ids[length:]
         self.lengths[0] = length
 
@@ -171,6 +170,8 @@ class Run:
             if mine != other:
                 break
             shared += 1
+        if shared < len(self.ids) > self.cache.whole:
+            shared = 0  # what its next ids would see may be gone
         self.rewind(shared)
         return prompt[shared:]
 

@@ -51,7 +51,9 @@ class Graph:
 class CacheGeometry:
     """Keys and values of a decoder: per layer two tensors [batch, kv_heads, capacity, head_dim].
 
-    A call may write to `spare` positions behind the longest text.
+    A call may write to `spare` positions behind the longest text. `windows`, if there are any, has for
+    each layer how many positions a token sees where the layer keeps only the last of them
+    (`sliding_window_cache` of GroupQueryAttention), else None.
     """
 
     layers: int
@@ -59,10 +61,11 @@ class CacheGeometry:
     head_dim: int
     dtype: str = "float32"
     spare: int = 0
+    windows: list[int | None] = field(default_factory=list)
 
     @property
     def bytes_per_position(self) -> int:
-        """Memory of one position of one text, over all layers."""
+        """Memory of one position of one text, over all layers, as far as all of them keep it."""
         return self.layers * 2 * self.kv_heads * self.head_dim * CACHE_DTYPES[self.dtype]
 
 

@@ -37,7 +37,8 @@ class ReadingAhead:
         else:
             self.run.rewind(self.length - 1)
             left = self.row.limit - len(self.row.tokens)
-            self.draft = self.lookup.draft(min(left, FEW) - 1, self.ends)
+            undone = self.run.cache.whole - self.length + 1  # ids that can be rolled back
+            self.draft = self.lookup.draft(min(left, FEW, undone) - 1, self.ends)
             ahead = [token, *self.draft]
             self.logits = self.run.read(ahead) if self.draft else self.run.step(tokens, active)
         return self.logits[:1]

@@ -97,6 +97,11 @@ def _check_sizes(manifest: Manifest) -> None:
             raise _wrong(name, size, f"1..{SIZE_LIMIT - 1}")
     if cache is not None and cache.spare not in (0, 1):
         raise _wrong("spare", cache.spare, "0 or 1")
+    if cache is not None and cache.windows:
+        few = [window for window in cache.windows if window is not None and window < 1]
+        if few or len(cache.windows) != cache.layers or cache.spare:
+            expected = f"a window or null for each of {cache.layers} layers, and no spare position"
+            raise _wrong("windows", cache.windows, expected)
 
 
 def _check_tokens(manifest: Manifest) -> None:

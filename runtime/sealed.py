@@ -16,7 +16,8 @@ from satchel.runtime.errors import BundleError, shown
 from satchel.runtime.manifest import FORMAT, FORMAT_VERSION, MANIFEST, Manifest
 from satchel.runtime.strict import strict_json, typed
 
-FEATURES = frozenset[str]()  # what `required_features` may ask of this runtime
+WINDOWS = "window-cache"  # layers that keep the last positions alone
+FEATURES = frozenset([WINDOWS])  # what `required_features` may ask of this runtime
 UNSEALED = 1  # the format version that had no digest
 ENDING = re.compile(r',\n "digest": "([0-9a-f]{64})"\n}\n\Z')
 
@@ -24,10 +25,11 @@ ENDING = re.compile(r',\n "digest": "([0-9a-f]{64})"\n}\n\Z')
 def written(manifest: Manifest) -> str:
     """Text of manifest.json, the same for the same content."""
     content = dataclasses.asdict(manifest)
-    if (
-        content["multi_vector"] is None
-    ):  # older runtimes, and some in other languages, know no such field
+    # What says nothing is left out: older runtimes, and some in other languages, know no such fields.
+    if manifest.multi_vector is None:
         del content["multi_vector"]
+    if manifest.cache is not None and not manifest.cache.windows:
+        del content["cache"]["windows"]
     return sealed(json.dumps(content, indent=1, ensure_ascii=False))
 
 

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 import satchel
+from satchel.runtime.cache import CHUNK
 from satchel.runtime.decoder_model import DecoderModel
-from satchel.runtime.decoder_session import CHUNK
 from satchel.runtime.errors import LimitError, UsageError
 from tests.generating import (
     CONTEXT,

@@ -17,7 +17,7 @@ from satchel.checkpoints.folder import load_folder
 from satchel.quantize import cache8, prepare
 from satchel.quantize.calibrate import watched
 from satchel.runtime.bundle import open_bundle
-from satchel.runtime.decoder_session import CHUNK
+from satchel.runtime.cache import CHUNK
 from satchel.runtime.errors import LimitError, UsageError
 from tests.loading import load_as
 from tests.test_architectures import CASES, some_ids

@@ -2,9 +2,10 @@
 
     python arm_answers.py write|compare FILE.json BUNDLE ...
 
-Texts that are written have to be the same ids. Vectors have to be within LEAST of each other in cosine: the products
-of int8 are exact, but a sum of float32 in between runs in another order, and where it falls on the other side of a
-rounding to int8 the vector moves, at most as much as int8 moves it anyway. Needs what the runtime needs.
+Texts that are written have to be the same ids. Vectors have to be within LEAST of each other in cosine:
+the products of int8 are exact, but a sum of float32 in between runs in another order, and where it falls
+on the other side of a rounding to int8 the vector moves, at most as much as int8 moves it anyway. Needs
+what the runtime needs.
 """
 
 from __future__ import annotations
@@ -23,8 +24,22 @@ import numpy as np
 import satchel
 
 LEAST = 0.998
-WORDS = ["satchel", "phone", "through", "onomatopoeia", "measure", "Wednesday", "pneumonia", "chorus"]
-TEXTS = ["A cat sits on the mat.", "Where is the nearest pharmacy?", "int8", "The invoice is overdue."]
+WORDS = [
+    "satchel",
+    "phone",
+    "through",
+    "onomatopoeia",
+    "measure",
+    "Wednesday",
+    "pneumonia",
+    "chorus",
+]
+TEXTS = [
+    "A cat sits on the mat.",
+    "Where is the nearest pharmacy?",
+    "int8",
+    "The invoice is overdue.",
+]
 
 
 def answers(folder: str) -> list[Any]:
@@ -52,7 +67,9 @@ def main(action: str, file: Path, folders: list[str]) -> None:
             a, b = np.array(ours), np.array(expected)
             cosine = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
             failed |= not bool((cosine >= LEAST).all())
-            print(f"{folder}: least cosine {cosine.min():.6f} of {len(ours)} vectors (at least {LEAST})")
+            print(
+                f"{folder}: least cosine {cosine.min():.6f} of {len(ours)} vectors (at least {LEAST})"
+            )
         else:
             same = sum(x == y for x, y in zip(ours, expected, strict=True))
             failed |= same < len(ours)

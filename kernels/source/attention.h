@@ -17,7 +17,7 @@
 
 namespace {
 
-constexpr int kKeys = 64;  // keys of a tile
+constexpr int kKeys = kTile;  // keys of a tile
 constexpr int kKeyVectors = kKeys / kLanes;
 constexpr int kHeadLimit = 256;
 constexpr float kSteps = 16319.f;  // 128 * 127 + 63
@@ -521,8 +521,9 @@ void attend_typed(const Attention* a, int64_t b, int64_t kv, int64_t first, int6
   Scratch scratch, *s = &scratch;
   const int64_t group = a->heads / a->kv_heads, count = last - first;
   lay_out(s, memory, a, count, length);
-  const T* keys = (const T*)a->keys + b * a->keys_batch + kv * a->keys_head;
-  const T* values = (const T*)a->values + b * a->keys_batch + kv * a->keys_head;
+  // Where position 0 stands, or would stand: of what is no longer kept nothing is read.
+  const int64_t zero = b * a->keys_batch + kv * a->keys_head - (a->base ? a->base[b] * a->keys_row : 0);
+  const T *keys = (const T*)a->keys + zero, *values = (const T*)a->values + zero;
   for (int64_t r = 0; r < count; ++r) {
     const int64_t position = (first + r) / group, head = kv * group + (first + r) % group;
     const float* q = a->query + b * a->query_batch + position * a->query_row + head * a->head;

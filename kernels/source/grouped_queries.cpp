@@ -1,5 +1,6 @@
 // GroupQueryAttention over a cache: positions are turned, keys and values written into the cache, and
-// queries answered. Several new tokens may stand behind a past, in a batch too.
+// queries answered. Several new tokens may stand behind a past, in a batch too. A ring, which the operator
+// calls a sliding_window_cache, keeps the last positions alone, the first of them in front.
 #include <initializer_list>
 
 #include "attention_blocks.h"
@@ -27,7 +28,7 @@ enum : size_t {
 
 struct GroupedQueries : Node {
   const Kernels* kernels = nullptr;
-  int64_t heads = 0, kv_heads = 0, window = -1, rotary = 0, interleaved = 0, causal = 1;
+  int64_t heads = 0, kv_heads = 0, window = -1, rotary = 0, interleaved = 0, causal = 1, ring = 0;
   float scale = 0, softcap = 0;
   bool given[kInputs] = {};
   size_t places[kInputs] = {}, answer = 0, present_key = 0, present_value = 0;
@@ -38,7 +39,7 @@ struct GroupedQueries : Node {
     int64_t batch, queries, head, capacity, past_capacity,
         row;  // row: numbers of a packed or plain query row
     char *keys, *values;
-    int64_t* past;
+    int64_t *past, *base;  // base: the position that stands first in the cache
     float *query, *key_scales, *value_scales;
     bool int8;
     const float *query_in, *key_in, *value_in;
@@ -61,6 +62,7 @@ struct GroupedQueries : Node {
     a.query_row = rotary ? heads * s.head : s.row, a.query_batch = s.queries * a.query_row;
     a.keys = s.keys, a.values = s.values, a.key_scales = s.key_scales, a.value_scales = s.value_scales;
     a.keys_row = s.head, a.keys_head = s.capacity * s.head, a.keys_batch = kv_heads * a.keys_head;
+    a.base = ring ? s.base : nullptr;
     if (given[kBias]) {
       int64_t keys = 0;
       for (int64_t b = 0; b < s.batch; ++b)
@@ -116,15 +118,23 @@ struct GroupedQueries : Node {
     if (lengths.count() != s->batch || total.count() != 1)
       return fail("GroupQueryAttention: seqlens_k does not fit");
     const int64_t longest = *total.as<int32_t>();
-    if (longest > s->past_capacity + s->queries)
+    if (!ring && longest > s->past_capacity + s->queries)
       return fail("GroupQueryAttention: a total of %lld tokens for a cache of %lld and %lld new ones",
                   (long long)longest, (long long)s->past_capacity, (long long)s->queries);
-    s->capacity = longest > s->past_capacity ? longest : s->past_capacity;
+    s->capacity = !ring && longest > s->past_capacity ? longest : s->past_capacity;
     TRY(call.run.scratch.take(s->batch, &s->past));
+    TRY(call.run.scratch.take(s->batch, &s->base));
     for (int64_t b = 0; b < s->batch; ++b) {
       s->past[b] = s->queries == longest ? 0 : (int64_t)lengths.as<int32_t>()[b] + 1 - s->queries;
       const int64_t end = s->past[b] + s->queries;
-      if (s->past[b] < 0 || end > s->capacity || s->past[b] > s->past_capacity)
+      s->base[b] = ring && end > s->capacity ? end - s->capacity : 0;
+      // A tile of keys may begin before the first that is seen.
+      const int64_t first = (s->past[b] + 1 - window) / kTile * kTile;
+      if (s->base[b] && (s->past[b] < window || first < s->base[b]))
+        return fail("GroupQueryAttention: a window of %lld and %lld new tokens need more than the %lld"
+                    " positions that are kept", (long long)window, (long long)s->queries,
+                    (long long)s->capacity);
+      if (s->past[b] < 0 || end - s->base[b] > s->capacity || (!ring && s->past[b] > s->past_capacity))
         return fail("GroupQueryAttention: positions %lld to %lld do not fit a cache of %lld",
                     (long long)s->past[b], (long long)end, (long long)s->capacity);
       for (size_t i : {kCos, kSin})
@@ -159,6 +169,11 @@ struct GroupedQueries : Node {
     if (rotary) TRY(call.run.scratch.take(s->batch * s->queries * heads * s->head, &s->query));
     copy_past(*s, s->in[kPastKey], s->keys);
     copy_past(*s, s->in[kPastValue], s->values);
+    for (int64_t b = 0; ring && b < s->batch; ++b) {
+      const int64_t before = s->past[b] > s->capacity ? s->past[b] - s->capacity : 0;
+      move_down(*s, b, s->base[b] - before, s->keys);
+      move_down(*s, b, s->base[b] - before, s->values);
+    }
     return nullptr;
   }
 
@@ -173,6 +188,16 @@ struct GroupedQueries : Node {
     }
   }
 
+  // Lets go the first `gone` positions of text `b`.
+  void move_down(const State& s, int64_t b, int64_t gone, char* present) const {
+    const int64_t bytes = s.head * (s.int8 ? 1 : 4), size = s.capacity * bytes;
+    if (gone <= 0 || gone >= s.capacity) return;
+    for (int64_t h = 0; h < kv_heads; ++h) {
+      char* head = present + (b * kv_heads + h) * size;
+      memmove(head, head + gone * bytes, (size_t)((s.capacity - gone) * bytes));
+    }
+  }
+
   // Token `t` of text `b`: its queries turned, its keys and values into the cache.
   void write(const State& s, int64_t b, int64_t t) const {
     const int64_t at = b * s.queries + t, position = s.past[b] + t;
@@ -184,7 +209,7 @@ struct GroupedQueries : Node {
         kernels->rotate(s.query_in + at * s.row + h * s.head, cos, sin, s.head, 2 * half, interleaved,
                         s.query + (at * heads + h) * s.head);
     for (int64_t h = 0; h < kv_heads; ++h) {
-      const int64_t to = ((b * kv_heads + h) * s.capacity + position) * s.head;
+      const int64_t to = ((b * kv_heads + h) * s.capacity + position - s.base[b]) * s.head;
       const float *key = s.key_in + at * s.key_row + h * s.head,
                   *value = s.value_in + at * s.key_row + h * s.head;
       float turned[kHeadLimit];
@@ -210,19 +235,18 @@ OrtStatus* read_attributes(const GraphNode& node, GroupedQueries* q) {
   TRY(node.attribute("local_window_size", &q->window));
   TRY(node.attribute("do_rotary", &q->rotary));
   TRY(node.attribute("rotary_interleaved", &q->interleaved));
+  TRY(node.attribute("sliding_window_cache", &q->ring));
   return node.attribute("causal", &q->causal);
 }
 
-// What the node may not have: positions of its own, norms of queries and keys, a ring of a window, 4
-// bits.
+// What the node may not have: positions of its own, norms of queries and keys, a bias over a ring, 4 bits.
 OrtStatus* grouped_queries_fit(const GraphNode& node, bool* fit) {
   *fit = false;
-  int64_t smooth = 0, ring = 0, scores = 0, bits = 0;
+  int64_t smooth = 0, scores = 0, bits = 0;
   TRY(node.attribute("smooth_softmax", &smooth));
-  TRY(node.attribute("sliding_window_cache", &ring));
   TRY(node.attribute("qk_output", &scores));
   TRY(node.attribute("kv_cache_bit_width", &bits));
-  if (smooth > 0 || ring || scores || (bits != 0 && bits != 8)) return nullptr;
+  if (smooth > 0 || scores || (bits != 0 && bits != 8)) return nullptr;
   for (size_t i = kInputs; i < node.inputs.size(); ++i)
     if (node.input(i)) return nullptr;
   if (node.input(kPositions) || !node.input(kPastKey) || !node.input(kPastValue) || node.output(3))
@@ -237,6 +261,7 @@ OrtStatus* grouped_queries_fit(const GraphNode& node, bool* fit) {
   if (int8 && (!node.input(kKeyScale) || !node.input(kValueScale))) return nullptr;
   GroupedQueries q;
   TRY(read_attributes(node, &q));
+  if (q.ring && (q.window < 1 || !q.causal || node.input(kBias))) return nullptr;
   if (q.rotary && (!node.input(kCos) || !node.input(kSin))) return nullptr;
   if (q.window == 0 || q.heads < 1 || q.heads > kMostHeads || q.kv_heads < 1 || q.heads % q.kv_heads)
     return nullptr;

@@ -25,6 +25,8 @@ struct Rows {
   int64_t padded = 0, block = 0, blocks = 0;
 };
 
+constexpr int kTile = 64;  // keys that attention takes at once, from a multiple of it on
+
 // Attention of one call. Strides count elements. Query row r of a group is position r / group, head
 // kv * group + r % group: the queries that share keys stand together.
 struct Attention {
@@ -36,6 +38,7 @@ struct Attention {
   int64_t query_batch = 0, query_row = 0;  // a head's numbers stand together, heads follow one another
   const void *keys = nullptr, *values = nullptr;
   int64_t keys_batch = 0, keys_head = 0, keys_row = 0;
+  const int64_t* base = nullptr;  // of each batch row, the position of its first key in memory; none: 0
   const float *key_scales = nullptr, *value_scales = nullptr;  // [kv_heads][head], int8 only
   const float* bias = nullptr;                                 // added to scores
   int64_t bias_batch = 0, bias_head = 0, bias_row = 0;

@@ -25,9 +25,10 @@ PLAIN = (  # name, what argparse makes of it, help
     ),
     (
         "cache",
-        {"choices": ("float32", "int8")},
-        "of keys and values: float32, or int8, a quarter of the memory and exact steps; default: "
-        "int8 where it costs next to nothing",
+        {"choices": ("float32", "int8", "int8-window")},
+        "of keys and values: float32; int8, a quarter of the memory and exact steps; or int8-window, "
+        "which keeps no more than a layer's sliding window sees; default: int8 where it costs next "
+        "to nothing",
     ),
     (
         "calibration",

@@ -198,6 +198,8 @@ class DecoderRecipe:
         figures: dict[str, Any] = {}
         for _ in stage("checking invariance")([None]):
             checks += check.invariance(decoder, self.probe_ids[:CHECK_TOKENS], exact)
+        if decoder.geometry.windows:
+            checks += check.behind_windows(self.logits, decoder, self.probe_ids, MAX_MEAN_KL)
         if not exact:
             windows = fidelity.text_windows(self._encoder, self.judged, self.context)
             more, figures = quality_checks(

@@ -23,6 +23,7 @@ from satchel.export.check import Check
 from satchel.export.graph import trace
 from satchel.export.writer import Stored, write_graph
 from satchel.models.architectures import architecture
+from satchel.models.layers import Attention
 from satchel.packing.decoder_recipe import DecoderRecipe
 from satchel.packing.encoder_recipe import EncoderRecipe
 from satchel.packing.library_class import opened_by
@@ -37,6 +38,7 @@ from satchel.quantize.prepare import Prepared, prepare
 from satchel.quantize.profile import Profile, matches, named
 from satchel.runtime import kernels, sealed
 from satchel.runtime.bundle import TOKENIZER, Bundle, open_bundle, sha256_of
+from satchel.runtime.cache import ROOM
 from satchel.runtime.errors import FidelityError, UsageError, shown
 from satchel.runtime.fingerprint import FIELD, fingerprint, gives_vectors
 from satchel.runtime.manifest import MANIFEST, File, Graph, Manifest, Source
@@ -92,6 +94,7 @@ def pack(
         checkpoint, made_for = opened_by(library_class, checkpoint)
         task = task or made_for
     recipe = _recipe(checkpoint, ExportOptions(context, task, ignored_keys, *own), stage)
+    _check_windows(chosen, recipe)
     with publish.staged(out) as folder:
         prepared = prepare(recipe, chosen.among(recipe.graphs), cache is not None, tune, stage)
         traced = _traced(recipe, stage)
@@ -115,6 +118,20 @@ def _recipe(checkpoint: Checkpoint, options: ExportOptions, stage: Stage) -> Rec
     recipe: Recipe = kind.of(checkpoint, options, stage)
     recipe.notes.extend(checkpoint.notes)
     return recipe
+
+
+def _check_windows(profile: Profile, recipe: Recipe) -> None:
+    """A cache of windows is asked for where there are some that are shorter than all positions."""
+    if profile.cache != cache8.WINDOWED:
+        return
+    modules = [part for model in recipe.parts.values() for part in model.modules()]
+    windows = [part.heads.window for part in modules if isinstance(part, Attention)]
+    context = recipe.facts()["context"]
+    if not any(window is not None and window + ROOM < context for window in windows):
+        raise UsageError(
+            f"--cache {profile.cache}: no layer has a sliding window that is shorter, by {ROOM}, than "
+            f"the {context} positions of the bundle; use int8"
+        )
 
 
 def _traced(recipe: Recipe, stage: Stage) -> dict[str, ir.Model]:
@@ -279,8 +296,14 @@ class _Work:
         ports = dataclasses.replace(
             graph, inputs=cache8.ports(graph.inputs), outputs=cache8.ports(graph.outputs)
         )
-        cache = dataclasses.replace(draft.cache, dtype="int8")
-        return dataclasses.replace(draft, cache=cache, graphs=draft.graphs | {"decoder": ports})
+        windows = cache8.windows(profile, self.traced["decoder"].graph)
+        cache = dataclasses.replace(draft.cache, dtype="int8", windows=windows)
+        changed = dataclasses.replace(draft, cache=cache, graphs=draft.graphs | {"decoder": ports})
+        if not windows:
+            return changed
+        return dataclasses.replace(
+            changed, onnxruntime=cache8.RING_SINCE, required_features=[sealed.WINDOWS]
+        )
 
     def _write(self, profile: Profile) -> dict[str, File]:
         """Write the bundle's files but the manifest."""
