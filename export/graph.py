@@ -18,7 +18,8 @@ from satchel.runtime.manifest import Port
 
 WRAPPERS = re.compile(r"^module\.(model\.)?")  # attributes of the classes below
 DTYPES = {"int64": torch.int64, "int32": torch.int32, "float32": torch.float32}
-EXAMPLE_SIZES = {"length": 6}  # at least 2: torch.export takes sizes 0 and 1 for constants
+# At least 2: torch.export takes sizes 0 and 1 for constants. Of so many samples many frames are made.
+EXAMPLE_SIZES = {"length": 6, "samples": 1 << 16}
 
 
 class DecoderGraph(nn.Module):

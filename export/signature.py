@@ -73,9 +73,15 @@ def source_outputs(
 
 
 def encoder_inputs(names: tuple[str, ...], image_size: tuple[int, int] | None = None) -> list[Port]:
-    """Inputs of an encoder graph by their names; images are [3, *image_size]."""
-    axes: dict[str, list[int | str]] = {"pixel_values": ["batch", 3, *(image_size or ())]}
-    dtypes = {"pixel_values": "float32"}
+    """Inputs of an encoder graph by their names; images are [3, *image_size].
+
+    Of sounds it is one, as in `speech_inputs`.
+    """
+    axes: dict[str, list[int | str]] = {
+        "pixel_values": ["batch", 3, *(image_size or ())],
+        "input_values": [1, "samples"],
+    }
+    dtypes = {"pixel_values": "float32", "input_values": "float32"}
     return [
         Port(name, dtypes.get(name, "int64"), axes.get(name, ["batch", "length"])) for name in names
     ]

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from satchel.checkpoints.checkpoint import Checkpoint
-from satchel.models import image_encoder, weights
+from satchel.models import image_encoder, sound_encoder, weights
 from satchel.models.architectures import architecture, of_family
 from satchel.models.decoder import Decoder
 from satchel.models.encoder import ReferenceEncoder
@@ -69,6 +69,8 @@ def build_encoder(
     entry = architecture(checkpoint, "encoder")
     module = entry.load()
     config = module.Config.from_dict(checkpoint.config, ignored_keys)
+    if entry.reads == "sound":
+        return sound_encoder.assemble(module, config, checkpoint, task, progress)
     if entry.reads == "images":
         return image_encoder.assemble(module, config, checkpoint, task, image_size, progress)
     return assemble(module, config, checkpoint, task, progress)

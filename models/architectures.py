@@ -78,6 +78,9 @@ ARCHITECTURES = {  # by model_type
     "dinov3_vit": Architecture("encoder", "dinov3_vit", reads="images"),
     "clip": Architecture("encoder", "clip", reads="images"),
     "siglip": Architecture("encoder", "siglip", reads="images"),
+    "wav2vec2": Architecture("encoder", "wav2vec2", reads="sound"),
+    "hubert": Architecture("encoder", "hubert", reads="sound"),
+    "wavlm": Architecture("encoder", "wavlm", reads="sound"),
 }
 ONE_TOWER = {  # model_type -> that of the checkpoint which holds the tower with its projection
     f"{pair}_{tower}_model": pair for pair in ("clip", "siglip") for tower in ("text", "vision")

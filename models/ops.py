@@ -92,6 +92,15 @@ def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
     return F.layer_norm(x, weight.shape, weight, bias, eps)
 
 
+def channel_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+    """Norm of each channel over time, of x [batch, channels, time] (Ulyanov et al., 2016)."""
+    if not is_in_onnx_export():
+        return F.group_norm(x, len(weight), weight, bias, eps)
+    name, attributes = "::InstanceNormalization", Attributes(epsilon=eps)
+    inputs = (x, weight, bias)
+    return symbolic(name, inputs, attributes, dtype=x.dtype, shape=x.shape, version=OPSET)
+
+
 def skip_layer_norm(
     x: Tensor, skip: Tensor, weight: Tensor, bias: Tensor, eps: float
 ) -> tuple[Tensor, Tensor]:

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from satchel.runtime.decoder_model import DecoderModel
     from satchel.runtime.encoder_model import EncoderModel
     from satchel.runtime.seq2seq_model import Seq2seqModel
+    from satchel.runtime.sound_model import SoundModel
     from satchel.runtime.speech_model import SpeechModel
 
-    Model: TypeAlias = DecoderModel | EncoderModel | Seq2seqModel | SpeechModel
+    Model: TypeAlias = DecoderModel | EncoderModel | Seq2seqModel | SoundModel | SpeechModel
 
 __all__ = [
     "Cancel",
@@ -29,6 +30,7 @@ __all__ = [
     "EncoderModel",
     "SatchelError",
     "Seq2seqModel",
+    "SoundModel",
     "SpeechModel",
     "load",
 ]
@@ -37,6 +39,7 @@ WHERE = {  # class -> its module, which imports onnxruntime: loaded when it is a
     "DecoderModel": "satchel.runtime.decoder_model",
     "EncoderModel": "satchel.runtime.encoder_model",
     "Seq2seqModel": "satchel.runtime.seq2seq_model",
+    "SoundModel": "satchel.runtime.sound_model",
     "SpeechModel": "satchel.runtime.speech_model",
 }
 CLASSES = {
@@ -69,6 +72,8 @@ def load(
 def _class_of(manifest: Manifest) -> str:
     if manifest.speech is not None:
         return "SpeechModel"
+    if manifest.audio is not None:
+        return "SoundModel"
     if manifest.family not in CLASSES:
         raise BundleError(f"family {shown(manifest.family)} is unknown to this satchel")
     return CLASSES[manifest.family]

@@ -1,10 +1,11 @@
-"""A waveform becomes input_features, as the manifest's `audio` says: numpy alone. Knows no model and no
-file."""
+"""A waveform becomes what a graph hears, as the manifest's `audio` says: numpy alone. Knows no model and
+no file."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
@@ -34,10 +35,42 @@ LIMITS = {  # field -> least and largest value that make sense
     "hop_length": (1, 1 << 14),
     "seconds": (1, 300),
 }
+WAVE_LIMITS = {
+    "sampling_rate": (1_000, 384_000),
+    "stride": (1, 1 << 16),
+    "field": (1, 1 << 20),
+    "window": (2, 1 << 16),
+    "overlap": (0, 1 << 15),
+}
+LEAST_VARIANCE = 1e-7
+WAVE_SECONDS = (2.0, 1.0, 3.3, 0.5)
+
+
+class _Form:
+    """What the manifest's `audio` holds: the fields of a class."""
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> Self:
+        """Read what `to_dict` wrote; BundleError says what is wrong with it."""
+        names = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        if set(raw) != names:
+            raise BundleError(f"manifest.json: audio has {shown(sorted(raw))}, not {sorted(names)}")
+        form = cls(**raw)
+        if problem := form.problem():
+            raise BundleError(f"manifest.json: audio: {problem}")
+        return form
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the manifest."""
+        return dataclasses.asdict(self)  # type: ignore[call-overload]
+
+    def problem(self) -> str | None:
+        """What makes no sense about the values, if anything."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class AudioFormat:
+class AudioFormat(_Form):
     """The log-mel spectrogram of Whisper (Radford et al., 2022).
 
     Windows of `n_fft` samples every `hop_length`, their energies in `mels` bands of Slaney's scale,
@@ -50,27 +83,10 @@ class AudioFormat:
     hop_length: int
     seconds: int
 
-    @classmethod
-    def from_dict(cls, raw: dict[str, Any]) -> Self:
-        """Read what `to_dict` wrote; BundleError says what is wrong with it."""
-        names = {field.name for field in dataclasses.fields(cls)}
-        if set(raw) != names:
-            raise BundleError(f"manifest.json: audio has {shown(sorted(raw))}, not {sorted(names)}")
-        form = cls(**raw)
-        if problem := form.problem():
-            raise BundleError(f"manifest.json: audio: {problem}")
-        return form
-
-    def to_dict(self) -> dict[str, Any]:
-        """For the manifest."""
-        return dataclasses.asdict(self)
-
     def problem(self) -> str | None:
         """What makes no sense about the values, if anything."""
-        for name, (least, largest) in LIMITS.items():
-            value = getattr(self, name)
-            if type(value) is not int or not least <= value <= largest:
-                return f"{name} = {shown(value)}; expected {least}..{largest}"
+        if problem := _outside(self, LIMITS):
+            return problem
         if self.n_fft % 2 or self.hop_length > self.n_fft:
             return f"n_fft = {self.n_fft}; expected an even number from hop_length"
         if not _mel_filters(self).any(axis=0).all():
@@ -121,16 +137,106 @@ class AudioFormat:
         return padded, min(count // self.hop_length, -(-end // self.hop_length))
 
 
+@dataclass(frozen=True)
+class WaveFormat(_Form):
+    """Samples as they are, of which a graph makes frames: each of `field`, `stride` behind the last.
+
+    What has more than `window` frames is read in pieces (`windows`, `parts`).
+    """
+
+    sampling_rate: int
+    normalized: bool  # to a mean of 0 and a variance of 1, over the whole sound
+    stride: int
+    field: int
+    window: int  # frames that are read at once
+    overlap: int  # frames at either end of a window that only lend their neighbours what they hear
+    tidied: bool  # text has no spaces before punctuation
+
+    def problem(self) -> str | None:
+        """What makes no sense about the values, if anything."""
+        if problem := _outside(self, WAVE_LIMITS):
+            return problem
+        for name in ("normalized", "tidied"):
+            if type(getattr(self, name)) is not bool:
+                return f"{name} = {shown(getattr(self, name))}; expected true or false"
+        if 2 * self.overlap >= self.window:
+            return f"overlap = {self.overlap} leaves nothing of a window of {self.window}"
+        return None
+
+    def frames(self, samples: int) -> int:
+        """Frames that a graph makes of so many samples."""
+        return max(0, (samples - self.field) // self.stride + 1)
+
+    def heard(self, samples: Samples) -> Samples:
+        """Samples as the graph wants them."""
+        if not self.normalized:
+            return samples
+        exact = samples.astype(np.float64)
+        normal = (exact - exact.mean()) / np.sqrt(exact.var() + LEAST_VARIANCE)
+        return normal.astype(np.float32)
+
+    def piece(self, samples: Samples, first: int, end: int) -> Samples:
+        """The samples of which the frames from `first` to before `end` are made.
+
+        Behind the last frame the rest goes with it: a norm over time counts what fills no frame.
+        """
+        whole = end == self.frames(len(samples))
+        stop = len(samples) if whole else (end - 1) * self.stride + self.field
+        return samples[first * self.stride : stop]
+
+    def windows(self, frames: int) -> Iterator[tuple[int, int, int]]:
+        """(first frame of a window, first that is kept of it, end of those), in order.
+
+        Every frame is kept once, with `overlap` frames on either side that are not the sound's ends.
+        """
+        kept = 0
+        while kept < frames:
+            first = max(0, min(kept - self.overlap, frames - self.window))
+            last = first + self.window >= frames
+            end = frames if last else first + self.window - self.overlap
+            yield first, kept, end
+            kept = end
+
+    def parts(self, frames: int) -> list[tuple[int, int]]:
+        """First frame and end of parts that follow one another, as few and as equal as can be."""
+        count = -(-frames // self.window)
+        ends = [frames * index // count for index in range(count + 1)]
+        return list(itertools.pairwise(ends))
+
+
+def _outside(form: object, limits: dict[str, tuple[int, int]]) -> str | None:
+    """The first number of a format that is outside its limits, in words."""
+    for name, (least, largest) in limits.items():
+        value = getattr(form, name)
+        if type(value) is not int or not least <= value <= largest:
+            return f"{name} = {shown(value)}; expected {least}..{largest}"
+    return None
+
+
 def sample_sounds(form: AudioFormat, count: int) -> Iterator[Samples]:
-    """Windows of tones that swell, fade and glide under noise, the same every time: what checks hear."""
-    random, time = np.random.default_rng(0), np.arange(form.window_samples) / form.sampling_rate
+    """Windows of tones, the same every time: what checks hear."""
+    random = np.random.default_rng(0)
     for _ in range(count):
-        sound = random.normal(0, 0.01, len(time))
-        for pitch in random.uniform(100, 3000, 4):
-            swell, glide = random.uniform(0.2, 3, 2)
-            loudness = 0.15 * np.maximum(0, np.sin(2 * np.pi * swell * time))
-            sound += loudness * np.sin(2 * np.pi * pitch * time + 20 * np.sin(glide * time))
-        yield sound.astype(np.float32)
+        yield _tones(random, form.window_samples, form.sampling_rate)
+
+
+def sample_waves(form: WaveFormat, count: int) -> Iterator[Samples]:
+    """Sounds of several lengths, as a graph wants them, the same every time."""
+    random = np.random.default_rng(0)
+    for seconds in itertools.islice(itertools.cycle(WAVE_SECONDS), count):
+        length = max(int(seconds * form.sampling_rate), form.field + 3 * form.stride)
+        yield form.heard(_tones(random, length, form.sampling_rate))
+
+
+def _tones(random: np.random.Generator, length: int, rate: int) -> Samples:
+    """Tones that swell, fade and glide under noise."""
+    time = np.arange(length) / rate
+    sound = random.normal(0, 0.01, length)
+    for pitch in random.uniform(100, 3000, 4):
+        swell, glide = random.uniform(0.2, 3, 2)
+        loudness = 0.15 * np.maximum(0, np.sin(2 * np.pi * swell * time))
+        sound += loudness * np.sin(2 * np.pi * pitch * time + 20 * np.sin(glide * time))
+    return sound.astype(np.float32)
 
 
 @functools.lru_cache(4)

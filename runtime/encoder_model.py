@@ -19,7 +19,14 @@ from satchel.runtime.items import listed
 from satchel.runtime.manifest import PROMPT_MASK, Labels
 from satchel.runtime.pieces import assembled
 from satchel.runtime.sample_answers import SampleAnswer, of_encoder
-from satchel.runtime.scores import Classification, Filled, Ranked, Sparse, activated
+from satchel.runtime.scores import (
+    Classification,
+    Filled,
+    Ranked,
+    Sparse,
+    activated,
+    classified,
+)
 from satchel.runtime.session import open_session
 from satchel.runtime.spans import Answer, Span, best_answers, merge_labels
 from satchel.runtime.task_model import for_its_task
@@ -153,7 +160,9 @@ class EncoderModel(ZeroShot, TokenVectors):
         """
         single = isinstance(texts, str | tuple)
         items = [texts] if single else listed("texts", texts)
-        classifications = [self._classification(row) for row in self._text_logits(items, prompt)]
+        classifications = [
+            classified(row, self._labels()) for row in self._text_logits(items, prompt)
+        ]
         return classifications[0] if single else classifications
 
     @for_its_task
@@ -274,7 +283,7 @@ class EncoderModel(ZeroShot, TokenVectors):
     @for_its_task
     def classify_images(self, images: Any) -> list[Classification]:
         """A Classification per image."""
-        return [self._classification(row) for row in self._image_answers(images)]
+        return [classified(row, self._labels()) for row in self._image_answers(images)]
 
     def _text(self) -> Preparation:
         assert self.preparation is not None
@@ -315,15 +324,6 @@ class EncoderModel(ZeroShot, TokenVectors):
         for index, logits in self.graphs["encoder"].texts(ids, types):
             rows[index] = logits
         return rows
-
-    def _classification(self, logits: Array) -> Classification:
-        labels = self._labels()
-        scores = activated(logits, labels.scores)
-        best = int(scores.argmax())
-        named: dict[str, float] = {}
-        for name, score in zip(labels.names, scores, strict=True):
-            named[name] = max(float(score), named.get(name, -np.inf))
-        return Classification(labels.names[best], float(scores[best]), named)
 
     def _image_answers(self, images: Any) -> Array:
         encoder, form = self.graphs["image"], self._images()

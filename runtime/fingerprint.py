@@ -1,4 +1,4 @@
-"""Which function from texts or images to vectors a bundle is: two with one fingerprint make the same.
+"""Which function to vectors a bundle is, of texts, images or sounds: with one fingerprint, the same.
 
 It is made of what the manifest says, so that bundles of any age have one.
 """
@@ -26,25 +26,27 @@ def gives_vectors(manifest: Manifest) -> bool:
 def vector_size(manifest: Manifest) -> int:
     """How many numbers a vector has."""
     graphs = manifest.graphs
-    graph = graphs.get("text") or graphs.get("encoder") or graphs["image"]
+    graph = next(graphs[role] for role in ("text", "encoder", "image", "sound") if role in graphs)
     return int(graph.outputs[-1].axes[-1])
 
 
 def fingerprint(manifest: Manifest, text: TextInput | None = None, size: int | None = None) -> str:
-    """The sha256, in hexadecimal, over all files (weights, precision, pooling, tokenizer) and how texts
-    and images are prepared; UsageError for a bundle that makes no vectors.
+    """The sha256, in hexadecimal, over all files (weights, precision, pooling, tokenizer) and how texts,
+    images and sounds are prepared; UsageError for a bundle that makes no vectors.
 
     `text` stands in for the manifest's where a caller changed it, `size` for the numbers that are kept.
     """
     if not gives_vectors(manifest):
         raise UsageError(f"a bundle made for {shown(manifest.task)} makes no vectors")
     text = text or manifest.text
-    made_of = {
+    made_of: dict[str, object] = {
         "files": {name: file.sha256 for name, file in manifest.files.items()},
         "text": None if text is None else _settings(text),
         "image": manifest.image,
         "size": vector_size(manifest) if size is None else size,
     }
+    if manifest.audio is not None:
+        made_of["audio"] = manifest.audio
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode("utf-8")).hexdigest()
 
 

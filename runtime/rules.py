@@ -163,10 +163,14 @@ def _check_labels(labels: Labels) -> None:
 def _check_tower(role: str, graph: Graph, manifest: Manifest) -> None:
     """An encoder's graph takes what the manifest prepares, and answers what the task asks."""
     sizes = {port.name: port.axes for port in [*graph.inputs, *graph.outputs]}
+    batch = None  # any number of inputs, but for sounds: of those it is one
     if role == "image":
         assert manifest.image is not None
         height, width = _pair(manifest.image.get("size"))
         _check_axes(sizes, "pixel_values", [None, 3, height, width])
+    elif role == "sound":
+        batch = 1
+        _check_axes(sizes, "input_values", [batch, None])
     else:
         _check_axes(sizes, "input_ids", [None, None])
         if PROMPT_MASK in sizes and manifest.task != "embed":
@@ -175,15 +179,15 @@ def _check_tower(role: str, graph: Graph, manifest: Manifest) -> None:
             )
         if PROMPT_MASK in sizes:
             _check_axes(sizes, PROMPT_MASK, [None, None])
-    _check_axes(sizes, "last_hidden_state", [None, ... if role == "image" else None, ...])
+    _check_axes(sizes, "last_hidden_state", [batch, ... if role == "image" else None, ...])
     task, name = TASKS[manifest.task], "embedding"
-    axes: list[Any] = [None, ...]
+    axes: list[Any] = [batch, ...]
     if task.scores:
         labels = manifest.labels.names if manifest.labels is not None else []
         count = task.width(len(labels), manifest.vocab_size)
-        name, axes = "logits", [None, None, count] if task.per_token else [None, count]
+        name, axes = "logits", [batch, None, count] if task.per_token else [batch, count]
     elif task.per_token:
-        axes = [None, None, ...]
+        axes = [batch, None, ...]
     elif name not in sizes:
         return  # an image's vector may be one of its states
     _check_axes(sizes, name, axes)

@@ -68,17 +68,19 @@ def of_encoder(
     role: str,
     encoder: EncoderSession,
     sample: dict[str, NDArray[Any]],
-    other: dict[str, NDArray[Any]],
+    other: dict[str, NDArray[Any]] | None,
     probe: dict[str, Any],
 ) -> Iterator[SampleAnswer]:
-    """The start of a graph's answer to a sample, and all of it among others as alone."""
+    """The start of a graph's answer to a sample and, if there is an `other`, all of it as alone."""
     reference = np.array(probe["reference"], np.float32)
     alone = encoder(sample)[0]
-    together = encoder({name: np.concatenate([other[name], sample[name]]) for name in sample})[1]
     scale = float(np.abs(alone).max())
     limit = 1.5 * probe["difference"] + SLACK * scale
     start = alone.reshape(-1)[: len(reference)]
     yield SampleAnswer(f"{role} against the reference model", start, reference, limit)
+    if other is None:
+        return
+    together = encoder({name: np.concatenate([other[name], sample[name]]) for name in sample})[1]
     limit = 1e-5 * max(1.0, scale)
     yield SampleAnswer(f"{role} among others against alone", together, alone, limit)
 

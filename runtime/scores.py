@@ -7,13 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from satchel.runtime.manifest import Labels
+
 Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Classification:
-    """The likeliest label of a text or image, its score, and the scores of all labels; of several labels
-    with one name (ImageNet has two cranes) the greatest."""
+    """The likeliest label of a text, image or sound, its score, and the scores of all labels; of several
+    labels with one name (ImageNet has two cranes) the greatest."""
 
     label: str
     score: float
@@ -59,3 +61,13 @@ def activated(logits: Array, scores: str) -> Array:
         return sigmoid
     exponents: Array = np.exp(logits - logits.max(-1, keepdims=True))
     return exponents / exponents.sum(-1, keepdims=True)
+
+
+def classified(logits: Array, labels: Labels) -> Classification:
+    """What the logits of `labels` say of one input."""
+    scores = activated(logits, labels.scores)
+    best = int(scores.argmax())
+    named: dict[str, float] = {}
+    for name, score in zip(labels.names, scores, strict=True):
+        named[name] = max(float(score), named.get(name, -np.inf))
+    return Classification(labels.names[best], float(scores[best]), named)

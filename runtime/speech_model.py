@@ -7,7 +7,6 @@ segment written to its end has ended.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,31 +33,12 @@ from satchel.runtime.spoken import code_of, near
 from satchel.runtime.task_model import TaskModel
 from satchel.runtime.text import load_tokenizer
 from satchel.runtime.timestamps import Cut, Timestamps
+from satchel.runtime.transcript import Segment, Transcript
 from satchel.runtime.waveform import Samples, read_waveform
 from satchel.runtime.workloads import Workload, steps
 
 HEARD = "auto"  # the language that means: listen which it is
 UNFIT = unfit("transcribe")
-
-
-@dataclass(frozen=True)
-class Segment:
-    """A piece of a transcript, from `start` to `end` in seconds; `tokens` are its ids as written."""
-
-    start: float
-    end: float
-    text: str
-    tokens: list[int]
-
-
-@dataclass(frozen=True)
-class Transcript:
-    """What was said in `duration` seconds; `language` is its code, None for a model of one language."""
-
-    text: str
-    language: str | None
-    duration: float
-    segments: list[Segment]
 
 
 class Transcription:

@@ -17,15 +17,15 @@ class Task:
     may: frozenset[str]  # fields of the manifest that it may have
     methods: tuple[str, ...]
     commands: tuple[str, ...]
-    # An encoder's last output: the scores of "labels", "words" or "ends" (of a span: where it starts and
-    # where it ends), of the whole text or per token; "" is a vector.
+    # An encoder's last output: the scores of "labels", "letters", "words" or "ends" (of a span: where it
+    # starts and where it ends), of the whole input or per token; "" is a vector.
     scores: str
     per_token: bool
     pairs: bool  # whether an input may be two texts
 
     def width(self, labels: int, words: int) -> int:
         """How many scores there are side by side, of a model with so many labels and words."""
-        return {"labels": labels, "words": words, "ends": 2}[self.scores]
+        return {"labels": labels, "letters": labels, "words": words, "ends": 2}[self.scores]
 
 
 def _task(
@@ -143,6 +143,30 @@ TASKS = {
         scores="labels",
         methods="classify_images image_hidden_states",
         commands="classify --image FILE",
+    ),
+    "ctc": _task(
+        family="encoder",
+        roles="sound",
+        needs="audio labels",
+        scores="letters",
+        per_token=True,
+        methods="transcribe sound_hidden_states",
+        commands="transcribe",
+    ),
+    "audio-embed": _task(
+        family="encoder",
+        roles="sound",
+        needs="audio",
+        methods="embed_sounds sound_hidden_states",
+        commands="embed --audio FILE",
+    ),
+    "audio-classify": _task(
+        family="encoder",
+        roles="sound",
+        needs="audio labels",
+        scores="labels",
+        methods="classify_sounds sound_hidden_states",
+        commands="classify --audio FILE",
     ),
     "text-image-embed": _task(
         family="encoder",

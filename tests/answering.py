@@ -16,7 +16,7 @@ from satchel import models
 from satchel.checkpoints.folder import load_folder
 from satchel.models.architectures import of_family
 from satchel.models.seq2seq import Context
-from tests import tiny, tiny_encoders, tiny_seq2seq, tiny_speech
+from tests import tiny, tiny_encoders, tiny_seq2seq, tiny_sound, tiny_speech
 
 LENGTH = 90
 BATCH = 3
@@ -113,6 +113,25 @@ def speech() -> Subject:
         return found
 
     return Subject(tiny_speech.save_speech, theirs, ours)
+
+
+def waves(model_type: str, task: str, **overrides: Any) -> Subject:
+    samples = 0.2 * torch.randn((BATCH, 9000), generator=torch.Generator().manual_seed(0))
+    kinds = {
+        "ctc": transformers.AutoModelForCTC,
+        "audio-classify": transformers.AutoModelForAudioClassification,
+    }
+
+    def theirs(folder: Path) -> Tensor | None:
+        model = loaded(kinds[task], folder)
+        return None if model is None else model(samples).logits
+
+    def ours(folder: Path) -> Tensor:
+        return models.build_encoder(load_folder(folder)).towers["sound"](samples)[1]
+
+    return Subject(
+        lambda folder: tiny_sound.save_sound(folder, model_type, task, **overrides), theirs, ours
+    )
 
 
 WIDE = {
@@ -243,6 +262,10 @@ SUBJECTS: dict[str, Subject] = {
     },
     **{name: seq2seq(name) for name in tiny_seq2seq.SIZES},
     "whisper": speech(),
+    **{name: waves(name, "ctc") for name in of_family("encoder", "sound")},
+    "wav2vec2-classify": waves("wav2vec2", "audio-classify", use_weighted_layer_sum=True),
+    "hubert-large": waves("hubert", "audio-classify", **tiny_sound.LARGE),
+    "wavlm-large": waves("wavlm", "ctc", **tiny_sound.LARGE),
     "vit": images("ViTForImageClassification", "image-classify", **WIDE, **IMAGE),
     "deit": images("DeiTForImageClassificationWithTeacher", "image-classify", **WIDE, **IMAGE),
     "beit": images(

@@ -18,6 +18,7 @@ from tests.test_encoder_images import save_pictured
 from tests.tiny import save_checkpoint
 from tests.tiny_encoders import save_encoder
 from tests.tiny_seq2seq import save_seq2seq
+from tests.tiny_sound import save_sound
 from tests.tiny_speech import save_speech
 
 # How near an answer is to float32: the weights are noise, which need not pass.
@@ -33,6 +34,8 @@ def saved(model_type: str) -> Callable[[Path], Any]:
         return lambda folder: save_seq2seq(folder, model_type)
     if model_type in of_family("encoder", "images"):
         return lambda folder: save_pictured(folder, model_type)
+    if model_type in of_family("encoder", "sound"):
+        return lambda folder: save_sound(folder, model_type)
     if model_type == "whisper":
         return save_speech
     return lambda folder: save_encoder(folder, model_type)

@@ -16,6 +16,7 @@ __all__ = [
     "EncoderModel",
     "SatchelError",
     "Seq2seqModel",
+    "SoundModel",
     "SpeechModel",
     "load",
     "pack",
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         EncoderModel,
         SatchelError,
         Seq2seqModel,
+        SoundModel,
         SpeechModel,
         load,
     )

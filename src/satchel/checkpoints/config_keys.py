@@ -35,6 +35,7 @@ COSMETIC = frozenset(
 
 # Keys that are read, with the values that change nothing where an architecture has no such field.
 NEUTRAL: dict[str, tuple[Any, ...]] = {
+    "add_adapter": (False,),
     "add_cross_attention": (False,),
     "is_causal": (True,),
     "is_encoder_decoder": (False,),

@@ -1,4 +1,4 @@
-"""`satchel classify`: labels of texts, of pairs of texts, or of images. Prints; knows no mathematics."""
+"""`satchel classify`: labels of texts, pairs of texts, images or sounds. Prints; knows no mathematics."""
 
 from __future__ import annotations
 
@@ -16,20 +16,24 @@ EXAMPLES = """
 satchel classify my-bundle "I liked it."
 satchel classify my-bundle --pair "A man sleeps." "Nobody is awake." --json
 satchel classify my-bundle --image photo.jpg
+satchel classify my-bundle --audio speech.wav
 """
 
 
 def classify(options: argparse.Namespace) -> None:
-    """labels of texts, of pairs of texts, or of images"""
-    only_one_of(options, "text", "pair", "image", "file", "pair_file")
+    """labels of texts, pairs of texts, images or sounds"""
+    only_one_of(options, "text", "pair", "image", "audio", "file", "pair_file")
     model = load(options)
     if options.file:
         print_by_lines(options, options.file, read_lines, model.classify, _rows, CHUNK)
     elif options.pair_file:
         print_by_lines(options, options.pair_file, _pairs, model.classify, _rows, CHUNK)
     else:
-        items = options.image or options.text or [tuple(pair) for pair in options.pair]
-        classifications = model.classify_images(items) if options.image else model.classify(items)
+        pairs = [tuple(pair) for pair in options.pair or []]
+        items = options.image or options.audio or options.text or pairs
+        files = model.classify_images if options.image else None
+        files = model.classify_sounds if options.audio else files
+        classifications = (files or model.classify)(items)
         rows = [_rows(one, item)[0] for one, item in zip(classifications, items, strict=True)]
         print_result(options, classifications, rows)
 
@@ -62,6 +66,7 @@ def add(verbs: Any) -> None:
         help="two texts that are judged together",
     )
     command.add_argument("--image", metavar="FILE", nargs="+", help="image files")
+    command.add_argument("--audio", metavar="FILE", nargs="+", help="sound files")
     command.add_argument("--file", metavar="FILE", help="a text file, one text per line")
     command.add_argument(
         "--pair-file", metavar="FILE", help="two texts per line, a tab between them"

@@ -1,4 +1,4 @@
-"""`satchel embed`: vectors of texts or images. Prints; knows no mathematics."""
+"""`satchel embed`: vectors of texts, images or sounds. Prints; knows no mathematics."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ satchel embed my-bundle "a text" "another"
 satchel embed my-bundle --file corpus.txt --out vectors.npy
 satchel embed my-bundle --file more.txt --out vectors.npy --append
 satchel embed my-bundle --image photo.jpg
+satchel embed my-bundle --audio speech.wav
 satchel embed my-splade --sparse "a text"
 """
 
 
 def embed(options: argparse.Namespace) -> None:
-    """vectors of texts or images"""
+    """vectors of texts, images or sounds"""
     from satchel.cli import vectors  # needs numpy, which --help does not
     from satchel.cli.vector_function import VectorFunction
 
-    only_one_of(options, "text", "file", "image")
+    only_one_of(options, "text", "file", "image", "audio")
     for name in ("overwrite", "append"):
         if getattr(options, name) and not options.out:
             raise UsageError(f"--{name} is for --out")
@@ -41,8 +42,9 @@ def embed(options: argparse.Namespace) -> None:
         return
     if options.file and not options.out:
         raise UsageError("--file needs --out, a .npy file for the vectors")
-    if options.image and (options.prompt is not None or options.window is not None):
-        raise UsageError("--prompt and --window are for texts, not for --image")
+    flag = "--image" if options.image else "--audio" if options.audio else None
+    if flag and (options.prompt is not None or options.window is not None):
+        raise UsageError(f"--prompt and --window are for texts, not for {flag}")
     out = Path(options.out) if options.out else None
     if out is not None:
         vectors.check_output(out, options.overwrite, options.append)
@@ -55,17 +57,20 @@ def embed(options: argparse.Namespace) -> None:
         dim = embed_rows([]).shape[1]
         count, done = vectors.embed_file(
             Path(options.file), out, dim, embed_rows, settings | {"bundle": digest},
-            VectorFunction.of(model, False, **settings), **how, stage=bars,
+            VectorFunction.of(model, "texts", **settings), **how, stage=bars,
         )  # fmt: skip
         again = f", {done} of them by an earlier run" if done else ""
         print(f"{out}: {count} vectors of {dim} numbers{again}")
         return
     if options.image:
         rows = model.embed_images(options.image)
+    elif options.audio:
+        rows = model.embed_sounds(options.audio)
     else:
         rows = model.embed(options.text, **settings)
     if out is not None:
-        function = VectorFunction.of(model, bool(options.image), **settings)
+        inputs = "images" if options.image else "sounds" if options.audio else "texts"
+        function = VectorFunction.of(model, inputs, **settings)
         vectors.save(out, rows, function, **how)
         print(f"{out}: {len(rows)} vectors of {rows.shape[1]} numbers")
     else:
@@ -83,7 +88,7 @@ class SparseRow:
 
 def _sparse(options: argparse.Namespace) -> None:
     """A line of JSON per text."""
-    for name in ("out", "image", "window"):
+    for name in ("out", "image", "audio", "window"):
         if getattr(options, name) is not None:
             raise UsageError(f"--sparse prints vectors of texts, as JSON; --{name} is for others")
     embed_sparse = functools.partial(load(options).embed_sparse, prompt=options.prompt)
@@ -108,6 +113,7 @@ def add(verbs: Any) -> None:
     command.add_argument("text", nargs="*", help="texts")
     command.add_argument("--file", metavar="FILE", help="a text file, one text per line")
     command.add_argument("--image", metavar="FILE", nargs="+", help="image files")
+    command.add_argument("--audio", metavar="FILE", nargs="+", help="sound files")
     command.add_argument(
         "--out", metavar="FILE", help="a .npy file; a killed run of --file goes on"
     )

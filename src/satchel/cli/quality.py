@@ -25,13 +25,17 @@ FIGURES = {
     "perplexity": ("perplexity", ".3f", "how surprised the bundle is by the text; lower is better"),
     "reference_perplexity": ("perplexity, reference", ".3f", "the same of the reference"),
     "perplexity_ratio": ("perplexity, ratio", ".4f", "the bundle's over the reference's; 1: equal"),
-    "mean_cosine": ("cosine, mean", ".5f", "between the vectors of one text or image; 1: equal"),
+    "mean_cosine": (
+        "cosine, mean",
+        ".5f",
+        "between the vectors of one text, image or sound; 1: equal",
+    ),
     "p01_cosine": ("cosine, 1st percentile", ".5f", "one in a hundred is less alike"),
     "min_cosine": ("cosine, least", ".5f", "of the one that is least alike"),
     "agreement": ("same likeliest label", ".2%", "share of the labels that are chosen"),
     "score_difference": ("difference of scores", ".5f", "mean, of the label that is expected"),
     "tokens": ("tokens", ",.0f", "that were predicted"),
-    "texts": ("texts", ",.0f", "or images that were read"),
+    "texts": ("texts", ",.0f", "or images or sounds that were read"),
 }
 EXAMPLES = """
 satchel quality int8-bundle --reference fp32-bundle
@@ -44,6 +48,7 @@ READ_AT_EXPORT = {  # by the kind of a graph's samples
     "sounds": "what the model writes for sounds",
     "lines": "sentences of the shipped text",
     "pictures": "pictures made for it",
+    "waves": "sounds made for it",
 }
 LAYERS = """\
   error: how far what the layer gives is from what it gives in the reference, in parts of that

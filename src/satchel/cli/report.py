@@ -102,6 +102,10 @@ def _inputs(manifest: Manifest) -> list[tuple[str, str]]:
 
 
 def _sound(audio: dict[str, Any]) -> str:
+    if "stride" in audio:
+        return "{sampling_rate} samples/s, {stride} a frame, up to {window} frames at once".format(
+            **audio
+        )
     return "windows of {seconds} s, {sampling_rate} samples/s, {mels} mels".format(**audio)
 
 

@@ -11,6 +11,7 @@ from satchel.cli.command import load, on_bundle
 from satchel.cli.generation_options import add_options, chosen
 from satchel.cli.terminal import readable, readable_json
 from satchel.progress import bars
+from satchel.runtime.errors import UsageError
 
 EXAMPLES = """
 satchel transcribe my-bundle speech.wav
@@ -23,6 +24,9 @@ def transcribe(options: argparse.Namespace) -> None:
     """the text of a sound file"""
     model = load(options)
     model.require("transcribe")
+    if model.manifest.speech is None:
+        _spell(options, model)
+        return
     heard = model.transcribe_stream(
         options.sound,
         language=options.language,
@@ -32,15 +36,41 @@ def transcribe(options: argparse.Namespace) -> None:
     )
     if options.timestamps and not options.json:
         for segment in heard:
-            times = f"[{_clock(segment.start)} - {_clock(segment.end)}]"
-            print(times, readable(segment.text), flush=True)
+            print(_line(segment), flush=True)
     else:
         for _ in bars("transcribing")(heard):
             pass
-        transcript = heard.result
-        whole = readable_json(dataclasses.asdict(transcript))
-        print(whole if options.json else readable(transcript.text))
-    if not heard.result.segments:
+        _print_whole(options, heard.result)
+    _tell_silence(heard.result)
+
+
+def _spell(options: argparse.Namespace, model: Any) -> None:
+    """The text of a bundle that writes letter by letter what it hears."""
+    asked = {"language": options.language, "task": options.task, **chosen(options, "transcribe")}
+    given = [name for name, value in asked.items() if value is not None]
+    if given:
+        flag = "--" + given[0].replace("_", "-")
+        raise UsageError(f"{flag} has no effect: this bundle writes the letters that it hears")
+    found = model.transcribe(options.sound)
+    if options.timestamps and not options.json:
+        for segment in found.segments:
+            print(_line(segment))
+    else:
+        _print_whole(options, found)
+    _tell_silence(found)
+
+
+def _line(segment: Any) -> str:
+    return f"[{_clock(segment.start)} - {_clock(segment.end)}] {readable(segment.text)}"
+
+
+def _print_whole(options: argparse.Namespace, found: Any) -> None:
+    whole = readable_json(dataclasses.asdict(found))
+    print(whole if options.json else readable(found.text))
+
+
+def _tell_silence(found: Any) -> None:
+    if not found.segments:
         print("note: nothing is said", file=sys.stderr)
 
 
@@ -56,7 +86,9 @@ def add(verbs: Any) -> None:
         choices=("transcribe", "translate"),
         help="transcribe (default), or translate to English",
     )
-    command.add_argument("--timestamps", action="store_true", help="a line per segment")
+    command.add_argument(
+        "--timestamps", action="store_true", help="a line per segment, or per word"
+    )
     command.add_argument("--json", action="store_true", help="print the result as JSON")
     add_options(command, "transcribe")
 

@@ -20,18 +20,18 @@ class VectorFunction:
     """A bundle's function and how it was asked: the text of the prompt, and tokens that pieces share."""
 
     fingerprint: str
-    inputs: str  # "texts" or "images"
+    inputs: str  # "texts", "images" or "sounds"
     prompt: str | None = None
     window: int | None = None
 
     @classmethod
-    def of(cls, model: Any, images: bool, prompt: str | None, window: int | None) -> VectorFunction:
+    def of(cls, model: Any, inputs: str, prompt: str | None, window: int | None) -> VectorFunction:
         """That of a loaded bundle; UsageError where it has no prompt of that name."""
         made = fingerprint(model.manifest)
-        if images:
-            return cls(made, "images")
+        if inputs != "texts":
+            return cls(made, inputs)
         before = model.preparation.behind(prompt, "")
-        return cls(made, "texts", before or None, window)
+        return cls(made, inputs, before or None, window)
 
     def write(self, out: Path) -> None:
         """Write it beside `out`."""

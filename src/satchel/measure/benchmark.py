@@ -23,6 +23,7 @@ UNITS = {
     "seconds": "s",
     "texts_per_second": "texts/s",
     "images_per_second": "images/s",
+    "sounds_per_second": "sounds/s",
     "per_second": "tok/s",
     "megabytes": "MB",
 }

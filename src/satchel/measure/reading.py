@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from satchel.lines import count_lines, read_lines
 from satchel.measure import fidelity
 from satchel.progress import Stage
-from satchel.runtime.audio import sample_sounds
+from satchel.runtime.audio import sample_sounds, sample_waves
 from satchel.runtime.encoder_session import batches
 from satchel.runtime.errors import UsageError, shown
 from satchel.runtime.image import sample_images
@@ -29,7 +29,7 @@ Array = NDArray[np.float32]
 LIMITS = {"windows": fidelity.WINDOWS, "targets": 64, "lines": 1000}  # unless more are asked for
 LEAST_TOKENS = 32  # of a text: the perplexity of fewer says nothing
 TARGET_TOKENS, TARGETS_AT_ONCE = 64, 16
-PICTURES, SOUNDS = 32, 4
+PICTURES, SOUNDS, WAVES = 32, 4, 16
 WRITTEN = ", and what the reference writes for them"
 FEW_TOKENS, FEW_TARGETS, FEW_BATCHES, FEW_PICTURES, FEW_SOUNDS = 128, 16, 8, 4, 1
 
@@ -203,12 +203,26 @@ def _pictures(model: Any, role: str, text: Text, limit: int, stage: Stage) -> Re
     )
 
 
+def _waves(model: Any, role: str, text: Text, limit: int, stage: Stage) -> Reading:
+    """Sounds made for the purpose, which the graph reads one by one."""
+    samples = [{"input_values": sound[None]} for sound in sample_waves(model.audio, WAVES)]
+    return Reading(
+        f"{WAVES} sounds of tones and noise",
+        samples,
+        f"{FEW_SOUNDS} of them",
+        samples[:FEW_SOUNDS],
+        lambda model, inputs: model.graphs[role](inputs),
+        role,
+    )
+
+
 READERS: dict[str, Callable[[Any, str, Text, int, Stage], Reading]] = {  # by kind of samples
     "windows": _windows,
     "targets": _targets,
     "sounds": _sounds,
     "lines": _lines,
     "pictures": _pictures,
+    "waves": _waves,
 }
 
 

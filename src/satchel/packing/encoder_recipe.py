@@ -342,7 +342,7 @@ SPREAD_LIMITS: dict[str, tuple[Limit, ...]] = {
         ("mean KL from float32", "mean_kl", MAX_MEAN_KL, False),
         (f"same likeliest {what}", "agreement", MIN_TOP1, True),
     )
-    for scored, what in (("words", "token"), ("ends", "place"))
+    for scored, what in (("words", "token"), ("ends", "place"), ("letters", "letter"))
 }
 
 

@@ -30,6 +30,7 @@ from satchel.packing.library_class import opened_by
 from satchel.packing.own_texts import read_texts
 from satchel.packing.recipe import ExportOptions, Recipe
 from satchel.packing.seq2seq_recipe import Seq2seqRecipe
+from satchel.packing.sound_recipe import SoundRecipe
 from satchel.packing.speech_recipe import SpeechRecipe
 from satchel.progress import Stage, quiet
 from satchel.quantize import cache8, improve, pad_odd_tokens
@@ -49,6 +50,7 @@ RECIPES: dict[str, Any] = {
     "encoder": EncoderRecipe,
     "encoder-decoder": Seq2seqRecipe,
 }
+HEARING: dict[str, Any] = {"encoder": SoundRecipe, "encoder-decoder": SpeechRecipe}
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def pack(
 
 def _recipe(checkpoint: Checkpoint, options: ExportOptions, stage: Stage) -> Recipe:
     entry = architecture(checkpoint)
-    kind = SpeechRecipe if entry.reads == "sound" else RECIPES[entry.family]
+    kind = (HEARING if entry.reads == "sound" else RECIPES)[entry.family]
     recipe: Recipe = kind.of(checkpoint, options, stage)
     recipe.notes.extend(checkpoint.notes)
     return recipe
