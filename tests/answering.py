@@ -36,11 +36,11 @@ def ids(length: int = LENGTH) -> Tensor:
     return torch.randint(4, 250, (2, length), generator=torch.Generator().manual_seed(length))
 
 
-def loaded(kind: Any, folder: Path) -> Any:
+def loaded(kind: Any, folder: Path, attention: str = "eager") -> Any:
     """The model of transformers, or None where it cannot be or was not read whole."""
     try:
         model, report = kind.from_pretrained(
-            folder, dtype=torch.float32, output_loading_info=True, attn_implementation="eager"
+            folder, dtype=torch.float32, output_loading_info=True, attn_implementation=attention
         )
     except Exception:
         return None
@@ -49,8 +49,11 @@ def loaded(kind: Any, folder: Path) -> Any:
 
 
 def decoder(model_type: str, **overrides: Any) -> Subject:
+    # Falcon's eager attention of transformers 5.24 adds ALiBi twice.
+    attention = "sdpa" if model_type == "falcon" else "eager"
+
     def theirs(folder: Path) -> Tensor | None:
-        model = loaded(transformers.AutoModelForCausalLM, folder)
+        model = loaded(transformers.AutoModelForCausalLM, folder, attention)
         return None if model is None else model(ids()).logits
 
     def ours(folder: Path) -> Tensor:
