@@ -61,8 +61,10 @@ PROCESSORS = {  # image_processor_type -> what its options are where the file do
         "image_std": HALVES,
     },
     "SiglipImageProcessor": _SQUARE,
+    "TimmWrapperImageProcessor": _CROPPED,
     "ViTImageProcessor": _SQUARE | {"resample": BILINEAR, "default_to_square": True},
 }
+TIMM = "TimmWrapperImageProcessor"  # it crops as torchvision does
 UNROUNDED = ("DINOv3ViTImageProcessor",)  # they resize after they rescale
 WARPED = 384  # from here on, images lose their proportions in place of their edges
 PROCESSOR_OF = {  # model_type -> processor where the file names none
@@ -71,6 +73,12 @@ PROCESSOR_OF = {  # model_type -> processor where the file names none
     "beit": "BeitImageProcessor",
     "dinov2": "BitImageProcessor",
     "dinov2_with_registers": "BitImageProcessor",
+    "resnet": "ConvNextImageProcessor",
+    "convnext": "ConvNextImageProcessor",
+    "convnextv2": "ConvNextImageProcessor",
+    "mobilenet_v2": "MobileNetV2ImageProcessor",
+    "swin": "ViTImageProcessor",
+    "swinv2": "ViTImageProcessor",
     "dinov3_vit": "DINOv3ViTImageProcessor",
     "clip": "CLIPImageProcessor",
     "siglip": "SiglipImageProcessor",
@@ -136,6 +144,7 @@ def read_format(raw: dict[str, Any], model_type: str, file: str = FILE) -> Image
         std=_per_channel(options["image_std"]) if normalize else [1.0, 1.0, 1.0],
         longest_edge=longest_edge,
         rounded=kind not in UNROUNDED,
+        first=kind != TIMM,
     )
     if problem := form.problem():
         raise CheckpointError(f"{file}: {problem}", "CKPT_CONFIG")

@@ -100,7 +100,8 @@ class ModelConfig:
         missing = [
             cls.KEYS.get(field.name, (field.name,))[0]
             for field in dataclasses.fields(cls)
-            if field.name not in values and field.default is dataclasses.MISSING
+            if field.name not in values
+            and dataclasses.MISSING is field.default is field.default_factory
         ]
         if missing:
             raise CheckpointError(f"config.json lacks {', '.join(missing)}", "CKPT_CONFIG")

@@ -22,7 +22,7 @@ Attributes = dict[str, Any]  # of an ONNX operator
 
 ACTIVATIONS: dict[
     str, tuple[Callable[[Tensor], Tensor], str, Attributes]
-] = {  # hidden_act -> (PyTorch function, ONNX operator, attributes)
+] = {  # hidden_act -> (PyTorch function, ONNX operator or "" for what the exporter makes, attributes)
     "silu": (F.silu, "com.microsoft::QuickGelu", {"alpha": 1.0}),
     "swish": (F.silu, "com.microsoft::QuickGelu", {"alpha": 1.0}),
     "gelu": (F.gelu, "::Gelu", {"approximate": "none"}),
@@ -39,6 +39,7 @@ ACTIVATIONS: dict[
         {"alpha": 1.702},
     ),
     "relu": (F.relu, "::Relu", {}),
+    "relu6": (F.relu6, "", {}),
     "tanh": (torch.tanh, "::Tanh", {}),
 }
 
@@ -62,7 +63,7 @@ def embedding(ids: Tensor, weight: Tensor) -> Tensor:
 def activation(name: str, x: Tensor) -> Tensor:
     """The activation that config.json calls `name`; the names are the keys of ACTIVATIONS."""
     function, operator, attributes = ACTIVATIONS[name]
-    if not is_in_onnx_export():
+    if not (operator and is_in_onnx_export()):
         return function(x)
     return symbolic(
         operator, (x,), attributes, dtype=x.dtype, shape=x.shape, version=_version(operator)

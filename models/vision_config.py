@@ -80,12 +80,12 @@ class ImageConfig(TowerConfig):
     @property
     def pixels(self) -> Size:
         """Height and width of the images that the position table was made for."""
-        return _pair("image_size", self.image_size)
+        return sides("image_size", self.image_size)
 
     @property
     def patch(self) -> Size:
         """Height and width of a patch."""
-        return _pair("patch_size", self.patch_size)
+        return sides("patch_size", self.patch_size)
 
     def grid(self, pixels: Size) -> Size:
         """Rows and columns of whole patches in an image."""
@@ -170,7 +170,7 @@ def wrong(problem: str) -> CheckpointError:
     return CheckpointError(f"config.json: {problem}", "CKPT_CONFIG")
 
 
-def _pair(name: str, value: int | list[int]) -> Size:
+def sides(name: str, value: int | list[int]) -> Size:
     pair = [value, value] if isinstance(value, int) else value
     whole = all(type(side) is int and 1 <= side <= MOST_PIXELS for side in pair)
     if len(pair) != 2 or not whole:

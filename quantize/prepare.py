@@ -19,12 +19,14 @@ from satchel.quantize.calibrate import Moments, Statistics, watched
 from satchel.quantize.profile import Profile
 from satchel.quantize.rotate import obstacle, rotate
 from satchel.quantize.rounding import Array
+from satchel.quantize.schemes import FP32
 from satchel.quantize.smooth import smooth
 from satchel.quantize.tune import tune
 from satchel.runtime.bundle import Progress
 from satchel.runtime.errors import UsageError
 
 FREE = 0.004  # mean divergence that an int8 cache may cost, unless it was asked for
+NOTEWORTHY = 0.05  # part of the weights
 SMALL = 1 << 28  # bytes that are worth no second reading of the calibration
 Stage = Callable[[str], Progress]  # a name of a stage gives what to wrap its work items in
 
@@ -67,6 +69,7 @@ def prepare(
     With a `fixed_cache` the profile's is taken whatever it costs; `budget` is the loss up to which layers
     get better schemes, None for no such search.
     """
+    readers.notes.extend(_left_out(readers, profile))
     profile, checks = rotated(readers, profile)
     profile, statistics = calibrated(readers, profile, stage)
     if not fixed_cache:
@@ -74,6 +77,21 @@ def prepare(
     if budget is not None:
         profile = tuned(readers, profile, statistics, budget, stage)
     return Prepared(profile, checks, statistics)
+
+
+def _left_out(readers: Readers, profile: Profile) -> list[str]:
+    """A remark where a good part of the weights has no scheme."""
+    parts = {id(part): part for part in readers.parts.values()}.values()
+    convolved = sum(
+        layer.weight.numel()
+        for part in parts
+        for layer in part.modules()
+        if isinstance(layer, nn.Conv1d | nn.Conv2d)
+    )
+    share = convolved / max(1, sum(w.numel() for part in parts for w in part.parameters()))
+    if profile.default is FP32 or share < NOTEWORTHY:
+        return []
+    return [f"convolutions stay float32: {share:.0%} of the weights"]
 
 
 def rotated(readers: Readers, profile: Profile) -> tuple[Profile, list[Check]]:

@@ -33,6 +33,7 @@ MOST_PIXELS = 1 << 26  # of a resized image, before it is cropped
 LARGEST_SIDE = 4096  # of what a graph takes
 LARGEST_NUMBER = 1e6  # in a normalisation that makes sense
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # none of them runs a program
+USUAL = ("rounded", "first")  # fields that are true unless a manifest says otherwise
 DEEP = ("I", "F")  # how Pillow's modes of more than 8 bits begin
 
 
@@ -53,14 +54,16 @@ class ImageFormat:
     std: list[float]
     # Or less where the longer side would be above this; older bundles do not say it.
     longest_edge: int | None = None
-    # False where a resize keeps what lies between whole levels; only then a manifest says it.
+    # A manifest says these where they are not so: a resize rounds to whole levels, and of two places in
+    # the middle a crop has the first, not the one of an even number.
     rounded: bool = True
+    first: bool = True
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> Self:
         """Read what `to_dict` wrote; BundleError says what is wrong with it."""
         names = {field.name for field in dataclasses.fields(cls)}
-        if set(raw) | {"longest_edge", "rounded"} != names:
+        if set(raw) | {"longest_edge", *USUAL} != names:
             raise BundleError(f"manifest.json: image has {shown(sorted(raw))}, not {sorted(names)}")
         form = cls(**raw)
         if problem := form.problem():
@@ -69,10 +72,12 @@ class ImageFormat:
 
     def to_dict(self) -> dict[str, Any]:
         """For the manifest."""
-        values = dataclasses.asdict(self)
-        if self.rounded:
-            del values["rounded"]
-        return values
+        unusual = {name for name in USUAL if not getattr(self, name)}
+        return {
+            name: value
+            for name, value in dataclasses.asdict(self).items()
+            if name not in USUAL or name in unusual
+        }
 
     def problem(self) -> str | None:
         """What makes no sense about the values, if anything."""
@@ -87,6 +92,7 @@ class ImageFormat:
             "mean": _are_numbers(self.mean, CHANNELS),
             "std": _are_numbers(self.std, CHANNELS, least=1 / LARGEST_NUMBER),
             "rounded": isinstance(self.rounded, bool),
+            "first": isinstance(self.first, bool),
         }
         wrong = [name for name, right in checks.items() if not right]
         return f"{wrong[0]} = {shown(getattr(self, wrong[0]))} makes no sense" if wrong else None
@@ -110,7 +116,7 @@ class ImageFormat:
         if array is None or wanted != (height, width):
             picture = picture if array is None else _pillow().fromarray(array)
             array = np.asarray(picture.resize(wanted[::-1], self.resample))
-        cropped = _centred(_centred(array, 0, self.size[0]), 1, self.size[1])
+        cropped = self._cropped(array, 0)
         return self._normalised(cropped)
 
     def _between(self, array: Bytes, wanted: tuple[int, int]) -> Pixels:
@@ -123,9 +129,15 @@ class ImageFormat:
                 for plane in planes
             ]
             planes = np.stack([np.asarray(plane) for plane in resized])
-        planes = _centred(_centred(planes, 1, self.size[0]), 2, self.size[1])
+        planes = self._cropped(planes, 1)
         mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
         return (planes - mean[:, None, None]) / std[:, None, None]
+
+    def _cropped(self, array: NDArray[Level], axis: int) -> NDArray[Level]:
+        """The middle of an array whose rows are along `axis` and whose columns follow."""
+        for place, wanted in enumerate(self.size, axis):
+            array = _centred(array, place, wanted, self.first)
+        return array
 
     def _resized(self, height: int, width: int) -> tuple[int, int]:
         """Height and width after the resize."""
@@ -164,11 +176,11 @@ def sample_images(size: Sequence[int], count: int) -> Iterator[Bytes]:
         yield np.ascontiguousarray(picture)
 
 
-def _centred(array: NDArray[Level], axis: int, wanted: int) -> NDArray[Level]:
+def _centred(array: NDArray[Level], axis: int, wanted: int, first: bool) -> NDArray[Level]:
     """The middle of `array` along an axis, or `array` in the middle of zeros."""
     size = array.shape[axis]
     if size >= wanted:
-        start = (size - wanted) // 2
+        start = (size - wanted) // 2 if first else round((size - wanted) / 2)
         return array.take(range(start, start + wanted), axis)
     before = (wanted - size + 1) // 2
     padding = [(0, 0)] * array.ndim

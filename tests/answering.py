@@ -143,6 +143,15 @@ WIDE = {
     "num_attention_heads": 2,
     "intermediate_size": 48,
 }
+STAGES = {"num_stages": 2, "hidden_sizes": [16, 24], "depths": [2, 1]}
+WINDOWS = {
+    "patch_size": 4,
+    "image_size": 32,
+    "embed_dim": 32,
+    "depths": [2, 1],
+    "num_heads": [2, 4],
+    "window_size": 3,
+}
 IMAGE = {"image_size": 32, "patch_size": 16}
 TEXT = WIDE | {"vocab_size": 300, "max_position_embeddings": 16, "eos_token_id": 299}
 PAIR = {"text_config": TEXT, "vision_config": WIDE | IMAGE}
@@ -160,6 +169,8 @@ def images(kind: str, task: str, **settings: Any) -> Subject:
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter += torch.randn_like(parameter) * 0.2
+                if "patch_size" not in settings and parameter.ndim == 4:  # a convolution
+                    parameter.copy_(torch.randn_like(parameter) / parameter[0].numel() ** 0.5)
         model.save_pretrained(folder)
 
     def theirs(folder: Path) -> Tensor | None:
@@ -285,6 +296,17 @@ SUBJECTS: dict[str, Subject] = {
     "dinov3_vit": images(
         "DINOv3ViTModel", "image-embed", **WIDE, **IMAGE, num_register_tokens=2, use_gated_mlp=True
     ),
+    "resnet": images("ResNetForImageClassification", "image-classify", **STAGES, embedding_size=8),
+    "convnext": images("ConvNextForImageClassification", "image-classify", **STAGES),
+    "convnextv2": images("ConvNextV2ForImageClassification", "image-classify", **STAGES),
+    "mobilenet_v2": images(
+        "MobileNetV2ForImageClassification",
+        "image-classify",
+        depth_multiplier=0.25,
+        hidden_act="relu",
+    ),
+    "swin": images("SwinForImageClassification", "image-classify", **WINDOWS),
+    "swinv2": images("Swinv2ForImageClassification", "image-classify", **WINDOWS),
     "clip": images("CLIPModel", "text-image-embed", **PAIR, projection_dim=24),
     "siglip": images("SiglipModel", "text-image-embed", **PAIR),
 }

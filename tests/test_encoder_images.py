@@ -18,7 +18,7 @@ import satchel
 from satchel.measure.verification import verify
 from satchel.runtime.errors import UsageError
 from satchel.runtime.image import sample_images
-from tests.test_images import CASES, save
+from tests.test_images import CASES, STAGED, save
 from tests.tiny_encoders import save_tokenizer
 
 PROCESSOR = {
@@ -43,7 +43,8 @@ def save_pictured(folder: Path, name: str) -> transformers.PreTrainedModel:
         case = type(case)(case.model, case.config | {"text_config": text}, case.task)
     model = save(folder, case)
     save_tokenizer(folder, 0, 16, False)
-    (folder / "preprocessor_config.json").write_text(json.dumps(PROCESSOR))
+    kind = {"image_processor_type": "ViTImageProcessor"} if case.model.startswith(STAGED) else {}
+    (folder / "preprocessor_config.json").write_text(json.dumps(PROCESSOR | kind))
     return model
 
 

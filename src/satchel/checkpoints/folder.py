@@ -23,6 +23,7 @@ from satchel.checkpoints.files import (
 from satchel.checkpoints.sentence import SentenceModules, read_sentence
 from satchel.checkpoints.strict_json import read_json
 from satchel.checkpoints.tensors import some
+from satchel.checkpoints.timm_layout import is_timm, translated
 from satchel.checkpoints.word_table import TABLE, described, folded
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 
@@ -62,7 +63,7 @@ def load_folder(folder: Path) -> Checkpoint:
     shards, notes = _shards(home)
     tokenizer_config = optional_json(home, "tokenizer_config.json", TOKENIZER_CONFIG_LIMIT)
     preprocessor_config, preprocessor_file = _preprocessor_config(home)
-    return Checkpoint(
+    checkpoint = Checkpoint(
         source=folder.name,
         config=config,
         tensors=read_tensors(shards),
@@ -78,6 +79,7 @@ def load_folder(folder: Path) -> Checkpoint:
         sentence=sentence,
         notes=remarks(config) + notes,
     )
+    return translated(checkpoint) if is_timm(config) else checkpoint
 
 
 def _static(folder: Path, sentence: SentenceModules) -> Checkpoint:
