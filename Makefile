@@ -16,7 +16,7 @@ export ORT_DISABLE_TELEMETRY = 1
 export TOKENIZERS_PARALLELISM = false
 
 .PHONY: help setup kernels demo demo-search demo-g2p test test-kernels sanitize-kernels test-jvm test-app apk \
-	test-all check bench bench-encoders \
+	test-all check bench bench-encoders bench-embed \
 	bench-seq2seq bench-lookup bench-jvm bench-large install-size clean
 
 help:
@@ -35,6 +35,7 @@ help:
 	@echo "make check         lint, format and types"
 	@echo "make bench         measure against llama.cpp, OpenVINO and others (half an hour)"
 	@echo "make bench-encoders measure against OpenVINO, optimum-onnx and PyTorch (minutes)"
+	@echo "make bench-embed   embed a corpus beside fastembed and sentence-transformers (minutes)"
 	@echo "make bench-seq2seq measure against CTranslate2 (minutes)"
 	@echo "make bench-lookup  measure prompt lookup against the same without (minutes)"
 	@echo "make bench-jvm     measure the Java runtime beside this one (minutes, after make test-jvm)"
@@ -122,6 +123,9 @@ bench: $(DEMO)/manifest.json
 
 bench-encoders: $(MINILM)/manifest.json
 	$(BIN)/python benchmarks/encoders.py $(MINILM) --checkpoint "$(MINILM_FILES)"
+
+bench-embed: $(MINILM)/manifest.json
+	$(BIN)/python benchmarks/embed.py $(MINILM) --checkpoint "$(MINILM_FILES)"
 
 bench-seq2seq: | setup
 	$(BIN)/python benchmarks/seq2seq.py

@@ -120,7 +120,7 @@ def prepared(peer: str, settings: Settings) -> EncoderEntrant:
 
 def _optimum_onnx(name: str, settings: Settings, how: list[str]) -> EncoderEntrant:
     python = settings.home.python("optimum-onnx")
-    folder = _converted(python, "optimum-onnx", settings, how)
+    folder = converted(python, "optimum-onnx", settings, how)
     file = "onnx/model_int8.onnx"
     return _peer(f"{name} ({how[0]})", python, "onnx", folder, file, settings)
 
@@ -128,11 +128,11 @@ def _optimum_onnx(name: str, settings: Settings, how: list[str]) -> EncoderEntra
 def _openvino(name: str, settings: Settings, stem: str, how: list[str]) -> EncoderEntrant:
     # torchvision's wheel fits only the torch it was built with, and a text needs none.
     python = settings.home.python("openvino", without=["torchvision"])
-    folder = _converted(python, "openvino", settings, how)
+    folder = converted(python, "openvino", settings, how)
     return _peer(name, python, "openvino", folder, f"openvino/{stem}.xml", settings)
 
 
-def _converted(python: str, environment: str, settings: Settings, how: list[str]) -> Path:
+def converted(python: str, environment: str, settings: Settings, how: list[str]) -> Path:
     """The checkpoint as an environment's convert script makes it."""
     script = WORKERS / f"{environment.replace('-', '_')}_convert.py"
     home = settings.home

@@ -45,10 +45,10 @@ def main() -> None:
         bundle = open_bundle(options.bundle)
         if bundle.manifest.task != "embed":
             sys.exit(f"{options.bundle} is made to {bundle.manifest.task}; expected one to embed")
-        modules = _modules(options.checkpoint)
+        modules = modules_of(options.checkpoint)
     except SatchelError as error:
         sys.exit(str(error))
-    _same_for_all(options.threads)
+    same_for_all(options.threads)
     machine = limits.Machine(options.threads, options.quick)
     machine.measure()
     home, work = Home(options.home), Work.of(bundle, options.texts)
@@ -60,7 +60,7 @@ def main() -> None:
     entrants = [ours, *others]
     _measure_batches(entrants, work, options.rounds)
     _measure_fresh(entrants, work, options.fresh_rounds)
-    _measure_corpus(entrants, work, options.corpus_rounds, home.folder / "vectors.npy")
+    measure_corpus(entrants, work, options.corpus_rounds, home.folder / "vectors.npy")
     for entrant in entrants:
         work.compare(entrant)
     figures = _figures(work)
@@ -90,22 +90,29 @@ def _options() -> argparse.Namespace:
     if options.quick:
         options.rounds, options.corpus_rounds = 2, 1
         options.texts = min(options.texts, QUICK_TEXTS)
-    if not options.checkpoint:
-        found = find_spec(CHECKPOINT_PACKAGE)
-        if not found or not found.origin:
-            parser.error(f"--checkpoint is needed: {CHECKPOINT_PACKAGE} is not installed")
-        options.checkpoint = Path(found.origin).parent / "model"
+    options.checkpoint = checkpoint_of(parser, options.checkpoint)
     return options
 
 
-def _modules(checkpoint: Path) -> SentenceModules:
+def checkpoint_of(parser: argparse.ArgumentParser, given: Path | None) -> Path:
+    """The folder that is given, else that of the package; ends with a line where there is neither."""
+    if given:
+        return given
+    found = find_spec(CHECKPOINT_PACKAGE)
+    if not found or not found.origin:
+        parser.error(f"--checkpoint is needed: {CHECKPOINT_PACKAGE} is not installed")
+    return Path(found.origin).parent / "model"
+
+
+def modules_of(checkpoint: Path) -> SentenceModules:
+    """Its modules; ends with a line where it has none."""
     modules = read_sentence(checkpoint)
     if modules is None:
         sys.exit(f"--checkpoint {checkpoint} is not a sentence-transformers folder")
     return modules
 
 
-def _same_for_all(threads: int) -> None:
+def same_for_all(threads: int) -> None:
     """What every process started from here on inherits."""
     os.environ |= OFFLINE
     os.environ |= {
@@ -167,7 +174,7 @@ def _measure_fresh(entrants: list[EncoderEntrant], work: Work, rounds: int) -> N
     in_turns(entrants, rounds, ["fresh"], measure)
 
 
-def _measure_corpus(entrants: list[EncoderEntrant], work: Work, rounds: int, scratch: Path) -> None:
+def measure_corpus(entrants: list[EncoderEntrant], work: Work, rounds: int, scratch: Path) -> None:
     """Texts to vectors, each engine with the library that its documentation puts around it."""
     workers: dict[str, Worker] = {}
     count = len(work.inputs["texts"])

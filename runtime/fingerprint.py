@@ -47,6 +47,8 @@ def fingerprint(manifest: Manifest, text: TextInput | None = None, size: int | N
     }
     if manifest.audio is not None:
         made_of["audio"] = manifest.audio
+    if manifest.multi_vector is not None:
+        made_of["multi_vector"] = dataclasses.asdict(manifest.multi_vector)
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode("utf-8")).hexdigest()
 
 

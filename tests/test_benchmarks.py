@@ -171,6 +171,29 @@ def test_bad_options_of_encoders(
     refused("encoders.py", tmp_path / "home", reason, *given)
 
 
+def test_embedding_a_corpus(bundle: Path, checkpoint: Path, tmp_path: Path) -> None:
+    printed, result = compared(
+        "embed.py",
+        tmp_path,
+        bundle,
+        "--checkpoint",
+        checkpoint,
+        "--peers",
+        "--quick",
+        "--texts",
+        20,
+    )
+    assert "| corpus of 20 texts (texts/s) |" in printed
+    [ours] = result["entrants"]
+    assert ours["failure"] is None and ours["versions"]["satchel"] == satchel.__version__
+    assert set(ours["samples"]) == {
+        "corpus of 20 texts",
+        "process start to first vector",
+        "peak memory with its library",
+        "files",
+    }
+
+
 def test_peers_do_not_inherit_what_the_runtime_sets(bench: Any) -> None:
     interleave = bench("interleave")
     assert os.environ[interleave.OURS] == "1"

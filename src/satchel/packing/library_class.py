@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from satchel.checkpoints.checkpoint import Checkpoint
-from satchel.checkpoints.sentence import KINDS, SentenceModules
+from satchel.checkpoints.sentence import SentenceModules
 from satchel.checkpoints.sentence_steps import TOKENS, Pooling, Splade
 from satchel.checkpoints.sentence_texts import Settings, Transformer
 from satchel.models.architectures import architecture
@@ -34,8 +34,8 @@ def opened_by(name: str, checkpoint: Checkpoint) -> tuple[Checkpoint, str | None
 
     Raises UnsupportedError for a folder that another class wrote, and for models that none of them opens.
     """
-    if name not in KINDS:
-        raise UsageError(f"library_class = {shown(name)} is unknown; known: {', '.join(KINDS)}")
+    if name not in ASSUMED:
+        raise UsageError(f"library_class = {shown(name)} is unknown; known: {', '.join(ASSUMED)}")
     sentence = checkpoint.sentence
     if sentence is not None:
         if sentence.settings.kind != name:
