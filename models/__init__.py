@@ -40,11 +40,11 @@ def build(
     config = module.Config.from_dict(checkpoint.config, ignored_keys)
     positions = config.context(context, default_context)
     tensors = _sanitized(module, checkpoint, config)
-    notes: tuple[str, ...] = ()
+    notes = module.Model.notes
     if config.tie_word_embeddings:
         tensors = weights.tied(tensors, EMBEDDING, HEAD)
         if HEAD in tensors:
-            notes = (weights.untied(HEAD, EMBEDDING),)
+            notes += (weights.untied(HEAD, EMBEDDING),)
             config = dataclasses.replace(config, tie_word_embeddings=False)
     with torch.device("meta"):
         model: Decoder = module.Model(config, positions)

@@ -46,6 +46,10 @@ POSITIVE = (
     "query_pre_attn_scalar",
     "attn_logit_softcapping",
     "final_logit_softcapping",
+    "norm_eps",
+    "attention_multiplier",
+    "embedding_multiplier",
+    "logits_scaling",
 )
 WHOLE = 1 << 53  # a whole number beyond this is a mistake
 LEAST_CONTEXT = 64  # the checks of an export read a text of that length
@@ -245,16 +249,23 @@ class RopeConfig(DecoderConfig):
     rope_scaling: dict[str, Any] | None = None
     rope_parameters: dict[str, Any] | None = None
 
+    unsaid: ClassVar[dict[str, Any]] = {}  # what counts where neither of the two is given
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What config.json says of the rotation, in either style."""
+        old, new = self.rope_scaling, self.rope_parameters
+        if old and new and old != new:
+            raise both_styles()
+        return old or (self.unsaid if new is None else new)
+
     def rope(self) -> RopeParameters:
         """The rotary parameters of layers that do not have their own."""
         return whole_rotation(self.rope_of(self.rope_theta))
 
     def rope_of(self, theta: float, partial: float = 1.0) -> RopeParameters:
         """What `rope_scaling` or `rope_parameters` says, and where they do not, these."""
-        old, new = self.rope_scaling, self.rope_parameters
-        if old and new and old != new:
-            raise both_styles()
-        return RopeParameters.from_dict(new or old or {}, theta, partial)
+        return RopeParameters.from_dict(self.said, theta, partial)
 
     def ropes(self) -> dict[str, RopeParameters]:
         """The rotary parameters in use, by a name of our own."""

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import llama, weights
 from satchel.models.config import windows
-from satchel.models.layers import Attention, GatedMLP, RMSNorm, Rope
-from satchel.models.ops import Cache, Heads
+from satchel.models.layers import GatedMLP, RMSNorm, Rope
+from satchel.models.ops import Cache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,29 +40,22 @@ class Config(llama.Config):
         ]
         return windows(self, kinds, self.sliding_window)
 
+    @property
+    def attention_scale(self) -> float:
+        return self.query_pre_attn_scalar**-0.5
+
+    @property
+    def attention_softcap(self) -> float:
+        return self.attn_logit_softcapping or 0.0
+
 
 class Gemma2Block(nn.Module):
     """A block whose two branches are normed before they join the residual stream."""
 
-    def __init__(self, config: Config, window: int | None, rope: Rope | None) -> None:
+    def __init__(self, config: llama.Config, window: int | None, rope: Rope | None) -> None:
         super().__init__()
-        size, eps = config.hidden_size, config.rms_norm_eps
-        heads = Heads(
-            config.num_attention_heads,
-            config.kv_heads,
-            config.head_size,
-            config.query_pre_attn_scalar**-0.5,
-            config.attn_logit_softcapping or 0.0,
-            window,
-        )
-        self.self_attn = Attention(
-            size,
-            heads,
-            rope,
-            bias=config.attention_bias,
-            out_bias=config.out_bias,
-            qk_norm_eps=config.qk_norm_eps,
-        )
+        size, eps = config.hidden_size, config.stream_eps
+        self.self_attn = llama.attention(config, window, rope)
         self.mlp = GatedMLP(size, config.intermediate_size, config.hidden_act, bias=False)
         self.input_layernorm = RMSNorm(size, eps)
         self.post_attention_layernorm = RMSNorm(size, eps)

@@ -7,12 +7,41 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from satchel.checkpoints.config_keys import COSMETIC
-from satchel.models import gemma2
+from satchel.models import gemma2, llama
 from satchel.models.config import both_styles, windows
 from satchel.models.rope import RopeParameters, whole_rotation
 from satchel.runtime.errors import CheckpointError, UnsupportedError
 
 Model = gemma2.Model
+
+
+def ropes_of_kinds(config: llama.Config, full: float, sliding: float) -> dict[str, RopeParameters]:
+    """Rotary parameters per layer type, with these bases where they say none; the older key style scales
+    the full layers alone."""
+    old = config.rope_scaling or {}
+    if config.rope_parameters and old:
+        raise both_styles()
+    if "type" in old and "rope_type" not in old:
+        raise UnsupportedError(
+            "config.json: rope_scaling says type and not rope_type, which transformers 5 passes "
+            "over where layers rotate in two ways and 4 did not; name it rope_type, or leave it out"
+        )
+    new: dict[str, Any] = config.rope_parameters or {"full_attention": old, "sliding_attention": {}}
+    bases = {"full_attention": full, "sliding_attention": sliding}
+    for kind in bases:
+        if kind not in new:
+            raise CheckpointError(
+                f"config.json: rope_parameters says nothing about {kind}", "CKPT_CONFIG"
+            )
+    return {
+        kind: whole_rotation(RopeParameters.from_dict(new[kind], base))
+        for kind, base in bases.items()
+    }
+
+
+def kinds_of_layers(config: llama.Config) -> list[str | None]:
+    """Per layer the name that `ropes_of_kinds` has for its rotation."""
+    return ["sliding_attention" if window else "full_attention" for window in config.windows()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,31 +63,10 @@ class Config(gemma2.Config):
     attn_logit_softcapping: float | None = None
 
     def ropes(self) -> dict[str, RopeParameters]:
-        """Rotary parameters per layer type; the older key style scales the full layers alone."""
-        if self.rope_parameters and self.rope_scaling:
-            raise both_styles()
-        if "type" in (self.rope_scaling or {}) and "rope_type" not in (self.rope_scaling or {}):
-            raise UnsupportedError(
-                "config.json: rope_scaling says type and not rope_type, which transformers 5 passes "
-                "over in gemma3_text and 4 did not; name it rope_type, or leave rope_scaling out"
-            )
-        new: dict[str, Any] = self.rope_parameters or {
-            "full_attention": self.rope_scaling or {},
-            "sliding_attention": {},
-        }
-        bases = {"full_attention": self.rope_theta, "sliding_attention": self.rope_local_base_freq}
-        for kind in bases:
-            if kind not in new:
-                raise CheckpointError(
-                    f"config.json: rope_parameters says nothing about {kind}", "CKPT_CONFIG"
-                )
-        return {
-            kind: whole_rotation(RopeParameters.from_dict(new[kind], base))
-            for kind, base in bases.items()
-        }
+        return ropes_of_kinds(self, self.rope_theta, self.rope_local_base_freq)
 
     def layer_ropes(self) -> list[str | None]:
-        return ["sliding_attention" if window else "full_attention" for window in self.windows()]
+        return kinds_of_layers(self)
 
     def windows(self) -> list[int | None]:
         kinds = self.layer_types or [

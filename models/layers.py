@@ -83,6 +83,8 @@ class Attention(nn.Module):
     where calibration watches and rounds it; a subclass that norms otherwise overrides `normed`.
     """
 
+    kernel_turns = True  # queries and keys by their positions, as `rope` has it
+
     def __init__(
         self,
         hidden_size: int,
@@ -120,12 +122,12 @@ class Attention(nn.Module):
         if self.norms or not is_in_onnx_export():  # else the kernel takes them apart
             query, key, value = packed.split(self.heads.widths, dim=-1)
             if self.norms:
-                query, key = self.normed(query, key)
+                query, key = self.normed(query, key, cache)
             key, value = self.keep_key(key), self.keep_value(value)
-        tables = self.rope.tables if self.rope is not None else None
+        tables = self.rope.tables if self.rope is not None and self.kernel_turns else None
         return self.o_proj(ops.causal_attention(query, key, value, self.heads, tables, cache, bias))
 
-    def normed(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
+    def normed(self, query: Tensor, key: Tensor, cache: Cache | None) -> tuple[Tensor, Tensor]:
         """Query and key [batch, length, heads * head_dim], each head through its norm."""
         return self._per_head(self.q_norm, query), self._per_head(self.k_norm, key)
 

@@ -44,13 +44,34 @@ class Config(RopeConfig):
     def qk_norm_eps(self) -> float | None:
         return None
 
+    @property
+    def attention_scale(self) -> float:
+        """What scores are multiplied with."""
+        return self.head_size**-0.5
+
+    @property
+    def attention_softcap(self) -> float:
+        """What scores stay below, 0 for no such cap."""
+        return 0.0
+
+    @property
+    def stream_eps(self) -> float:
+        """That of the norms which read the residual stream, as `sanitize` scales it."""
+        return self.rms_norm_eps
+
 
 def attention(
     config: Config, window: int | None, rope: Rope | None, kind: type[Attention] = Attention
 ) -> Attention:
     """The attention of a block, with its own window and positions."""
-    width = config.head_size
-    heads = Heads(config.num_attention_heads, config.kv_heads, width, width**-0.5, window=window)
+    heads = Heads(
+        config.num_attention_heads,
+        config.kv_heads,
+        config.head_size,
+        config.attention_scale,
+        config.attention_softcap,
+        window,
+    )
     return kind(
         config.hidden_size,
         heads,
@@ -63,6 +84,8 @@ def attention(
 
 class Model(Decoder):
     """LLaMA and the architectures that differ from it by `config` alone."""
+
+    attending: type[Attention] = Attention
 
     def __init__(self, config: Config, context: int) -> None:
         limit = config.max_position_embeddings
@@ -81,7 +104,7 @@ class Model(Decoder):
     def block(cls, config: Any, window: int | None, rope: Rope | None) -> nn.Module:
         """One block, with its own window and positions."""
         norms = (cls.norm(config), cls.norm(config))
-        return Block(attention(config, window, rope), cls.mlp(config), norms)
+        return Block(attention(config, window, rope, cls.attending), cls.mlp(config), norms)
 
     @staticmethod
     def mlp(config: Any) -> nn.Module:
@@ -93,7 +116,7 @@ class Model(Decoder):
     @staticmethod
     def norm(config: Any) -> RMSNorm:
         """A norm that reads the residual stream."""
-        return RMSNorm(config.hidden_size, config.rms_norm_eps)
+        return RMSNorm(config.hidden_size, config.stream_eps)
 
     @staticmethod
     def sanitize(tensors: Mapping[str, LazyTensor], config: Config) -> dict[str, LazyTensor]:

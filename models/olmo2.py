@@ -29,17 +29,19 @@ class WideNormAttention(Attention):
     def norm_sizes(self) -> tuple[int, int]:
         return self.heads.widths[0], self.heads.widths[1]
 
-    def normed(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
+    def normed(self, query: Tensor, key: Tensor, cache: Cache | None) -> tuple[Tensor, Tensor]:
         return self.q_norm(query), self.k_norm(key)
 
 
 class Olmo2Block(nn.Module):
     """A block that reads the residual stream as it is and norms what it adds."""
 
-    def __init__(self, config: Config, window: int | None, rope: Rope | None) -> None:
+    attending: type[Attention] = WideNormAttention
+
+    def __init__(self, config: llama.Config, window: int | None, rope: Rope | None) -> None:
         super().__init__()
-        size, eps = config.hidden_size, config.rms_norm_eps
-        self.self_attn = llama.attention(config, window, rope, WideNormAttention)
+        size, eps = config.hidden_size, config.stream_eps
+        self.self_attn = llama.attention(config, window, rope, self.attending)
         self.mlp = GatedMLP(size, config.intermediate_size, config.hidden_act, bias=False)
         self.post_attention_layernorm = RMSNorm(size, eps)
         self.post_feedforward_layernorm = RMSNorm(size, eps)

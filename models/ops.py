@@ -40,8 +40,11 @@ ACTIVATIONS: dict[
     ),
     "relu": (F.relu, "::Relu", {}),
     "relu6": (F.relu6, "", {}),
+    "elu": (F.elu, "::Elu", {"alpha": 1.0}),
+    "relu2": (lambda x: F.relu(x).square(), "::Relu", {}),
     "tanh": (torch.tanh, "::Tanh", {}),
 }
+SQUARED = frozenset(["relu2"])  # what their operator gives (So et al., 2021)
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -65,9 +68,10 @@ def activation(name: str, x: Tensor) -> Tensor:
     function, operator, attributes = ACTIVATIONS[name]
     if not (operator and is_in_onnx_export()):
         return function(x)
-    return symbolic(
+    y = symbolic(
         operator, (x,), attributes, dtype=x.dtype, shape=x.shape, version=_version(operator)
     )
+    return y * y if name in SQUARED else y
 
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
@@ -323,14 +327,18 @@ def _reshape(x: Tensor, to: Tensor, shape: Sequence[Any]) -> Tensor:
     return symbolic("::Reshape", (x, to), dtype=x.dtype, shape=shape, version=OPSET)
 
 
-def rotary(x: Tensor, cos: Tensor, sin: Tensor, num_heads: int) -> Tensor:
-    """Rotary embedding from position 0 of x [batch, length, heads * head_dim]."""
+def rotary(
+    x: Tensor, cos: Tensor, sin: Tensor, num_heads: int, positions: Tensor | None = None
+) -> Tensor:
+    """Rotary embedding of x [batch, length, heads * head_dim], from position 0 or, in a graph, at int64
+    `positions` [batch, length]."""
     if is_in_onnx_export():
-        start = torch.zeros(1, dtype=torch.int64)
+        if positions is None:
+            positions = torch.zeros(1, dtype=torch.int64)
         attributes: Attributes = {"num_heads": num_heads, "interleaved": 0}
         return symbolic(
             "com.microsoft::RotaryEmbedding",
-            (x, start, cos, sin),
+            (x, positions, cos, sin),
             attributes,
             dtype=x.dtype,
             shape=x.shape,

@@ -149,6 +149,11 @@ def transform(
     }
 
 
+def scaled(tensors: Mapping[str, LazyTensor], pattern: str, factor: float) -> Tensors:
+    """`tensors` with those multiplied whose name matches `pattern`."""
+    return transform(tensors, pattern, lambda weight: weight * factor)
+
+
 def half_split(
     tensors: Mapping[str, LazyTensor], pattern: str, width: int, rotated: int
 ) -> Tensors:

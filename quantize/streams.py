@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from satchel.models import decoder, seq2seq
-from satchel.models.layers import Attention, Block, GatedMLP, RMSNorm
+from satchel.models.layers import MLP, Attention, Block, GatedMLP, Linear, RMSNorm
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,9 @@ def _of_decoder(model: decoder.Decoder) -> Streams | str:
     reads, writes = [], []
     for block in blocks:
         attention, mlp = block.self_attn, block.mlp
-        if not isinstance(mlp, GatedMLP):
-            return "its MLPs are not gated"
-        assert isinstance(attention, Attention)
+        assert isinstance(attention, Attention) and isinstance(mlp, GatedMLP | MLP)
         reads.append((block.input_layernorm, [attention.qkv_proj]))
-        reads.append((block.post_attention_layernorm, [mlp.gate_up_proj]))
+        reads.append((block.post_attention_layernorm, [_reading(mlp)]))
         writes += [attention.o_proj, mlp.down_proj]
     head = None if tied else model.lm_head
     return Streams(stack.embed_tokens, reads, writes, stack.norm, head, stack if tied else None)
@@ -94,8 +92,8 @@ def _of_seq2seq(model: seq2seq.Seq2seq) -> Streams | str:
     return Streams(model.words, reads, writes, norms[1], model.lm_head)
 
 
-def _reading(part: nn.Module) -> nn.Linear:
+def _reading(part: nn.Module) -> Linear:
     """The projection that a part of a block begins with."""
     names = ("qkv_proj", "q_proj", "gate_up_proj", "up_proj")
-    layer: nn.Linear = next(getattr(part, name) for name in names if hasattr(part, name))
+    layer: Linear = next(getattr(part, name) for name in names if hasattr(part, name))
     return layer

@@ -53,7 +53,7 @@ def decoder(model_type: str, **overrides: Any) -> Subject:
     attention = "sdpa" if model_type == "falcon" else "eager"
 
     def theirs(folder: Path) -> Tensor | None:
-        model = loaded(transformers.AutoModelForCausalLM, folder, attention)
+        model = loaded(tiny.reader(model_type), folder, attention)
         return None if model is None else model(ids()).logits
 
     def ours(folder: Path) -> Tensor:
@@ -248,7 +248,18 @@ SUBJECTS: dict[str, Subject] = {
         global_attn_every_n_layers=2,
     ),
     **{name: decoder(name) for name in ("llama", "mistral", "qwen2", "gemma2", "gemma3_text")},
-    "qwen3": decoder("qwen3", head_dim=16),
+    **{
+        name: decoder(name)
+        for name in ("apertus", "arcee", "cohere", "cohere2", "exaone4", "granite", "olmo3")
+    },
+    **{
+        name: decoder(name, head_dim=16)
+        for name in (
+            *("qwen3", "gemma", "gemma3", "helium", "ernie4_5", "hunyuan_v1_dense", "ministral"),
+            *("ministral3", "mistral3"),
+        )
+    },
+    **{name: decoder(name, head_dim=32) for name in ("glm", "glm4", "nemotron")},
     "smollm3": decoder("smollm3"),
     "phi3": decoder("phi3"),
     "olmo2": decoder("olmo2"),

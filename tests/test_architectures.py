@@ -30,6 +30,23 @@ def rope(kind: str, **parameters: Any) -> dict[str, Any]:
     return {"rope_parameters": {"rope_type": kind, "rope_theta": 10000.0, **parameters}}
 
 
+MULTIPLIED = {
+    "embedding_multiplier": 12.0,
+    "attention_multiplier": 0.125,
+    "residual_multiplier": 0.22,
+    "logits_scaling": 1.5,
+}
+GROWING = {  # beyond the first 16 positions
+    "head_dim": 32,
+    **rope(
+        "yarn",
+        factor=16.0,
+        original_max_position_embeddings=16,
+        mscale=1.0,
+        mscale_all_dim=1.0,
+        llama_4_scaling_beta=0.4,
+    ),
+}
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "llama": ("llama", {"tie_word_embeddings": False}),
     "llama-tied": ("llama", {"tie_word_embeddings": True}),
@@ -93,6 +110,44 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
             "attention_bias": False,
         },
     ),
+    "gemma": ("gemma", {"head_dim": 32}),
+    "gemma3": ("gemma3", GEMMA | {"sliding_window_pattern": 2}),
+    "granite": ("granite", MULTIPLIED | {"tie_word_embeddings": True}),
+    "granite-biases": ("granite", MULTIPLIED | {"attention_bias": True, "mlp_bias": True}),
+    "olmo3": ("olmo3", {"num_hidden_layers": 4, "sliding_window": 8}),
+    "ministral": (
+        "ministral",
+        {
+            "sliding_window": 8,
+            "layer_types": ["sliding_attention", "full_attention"],
+            "head_dim": 16,
+        },
+    ),
+    "ministral3": ("ministral3", GROWING),
+    "ministral3-short": ("ministral3", {"head_dim": 32}),
+    "mistral3": ("mistral3", GROWING),
+    "mistral3-mistral": ("mistral3", {"inside": "mistral", "tie_word_embeddings": False}),
+    "exaone4": ("exaone4", {"num_hidden_layers": 4, "sliding_window": 8}),
+    "exaone4-full": (
+        "exaone4",
+        {"sliding_window": None, "layer_types": ["full_attention"] * 2, "head_dim": 32},
+    ),
+    "hunyuan_v1_dense": (
+        "hunyuan_v1_dense",
+        {"head_dim": 32, "attention_bias": True, **rope("dynamic", alpha=1000.0, factor=1.0)},
+    ),
+    "ernie4_5": ("ernie4_5", {"head_dim": 32, "use_bias": True}),
+    "arcee": ("arcee", {}),
+    "arcee-biases": ("arcee", {"attention_bias": True, "mlp_bias": True}),
+    "apertus": ("apertus", {}),
+    "apertus-plain": ("apertus", {"hidden_act": "relu2", "attention_bias": True}),
+    "helium": ("helium", {"head_dim": 16, "attention_bias": True}),
+    "glm": ("glm", {"head_dim": 32}),
+    "glm4": ("glm4", {"head_dim": 32}),
+    "cohere": ("cohere", {"logit_scale": 0.5}),
+    "cohere-norms": ("cohere", {"logit_scale": 0.5, "use_qk_norm": True, "attention_bias": True}),
+    "cohere2": ("cohere2", {"logit_scale": 0.5, "num_hidden_layers": 4, "sliding_window": 8}),
+    "nemotron": ("nemotron", {"head_dim": 32, "mlp_bias": True, "attention_bias": True}),
     "phi": ("phi", HALF),
     "starcoder2": ("starcoder2", {"sliding_window": 8}),
     "starcoder2-plain": ("starcoder2", {"use_bias": False, "tie_word_embeddings": False}),

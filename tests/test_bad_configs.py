@@ -352,6 +352,7 @@ ROTATED_IN_PART: dict[str, dict[str, Any]] = {  # by default, of heads that are 
     "stablelm": {"partial_rotary_factor": 1.0},
     "gptj": {"rotary_dim": 16},
     "codegen": {"rotary_dim": 16},
+    "nemotron": {"head_dim": 32},
 }
 
 
@@ -386,7 +387,7 @@ def test_the_tables_begin_with_a_good_config(model_type: str, place: Path, capfd
     d.of_type(model_type)(place / "checkpoint")
     if model_type in ROTATED_IN_PART:
         d.config(rope_parameters=None, **ROTATED_IN_PART[model_type])(place / "checkpoint")
-    if model_type in ("llama", "mistral", "smollm3"):
+    if model_type in ("llama", "mistral", "smollm3", "granite", "ministral"):
         models.build(load_folder(place / "checkpoint"))
         return
     refuse(capfd, place, "CKPT_WEIGHTS")

@@ -28,7 +28,10 @@ PROFILES = ("int8", "int8-portable", "int4")
 # attention and the rounding of its inputs, which this is about, are the same.
 REPEATED = {
     *("llama-biases", "llama-linear", "llama-llama3", "llama-yarn", "mistral-full", "qwen3-bias"),
-    *("smollm3-interval", "olmo2-wide", "gpt2-scaled", "gpt_neox-serial"),
+    *("smollm3-interval", "olmo2-wide", "gpt2-scaled", "gpt_neox-serial", "gemma", "gemma3"),
+    *("granite", "granite-biases", "olmo3", "ministral", "ministral3-short", "mistral3"),
+    *("mistral3-mistral", "exaone4", "exaone4-full", "ernie4_5", "arcee", "arcee-biases"),
+    *("apertus-plain", "helium", "glm", "glm4", "cohere-norms", "cohere2", "nemotron"),
     *("phi", "starcoder2", "starcoder2-plain", "stablelm", "stablelm-parallel", "falcon-new"),
     *("falcon-one-norm", "gpt_bigcode-heads", "opt-narrow", "gptj", "codegen", "bloom-odd", "mpt"),
     "mpt-scaled",

@@ -24,6 +24,16 @@ SIZES = {
     "eos_token_id": None,
     "pad_token_id": None,
 }
+IMAGES = {  # what looks at images beside a language model, which is not read here
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "head_dim": 16,
+    "image_size": 32,
+    "patch_size": 16,
+}
+INSIDE = {"gemma3": "gemma3_text", "mistral3": "ministral3"}  # model_type -> of its language model
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -39,13 +49,33 @@ def byte_tokenizer() -> Tokenizer:
     return tokenizer
 
 
+def reader(model_type: str) -> Any:
+    """The class of transformers that reads the decoders of a model type."""
+    if model_type in INSIDE:
+        return transformers.AutoModelForImageTextToText
+    return transformers.AutoModelForCausalLM
+
+
+def configuration(model_type: str, **overrides: Any) -> Any:
+    """A tiny configuration; `overrides` are the language model's where it is one part of two."""
+    sizes = SIZES | overrides
+    if model_type not in INSIDE:
+        return transformers.AutoConfig.for_model(model_type, **sizes)
+    outer = {key: sizes.pop(key) for key in ("tie_word_embeddings",) if key in sizes}
+    if model_type == "gemma3":
+        outer["mm_tokens_per_image"] = 4
+    text = {"model_type": sizes.pop("inside", INSIDE[model_type])} | sizes
+    return transformers.AutoConfig.for_model(
+        model_type, text_config=text, vision_config=IMAGES, **outer
+    )
+
+
 def save_checkpoint(
     folder: Path, model_type: str, dtype: torch.dtype = torch.float32, **overrides: Any
 ) -> transformers.PreTrainedModel:
     """Write a random checkpoint to `folder`; returns the model in float32, as stored."""
     torch.manual_seed(0)
-    config = transformers.AutoConfig.for_model(model_type, **(SIZES | overrides))
-    model = transformers.AutoModelForCausalLM.from_config(config).eval()
+    model = reader(model_type).from_config(configuration(model_type, **overrides)).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             # Large enough that attention is far from uniform and every term shows in the logits.
@@ -55,7 +85,7 @@ def save_checkpoint(
     model.to(dtype).save_pretrained(folder)
     byte_tokenizer().save(str(folder / "tokenizer.json"))
     # Read back, because casting a model also rounds its rotary frequencies.
-    stored = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    stored = reader(model_type).from_pretrained(folder, dtype=torch.float32)
     return stored.eval()
 
 

@@ -97,7 +97,9 @@ def remarks(config: dict[str, Any]) -> tuple[str, ...]:
             f"config.json: {some(unread)}: read by no {kind} of transformers, so by none here"
         )
     rope = config.get("rope_parameters") or config.get("rope_scaling")
-    if isinstance(rope, dict) and "dynamic" in (rope.get("rope_type"), rope.get("type")):
+    said = rope if isinstance(rope, dict) else {}
+    fixed = kind == "hunyuan_v1_dense" and said.get("alpha")
+    if "dynamic" in (said.get("rope_type"), said.get("type")) and not fixed:
         notes.append(
             "config.json: rope type dynamic stretches what is beyond max_position_embeddings = "
             f"{config.get('max_position_embeddings')}, where this bundle ends"

@@ -21,6 +21,7 @@ OWN = {  # model_type -> the class registered for it in transformers 5.23; other
     "electra": "Bert",
     "gemma": "Gemma",
     "gemma2": "Gemma",
+    "gemma3": "Gemma",
     "gemma3_text": "Gemma",
     "gpt2": "GPT2",
     "gpt_neox": "GPTNeoX",
@@ -38,7 +39,10 @@ OWN = {  # model_type -> the class registered for it in transformers 5.23; other
     "whisper": "Whisper",
     "xlm-roberta": "XLMRoberta",
 }
-TAKEN_AS_GENERIC = {"mistral", "modernbert", "phi3"}  # whatever class their files name
+TAKEN_AS_GENERIC = frozenset(  # whatever class their files name
+    """ernie4_5 glm glm4 granite ministral ministral3 mistral mistral3 modernbert nemotron olmo2 olmo3
+    phi3""".split()  # noqa: SIM905
+)
 TAKEN_AS_OWN = {"qwen2"}  # likewise, because many of their files name a wrong one
 ALIASES = {
     "Bart": "Roberta",

@@ -81,7 +81,7 @@ def _like(usual: Token | None, token: Token | None) -> Token | None:
 def _refuse(checkpoint: Checkpoint) -> None:
     """Settings that would change ids and cannot be had."""
     known = {"split_special_tokens": "false", "init_inputs": "an empty list"}
-    if checkpoint.config.get("model_type") == "mistral":
+    if checkpoint.config.get("model_type") in ("mistral", "mistral3", "ministral"):
         known["fix_mistral_regex"] = "false"
     for key, harmless in known.items():
         if value := checkpoint.tokenizer_config.get(key):
