@@ -17,8 +17,8 @@ from satchel import models
 from satchel.checkpoints.folder import load_folder
 from satchel.models.architectures import of_family
 from satchel.models.seq2seq import Context
-from satchel.runtime.errors import CheckpointError, UnsupportedError
-from tests.tiny import VOCAB, edit_config, reader, save_checkpoint
+from satchel.runtime.errors import CheckpointError, SatchelError, UnsupportedError
+from tests.tiny import INSIDE, VOCAB, edit_config, reader, save_checkpoint
 from tests.tiny_encoders import HEADS, save_encoder
 from tests.tiny_seq2seq import save_seq2seq
 from tests.tiny_speech import save_speech
@@ -104,6 +104,38 @@ def test_decoders_of_the_base_class(model_type: str, tmp_path: Path) -> None:
         else:
             with pytest.raises(CheckpointError, match=f"{type(base).__name__}' has no head"):
                 models.build(load_folder(folder))
+
+
+@pytest.mark.parametrize("layout", ["model.language_model.", "language_model.model."])
+@pytest.mark.parametrize("model_type", INSIDE)
+def test_language_models_beside_images_in_either_layout(
+    model_type: str, layout: str, tmp_path: Path
+) -> None:
+    theirs = save_checkpoint(tmp_path, model_type, tie_word_embeddings=False, head_dim=32)
+    old, head = "language_model.model.", "language_model.lm_head."
+    published = layout == old
+    rewritten(
+        tmp_path,
+        lambda tensors: {
+            name.replace(old, layout).replace(head, head if published else "lm_head."): tensor
+            for name, tensor in tensors.items()
+        },
+    )
+    decodes_alike(tmp_path)
+    ours, _ = models.build(load_folder(tmp_path))
+    assert "reads images is left out" in ours.notes[0]
+    assert sum(p.numel() for p in ours.parameters()) < sum(p.numel() for p in theirs.parameters())
+
+
+def test_a_language_model_beside_images_of_another_kind_is_refused(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, "mistral3", head_dim=32)
+    for text, words in (
+        ({"model_type": "llama"}, "'llama'; known here: mistral"),
+        (7, "text_config"),
+    ):
+        edit_config(tmp_path, text_config=text)
+        with pytest.raises(SatchelError, match=words):
+            models.build(load_folder(tmp_path))
 
 
 @pytest.mark.parametrize("model_type", ["llama", "gpt2", "gpt_neox"])

@@ -20,7 +20,19 @@ from tests.test_architectures import CASES, some_ids
 from tests.tiny import save_checkpoint
 from tests.tiny_seq2seq import save_seq2seq
 
-TURNED = {"llama", "mistral", "qwen2", "qwen3", "smollm3", "phi3"}
+TURNED = {
+    *("llama", "mistral", "qwen2", "qwen3", "smollm3", "phi3", "gemma", "granite", "ministral"),
+    *(
+        "ministral3",
+        "mistral3",
+        "hunyuan_v1_dense",
+        "ernie4_5",
+        "arcee",
+        "apertus",
+        "helium",
+        "glm",
+    ),
+}
 
 
 @pytest.fixture(params=CASES)
@@ -82,9 +94,10 @@ def test_encoder_decoders_stay_the_same(
     torch.testing.assert_close(answer(), before, atol=1e-3, rtol=1e-5)
 
 
-def test_a_channel_that_calibration_missed_is_not_blown_up() -> None:
+@pytest.mark.parametrize("act", ["relu", "relu2"])
+def test_a_channel_that_calibration_missed_is_not_blown_up(act: str) -> None:
     """Its factor would be the least number there is, and the first text that uses it would break."""
-    mlp = MLP(8, 16, "relu")
+    mlp = MLP(8, 16, act)
     model = nn.Sequential()
     model.add_module("mlp", mlp)
     with torch.no_grad():
