@@ -19,6 +19,7 @@ import satchel
 from satchel.checkpoints.folder import load_folder
 from satchel.cli.main import main
 from satchel.export.audio_config import wave_format
+from satchel.measure.conformance import case_file
 from satchel.measure.verification import verify
 from satchel.runtime.audio import WaveFormat
 from satchel.runtime.errors import BundleError, SatchelError, UsageError
@@ -214,6 +215,15 @@ def test_bundles_verify_and_are_described(made: Any, capsys: Any) -> None:
         assert [item.name for item in model.workloads()] == [f"batch {n}_s" for n in (1, 5, 20)]
         assert main(["inspect", str(folder / "bundle")]) == 0
         assert "16000 samples/s, 320 a frame" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("model_type", "task"), [("wav2vec2", "ctc"), ("hubert", "audio-embed")])
+def test_cases_for_other_runtimes(model_type: str, task: str, made: Any) -> None:
+    model = made(model_type, task)[0]
+    content = json.loads(json.dumps(case_file.make(model)))
+    outcome = case_file.check(model, content)
+    assert not outcome.failed, outcome.lines
+    assert outcome.cases["transcribe"] == (4 if task == "ctc" else 0)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from satchel.measure.conformance.made_inputs import image, sound, text, texts
 from satchel.runtime.batch import Generation
 from satchel.runtime.encoder_model import EncoderModel
 from satchel.runtime.errors import SatchelError, UsageError, shown
+from satchel.runtime.sound_model import SoundModel
 from satchel.runtime.text import TextStream, tokenizing
 
 Given = dict[str, Any]
@@ -36,7 +37,7 @@ def tokenizer_of(model: Any) -> Any:
     """The tokenizer of a bundle that reads text, None of others."""
     if isinstance(model, EncoderModel):
         return model.preparation.tokenizer if model.preparation is not None else None
-    return model.tokenizer
+    return None if isinstance(model, SoundModel) else model.tokenizer
 
 
 def _refused(model: Any, given: Given) -> Given:
@@ -183,7 +184,8 @@ def _features(model: Any, given: Given) -> Given:
 def _transcribe(model: Any, given: Given) -> Given:
     model.require("transcribe")
     rate = model.audio.sampling_rate
-    asked = {name: given.get(name) for name in ("language", "task", "timestamps")}
+    names = ("language", "task", "timestamps")
+    asked = {name: given[name] for name in names if given.get(name) is not None}
     waveform = sound(given["sound"], rate)
     found = model.transcribe(waveform, sample_rate=rate, **asked, **_options(given))
     segments = [_plain(segment) for segment in found.segments]

@@ -16,7 +16,7 @@ import onnxruntime
 
 from satchel.measure.conformance.asked import KINDS, REFUSED, Given, answer
 from satchel.measure.conformance.likeness import TOLERANCES, differences
-from satchel.measure.conformance.reading_requests import of_images, of_sound, of_texts
+from satchel.measure.conformance.reading_requests import of_images, of_letters, of_sound, of_texts
 from satchel.measure.conformance.refused_requests import of_refusals
 from satchel.measure.conformance.token_requests import Request, of_tokens
 from satchel.measure.conformance.writing_requests import of_chat, of_writing, repeatable
@@ -51,6 +51,8 @@ def _requests(model: Any, fuzz: int, seed: int) -> Iterator[Request]:
     yield from of_tokens(model, fuzz, seed)
     if manifest.speech is not None:
         yield from of_sound(model)
+    elif manifest.task == "ctc":
+        yield from of_letters(model)
     elif model.writes:
         yield from of_writing(model, seed)
         yield from of_chat(model, seed)

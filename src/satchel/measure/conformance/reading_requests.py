@@ -109,6 +109,17 @@ def of_images(model: Any) -> Iterator[Request]:
     yield "image_states", {"image": images[0]}
 
 
+def of_letters(model: Any) -> Iterator[Request]:
+    """Sounds of one frame, of some, and beyond a window."""
+    form = model.audio
+    long = (form.window + 7) * form.stride + form.field + 3
+    for seed, samples in enumerate(
+        (form.field, form.sampling_rate, 2 * form.sampling_rate + 5, long)
+    ):
+        yield "transcribe", {"sound": {"samples": samples, "seed": seed}}
+    yield "transcribe", {"sound": {"samples": form.field - 1, "seed": 0}}
+
+
 def of_sound(model: Any) -> Iterator[Request]:
     """Sounds within a window and beyond, with a silence in them, and nothing but silence."""
     rate, window = model.audio.sampling_rate, model.audio.window_samples
