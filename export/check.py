@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from satchel.runtime.cache import CHUNK, ROOM
-
 if TYPE_CHECKING:
     from satchel.runtime.decoder_session import DecoderSession
 
 Logits = NDArray[np.float32]
 Reference = Callable[[Sequence[int]], Logits]  # ids to float32 [length, vocab]
 MAX_STEP_KL = 0.02
-BEHIND = 16  # steps behind a window
+FURTHER, BEHIND = 128, 16  # positions and steps behind what is kept of a window
 BATCH = 3  # texts of other lengths, in the checks
 ABSOLUTE, RELATIVE = 1e-3, 5e-5  # a logit may differ by 1e-3, or by 5e-5 of the largest
 PROBE_LENGTH, PROBE_TOP = 24, 16
@@ -102,14 +100,13 @@ def behind_windows(
 ) -> list[Check]:
     """Checks of a text, `ids` over and over, that is longer than what layers with a window keep of it:
     its last steps against a prefill, and the divergence from the reference, at most `limit`."""
-    kept = [window + ROOM for window in decoder.geometry.windows if window is not None]
-    length = min(max(n for n in kept if n < decoder.context) + CHUNK, decoder.context)
+    run = decoder.start()
+    length = min(run.cache.whole + FURTHER, decoder.context)
     text = [ids[place % len(ids)] for place in range(length)]
     whole = decoder.logits(text)
-    run = decoder.start()
     run.append(text[:-BEHIND])
     stepped = np.array([_step(run, [token])[0] for token in text[-BEHIND:]])
-    divergence = mean_kl(reference(text)[-CHUNK:], whole[-CHUNK:])
+    divergence = mean_kl(reference(text)[-FURTHER:], whole[-FURTHER:])
     return [
         Check("steps behind a window", distance(stepped, whole[-BEHIND:]), tolerance(whole)),
         Check("mean KL behind a window", divergence, limit),
