@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from satchel.checkpoints.checkpoint import Checkpoint
+from satchel.checkpoints.config_keys import kind_of
 from satchel.runtime.errors import UnsupportedError, shown
 
 
@@ -78,6 +79,19 @@ ARCHITECTURES = {  # by model_type
     "albert": Architecture("encoder", "albert"),
     "deberta": Architecture("encoder", "deberta"),
     "deberta-v2": Architecture("encoder", "deberta_v2"),
+    "camembert": Architecture("encoder", "camembert"),
+    "xlm-roberta-xl": Architecture("encoder", "xlm_roberta_xl"),
+    "nomic_bert": Architecture("encoder", "nomic_bert"),
+    "gte": Architecture("encoder", "gte"),
+    "new": Architecture("encoder", "new"),
+    "jina_embeddings_v3": Architecture("encoder", "jina_embeddings_v3"),
+    "jina_xlm_roberta": Architecture("encoder", "jina_xlm_roberta"),
+    "jina_bert": Architecture("encoder", "jina_bert"),
+    "eurobert": Architecture("encoder", "eurobert"),
+    "neobert": Architecture("encoder", "neobert"),
+    "roformer": Architecture("encoder", "roformer"),
+    "esm": Architecture("encoder", "esm"),
+    "convbert": Architecture("encoder", "convbert"),
     "static-embedding": Architecture("encoder", "static"),
     "t5": Architecture("encoder-decoder", "t5"),
     "mt5": Architecture("encoder-decoder", "mt5"),
@@ -114,7 +128,7 @@ ONE_TOWER = {  # model_type -> that of the checkpoint which holds the tower with
 def architecture(checkpoint: Checkpoint, family: str | None = None) -> Architecture:
     """That of `checkpoint`; UnsupportedError where its model_type is not in the table, or of another
     `family` than the one that is wanted."""
-    model_type = checkpoint.config.get("model_type")
+    model_type = kind_of(checkpoint.config)
     if isinstance(model_type, str) and model_type in ONE_TOWER:
         raise UnsupportedError(
             f"model_type {shown(model_type)} is one tower of two; satchel exports them from the "

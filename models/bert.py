@@ -26,7 +26,7 @@ LEGACY = (  # as TensorFlow named them
 )
 RENAMED = (
     *LEGACY,
-    (r"^(bert|roberta|electra)\.", ""),
+    (r"^(bert|roberta|electra|roformer|convbert)\.", ""),
     (r"^embeddings\.", "trunk.embeddings."),
     (r"^embeddings_project\.", "trunk.embeddings.projection."),
     (r"^encoder\.layer\.", "trunk.layers."),
@@ -51,7 +51,7 @@ class Config(EncoderConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.position_embedding_type != "absolute":
+        if self.learned_positions and self.position_embedding_type != "absolute":
             raise UnsupportedError(
                 f"config.json: position_embedding_type {shown(self.position_embedding_type)} is not "
                 "supported; expected 'absolute'"
@@ -63,41 +63,59 @@ class Config(EncoderConfig):
 
 
 class BertEmbeddings(nn.Module):
-    """Words, positions where they are learned and, with `typed`, token types: summed, normed, brought to
-    the hidden size."""
+    """Words and what the architecture has beside them: positions and, with `typed`, token types; summed,
+    normed where `normed`, and brought to the hidden size where `projected`."""
 
-    def __init__(self, config: EncoderConfig, typed: bool, projected: bool) -> None:
+    def __init__(
+        self, config: EncoderConfig, typed: bool, projected: bool = False, normed: bool = True
+    ) -> None:
         super().__init__()
-        width = config.embedding_width
+        width, placed = config.embedding_width, config.learned_positions
         self.first = config.first_position
         self.word_embeddings = Embedding(config.vocab_size, width)
-        positions = config.max_position_embeddings
-        self.position_embeddings = Embedding(positions, width) if config.learned_positions else None
+        self.position_embeddings = (
+            Embedding(config.max_position_embeddings, width) if placed else None
+        )
         self.token_type_embeddings = Embedding(config.token_types, width) if typed else None
-        self.norm = LayerNorm(width, config.eps)
+        alike = config.token_types > 0 and not typed and not placed
+        self.every_type = nn.Parameter(torch.empty(width)) if alike else None
+        self.norm = LayerNorm(width, config.eps) if normed else None
         self.projection = Linear(width, config.hidden_size) if projected else None
 
     def forward(self, input_ids: Tensor, token_type_ids: Tensor | None) -> Tensor:
-        x = self.word_embeddings(input_ids)
+        x = self.words(input_ids)
         if self.token_type_embeddings is not None:
             x = x + self.token_type_embeddings(token_type_ids)
-        added = None
+        if self.every_type is not None:
+            x = x + self.every_type
         if self.position_embeddings is not None:
             positions = torch.arange(self.first, self.first + input_ids.shape[1])
-            added = self.position_embeddings(positions)
-        x, _ = self.norm.add(x, added)
+            places = self.position_embeddings(positions)
+            x = x + places if self.norm is None else self.norm.add(x, places)[0]
+        elif self.norm is not None:
+            x = self.norm(x)
         return x if self.projection is None else self.projection(x)
+
+    def words(self, input_ids: Tensor) -> Tensor:
+        """What the words alone give: [batch, length, width]."""
+        return self.word_embeddings(input_ids)
 
 
 class BertBlock(nn.Module):
-    """Post-norm encoder block: each sum happens inside the norm that follows it."""
+    """Post-norm encoder block: each sum happens inside the norm that follows it. Without parts of an
+    architecture's own it has BERT's."""
 
-    def __init__(self, config: EncoderConfig) -> None:
+    def __init__(
+        self,
+        config: EncoderConfig,
+        attention: nn.Module | None = None,
+        mlp: nn.Module | None = None,
+    ) -> None:
         super().__init__()
         size, eps = config.hidden_size, config.eps
-        self.attention = SelfAttention(size, config.num_attention_heads)
+        self.attention = attention or SelfAttention(size, config.num_attention_heads)
         self.attention_norm = LayerNorm(size, eps)
-        self.mlp = MLP(size, config.intermediate_size, config.hidden_act)
+        self.mlp = mlp or MLP(size, config.intermediate_size, config.hidden_act)
         self.output_norm = LayerNorm(size, eps)
 
     def forward(self, x: Tensor, bias: Tensor | None, lengths: Tensor | None = None) -> Tensor:

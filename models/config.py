@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from satchel.checkpoints.config_keys import COSMETIC, NEUTRAL, is_neutral, keys_read
+from satchel.checkpoints.config_keys import COSMETIC, NEUTRAL, is_neutral, keys_read, kind_of
 from satchel.models.ops import ACTIVATIONS
 from satchel.models.rope import RopeParameters, whole_rotation
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
@@ -76,7 +76,8 @@ class ModelConfig:
     @classmethod
     def values(cls, raw: dict[str, Any], ignored_keys: Collection[str] = ()) -> dict[str, Any]:
         """The fields that config.json gives, checked for their types; `raw` has a known model_type."""
-        read, field_of, hints = keys_read(raw["model_type"]), cls.keys(), typing.get_type_hints(cls)
+        kind = kind_of(raw)
+        read, field_of, hints = keys_read(kind), cls.keys(), typing.get_type_hints(cls)
         values: dict[str, Any] = {}
         stated: dict[str, str] = {}
         for key, value in raw.items():
@@ -85,7 +86,7 @@ class ModelConfig:
             name = field_of.get(key)
             if name is None:
                 if not (key in cls.cosmetic or key in ignored_keys):
-                    cls._check_neutral(key, value, raw["model_type"])
+                    cls._check_neutral(key, value, kind)
             elif value is not None or (name not in stated and _accepts_none(hints[name])):
                 value = None if value is None else _typed(key, value, hints[name])
                 if name in stated and values[name] != value:
@@ -276,6 +277,15 @@ class RopeConfig(DecoderConfig):
         longropes = (rope for rope in self.ropes().values() if rope.rope_type == "longrope")
         original = [rope.original_max_position_embeddings or 0 for rope in longropes]
         return original[0] if original and original[0] >= LEAST_CONTEXT else None
+
+
+def read_rope(
+    old: dict[str, Any] | None, new: dict[str, Any] | None, theta: float, partial: float = 1.0
+) -> RopeParameters:
+    """What `rope_scaling` or `rope_parameters` of a file says, and where they do not, these."""
+    if old and new and old != new:
+        raise both_styles()
+    return RopeParameters.from_dict(new or old or {}, theta, partial)
 
 
 def both_styles() -> CheckpointError:

@@ -61,7 +61,7 @@ class EncoderConfig(ModelConfig):
 
     @property
     def learned_positions(self) -> bool:
-        """Whether a table of positions is added to the words."""
+        """Whether a table has the positions; else the blocks tell them."""
         return True
 
     @property

@@ -21,8 +21,8 @@ from satchel.models.sentence_head import POOLING
 class HeadShape:
     """A head ``out(norm(act(dense(pool(states)))))``: the parts it has, by their names in a checkpoint.
 
-    `pooling` None keeps one answer per token. `out_bias` is another name of the bias of `out`, which a
-    checkpoint whose `out` is tied may keep there.
+    `pooling` None keeps one answer per token; a `late` one comes behind the norm. `out_bias` is another
+    name of the bias of `out`, which a checkpoint whose `out` is tied may keep there.
     """
 
     out: str
@@ -33,6 +33,7 @@ class HeadShape:
     dense_bias: bool = True
     has_bias: bool = True
     out_bias: str | None = None
+    late: bool = False
 
     def names(self) -> list[str]:
         """Modules and tensors in a checkpoint that may belong to this head."""
@@ -90,6 +91,7 @@ class ScoreHead(nn.Module):
         super().__init__()
         self.act = shape.act
         self.pool = POOLING[shape.pooling] if shape.pooling else None
+        self.late = shape.late
         self.dense = Linear(hidden_size, width, shape.dense_bias) if shape.dense else None
         self.norm = LayerNorm(width, eps) if shape.norm else None
         self.out = (
@@ -99,11 +101,13 @@ class ScoreHead(nn.Module):
         )
 
     def forward(self, states: Tensor) -> Tensor:
-        x = states if self.pool is None else self.pool(states)
+        x = states if self.pool is None or self.late else self.pool(states)
         if self.dense is not None:
             x = ops.activation(self.act, self.dense(x))
         if self.norm is not None:
             x = self.norm(x)
+        if self.pool is not None and self.late:
+            x = self.pool(x)
         return self.out(x)
 
 

@@ -18,6 +18,8 @@ TASK_OF = {  # the end of a name in `architectures` -> task
     "ForQuestionAnswering": "answer",
     "ForMaskedLM": "fill-mask",
     "ForPreTraining": PRETRAINED,
+    "LMHead": "fill-mask",  # NeoBERT's names
+    "NeoBERT": "embed",
 }
 SINGLE = "single_label_classification"
 OTHER_HEADS = re.compile(  # classes of generating architectures that do not generate

@@ -76,6 +76,15 @@ class Rope(nn.Module):
         return self.cos, self.sin
 
 
+class StoredRope(Rope):
+    """Rotary tables that are weights, because the checkpoint's own numbers count."""
+
+    def __init__(self, positions: int, half: int) -> None:
+        nn.Module.__init__(self)
+        self.cos = nn.Parameter(torch.empty(positions, half))
+        self.sin = nn.Parameter(torch.empty(positions, half))
+
+
 class Attention(nn.Module):
     """Causal self-attention with one packed projection for query, key and value.
 
@@ -138,7 +147,8 @@ class Attention(nn.Module):
 class SelfAttention(nn.Module):
     """Attention in both directions, with one packed projection for query, key and value.
 
-    `head_dim` and `scale` are given where they do not follow from the sizes.
+    `head_dim` and `scale` are given where they do not follow from the sizes, `kv_heads` where several
+    heads of queries share one of keys and values.
     """
 
     def __init__(
@@ -149,36 +159,58 @@ class SelfAttention(nn.Module):
         *,
         bias: bool = True,
         head_dim: int | None = None,
+        kv_heads: int | None = None,
         scale: float | None = None,
     ) -> None:
         super().__init__()
         head_dim = head_dim or hidden_size // num_heads
         self.num_heads = num_heads
+        self.kv_heads = kv_heads or num_heads
+        self.widths = [num_heads * head_dim, *[self.kv_heads * head_dim] * 2]
         self.scale = head_dim**-0.5 if scale is None else scale
         self.rope = rope
-        self.qkv_proj = Linear(hidden_size, 3 * num_heads * head_dim, bias)
+        self.qkv_proj = Linear(hidden_size, sum(self.widths), bias)
         self.o_proj = Linear(num_heads * head_dim, hidden_size, bias)
 
     def forward(
         self, x: Tensor, bias: Tensor | None = None, lengths: Tensor | None = None
     ) -> Tensor:
         """Attend within x [batch, length, hidden]; `bias` and `lengths` as in `ops.attention`."""
-        query, key, value = self.qkv_proj(x).chunk(3, dim=-1)
+        query, key, value = self.qkv_proj(x).split(self.widths, dim=-1)
         if self.rope is not None:
             query = ops.rotary(query, *self.rope.tables, self.num_heads)
-            key = ops.rotary(key, *self.rope.tables, self.num_heads)
+            key = ops.rotary(key, *self.rope.tables, self.kv_heads)
+        key, value = self._for_all_heads(key), self._for_all_heads(value)
         attended = ops.attention(query, key, value, self.num_heads, self.scale, bias, lengths)
         return self.o_proj(attended)
 
+    def _for_all_heads(self, x: Tensor) -> Tensor:
+        """Keys or values [batch, length, kv_heads * head_dim], each repeated for the heads it serves."""
+        sharing = self.num_heads // self.kv_heads
+        if sharing == 1:
+            return x
+        per_head = x.unflatten(-1, (self.kv_heads, 1, -1))
+        return per_head.expand(-1, -1, -1, sharing, -1).flatten(-3)
+
 
 class GatedMLP(nn.Module):
-    """``down(act(gate(x)) * up(x))`` with gate and up as one projection (Shazeer, 2020)."""
+    """``down(act(gate(x)) * up(x))`` with gate and up as one projection (Shazeer, 2020); `out_bias` is
+    that of `down`, where it is not as the others are."""
 
-    def __init__(self, hidden_size: int, intermediate_size: int, act: str, bias: bool) -> None:
+    def __init__(
+        self,
+        hidden_size: int,
+        intermediate_size: int,
+        act: str,
+        bias: bool,
+        out_bias: bool | None = None,
+    ) -> None:
         super().__init__()
         self.act = act
         self.gate_up_proj = Linear(hidden_size, 2 * intermediate_size, bias)
-        self.down_proj = Linear(intermediate_size, hidden_size, bias)
+        self.down_proj = Linear(
+            intermediate_size, hidden_size, bias if out_bias is None else out_bias
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         gate, up = self.gate_up_proj(x).chunk(2, dim=-1)
@@ -201,8 +233,8 @@ class MLP(nn.Module):
 
 
 class Block(nn.Module):
-    """Pre-norm decoder block. The residual stream travels beside the last output, unsummed, so that
-    each sum happens inside the next norm."""
+    """Pre-norm block. The residual stream travels beside the last output, unsummed, so that each sum
+    happens inside the next norm."""
 
     input_layernorm: RMSNorm
     post_attention_layernorm: RMSNorm

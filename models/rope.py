@@ -137,6 +137,12 @@ def whole_rotation(rope: RopeParameters) -> RopeParameters:
     return rope
 
 
+def halves_apart(rows: Tensor, heads: int) -> Tensor:
+    """Rows [heads * head_dim, ...] whose neighbouring channels turn together, in the order in which the
+    halves of a head do."""
+    return rows.unflatten(0, (heads, -1, 2)).transpose(1, 2).flatten(0, 2)
+
+
 def rope_tables(
     rope: RopeParameters, head_dim: int, context: int, max_positions: int
 ) -> tuple[Tensor, Tensor]:

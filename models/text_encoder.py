@@ -40,6 +40,7 @@ BY_LENGTHS = (  # those whose attention leaves out what stands behind a length
 )
 POSITIONS = "trunk.embeddings.position_embeddings.weight"
 TYPES = "trunk.embeddings.token_type_embeddings.weight"
+EVERY_TYPE = "trunk.embeddings.every_type"
 
 
 @dataclass(frozen=True)
@@ -249,6 +250,9 @@ def _task(
     if chosen not in shapes:
         raise UnsupportedError(
             f"{shown(checkpoint.source)} has no modules of a MultiVectorEncoder, which {chosen} needs"
+            if chosen == "multi-vector"
+            else f"{shown(checkpoint.source)} has no head for {chosen}: of model_type "
+            f"{checkpoint.config['model_type']} there is none"
         )
     other = declared in TEXT_TASKS and declared not in ("embed", chosen)
     lacking = _lacking(config, chosen, shapes, tensors)
@@ -335,7 +339,8 @@ def _sentence_head(plan: Plan, made: Ending) -> Head:
 
 
 def _fold_types(tensors: Tensors, config: EncoderConfig) -> Tensors:
-    """Add the first token type, which every token has, to the positions: one addition less."""
+    """Add the first token type, which every token has, to the positions: one addition less. Where the
+    blocks tell the positions, it stays a row of its own."""
     rest = dict(tensors)
     positions, types = rest.get(POSITIONS), rest.pop(TYPES, None)
     if types is None or types.shape != (config.token_types, config.embedding_width):
@@ -345,6 +350,8 @@ def _fold_types(tensors: Tensors, config: EncoderConfig) -> Tensors:
             f"{[config.token_types, config.embedding_width]}",
             "CKPT_WEIGHTS",
         )
-    if positions is not None:
+    if not config.learned_positions:
+        rest[EVERY_TYPE] = LazyTensor((types.shape[1],), lambda: types.load()[0])
+    elif positions is not None:
         rest[POSITIONS] = LazyTensor(positions.shape, lambda: positions.load() + types.load()[0])
     return rest

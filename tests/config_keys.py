@@ -80,6 +80,30 @@ PLACES = {  # folder and end of the files' names, of the model types that do not
     "gemma3_text": ("gemma3", "gemma3"),
     "t5_gemma_module": ("t5gemma", "t5gemma"),
 }
+OTHER_CODE = {  # keys that the code published with checkpoints reads: known from files, listed by hand
+    "nomic_bert": """activation_function attn_pdrop causal dense_seq_output embd_pdrop fused_bias_fc
+        fused_dropout_add_ln layer_norm_epsilon max_trained_positions mlp_fc1_bias mlp_fc2_bias
+        moe_every_n_layers n_embd n_head n_inner n_layer n_positions num_experts
+        pad_vocab_size_multiple parallel_block parallel_block_tied_norm prenorm qkv_proj_bias
+        reorder_and_upcast_attn resid_pdrop rotary_emb_base rotary_emb_fraction
+        rotary_emb_interleaved rotary_emb_scale_base rotary_scaling_factor
+        scale_attn_by_inverse_layer_idx scale_attn_weights use_flash_attn use_rms_norm
+        use_xentropy""",
+    "gte": """layer_norm_type logn_attention_clip1 logn_attention_scale pack_qkv
+        position_embedding_type unpad_inputs use_memory_efficient_attention""",
+    "jina_bert": "emb_pooler feed_forward_type",
+    "jina_xlm_roberta": """emb_pooler load_trained_adapters lora_adaptations lora_alpha lora_dropout_p
+        lora_main_params_trainable lora_rank matryoshka_dimensions rotary_emb_base
+        task_instructions truncate_dim use_flash_attn use_reentrant""",
+    "neobert": """classifier_init_range decoder_init_range embedding_init_range hidden_size
+        intermediate_size max_length norm_eps num_attention_heads num_hidden_layers vocab_size""",
+}
+LIKE = {  # model types that transformers lacks -> one whose keys they have as well
+    "new": "gte",
+    "jina_bert": "bert",
+    "jina_xlm_roberta": "xlm-roberta",
+    "neobert": "",
+}
 NORMS = {"normalize_before", "normalize_embedding", "add_final_layer_norm"}
 BEFORE_4 = {  # what releases before version 4 read
     **{name: NORMS for name in ("bart", "mbart", "marian", "pegasus")},
@@ -265,12 +289,17 @@ def main(wheels: list[Path]) -> None:
         for model_type, found in keys_read(read).items():
             keys.setdefault(model_type, set()).update(found)
     every, generation = keys.pop("every"), keys.pop("generation")
+    for name, listed in OTHER_CODE.items():
+        keys.setdefault(name, set()).update(listed.split())
+    for name, other in LIKE.items():
+        keys.setdefault(name, set()).update(keys.get(other, ()))
     content = {
         "transformers": list(releases),
         "every": " ".join(sorted(every - generation)),
         "generation": " ".join(sorted(generation)),
         "model_types": {
-            name: " ".join(sorted(keys[name] - every - generation)) for name in MODEL_TYPES
+            name: " ".join(sorted(keys[name] - every - generation))
+            for name in [*MODEL_TYPES, *LIKE]
         },
     }
     DATA.write_text(json.dumps(content, indent=1) + "\n")

@@ -18,71 +18,9 @@ from satchel.checkpoints.folder import load_folder
 from satchel.models.encoder import ReferenceEncoder, Tower
 from satchel.models.ops import OPSET
 from satchel.runtime.errors import CheckpointError, SatchelError, UnsupportedError, UsageError
+from tests.encoder_cases import CASES, HEADED
 from tests.tiny import VOCAB, edit_config
 from tests.tiny_encoders import HEADS, POSITIONS, save_encoder
-
-BIASES = ("norm_bias", "attention_bias", "mlp_bias", "classifier_bias")
-CASES: dict[str, tuple[str, dict[str, Any]]] = {
-    "bert": ("bert", {}),
-    "bert-untied": ("bert", {"type_vocab_size": 1, "tie_word_embeddings": False}),
-    "bert-relu": ("bert", {"hidden_act": "relu", "layer_norm_eps": 1e-3}),
-    "roberta": ("roberta", {}),
-    "roberta-types": ("roberta", {"pad_token_id": 0, "type_vocab_size": 3}),
-    "xlm-roberta": ("xlm-roberta", {}),
-    "distilbert": ("distilbert", {}),
-    "mpnet": ("mpnet", {}),
-    "modernbert": ("modernbert", {}),
-    "modernbert-mean": (
-        "modernbert",
-        {
-            "classifier_pooling": "mean",
-            "classifier_activation": "relu",
-            "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
-            "decoder_bias": False,
-            **dict.fromkeys(BIASES, True),
-        },
-    ),
-    "electra": ("electra", {}),
-    "electra-wide": ("electra", {"embedding_size": 64}),
-    "albert": ("albert", {}),
-    "albert-groups": (
-        "albert",
-        {
-            "num_hidden_layers": 4,
-            "num_hidden_groups": 2,
-            "inner_group_num": 2,
-            "embedding_size": 64,
-        },
-    ),
-    "deberta": ("deberta", {}),
-    "deberta-near": ("deberta", {"pos_att_type": "p2c", "max_relative_positions": 20}),
-    "deberta-absolute": (
-        "deberta",
-        {
-            "relative_attention": False,
-            "position_biased_input": True,
-            "type_vocab_size": 2,
-            "pooler_hidden_act": "tanh",
-            "tie_word_embeddings": False,
-        },
-    ),
-    "deberta-newer-head": ("deberta", {"legacy": False, "tie_word_embeddings": False}),
-    "deberta-v2": ("deberta-v2", {}),
-    "deberta-v2-apart": (
-        "deberta-v2",
-        {
-            "share_att_key": False,
-            "norm_rel_ebd": "none",
-            "position_buckets": -1,
-            "position_biased_input": True,
-            "type_vocab_size": 2,
-        },
-    ),
-    "deberta-v2-conv": (
-        "deberta-v2",
-        {"conv_kernel_size": 3, "conv_act": "gelu", "pos_att_type": "c2p", "legacy": False},
-    ),
-}
 
 
 def build(folder: Path, task: str | None = None) -> ReferenceEncoder:
@@ -116,8 +54,7 @@ def assert_same(found: list[Tensor], expected: list[Tensor]) -> None:
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), atol=1e-4 * scale)
 
 
-@pytest.mark.parametrize("task", HEADS)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("name", "task"), HEADED)
 def test_tower_equals_transformers(name: str, task: str, tmp_path: Path) -> None:
     model_type, overrides = CASES[name]
     theirs = save_encoder(tmp_path, model_type, task, **overrides)
@@ -416,6 +353,8 @@ def traced_operators(tower: Tower) -> Counter[str]:
         ("modernbert", "fill-mask", 3, 6, 26),
         ("albert", "tokens", 2, 5, 8),
         ("deberta-v2", "embed", 2, 4, 71),
+        ("gte", "tokens", 2, 4, 12),
+        ("xlm-roberta-xl", "tokens", 2, 4, 9),
     ],
 )
 def test_graph_is_of_fused_operators(
@@ -426,6 +365,6 @@ def test_graph_is_of_fused_operators(
     assert counts.pop("MultiHeadAttention") == layers
     assert counts.pop("SkipLayerNormalization") == norms
     assert counts.pop("Gelu") == layers + (task == "fill-mask")
-    assert counts.pop("RotaryEmbedding", 0) == (6 if model_type == "modernbert" else 0)
+    assert counts.pop("RotaryEmbedding", 0) == {"modernbert": 6, "gte": 4}.get(model_type, 0)
     del counts["Linear"], counts["Embedding"]
     assert counts.total() <= other, counts

@@ -13,10 +13,12 @@ import satchel
 from satchel.measure.verification import verify
 from satchel.models.architectures import ARCHITECTURES, of_family
 from satchel.quantize.profiles import NAMES
+from tests.config_keys import LIKE
 from tests.test_architectures import CASES
 from tests.test_encoder_images import save_pictured
 from tests.tiny import save_checkpoint
 from tests.tiny_encoders import save_encoder
+from tests.tiny_other_code import TASKS, save_other
 from tests.tiny_seq2seq import save_seq2seq
 from tests.tiny_sound import save_sound
 from tests.tiny_speech import save_speech
@@ -38,6 +40,8 @@ def saved(model_type: str) -> Callable[[Path], Any]:
         return lambda folder: save_sound(folder, model_type)
     if model_type == "whisper":
         return save_speech
+    if model_type in LIKE:
+        return lambda folder: save_other(folder, model_type)
     return lambda folder: save_encoder(folder, model_type)
 
 
@@ -59,7 +63,12 @@ def test_a_bundle_of_every_architecture_and_profile(
 ) -> None:
     saved(model_type)(tmp_path / "checkpoint")
     packed = satchel.pack(
-        tmp_path / "checkpoint", tmp_path / "out", profile=profile, force=profile != "fp32"
+        tmp_path / "checkpoint",
+        tmp_path / "out",
+        profile=profile,
+        task="embed" if model_type in LIKE else None,
+        adapter=TASKS[0] if model_type == "jina_xlm_roberta" else None,
+        force=profile != "fp32",
     )
     assert packed.manifest.quantization["name"] == profile
     failed = [item.name for item in packed.checks if not item.passed]

@@ -22,9 +22,8 @@ SIZES = {
     "num_attention_heads": 4,
     "max_position_embeddings": POSITIONS,
 }
-OWN: dict[
-    str, dict[str, Any]
-] = {  # model_type -> what differs; the last families count positions from the padding token's id
+# model_type -> what differs; the last families count positions from the padding token's id
+OWN: dict[str, dict[str, Any]] = {
     "modernbert": {  # each third layer reads the whole text
         "num_hidden_layers": 3,
         "local_attention": 8,
@@ -49,6 +48,18 @@ OWN: dict[
     "distilbert": {"hidden_dim": 96},
     "roberta": {"pad_token_id": 1, "type_vocab_size": 1},
     "xlm-roberta": {"pad_token_id": 1, "type_vocab_size": 1},
+    "camembert": {"pad_token_id": 1, "type_vocab_size": 1},
+    "xlm-roberta-xl": {"pad_token_id": 1, "type_vocab_size": 1},
+    "jina_embeddings_v3": {"pad_token_id": 1, "type_vocab_size": 1},
+    "eurobert": {"num_key_value_heads": 2},
+    "roformer": {"embedding_size": 32},
+    "esm": {
+        "pad_token_id": 1,
+        "mask_token_id": 4,
+        "token_dropout": True,
+        "position_embedding_type": "rotary",
+    },
+    "convbert": {"embedding_size": 32, "conv_kernel_size": 5},
     "mpnet": {"pad_token_id": 1, "max_position_embeddings": 400},
 }
 COMMON = {"pad_token_id": 0, "bos_token_id": None, "eos_token_id": None, "cls_token_id": None}
@@ -58,6 +69,9 @@ HEADS = {
     "tokens": transformers.AutoModelForTokenClassification,
     "answer": transformers.AutoModelForQuestionAnswering,
     "fill-mask": transformers.AutoModelForMaskedLM,
+}
+WITHOUT = {  # model_type -> the tasks for which transformers has no class
+    **dict.fromkeys(("nomic_bert", "gte", "eurobert", "esm"), ("answer",)),
 }
 WORDS = ["the", "of", "and", "to", "is", "it", "on", "fox", "dog", "cat", "runs", "sees"]
 

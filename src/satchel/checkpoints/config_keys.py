@@ -51,6 +51,19 @@ HERE = frozenset(  # keys that no model reads and satchel does
     ["_num_labels", "sbert_ce_default_activation_function", "sentence_transformers"]
 )
 
+OF_OTHER_CODE = {  # model_type, position_embedding_type of files that are not transformers' -> kind
+    ("bert", "alibi"): "jina_bert",
+    ("xlm-roberta", "rotary"): "jina_xlm_roberta",
+}
+
+
+def kind_of(config: dict[str, Any]) -> Any:
+    """The model_type, or our name of what another code makes of a model_type that transformers has."""
+    kind, placed = config.get("model_type"), config.get("position_embedding_type")
+    if isinstance(kind, str) and isinstance(placed, str):
+        return OF_OTHER_CODE.get((kind, placed), kind)
+    return kind
+
 
 def is_known(model_type: Any) -> bool:
     """Whether `model_type` is one whose keys are listed."""
@@ -83,7 +96,7 @@ def is_neutral(key: str, value: Any, neutral: dict[str, tuple[Any, ...]]) -> boo
 
 def remarks(config: dict[str, Any]) -> tuple[str, ...]:
     """What a user should hear of a config.json."""
-    kind = config.get("model_type")
+    kind = kind_of(config)
     if not is_known(kind):
         return ()
     notes = []

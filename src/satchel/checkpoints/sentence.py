@@ -43,6 +43,8 @@ FIRST = ("Transformer", "MLMTransformer", "CLIPModel", STATIC)
 MULTI = ("MultiVectorEncoder", PYLATE)  # those that give a vector of every token
 KINDS = ("SentenceTransformer", "CrossEncoder", "SparseEncoder", *MULTI)
 ALIASES = {"pylate.models.Dense.Dense": "sentence_transformers.models.Dense"}
+# A module of Jina embeddings v3: a Transformer that is told which adapter to use.
+CHOOSING, TRANSFORMER = "custom_st.Transformer", "sentence_transformers.models.Transformer"
 SUB_FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -196,6 +198,8 @@ def _module(entry: Any) -> tuple[str, str]:
     place = entry.get("path") if isinstance(entry, dict) else None
     if not isinstance(kind, str) or not isinstance(place, str):
         raise CheckpointError(f"modules.json: {shown(entry)} lacks type or path")
+    if kind == CHOOSING and entry.get("kwargs") == ["task"]:
+        kind = TRANSFORMER
     package, _, name = ALIASES.get(kind, kind).rpartition(".")
     known = (*FIRST, *READERS)
     if package.split(".")[0] != "sentence_transformers" or name not in known:

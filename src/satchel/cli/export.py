@@ -19,6 +19,11 @@ satchel export path/to/classifier my-bundle --task embed --overwrite
 PLAIN = (  # name, what argparse makes of it, help
     ("context", {"type": int, "metavar": "N"}, "positions the bundle is made for"),
     (
+        "adapter",
+        {"metavar": "NAME"},
+        "which of a checkpoint's adapters the weights are to have, or none",
+    ),
+    (
         "keep-fp32",
         {"action": "append", "default": [], "metavar": "LAYER"},
         "leave a layer float32: its name, the last part of it, or a pattern",
@@ -77,6 +82,7 @@ def export(options: argparse.Namespace) -> None:
         cache=options.cache,
         context=options.context,
         task=options.task,
+        adapter=options.adapter,
         force=options.force,
         overwrite=options.overwrite,
         revision=options.revision,

@@ -16,6 +16,7 @@ from typing import Any
 
 import onnx_ir as ir
 
+from satchel.checkpoints.adapters import merged
 from satchel.checkpoints.checkpoint import Checkpoint
 from satchel.checkpoints.source import open_source
 from satchel.export import publish
@@ -70,6 +71,7 @@ def pack(
     profile: str | Path | Profile = "int8",
     context: int | None = None,
     task: str | None = None,
+    adapter: str | None = None,
     force: bool = False,
     overwrite: bool = False,
     revision: str | None = None,
@@ -91,7 +93,7 @@ def pack(
     chosen, out = named(profile).keeping(keep_fp32).caching(cache), Path(out)
     own = read_texts("--calibration", calibration), read_texts("--quality-text", quality_text)
     publish.check_target(out, Path(source), overwrite)
-    checkpoint = open_source(str(source), revision)
+    checkpoint = merged(open_source(str(source), revision), adapter)
     if library_class is not None:
         checkpoint, made_for = opened_by(library_class, checkpoint)
         task = task or made_for

@@ -68,7 +68,7 @@ def vocabulary_files(checkpoint: Checkpoint, model: str) -> tuple[Any, Merges, b
             [_merge(merge) for merge in stored.get("merges") or []],
             _charsmap(content.get("normalizer")),
         )
-    if model == "WordPiece" and "vocab.txt" in files:
+    if model in ("WordPiece", "WordLevel") and "vocab.txt" in files:
         return _lines(files["vocab.txt"]), [], None
     if model == "BPE" and {"vocab.json", "merges.txt"} <= files.keys():
         vocab = read_json(files["vocab.json"], LIMIT)

@@ -72,6 +72,13 @@ def _xlm_roberta(parts: Parts) -> Tokenizer:
     return _unigram(parts, 3, parts.flag("add_prefix_space", True))
 
 
+def _camembert(parts: Parts) -> Tokenizer:
+    texts = [piece[0] for piece in parts.vocab]
+    unknown = parts.texts["unk_token"]
+    index = texts.index(unknown) if unknown in texts else 0
+    return _unigram(parts, index, parts.flag("add_prefix_space", True))
+
+
 def _xlm_roberta_around(parts: Parts, find: Find) -> Any:
     first, last = parts.texts["bos_token"], parts.texts["eos_token"]
     return post.TemplateProcessing(
@@ -192,6 +199,10 @@ PIECES: dict[str, Layout] = {
         "Unigram", {**ANGLES, **BRACKETS, "bos_token": "[CLS]", "eos_token": "[SEP]",
                     "unk_token": "<unk>", "pad_token": "<pad>"},
         _albert, settings=("do_lower_case", "keep_accents", *SPACE),
+    ),
+    "Camembert": Layout(
+        "Unigram", {**MASKED}, _camembert, _xlm_roberta_around, SPACE,
+        extra=lambda parts: ["<s>NOTUSED", "</s>NOTUSED", "<unk>NOTUSED"],
     ),
     "DebertaV2": Layout(
         "Unigram", {"bos_token": "[CLS]", "eos_token": "[SEP]", **BRACKETS}, _deberta_v2, bracketed,

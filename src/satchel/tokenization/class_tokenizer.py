@@ -80,6 +80,11 @@ def _like(usual: Token | None, token: Token | None) -> Token | None:
 
 def _refuse(checkpoint: Checkpoint) -> None:
     """Settings that would change ids and cannot be had."""
+    if reading_class(checkpoint) == "RoFormer":
+        raise UnsupportedError(
+            "RoFormerTokenizer cuts Chinese by the words of jieba's dictionary, which no tokenizer.json "
+            "holds; name another tokenizer_class in tokenizer_config.json where the files are of one"
+        )
     known = {"split_special_tokens": "false", "init_inputs": "an empty list"}
     if checkpoint.config.get("model_type") in ("mistral", "mistral3", "ministral"):
         known["fix_mistral_regex"] = "false"

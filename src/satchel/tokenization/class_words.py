@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_tokenizers
 from tokenizers import processors as post
-from tokenizers.models import BPE, WordPiece
+from tokenizers.models import BPE, WordLevel, WordPiece
 
 from satchel.tokenization.class_layout import ANGLES, BRACKETS, SPACE, Find, Layout, bracketed
 from satchel.tokenization.class_parts import Parts
@@ -35,6 +36,27 @@ def _wordpiece(parts: Parts) -> Tokenizer:
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece(prefix="##")
     return tokenizer
+
+
+def _letters(parts: Parts) -> Tokenizer:
+    """Every token of the vocabulary stands for itself wherever it is found, the longest first; what is
+    left between spaces is unknown."""
+    tokens = sorted((token for token in parts.vocab if token), key=len, reverse=True)
+    tokenizer = Tokenizer(WordLevel(parts.vocab, unk_token=parts.texts["unk_token"]))
+    found = Regex("|".join(map(re.escape, tokens)))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(found, "isolated"), pre_tokenizers.WhitespaceSplit()]
+    )
+    return tokenizer
+
+
+def _esm_around(parts: Parts, find: Find) -> Any:
+    first, last = parts.texts["cls_token"], parts.texts["eos_token"]
+    return post.TemplateProcessing(
+        single=[first, "$A", last],
+        pair=[first, "$A", last, "$B", last],
+        special_tokens=[(first, find(first)), (last, find(last))],
+    )
 
 
 def _mpnet_around(parts: Parts, find: Find) -> Any:
@@ -150,6 +172,10 @@ WORDS: dict[str, Layout] = {
         SPACE, token_types=True,
     ),
     "DistilBert": Layout("WordPiece", {**BRACKETS}, _wordpiece, bracketed, WORDPIECE),
+    "Esm": Layout(
+        "WordLevel", {"unk_token": "<unk>", "cls_token": "<cls>", "pad_token": "<pad>",
+                      "mask_token": "<mask>", "eos_token": "<eos>"}, _letters, _esm_around,
+    ),
     "GPT2": Layout(
         "BPE", {"unk_token": END, "bos_token": END, "eos_token": END}, _byte_level, settings=SPACE
     ),

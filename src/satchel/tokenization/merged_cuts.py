@@ -31,6 +31,8 @@ def prove_cuts(tokenizer: Tokenizer, texts: Iterable[str] = PROBES) -> None:
             if model["type"] == "WordPiece":
                 cut = longest_pieces(word, vocab, model["max_input_chars_per_word"])
                 ids = [unknown] if cut is None else [*cut]
+            elif model["type"] == "WordLevel":
+                ids = [vocab.get(word, unknown)]
             else:
                 pieces = merged([*word[:-1], word[-1] + suffix], ranks)
                 ids = [vocab.get(piece, unknown) for piece in pieces]
