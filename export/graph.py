@@ -20,6 +20,7 @@ WRAPPERS = re.compile(r"^module\.(model\.)?")  # attributes of the classes below
 DTYPES = {"int64": torch.int64, "int32": torch.int32, "float32": torch.float32}
 # At least 2: torch.export takes sizes 0 and 1 for constants. Of so many samples many frames are made.
 EXAMPLE_SIZES = {"length": 6, "samples": 1 << 16}
+KEEPS_ALL = "GroupQueryAttention"  # some versions fail where nobody reads its keys and values
 
 
 class DecoderGraph(nn.Module):
@@ -141,6 +142,7 @@ def _cleaned(model: onnx_ir.Model) -> onnx_ir.Model:
             output.metadata_props.clear()
             if output.name in promised and output not in outputs:
                 output.name = f"{output.name}.inner"  # the exporter gave an output's name away
-            if not output.uses() and output not in outputs:
+            unread = not output.uses() and output not in outputs
+            if unread and node.op_type != KEEPS_ALL:
                 output.name = ""  # an optional output left out is not computed
     return model

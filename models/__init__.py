@@ -11,16 +11,17 @@ import torch
 
 from satchel.checkpoints.checkpoint import Checkpoint
 from satchel.models import image_encoder, sound_encoder, weights
-from satchel.models.architectures import architecture, of_family
+from satchel.models.architectures import architecture, family, of_family
 from satchel.models.decoder import Decoder
+from satchel.models.decoder_trunk import EMBEDDING, DecoderTrunk, TrunkConfig
 from satchel.models.encoder import ReferenceEncoder
 from satchel.models.labels import check_generates, saved_by
 from satchel.models.seq2seq import Seq2seq
 from satchel.models.tables import HEAD, WORDS
 from satchel.models.text_encoder import assemble
-from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
+from satchel.runtime.errors import CheckpointError, UnsupportedError, UsageError, shown
 
-EMBEDDING = "model.embed_tokens.weight"
+LONGEST = 32768  # positions of a decoder that is read as an encoder; more are made when asked for
 
 
 def build(
@@ -38,6 +39,11 @@ def build(
     module = architecture(checkpoint, Decoder.family).load()
     _check_purpose(checkpoint)
     config = module.Config.from_dict(checkpoint.config, ignored_keys)
+    if not config.causal:
+        raise UnsupportedError(
+            f"config.json: attention of this {shown(checkpoint.config['model_type'])} goes both ways, "
+            "so it does not generate; --task embed exports it"
+        )
     positions = config.context(context, default_context)
     tensors = _sanitized(module, checkpoint, config)
     notes = module.Model.notes
@@ -59,21 +65,31 @@ def build_encoder(
     image_size: tuple[int, int] | None = None,
     ignored_keys: Collection[str] = (),
     progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+    context: int | None = None,
 ) -> ReferenceEncoder:
-    """The towers of an encoder `checkpoint` with their weights in float32.
+    """The towers of an encoder `checkpoint`, or of a decoder that is read as one, with their weights in
+    float32.
 
     `task` is one of `satchel.runtime.task.TASKS`; None means the one the checkpoint was made for.
-    `image_size` is the height and width that the checkpoint's preprocessing makes. Raises as `build`
-    does.
+    `image_size` is the height and width that the checkpoint's preprocessing makes, `context` a decoder's
+    positions as in `build`. Raises as `build` does.
     """
-    entry = architecture(checkpoint, "encoder")
+    reads = family(checkpoint, task) == "encoder"
+    entry = architecture(checkpoint, None if reads else "encoder")
     module = entry.load()
     config = module.Config.from_dict(checkpoint.config, ignored_keys)
+    if entry.family == Decoder.family:
+        trunk = DecoderTrunk(module, checkpoint)
+        return assemble(
+            trunk, TrunkConfig(config, config.context(context, LONGEST)), checkpoint, task, progress
+        )
+    if context is not None:
+        raise UsageError("--context is for models that write; encoders keep all their positions")
     if entry.reads == "sound":
         return sound_encoder.assemble(module, config, checkpoint, task, progress)
     if entry.reads == "images":
         return image_encoder.assemble(module, config, checkpoint, task, image_size, progress)
-    return assemble(module, config, checkpoint, task, progress)
+    return assemble(module.Model, config, checkpoint, task, progress)
 
 
 def build_seq2seq(

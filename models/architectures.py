@@ -12,7 +12,9 @@ from types import ModuleType
 
 from satchel.checkpoints.checkpoint import Checkpoint
 from satchel.checkpoints.config_keys import kind_of
+from satchel.models.labels import declared_task
 from satchel.runtime.errors import UnsupportedError, shown
+from satchel.runtime.task import TEXT_TASKS
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,17 @@ def architecture(checkpoint: Checkpoint, family: str | None = None) -> Architect
             f"model_type {shown(model_type)} is {kind}; known: {', '.join(known)}"
         )
     return ARCHITECTURES[model_type]
+
+
+def family(checkpoint: Checkpoint, task: str | None = None) -> str:
+    """The family that `checkpoint` is read as for a task (None: the one it was made for): a decoder that
+    gives vectors or labels is an encoder."""
+    entry, config = architecture(checkpoint), checkpoint.config
+    made = checkpoint.sentence is not None or declared_task(config) in ("classify", "tokens")
+    reads = made or bool(config.get("use_bidirectional_attention"))
+    if entry.family == "decoder" and (task in TEXT_TASKS or (task is None and reads)):
+        return "encoder"
+    return entry.family
 
 
 def of_family(family: str, reads: str | None = None) -> list[str]:

@@ -223,6 +223,11 @@ class DecoderConfig(ModelConfig):
         return self.hidden_size
 
     @property
+    def causal(self) -> bool:
+        """Whether a token sees none behind it; else the model reads and does not write."""
+        return True
+
+    @property
     def short_positions(self) -> int | None:
         """The longest text that rotates by the short factors, None where there is one set alone."""
         return None

@@ -64,6 +64,17 @@ class Decoder(nn.Module):
             logits = cap * torch.tanh(logits / cap)
         return logits
 
+    def states(self, input_ids: Tensor, cache: Cache | None) -> Tensor:
+        """float32 [batch, length, hidden]: what the last norm gives the head."""
+        hidden, residual = self.embed(input_ids, cache), None
+        # What blocks take as a last argument, where there are positions of this kind.
+        bias = () if self.alibi is None else (self.alibi(input_ids.shape[1], cache),)
+        for block in self.model.layers:
+            hidden, residual = block(hidden, residual, cache, *bias)
+        if self.model.norm is not None:
+            hidden, _ = self.model.norm.add(hidden, residual)
+        return hidden
+
     def forward(
         self, input_ids: Tensor, cache: Cache | None = None, logit_rows: Tensor | None = None
     ) -> Tensor:
@@ -72,13 +83,7 @@ class Decoder(nn.Module):
         Without `logit_rows`, float32 [batch, length, vocab]. With `logit_rows`, int64 [rows], indices
         into the flattened [batch * length] tokens: [rows, vocab], and the head runs on those alone.
         """
-        hidden, residual = self.embed(input_ids, cache), None
-        # What blocks take as a last argument, where there are positions of this kind.
-        bias = () if self.alibi is None else (self.alibi(input_ids.shape[1], cache),)
-        for block in self.model.layers:
-            hidden, residual = block(hidden, residual, cache, *bias)
-        if self.model.norm is not None:
-            hidden, _ = self.model.norm.add(hidden, residual)
+        hidden = self.states(input_ids, cache)
         if logit_rows is not None:
             hidden = hidden.flatten(0, 1).index_select(0, logit_rows)
         return self.head(hidden)

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import llama, weights
+from satchel.models.both_ways import BothWays
 from satchel.models.config import windows
-from satchel.models.layers import GatedMLP, RMSNorm, Rope
+from satchel.models.layers import Attention, GatedMLP, RMSNorm, Rope
 from satchel.models.ops import Cache
 
 
@@ -55,7 +56,9 @@ class Gemma2Block(nn.Module):
     def __init__(self, config: llama.Config, window: int | None, rope: Rope | None) -> None:
         super().__init__()
         size, eps = config.hidden_size, config.stream_eps
-        self.self_attn = llama.attention(config, window, rope)
+        self.self_attn = llama.attention(
+            config, window, rope, Attention if config.causal else BothWays
+        )
         self.mlp = GatedMLP(size, config.intermediate_size, config.hidden_act, bias=False)
         self.input_layernorm = RMSNorm(size, eps)
         self.post_attention_layernorm = RMSNorm(size, eps)

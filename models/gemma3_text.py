@@ -1,5 +1,5 @@
 """Gemma 3, text only (Gemma Team, 2025): Gemma 2 with query and key norms instead of soft caps, and
-a rope base of its own for the layers with a window."""
+a rope base of its own for the layers with a window. EmbeddingGemma (2025) sees in both directions."""
 
 from __future__ import annotations
 
@@ -61,6 +61,11 @@ class Config(gemma2.Config):
     sliding_window_pattern: int = 6
     final_logit_softcapping: float | None = None
     attn_logit_softcapping: float | None = None
+    use_bidirectional_attention: bool | None = False
+
+    @property
+    def causal(self) -> bool:
+        return not self.use_bidirectional_attention
 
     def ropes(self) -> dict[str, RopeParameters]:
         return ropes_of_kinds(self, self.rope_theta, self.rope_local_base_freq)
@@ -73,7 +78,10 @@ class Config(gemma2.Config):
             "sliding_attention" if (layer + 1) % self.sliding_window_pattern else "full_attention"
             for layer in range(self.num_hidden_layers)
         ]
-        return windows(self, kinds, self.sliding_window)
+        window = self.sliding_window
+        if window is not None and not self.causal:
+            window = window // 2 + 1  # half of it on either side, and the token itself
+        return windows(self, kinds, window)
 
     @property
     def qk_norm_eps(self) -> float | None:

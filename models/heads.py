@@ -34,6 +34,7 @@ class HeadShape:
     has_bias: bool = True
     out_bias: str | None = None
     late: bool = False
+    skipped: int | None = None  # the id of a token that is not pooled where it ends a text
 
     def names(self) -> list[str]:
         """Modules and tensors in a checkpoint that may belong to this head."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from satchel.checkpoints.config_keys import COSMETIC
 from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import weights
+from satchel.models.both_ways import LOWEST
 from satchel.models.encoder_config import EncoderConfig
 from satchel.models.heads import HeadShape
 from satchel.models.layers import Embedding, GatedMLP, LayerNorm, Rope, SelfAttention
@@ -28,7 +29,6 @@ RENAMED = (
     (r"\.mlp\.Wo\.", ".mlp.down_proj."),
 )
 KINDS = ("full_attention", "sliding_attention")
-LOWEST = torch.finfo(torch.float32).min  # finite: a block of minus infinities alone has no softmax
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -125,7 +125,7 @@ class Cache:
 
     seqlens_k: Tensor  # int32 [batch]: each row's length after this call, minus one
     total: Tensor  # int32 [1]: the longest of those lengths
-    # Per layer (key, value), each [batch, kv_heads, capacity, head_dim].
+    # Per layer (key, value), each [batch, kv_heads, capacity, head_dim]; empty where nothing is kept.
     past: list[tuple[Tensor, Tensor]]
     present: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # what attention made of it
 
@@ -178,7 +178,10 @@ def causal_attention(
             query, key, value = query.split(heads.widths, dim=-1)
         return _eager_attention(query, key, value, heads, rope, bias)
     assert cache is not None
-    past_key, past_value = cache.past[len(cache.present)]
+    past_key, past_value = cache.past[len(cache.present)] if cache.past else (None, None)
+    kept: Sequence[Any] = (query.shape[0], heads.num_kv_heads, query.shape[1], heads.head_dim)
+    if past_key is not None:
+        kept = past_key.shape
     cos, sin = rope or (None, None)
     attributes: Attributes = {
         "num_heads": heads.num_heads,
@@ -197,8 +200,8 @@ def causal_attention(
         "com.microsoft::GroupQueryAttention",
         inputs,
         attributes,
-        dtypes=(query.dtype, past_key.dtype, past_value.dtype),
-        shapes=((*query.shape[:-1], heads.widths[0]), past_key.shape, past_value.shape),
+        dtypes=(query.dtype, query.dtype, query.dtype),
+        shapes=((*query.shape[:-1], heads.widths[0]), kept, kept),
         version=1,
     )
     cache.present.append((present_key, present_value))

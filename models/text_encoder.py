@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -16,6 +15,7 @@ from satchel.checkpoints.sentence import SentenceModules, pooled_anyhow
 from satchel.checkpoints.sentence_steps import SCORES, TOKENS, VECTOR
 from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import weights
+from satchel.models.decoder_trunk import LastTokenTower
 from satchel.models.encoder import Axes, ExpandedTower, PromptedTower, ReferenceEncoder, Tower
 from satchel.models.encoder_config import EncoderConfig
 from satchel.models.heads import HeadShape, ScoreHead, SpladeHead
@@ -69,6 +69,8 @@ class Plan:
         """The task whose head the tower has; None where modules of sentence-transformers are the head."""
         if self.sentence.splade is not None and self.task == "embed":
             return "fill-mask"
+        if self.sentence.logit_score is not None and self.task == "classify":
+            return "classify"
         output = FEATURES.get(self.task)
         return None if output is not None and self.sentence.output == output else self.task
 
@@ -80,7 +82,9 @@ class Plan:
     @property
     def prompted(self) -> bool:
         """Whether an input marks the tokens of a prompt: where pooling leaves them out."""
-        return self.task == "embed" and self.head is None and self.sentence.leaves_out_prompts
+        read = self.sentence.first.messages is None  # of those no prompt is left out
+        asked = self.task == "embed" and self.head is None and read
+        return asked and self.sentence.leaves_out_prompts
 
     @property
     def hides(self) -> bool:
@@ -106,25 +110,25 @@ class Plan:
 
 
 def assemble(
-    module: ModuleType,
-    config: EncoderConfig,
+    model: Any,
+    config: Any,
     checkpoint: Checkpoint,
     task: str | None,
     progress: Callable[[Iterable[Any]], Iterable[Any]],
 ) -> ReferenceEncoder:
     """Build the tower of `checkpoint` for `task` (None: the one it was made for) with its weights.
 
-    `module` is an architecture: its Model is the trunk. Raises UnsupportedError for a task whose head
-    the checkpoint does not have.
+    `model` is an architecture's, of an EncoderConfig, and makes the trunk; or what `decoder_trunk` makes
+    of a decoder's. Raises UnsupportedError for a task whose head the checkpoint does not have.
     """
     if checkpoint.sentence is not None and checkpoint.sentence.first.vectors:
         raise UnsupportedError(
             f"modules.json takes {VECTOR} of {checkpoint.config['model_type']}, which only gives states"
         )
-    tensors = module.Model.sanitize(weights.unwrapped(checkpoint.tensors), config)
+    tensors = model.sanitize(weights.unwrapped(checkpoint.tensors), config)
     if not tensors:
         raise CheckpointError(f"{shown(checkpoint.source)} holds no weights", "CKPT_WEIGHTS")
-    shapes = module.Model.heads(config)
+    shapes = model.heads(config)
     task = _task(checkpoint, task, config, shapes, tensors)
     sentence, notes = _sentence(checkpoint, task)
     plan = Plan(config, task, shapes, _labels(checkpoint, task), sentence)
@@ -140,7 +144,7 @@ def assemble(
     return ReferenceEncoder(
         architecture=str(checkpoint.config["model_type"]),
         task=task,
-        towers={"encoder": _tower(module.Model, plan, end, tensors, progress)},
+        towers={"encoder": _tower(model, plan, end, tensors, progress)},
         hidden_size=config.hidden_size,
         vocab_size=config.vocab_size,
         context=config.positions,
@@ -175,11 +179,14 @@ def _tower(
     config = plan.config
     with torch.device("meta"):
         trunk = model(config, plan.typed)
-        words = trunk.embeddings.word_embeddings
+        words = trunk.embeddings.word_embeddings if plan.tied else None
         head = _score_head(plan, tensors, words) if end is None else _sentence_head(plan, end)
     typed = ("token_type_ids",) if plan.typed else ()
     prompted = (PROMPT_MASK,) if plan.prompted else ()
+    shape = plan.shapes.get(plan.head or "")
+    skipped = shape.skipped if shape is not None else None
     kind = PromptedTower if prompted else ExpandedTower if plan.hides else Tower
+    kind = kind if skipped is None else LastTokenTower
     tower = kind(
         trunk,
         head.module,
@@ -188,6 +195,8 @@ def _tower(
         answer_name=head.answer,
         answer_axes=head.axes,
     )
+    if isinstance(tower, LastTokenTower) and skipped is not None:
+        tower.skipped = skipped
     heads = [name for shape in plan.shapes.values() for name in shape.names()]
     rest = weights.without(tensors, [*heads, *model.unused])
     if config.token_types and not plan.typed:
@@ -248,12 +257,10 @@ def _task(
     if chosen == "embed":
         return chosen
     if chosen not in shapes:
-        raise UnsupportedError(
-            f"{shown(checkpoint.source)} has no modules of a MultiVectorEncoder, which {chosen} needs"
-            if chosen == "multi-vector"
-            else f"{shown(checkpoint.source)} has no head for {chosen}: of model_type "
-            f"{checkpoint.config['model_type']} there is none"
-        )
+        modules = f"modules of a MultiVectorEncoder, which {chosen} needs"
+        lacked = f"head for {chosen}: of model_type {checkpoint.config['model_type']} there is none"
+        reason = lacked if TASKS[chosen].scores else modules
+        raise UnsupportedError(f"{shown(checkpoint.source)} has no {reason}")
     other = declared in TEXT_TASKS and declared not in ("embed", chosen)
     lacking = _lacking(config, chosen, shapes, tensors)
     if other or lacking:
@@ -292,10 +299,13 @@ def _sentence(checkpoint: Checkpoint, task: str) -> tuple[SentenceModules, tuple
 def _labels(checkpoint: Checkpoint, task: str) -> Labels | None:
     if TASKS[task].scores != "labels":
         return None
-    return read_labels(checkpoint.config, task, checkpoint.sentence)
+    config = checkpoint.config
+    if checkpoint.sentence is not None and checkpoint.sentence.logit_score is not None:
+        config = config | {"num_labels": 1, "id2label": None}  # whatever that of a decoder says
+    return read_labels(config, task, checkpoint.sentence)
 
 
-def _score_head(plan: Plan, tensors: Tensors, words: Embedding) -> Head:
+def _score_head(plan: Plan, tensors: Tensors, words: Embedding | None) -> Head:
     config, task = plan.config, str(plan.head)
     shape = plan.shapes[task]
     labels = plan.labels.names if plan.labels is not None else []
@@ -315,7 +325,7 @@ def _score_head(plan: Plan, tensors: Tensors, words: Embedding) -> Head:
     if task == "fill-mask" and shape.has_bias:
         taken.setdefault(BIAS, LazyTensor((rows,), lambda: torch.zeros(rows)))
     width = config.embedding_width if task == "fill-mask" else config.hidden_size
-    parts = (shape, config.hidden_size, width, rows, config.eps, words if plan.tied else None)
+    parts = (shape, config.hidden_size, width, rows, config.eps, words)
     splade = plan.sentence.splade
     if splade is not None:
         return Head(

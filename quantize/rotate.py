@@ -91,10 +91,14 @@ def rotate_streams(residual: Streams) -> None:
         _read(norm, layers, rotated)
     for layer in residual.writes:
         _write(layer, rotated)
+    head = residual.head
+    if residual.trunk is not None:
+        head = residual.trunk.untied = Linear(size, size, bias=False)
+        head.weight.data = torch.eye(size)
     if residual.tied is None:
-        assert residual.head is not None
+        assert head is not None
         residual.table.weight.data = (residual.table.weight.data.double() @ rotated).float()
-        _read(residual.last, [residual.head], rotated)
+        _read(residual.last, [head], rotated)
         return
     # The head needs the last norm's gain in the table, from where the embedding takes it again.
     gain = residual.last.weight.data.double()

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from torch import nn
 
 from satchel.models import decoder, seq2seq
+from satchel.models.decoder_trunk import Trunk
+from satchel.models.encoder import Tower
 from satchel.models.layers import MLP, Attention, Block, GatedMLP, Linear, RMSNorm
 
 
@@ -24,6 +26,7 @@ class Streams:
     last: RMSNorm
     head: nn.Linear | None  # None where it is the table
     tied: decoder.Stack | None = None  # then its `untied` may change what is read of the table
+    trunk: Trunk | None = None  # then its states are the answer, and its `untied` may be the head
 
     @property
     def norms(self) -> list[RMSNorm]:
@@ -36,6 +39,8 @@ def streams(model: nn.Module) -> Streams | str:
     match model:
         case decoder.Decoder():
             residual = _of_decoder(model)
+        case Tower(trunk=Trunk() as trunk):
+            residual = _of_decoder(trunk.decoder, trunk)
         case seq2seq.Seq2seq():
             residual = _of_seq2seq(model)
         case _:
@@ -45,7 +50,7 @@ def streams(model: nn.Module) -> Streams | str:
     return residual
 
 
-def _of_decoder(model: decoder.Decoder) -> Streams | str:
+def _of_decoder(model: decoder.Decoder, trunk: Trunk | None = None) -> Streams | str:
     blocks: list[Block] = list(model.model.layers)  # type: ignore[arg-type]
     if type(model).embed is not decoder.Decoder.embed:
         return "its embeddings are changed before they enter the stream"
@@ -61,6 +66,8 @@ def _of_decoder(model: decoder.Decoder) -> Streams | str:
         reads.append((block.input_layernorm, [attention.qkv_proj]))
         reads.append((block.post_attention_layernorm, [_reading(mlp)]))
         writes += [attention.o_proj, mlp.down_proj]
+    if trunk is not None:
+        return Streams(stack.embed_tokens, reads, writes, stack.norm, None, trunk=trunk)
     head = None if tied else model.lm_head
     return Streams(stack.embed_tokens, reads, writes, stack.norm, head, stack if tied else None)
 

@@ -95,12 +95,18 @@ class EncoderModel(ZeroShot, TokenVectors):
 
     @for_its_task
     def embed(
-        self, texts: str | Sequence[str], *, prompt: str | None = None, window: int | None = None
+        self,
+        texts: str | Sequence[str],
+        *,
+        prompt: str | None = None,
+        window: int | None = None,
+        dims: int | None = None,
     ) -> Array:
         """float32 [n, dim] of n texts, at unit length where the checkpoint says so.
 
         `prompt` names one of the bundle's prompts. A long text is cut with a warning; with `window`,
-        pieces that overlap by so many tokens are averaged by length.
+        pieces that overlap by so many tokens are averaged by length. Of models whose vectors are meant to
+        be shortened, `dims` keeps so many first numbers, brought to unit length again.
         """
         texts = listed("texts", texts)
         vectors = np.zeros((len(texts), self._text_encoder().answer_size), np.float32)
@@ -111,7 +117,17 @@ class EncoderModel(ZeroShot, TokenVectors):
         if self._text().settings.normalized:
             for owner in joined:
                 vectors[owner] /= np.linalg.norm(vectors[owner])
-        return vectors
+        return vectors if dims is None else self._shortened(vectors, dims)
+
+    def _shortened(self, vectors: Array, dims: int) -> Array:
+        """The first numbers of vectors (Kusupati et al., 2022)."""
+        _check_count("dims", dims)
+        if dims > vectors.shape[1]:
+            raise UsageError(f"dims = {dims}; the bundle's vectors have {vectors.shape[1]} numbers")
+        short = np.ascontiguousarray(vectors[:, :dims])
+        if self._text().settings.normalized:
+            short /= np.maximum(np.linalg.norm(short, axis=1, keepdims=True), np.float32(1e-12))
+        return short
 
     @for_its_task
     def embed_sparse(
@@ -309,19 +325,19 @@ class EncoderModel(ZeroShot, TokenVectors):
         if wrong:
             raise UsageError(f"expected a text or a tuple of two, got {shown(wrong[0])}")
         prepare = self._text()
-        return self._logits(
-            [
-                prepare.encode(prepare.behind(prompt, pair[0]), (*pair, None)[1], whole_pair)
-                for pair in pairs
-            ]
+        return self._logits_of(
+            [prepare.read(prompt, *pair, whole_pair=whole_pair) for pair in pairs]
         )
 
     def _logits(self, encodings: Sequence[Encoding]) -> list[Array]:
-        ids = [encoding.ids for encoding in encodings]
+        return self._logits_of([(encoding.ids, encoding.type_ids) for encoding in encodings])
+
+    def _logits_of(self, read: Sequence[tuple[list[int], list[int]]]) -> list[Array]:
+        """Logits of ids with their token types."""
         told = self._text().settings.token_types
-        types = [encoding.type_ids for encoding in encodings] if told else None
-        rows: list[Any] = [None] * len(encodings)
-        for index, logits in self.graphs["encoder"].texts(ids, types):
+        types = [types for _, types in read] if told else None
+        rows: list[Any] = [None] * len(read)
+        for index, logits in self.graphs["encoder"].texts([ids for ids, _ in read], types):
             rows[index] = logits
         return rows
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 from tokenizers import Encoding, Tokenizer
 
 from satchel.runtime.bundle import TOKENIZER, Bundle
 from satchel.runtime.errors import UsageError, shown
+from satchel.runtime.task import TASKS
 from satchel.runtime.text import load_tokenizer, tokenizing
+from satchel.runtime.text_messages import TextMessages
 
 MOST_TOKENS = 1 << 19  # with `tokenizing` 16 million characters; more is no text for one vector
 MOST_SHARED = 128  # tokens of a context that two pieces share
@@ -27,6 +30,11 @@ class Preparation:
         self.limit = self.settings.max_length if limit is None else limit
         self.path: Path = bundle.path(TOKENIZER)
         self.tokenizer = load_tokenizer(self.path)
+        self.messages: TextMessages | None = None  # where texts are written as messages of a chat
+        if bundle.manifest.chat is not None:
+            count = 2 if TASKS[bundle.manifest.task].pairs else 1
+            given = (bundle.manifest.chat, self.settings.prompts, count)
+            self.messages = TextMessages.from_dict(*given)
         self._cutters: dict[tuple[int, str, bool, int | None], Tokenizer] = {}
 
     def behind(self, prompt: str | None, text: str) -> str:
@@ -55,9 +63,7 @@ class Preparation:
         """The same, with a warning where something is cut."""
         encoding = self.cut(text, pair, whole_pair)
         if encoding.overflowing:
-            warnings.warn(
-                f"a text of more than {self.limit} tokens is cut", UserWarning, stacklevel=4
-            )
+            self._warn()
         return encoding
 
     def row(self, text: str, limit: int) -> list[int]:
@@ -68,6 +74,44 @@ class Preparation:
         if encoding.overflowing:
             warnings.warn(f"a text of more than {limit} tokens is cut", UserWarning, stacklevel=5)
         return list(encoding.ids)
+
+    def read(
+        self, prompt: str | None, *texts: str, whole_pair: bool = False
+    ) -> tuple[list[int], list[int]]:
+        """Ids and token types of a text or a pair, the first behind a prompt, or all as messages."""
+        if self.messages is None:
+            encoding = self.encode(self.behind(prompt, texts[0]), (*texts, None)[1], whole_pair)
+            return encoding.ids, encoding.type_ids
+        for text in texts:
+            if not isinstance(text, str):
+                raise UsageError(f"expected a text, got {type(text).__name__}")
+        self._prompt(prompt)  # it has to be known
+        name = prompt or self.settings.default_prompt or ""
+        ids = self._written(self.messages, name, texts)
+        return ids, [0] * len(ids)
+
+    def together(self, texts: Sequence[str]) -> list[tuple[str, ...]]:
+        """Texts as they can be read: each, or each with the next where only pairs are."""
+        count = self.messages.count if self.messages is not None else 1
+        return [tuple(texts[at : at + count]) for at in range(len(texts) - count + 1)]
+
+    def _written(self, messages: TextMessages, name: str, texts: Sequence[str]) -> list[int]:
+        """Ids of messages; of those that are too long the text is cut, and not what ends the last."""
+        text = messages.render(name, [self._cased(text) for text in texts])
+        with tokenizing(text, MOST_TOKENS):
+            cutter = self._cutter(0, left=self.settings.cut_left)
+            encoding = cutter.encode(text, add_special_tokens=False)
+        ids = list(encoding.ids)
+        if encoding.overflowing:
+            self._warn()
+        if len(ids) >= self.limit:
+            encode = lambda said: self.tokenizer.encode(said, add_special_tokens=False).ids  # noqa: E731
+            end = messages.ending(name, encode)[-len(ids) :]
+            ids[len(ids) - len(end) :] = end
+        return ids
+
+    def _warn(self) -> None:
+        warnings.warn(f"a text of more than {self.limit} tokens is cut", UserWarning, stacklevel=5)
 
     def pieces(self, text: str, overlap: int) -> list[Encoding]:
         """A text in as many encodings as it takes; neighbours share `overlap` tokens."""
@@ -94,10 +138,16 @@ class Preparation:
         self, text: str, prompt: str | None = None, window: int | None = None
     ) -> list[list[int]]:
         """The ids to embed for a text: one row, or with `window` overlapping rows where it is long."""
-        text = self.behind(prompt, text)
         if window is None:
-            return [self.padded(self.encode(text).ids)]
+            return [self.row_of(text, prompt=prompt)]
+        if self.messages is not None:
+            raise UsageError("this bundle writes texts as messages of a chat: they have no window")
+        text = self.behind(prompt, text)
         return [self.padded(piece.ids) for piece in self.pieces(text, window)]
+
+    def row_of(self, *texts: str, prompt: str | None = None) -> list[int]:
+        """The ids that a text, or a pair, is read by."""
+        return self.padded(self.read(prompt, *texts)[0])
 
     def prompt_length(self, prompt: str | None) -> int:
         """Tokens of the prompt of that name, or of the default one."""

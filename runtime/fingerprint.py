@@ -49,6 +49,8 @@ def fingerprint(manifest: Manifest, text: TextInput | None = None, size: int | N
         made_of["audio"] = manifest.audio
     if manifest.multi_vector is not None:
         made_of["multi_vector"] = dataclasses.asdict(manifest.multi_vector)
+    if manifest.chat is not None:
+        made_of["chat"] = manifest.chat
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode("utf-8")).hexdigest()
 
 

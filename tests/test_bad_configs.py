@@ -299,9 +299,9 @@ OPTIONS: dict[str, tuple[tuple[str, ...], str, str]] = {
         "--profile 'int2' is unknown; known: int8, int8-portable, int4, fp32",
     ),
     "task": (
-        ("--task", "classify"),
+        ("--task", "transcribe"),
         "USAGE",
-        "--task 'classify' does not fit a decoder-only model; use generate",
+        "--task 'transcribe' does not fit a decoder-only model; use generate",
     ),
     "revision": (("--revision", "main"), "USAGE", "--revision applies to hub ids"),
     "ignored_key_of_ours": (("--ignore-config-key", "x"), U, "'attention_chunk_size'"),

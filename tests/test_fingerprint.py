@@ -122,6 +122,7 @@ def test_vectors_are_added_to_those_of_the_same(
         "inputs": "texts",
         "prompt": None,
         "window": None,
+        "dims": None,
     }
     assert command(*whole, "the fox", "--append") == 0
     assert command(*whole, "--file", tmp_path / "a.txt", "--append") == 0

@@ -28,7 +28,7 @@ ROOMS = {
     "cli": f"{BESIDE}/cli",
 }
 CONTRACT = {"runtime.errors", "runtime.bundle", "runtime.manifest"}
-CHAT = {"runtime.chat_format", "runtime.template"}
+CHAT = {"runtime.chat_format", "runtime.template", "runtime.text_messages"}
 FORMATS = {"runtime.image", "runtime.audio", "runtime.spoken"}
 SHARED = {"progress", "lines", "version"}  # modules beside the rooms
 MAY_IMPORT = {  # room -> rooms, and single modules

@@ -280,7 +280,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
         },
         "hidden_states",
     ),
-    "task": (TRANSFORMER, {"transformer_task": "text-generation"}, "text-generation"),
+    "task": (TRANSFORMER, {"transformer_task": "text-generation"}, "modality_config takes"),
     "head": (TRANSFORMER, {"transformer_task": "fill-mask", "modality_config": ...}, "fill-mask"),
     "name": (TRANSFORMER, {"module_output_name": "other"}, "token_embeddings"),
     "query length": (TRANSFORMER, {"query_length": 32}, "query_length"),

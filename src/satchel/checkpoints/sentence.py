@@ -18,6 +18,7 @@ from satchel.checkpoints.sentence_steps import (
     TOKENS,
     VECTOR,
     Dense,
+    LogitScore,
     Norm,
     Pooling,
     Scored,
@@ -81,6 +82,11 @@ class SentenceModules:
     def splade(self) -> Splade | None:
         """How masked words become the vector, in a folder of that kind."""
         return next((step for step in self.steps if isinstance(step, Splade)), None)
+
+    @property
+    def logit_score(self) -> LogitScore | None:
+        """How a decoder's logits become the score of a pair, in a folder of that kind."""
+        return next((step for step in self.steps if isinstance(step, LogitScore)), None)
 
     @property
     def leaves_out_prompts(self) -> bool:
@@ -232,12 +238,15 @@ def _reached(steps: list[Step], first: str) -> list[Step]:
 
 def _check(steps: list[Step], first: Transformer, listed: str) -> None:
     """What the modules make is what is supported."""
+    follows = {"fill-mask": [Splade], "text-generation": [LogitScore]}
     scored = first.task != "feature-extraction"
-    sparse = any(isinstance(step, Splade) for step in steps)
-    if sparse != (first.task == "fill-mask") or (scored and len(steps) != sparse):
+    kinds = [type(step) for step in steps]
+    own = any(kind in (Splade, LogitScore) for kind in kinds)
+    if kinds != follows.get(first.task, []) if scored else own:
         raise UnsupportedError(
             f"modules.json lists {listed} with transformer_task {shown(first.task)}; fill-mask goes "
-            "with SpladePooling alone, sequence-classification with nothing more"
+            "with SpladePooling alone, text-generation with LogitScore, sequence-classification with "
+            "nothing more"
         )
 
 

@@ -14,6 +14,7 @@ from satchel.checkpoints.files import optional_json, refuse_pickles, regular
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 
 TOKENS, VECTOR, SCORES = "token_embeddings", "sentence_embedding", "scores"  # names of features
+LOGITS = "causal_logits"
 POOLING_FLAGS = {  # the older style, in the order in which several modes are concatenated
     "pooling_mode_cls_token": "cls",
     "pooling_mode_max_tokens": "max",
@@ -87,6 +88,13 @@ class Norm(Step):
     """Layer norm of a vector."""
 
     width: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogitScore(Step):
+    """Logits of a decoder's next word to a score: that of the first of `tokens`, less the other's."""
+
+    tokens: tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,6 +201,22 @@ def _norm(folder: Path, place: str) -> Norm:
     return Norm(width=_size(config, "dimension", where), file=_weights(folder, place))
 
 
+def _logit_score(folder: Path, place: str) -> LogitScore:
+    where = f"{place}/config.json"
+    config = optional_json(folder, where)
+    keys = ("true_token_id", "false_token_id")
+    check_keys(config, {*keys, "module_input_name"}, where)
+    tokens = [config.get(key) for key in keys]
+    for key, token in zip(keys, tokens, strict=True):
+        known = isinstance(token, int) and not isinstance(token, bool) and token >= 0
+        if not known and not (token is None and key == keys[1]):
+            raise CheckpointError(f"{where}: {key} = {shown(token)} is no id")
+    source = str(config.get("module_input_name", LOGITS))
+    return LogitScore(
+        source=source, target=SCORES, tokens=tuple(t for t in tokens if t is not None)
+    )
+
+
 def _unit(folder: Path, place: str) -> Unit:
     where = f"{place}/config.json"
     return Unit(**_names(optional_json(folder, where), where))
@@ -208,6 +232,7 @@ READERS: dict[str, Callable[[Path, str], Step | None]] = {
     "SpladePooling": _splade,
     "MultiVectorMask": _scored,
     "Dense": _dense,
+    "LogitScore": _logit_score,
     "LayerNorm": _norm,
     "Normalize": _unit,
     "Dropout": _dropout,

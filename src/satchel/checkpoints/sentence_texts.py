@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from satchel.checkpoints.files import inside, optional_json
-from satchel.checkpoints.sentence_steps import SCORES, TOKENS, VECTOR, check_keys
+from satchel.checkpoints.sentence_steps import (
+    LOGITS,
+    SCORES,
+    TOKENS,
+    VECTOR,
+    check_keys,
+)
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 
 MODEL = "config_sentence_transformers.json"
@@ -26,15 +32,17 @@ OUTPUTS = {  # transformer_task -> (field of the model's output, the feature's n
     "feature-extraction": ("last_hidden_state", TOKENS),
     "sequence-classification": ("logits", SCORES),
     "fill-mask": ("logits", TOKENS),
+    "text-generation": ("logits", LOGITS),
 }
 PARTS = (
     "text",
     "image",
-)  # kinds of input; a model of both has get_text_features, get_image_features
+    "message",
+)  # kinds of input; a model of the first two has get_text_features, get_image_features
 OF_BOTH = ("pooler_output", None)  # what of those methods' output: version 4 gave the vector itself
 CLIP = {  # modality_config of a CLIPModel, which older versions did not write
     part: {"method": f"get_{part}_features", "method_output_name": "pooler_output"}
-    for part in PARTS
+    for part in PARTS[:2]
 }
 LOADING = (  # arguments of every loader that change no answer
     "cache_dir", "force_download", "local_files_only", "revision", "token", "trust_remote_code",
@@ -85,6 +93,10 @@ class Transformer:
     max_length: int | None = None  # tokens a text is cut to; None: what the tokenizer's files say
     filled: bool = False  # all texts are filled up to the longest
     lower_case: bool = False
+    # Where texts are written as messages of a chat, how those are given to the template: "flat" or
+    # "structured", or "auto", as the template looks; and whether it is asked to open an answer.
+    messages: str | None = None
+    opened: bool = False
     lengths: Lengths = Lengths()
 
 
@@ -130,7 +142,7 @@ def read_transformer(folder: Path, place: str, kind: str) -> Transformer:
         )
     if kind == "CLIPModel":
         config = {"modality_config": CLIP, "module_output_name": VECTOR} | config
-    output, vectors = _output(config, task, name)
+    output, vectors, messages = _output(config, task, name)
     return Transformer(
         task=task,
         output=output,
@@ -139,6 +151,8 @@ def read_transformer(folder: Path, place: str, kind: str) -> Transformer:
         filled=_filled(config),
         lower_case=config.get("do_lower_case") is True,
         lengths=read_lengths(config, name),
+        messages=messages,
+        opened=messages is not None and _opened(config, name),
     )
 
 
@@ -234,19 +248,17 @@ def read_lengths(config: dict[str, Any], where: str) -> Lengths:
     )  # fmt: skip
 
 
-def _output(config: dict[str, Any], task: str, where: str) -> tuple[str, bool]:
-    """The name of the feature that the module writes, and whether it is a vector at once; it must come
-    from where its task's does."""
+def _output(config: dict[str, Any], task: str, where: str) -> tuple[str, bool, str | None]:
+    """The name of the feature that the module writes, whether it is a vector at once, and how messages
+    are written if texts become some; it must come from where its task's does."""
     expected, name = OUTPUTS[task]
     modalities = config.get("modality_config")
     if modalities is None:
-        return name, False
-    if not isinstance(modalities, dict) or "message" in modalities:
-        raise UnsupportedError(
-            f"{where}: modality_config {shown(modalities)} writes texts as messages of a chat, "
-            "which is not supported"
-        )
+        return name, False, None
+    if not isinstance(modalities, dict):
+        raise CheckpointError(f"{where}: modality_config = {shown(modalities)}")
     name = str(config.get("module_output_name") or name)
+    messages = _messages(modalities, where)
     told = {part: modalities[part] for part in PARTS if isinstance(modalities.get(part), dict)}
     methods = {part: value.get("method") for part, value in told.items()}
     outputs = [value.get("method_output_name") for value in told.values()]
@@ -257,11 +269,34 @@ def _output(config: dict[str, Any], task: str, where: str) -> tuple[str, bool]:
     known = OF_BOTH if vectors else (expected,)
     forward = all(method == "forward" for method in methods.values())
     if told and (vectors or forward) and all(output in known for output in outputs):
-        return name, vectors
+        return name, vectors, messages
     raise UnsupportedError(
         f"{where}: modality_config takes {shown(outputs)} of {shown(methods)}; supported is "
         f"{expected} of forward, or pooler_output of get_text_features and get_image_features"
     )
+
+
+def _messages(modalities: dict[str, Any], where: str) -> str | None:
+    """How texts become messages of a chat, which they do wherever messages are a kind of input."""
+    if "message" not in modalities:
+        return None
+    told = modalities["message"]
+    form = told.get("format", "auto") if isinstance(told, dict) else told
+    if form not in ("flat", "structured", "auto"):
+        raise UnsupportedError(
+            f"{where}: modality_config: format {shown(form)} of messages is not supported"
+        )
+    return str(form)
+
+
+def _opened(config: dict[str, Any], where: str) -> bool:
+    """Whether the chat template is asked to open an answer; anything else it may not be asked."""
+    arguments = dict((config.get("processing_kwargs") or {}).get("chat_template") or {})
+    opened = arguments.pop("add_generation_prompt", False)
+    if arguments.pop("restore_suffix", True) is not True:
+        arguments["restore_suffix"] = False
+    check_keys(arguments, (), f"{where}: processing_kwargs: chat_template")
+    return opened is True
 
 
 def _filled(config: dict[str, Any]) -> bool:

@@ -22,6 +22,7 @@ EXAMPLES = """
 satchel embed my-bundle "a text" "another"
 satchel embed my-bundle --file corpus.txt --out vectors.npy
 satchel embed my-bundle --file more.txt --out vectors.npy --append
+satchel embed my-bundle "a text" --dims 256
 satchel embed my-bundle --image photo.jpg
 satchel embed my-bundle --audio speech.wav
 satchel embed my-splade --sparse "a text"
@@ -43,13 +44,13 @@ def embed(options: argparse.Namespace) -> None:
     if options.file and not options.out:
         raise UsageError("--file needs --out, a .npy file for the vectors")
     flag = "--image" if options.image else "--audio" if options.audio else None
-    if flag and (options.prompt is not None or options.window is not None):
-        raise UsageError(f"--prompt and --window are for texts, not for {flag}")
+    settings = {"prompt": options.prompt, "window": options.window, "dims": options.dims}
+    if flag and any(value is not None for value in settings.values()):
+        raise UsageError(f"--prompt, --window and --dims are for texts, not for {flag}")
     out = Path(options.out) if options.out else None
     if out is not None:
         vectors.check_output(out, options.overwrite, options.append)
     model = load(options)
-    settings = {"prompt": options.prompt, "window": options.window}
     how = {"overwrite": options.overwrite, "append": options.append}
     if options.file and out is not None:
         digest = sha256_of(model.bundle.path(MANIFEST))
@@ -88,7 +89,7 @@ class SparseRow:
 
 def _sparse(options: argparse.Namespace) -> None:
     """A line of JSON per text."""
-    for name in ("out", "image", "audio", "window"):
+    for name in ("out", "image", "audio", "window", "dims"):
         if getattr(options, name) is not None:
             raise UsageError(f"--sparse prints vectors of texts, as JSON; --{name} is for others")
     embed_sparse = functools.partial(load(options).embed_sparse, prompt=options.prompt)
@@ -128,6 +129,9 @@ def add(verbs: Any) -> None:
     )
     command.add_argument(
         "--prompt", metavar="NAME", help="a prompt of the bundle to put before each text"
+    )
+    command.add_argument(
+        "--dims", type=int, metavar="N", help="keep the first N numbers of each vector"
     )
     command.add_argument(
         "--window", type=int, metavar="N", help="split long texts; tokens that overlap"

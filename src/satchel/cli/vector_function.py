@@ -17,21 +17,25 @@ LIMIT = 1 << 20  # bytes of a record that are read
 
 @dataclass(frozen=True)
 class VectorFunction:
-    """A bundle's function and how it was asked: the text of the prompt, and tokens that pieces share."""
+    """A bundle's function and how it was asked: the text of the prompt, tokens that pieces share, and
+    how many numbers are kept."""
 
     fingerprint: str
     inputs: str  # "texts", "images" or "sounds"
     prompt: str | None = None
     window: int | None = None
+    dims: int | None = None
 
     @classmethod
-    def of(cls, model: Any, inputs: str, prompt: str | None, window: int | None) -> VectorFunction:
+    def of(
+        cls, model: Any, inputs: str, prompt: str | None, window: int | None, dims: int | None
+    ) -> VectorFunction:
         """That of a loaded bundle; UsageError where it has no prompt of that name."""
         made = fingerprint(model.manifest)
         if inputs != "texts":
             return cls(made, inputs)
         before = model.preparation.behind(prompt, "")
-        return cls(made, inputs, before or None, window)
+        return cls(made, inputs, before or None, window, dims)
 
     def write(self, out: Path) -> None:
         """Write it beside `out`."""

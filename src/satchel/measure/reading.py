@@ -168,7 +168,8 @@ def _lines(model: Any, role: str, text: Text, limit: int, stage: Stage) -> Readi
     """Lines of an encoder's text, those of one length together."""
     names = model.graphs[role].input_names
     lines = _spread(text.lines, limit)
-    rows = [model.preparation.rows(line)[0] for line in lines]
+    groups = model.preparation.together(lines)
+    rows = [model.preparation.row_of(*group) for group in groups]
     samples = []
     for batch in batches(map(len, rows)):
         ids = np.array([rows[index] for index in batch], np.int64)

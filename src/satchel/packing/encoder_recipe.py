@@ -24,15 +24,16 @@ from satchel.models.architectures import architecture
 from satchel.models.encoder import ReferenceEncoder
 from satchel.packing.decoder_recipe import MAX_MEAN_KL, MIN_TOP1
 from satchel.packing.multi_vector import multi_vector
+from satchel.packing.ranker import as_ranker, text_messages
 from satchel.packing.recipe import ExportOptions, Traceable
 from satchel.progress import Stage
 from satchel.runtime.bundle import Bundle
 from satchel.runtime.encoder_session import EncoderSession, batches
-from satchel.runtime.errors import UsageError
 from satchel.runtime.image import ImageFormat, sample_images
 from satchel.runtime.manifest import STATES_CHANGED, MultiVector, Port, TextInput, Tokens
 from satchel.runtime.session import open_session
 from satchel.runtime.task import TASKS
+from satchel.runtime.text_messages import TextMessages
 from satchel.tokenization.class_tokenizer import cuts_left, tells_pairs_apart
 from satchel.tokenization.tokenizer import bundle_tokenizer, padding_id, special_tokens
 
@@ -56,23 +57,22 @@ class EncoderRecipe:
     calibration: dict[str, list[Sample]]
     notes: list[str]
     tokens: MultiVector | None = None  # where every token has a vector
+    messages: TextMessages | None = None  # how texts are written, where as messages of a chat
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, options: ExportOptions, stage: Stage) -> EncoderRecipe:
         """Build the towers and everything that needs the checkpoint."""
         image = image_format(checkpoint) if architecture(checkpoint).reads == "images" else None
         size = (image.size[0], image.size[1]) if image is not None else None
-        model = models.build_encoder(
-            checkpoint, options.task, size, options.ignored_keys, stage("loading weights")
-        )
-        if options.context is not None:
-            raise UsageError(
-                "--context is for models that write; encoders keep all their positions"
-            )
+        checkpoint, remarks = as_ranker(checkpoint, options.task)
+        progress = stage("loading weights")
+        given = (options.task, size, options.ignored_keys, progress, options.context)
+        model = models.build_encoder(checkpoint, *given)
+        messages = text_messages(checkpoint, model)
         if all("pixel_values" in tower.input_names for tower in model.towers.values()):
             options.no_texts("images")
         tokenizer, tokens, samples, calibration = None, None, {}, {}
-        notes = list(model.notes)
+        notes = [*model.notes, *remarks]
         for role, tower in model.towers.items():
             if "pixel_values" in tower.input_names:
                 assert image is not None
@@ -84,10 +84,13 @@ class EncoderRecipe:
                     model.facts["pad_token_id"] = pad  # the tokenizer fills up, not the model
                 model, tokens = multi_vector(checkpoint, model, tokenizer)
                 names = tower.input_names
-                samples[role] = _texts(options.sentences(SENTENCES), tokenizer, model, names)
-                calibration[role] = _texts(options.texts, tokenizer, model, names)
+                sentences, texts = options.sentences(SENTENCES), options.texts
+                samples[role] = _texts(sentences, tokenizer, model, names, messages)
+                calibration[role] = _texts(texts, tokenizer, model, names, messages)
                 notes += options.remarks(tokenizer)
-        return cls(checkpoint, model, tokenizer, image, samples, calibration, notes, tokens)
+        return cls(
+            checkpoint, model, tokenizer, image, samples, calibration, notes, tokens, messages
+        )
 
     @property
     def graphs(self) -> dict[str, Traceable]:
@@ -117,6 +120,7 @@ class EncoderRecipe:
             "text": self._text() if self.tokenizer is not None else None,
             "image": self.image.to_dict() if self.image is not None else None,
             "extra": {STATES_CHANGED: True} if sentence and sentence.changes_states else {},
+            "chat": self.messages.to_dict() if self.messages is not None else None,
         }
 
     @property
@@ -298,16 +302,24 @@ def _padding(model: ReferenceEncoder) -> int | None:
 
 
 def _texts(
-    texts: Sequence[str], tokenizer: bytes, model: ReferenceEncoder, names: tuple[str, ...]
+    texts: Sequence[str],
+    tokenizer: bytes,
+    model: ReferenceEncoder,
+    names: tuple[str, ...],
+    messages: TextMessages | None,
 ) -> list[Sample]:
-    """Texts as inputs of a text tower."""
+    """Texts as inputs of a text tower; as messages, each with those that follow."""
     encode = Tokenizer.from_buffer(tokenizer)
     encode.no_truncation()
     encode.no_padding()
     pad = _padding(model)
     samples = []
+    if messages is not None:
+        prompt, count = model.default_prompt or "", messages.count
+        last = len(texts) - count + 1
+        texts = [messages.render(prompt, texts[at : at + count]) for at in range(last)]
     for text in texts:
-        ids = encode.encode(text).ids[: model.max_length]
+        ids = encode.encode(text, add_special_tokens=messages is None).ids[: model.max_length]
         if pad is not None:
             ids += [pad] * (model.context - len(ids))
         row = np.array([ids], np.int64)

@@ -23,7 +23,7 @@ from satchel.export import publish
 from satchel.export.check import Check
 from satchel.export.graph import trace
 from satchel.export.writer import Stored, write_graph
-from satchel.models.architectures import architecture
+from satchel.models.architectures import architecture, family
 from satchel.models.layers import Attention
 from satchel.packing.decoder_recipe import DecoderRecipe
 from satchel.packing.encoder_recipe import EncoderRecipe
@@ -117,8 +117,8 @@ def pack(
 
 
 def _recipe(checkpoint: Checkpoint, options: ExportOptions, stage: Stage) -> Recipe:
-    entry = architecture(checkpoint)
-    kind = (HEARING if entry.reads == "sound" else RECIPES)[entry.family]
+    heard = architecture(checkpoint).reads == "sound"
+    kind = (HEARING if heard else RECIPES)[family(checkpoint, options.task)]
     recipe: Recipe = kind.of(checkpoint, options, stage)
     recipe.notes.extend(checkpoint.notes)
     return recipe

@@ -72,6 +72,11 @@ class BaseModel:
             )
         self.model = model
         self._preparation = Preparation(model.bundle)
+        if self._preparation.messages is not None:
+            raise UsageError(
+                f"{shown(self.bundle)} writes texts as messages of a chat, which {self.kind} does not; "
+                "satchel.load opens it"
+            )
         settings = self._preparation.settings
         given = {name: text for name, text in (prompts or {}).items() if text is not None}
         usual = dict.fromkeys(self.usual_prompts, "")

@@ -42,7 +42,7 @@ class Probe:
     add_generation_prompt: bool
 
     @property
-    def messages(self) -> list[dict[str, str]]:
+    def messages(self) -> list[dict[str, Any]]:
         """The conversation as a template takes it."""
         pairs = zip(self.roles, self.contents, strict=True)
         return [{"role": role, "content": content} for role, content in pairs]
@@ -59,13 +59,9 @@ def compile_template(
     template: str, special_tokens: Mapping[str, str], seconds: float = SECONDS
 ) -> tuple[ChatFormat, str]:
     """The template as joints and no note, or as Jinja and the reason. Raises if it is hostile."""
-    if find_spec("jinja2") is None:
-        raise UsageError(MISSING)
-    if len(template.encode("utf-8", "surrogatepass")) > TEMPLATE_BYTES:
-        raise _refused(f"it is longer than {TEMPLATE_BYTES // 1024} KiB")
     marked, padded, wide = _marked(), _marked(" \n", "\t "), list(_wide(template))
     probes = [*marked, *padded, *wide]
-    reply = _render_in_child(template, special_tokens, probes, seconds)
+    reply = rendered(template, special_tokens, probes, seconds)
     cases = list(zip(probes, reply["texts"], strict=True))
     if not any(text and probe.contents[0] in text for probe, text in cases[: len(marked)]):
         raise _refused(f"it shows no message: {reply['error'] or 'not one is in its text'}")
@@ -92,13 +88,25 @@ def _marked(left: str = "", right: str = "") -> list[Probe]:
 
 def _wide(template: str) -> Iterator[Probe]:
     """Texts that provoke, the template's own strings among them, in all places of conversations."""
-    literals = _literals(template)
-    texts = [*_TEXTS, *literals, *(f"x {literal.strip()}\ny" for literal in literals)]
+    texts = _provoking(template)
     turns = ("user", "assistant") * 3
     orders = [("user",), turns[:3], turns[:5], ("system", "user"), ("system", *turns[:5])]
     for at, (order, opened) in product(range(len(texts)), product(orders, (False, True))):
         yield Probe(order, tuple(texts[(at + i) % len(texts)] for i in range(len(order))), opened)
         yield Probe(order, (texts[at],) * len(order), opened)
+
+
+def _provoking(template: str) -> list[str]:
+    literals = _literals(template)
+    return [*_TEXTS, *literals, *(f"x {literal.strip()}\ny" for literal in literals)]
+
+
+def provoking(template: str, count: int) -> Iterator[tuple[str, ...]]:
+    """Texts that provoke, the template's own strings among them, so many at a time."""
+    texts = _provoking(template)
+    for at, text in enumerate(texts):
+        yield tuple(texts[(at + i) % len(texts)] for i in range(count))
+        yield (text,) * count
 
 
 def _literals(template: str) -> list[str]:
@@ -108,9 +116,14 @@ def _literals(template: str) -> list[str]:
     return list(dict.fromkeys(a or b for a, b in quoted if 0 < len(a or b) <= 200))[:LITERALS]
 
 
-def _render_in_child(
+def rendered(
     template: str, special_tokens: Mapping[str, str], probes: Sequence[Probe], seconds: float
 ) -> dict[str, Any]:
+    """What a child process makes of `probes`: `texts`, the first `error`, whether they are `dated`."""
+    if find_spec("jinja2") is None:
+        raise UsageError(MISSING)
+    if len(template.encode("utf-8", "surrogatepass")) > TEMPLATE_BYTES:
+        raise _refused(f"it is longer than {TEMPLATE_BYTES // 1024} KiB")
     request = {
         "template": template,
         "special_tokens": dict(special_tokens),
