@@ -45,7 +45,7 @@ class BothWays(Attention):
         heads = self.heads
         query, key, value = self.qkv_proj(x).split(heads.widths, dim=-1)
         if self.norms:
-            query, key = self.normed(query, key)
+            query, key = self.normed(query, key, cache)
         if self.rope is not None:
             query = ops.rotary(query, *self.rope.tables, heads.num_heads)
             key = ops.rotary(key, *self.rope.tables, heads.num_kv_heads)

@@ -27,6 +27,7 @@ from satchel.models.tables import HEAD
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 
 EMBEDDING = "model.embed_tokens.weight"
+SCALES = ("logits_scaling", "logit_scale")
 SCORE, CLASSIFIER = "score", "classifier"  # heads, as transformers names them
 
 
@@ -92,10 +93,12 @@ class DecoderTrunk:
     def __call__(self, config: TrunkConfig, typed: bool) -> Trunk:
         headless = dataclasses.replace(config.decoder, tie_word_embeddings=True)
         decoder: Decoder = self.module.Model(headless, config.positions)
-        if decoder.alibi is not None or headless.table_width != config.hidden_size:
+        # Some have the scale of their logits in the last norm: its states are not transformers'.
+        scaled = any(getattr(config.decoder, key, None) is not None for key in SCALES)
+        if scaled or decoder.alibi is not None or headless.table_width != config.hidden_size:
             raise UnsupportedError(
-                f"a {shown(self.checkpoint.config['model_type'])} with ALiBi, or with words of another "
-                "width than its states, is not supported as an encoder; it generates"
+                f"a {shown(self.checkpoint.config['model_type'])} with ALiBi, scaled logits, or words of "
+                "another width than its states, is not supported as an encoder; it generates"
             )
         decoder.logits_bias = None
         return Trunk(decoder)
