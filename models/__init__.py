@@ -11,7 +11,7 @@ import torch
 
 from satchel.checkpoints.checkpoint import Checkpoint
 from satchel.models import image_encoder, sound_encoder, weights
-from satchel.models.architectures import architecture, family, of_family
+from satchel.models.architectures import architecture, family, listed, of_family
 from satchel.models.decoder import Decoder
 from satchel.models.decoder_trunk import EMBEDDING, DecoderTrunk, TrunkConfig
 from satchel.models.encoder import ReferenceEncoder
@@ -123,7 +123,7 @@ def _check_purpose(checkpoint: Checkpoint) -> None:
         raise UnsupportedError(
             f"modules.json: {shown(checkpoint.source)} is a sentence-transformers model around "
             f"{shown(checkpoint.config['model_type'])}; satchel embeds with "
-            f"{', '.join(of_family('encoder', 'text'))}"
+            f"{listed(of_family('encoder', 'text'))}"
         )
     check_generates(checkpoint.config)
 

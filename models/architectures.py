@@ -122,6 +122,7 @@ ARCHITECTURES = {  # by model_type
     "hubert": Architecture("encoder", "hubert", reads="sound"),
     "wavlm": Architecture("encoder", "wavlm", reads="sound"),
 }
+FEW = 8  # model types that an error names
 ONE_TOWER = {  # model_type -> that of the checkpoint which holds the tower with its projection
     f"{pair}_{tower}_model": pair for pair in ("clip", "siglip") for tower in ("text", "vision")
 }
@@ -139,9 +140,7 @@ def architecture(checkpoint: Checkpoint, family: str | None = None) -> Architect
     known = list(ARCHITECTURES) if family is None else of_family(family)
     if not isinstance(model_type, str) or model_type not in known:
         kind = "unknown" if family is None else f"no {family}"
-        raise UnsupportedError(
-            f"model_type {shown(model_type)} is {kind}; known: {', '.join(known)}"
-        )
+        raise UnsupportedError(f"model_type {shown(model_type)} is {kind}; known: {listed(known)}")
     return ARCHITECTURES[model_type]
 
 
@@ -154,6 +153,11 @@ def family(checkpoint: Checkpoint, task: str | None = None) -> str:
     if entry.family == "decoder" and (task in TEXT_TASKS or (task is None and reads)):
         return "encoder"
     return entry.family
+
+
+def listed(known: list[str]) -> str:
+    """The first of many model types, and where the others are."""
+    return f"{', '.join(known[:FEW])} and {len(known) - FEW} more (docs/checkpoints.md)"
 
 
 def of_family(family: str, reads: str | None = None) -> list[str]:
