@@ -65,6 +65,8 @@ SWITCHES: dict[str, list[dict[str, Any]]] = {
 def test_settings_beside_tokenizer_json(name: str, switch: str, tmp_path: Path) -> None:
     for number, keys in enumerate(SWITCHES[switch]):
         folder = tmp_path / str(number)
+        if name != "DebertaV2" and "unk_id" in keys:
+            continue  # theirs alone; WordPiece has an unknown token of its own
         save_class(folder, name)
         say(folder, **keys)
         assert_alike(folder, around=name != "Whisper")

@@ -198,7 +198,7 @@ class DecoderRecipe:
         figures: dict[str, Any] = {}
         for _ in stage("checking invariance")([None]):
             checks += check.invariance(decoder, self.probe_ids[:CHECK_TOKENS], exact)
-        if decoder.geometry.windows:
+        if bundle.manifest.cache is not None and bundle.manifest.cache.windows:
             checks += check.behind_windows(self.logits, decoder, self.probe_ids, MAX_MEAN_KL)
         if not exact:
             windows = fidelity.text_windows(self._encoder, self.judged, self.context)
