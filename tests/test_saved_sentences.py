@@ -11,7 +11,8 @@ import pytest
 import sentence_transformers
 from sentence_transformers.sentence_transformer import modules as models
 
-from satchel.runtime.errors import UnsupportedError
+import satchel
+from tests.loading import load_as
 from tests.saved.compare import PAIR, TEXTS, export, near
 from tests.saved.environments import python_of, save_all
 from tests.saved.rows import ROWS
@@ -88,7 +89,7 @@ def test_folders_of_this_version(name: str, vocabularies: Path, tmp_path: Path) 
     judge(tmp_path / "made" / name, tmp_path / "bundle")
 
 
-def test_a_folder_around_a_decoder_is_refused_by_name(vocabularies: Path, tmp_path: Path) -> None:
+def test_a_folder_around_a_decoder_embeds(vocabularies: Path, tmp_path: Path) -> None:
     save_checkpoint(ROWS["qwen3-tied-base"], vocabularies, tmp_path / "qwen3")
     trunk = models.Transformer(str(tmp_path / "qwen3"))
     width = trunk.get_embedding_dimension()
@@ -96,9 +97,12 @@ def test_a_folder_around_a_decoder_is_refused_by_name(vocabularies: Path, tmp_pa
     sentence_transformers.SentenceTransformer(modules=[trunk, pooling], device="cpu").save(
         str(tmp_path / "made")
     )
-    with pytest.raises(UnsupportedError, match="sentence-transformers model around 'qwen3'"):
-        export(tmp_path / "made", tmp_path / "bundle")
-    assert not (tmp_path / "bundle").exists()
+    satchel.pack(tmp_path / "made", tmp_path / "bundle", profile="fp32")
+    model = load_as(satchel.EncoderModel, tmp_path / "bundle")
+    assert model.manifest.task == "embed"
+    theirs = sentence_transformers.SentenceTransformer(str(tmp_path / "made"), device="cpu")
+    text = "a folder around a decoder"
+    np.testing.assert_allclose(model.embed([text]), theirs.encode([text]), atol=1e-4)
 
 
 @functools.cache

@@ -23,7 +23,7 @@ def merged(checkpoint: Checkpoint, adapter: str | None) -> Checkpoint:
     Raises UnsupportedError where it has several and none is named, UsageError for another name.
     """
     held = [name for name in checkpoint.tensors if PART in name]
-    if not held:
+    if not any("lora_" in name for name in held):  # a kernel kept as direction and length, for one
         if adapter is not None:
             raise UsageError(f"--adapter {shown(adapter)}: {shown(checkpoint.source)} has none")
         return checkpoint
