@@ -44,6 +44,7 @@ class Attention(ctypes.Structure):
         *(("query", c_void_p), ("query_batch", c_int64), ("query_row", c_int64)),
         *(("keys", c_void_p), ("values", c_void_p)),
         *(("keys_batch", c_int64), ("keys_head", c_int64), ("keys_row", c_int64)),
+        ("base", c_void_p),
         *(("key_scales", c_void_p), ("value_scales", c_void_p)),
         *(("bias", c_void_p), ("bias_batch", c_int64), ("bias_head", c_int64)),
         *(("bias_row", c_int64), ("sinks", c_void_p)),
