@@ -269,6 +269,7 @@ def attend(
         *(address(query), positions * heads * head, heads * head),
         *(address(keys), address(values)),
         *(kv_heads * capacity * head, capacity * head, head),
+        None,  # the cache begins with the first position
         *(address(key_scales), address(value_scales), address(bias)),
         *((0, 0, 0) if bias is None else [stride // 4 for stride in bias.strides[:3]]),
         *(address(sinks), address(out), positions * heads * head, heads * head),
