@@ -21,13 +21,10 @@ from embed_peers import PEERS
 from encoder_peers import EncoderEntrant
 from encoder_report import corpus
 from encoder_work import Work
-from encoders import checkpoint_of, measure_corpus, modules_of, same_for_all
+from encoders import checkpoint_of, measure_corpus, opened
 from environment import Home, say
 from interleave import Worker, in_turns
 from report import Figure
-
-from satchel.runtime.bundle import open_bundle
-from satchel.runtime.errors import SatchelError
 
 START = Figure("process start to first vector", "s")
 QUICK_TEXTS = 64
@@ -36,14 +33,7 @@ QUICK_TEXTS = 64
 def main() -> None:
     """Prepare, measure, print."""
     options = _options()
-    try:
-        bundle = open_bundle(options.bundle)
-        if bundle.manifest.task != "embed":
-            sys.exit(f"{options.bundle} is made to {bundle.manifest.task}; expected one to embed")
-        modules = modules_of(options.checkpoint)
-    except SatchelError as error:
-        sys.exit(str(error))
-    same_for_all(options.threads)
+    bundle, modules = opened(options)
     home, work = Home(options.home), Work.of(bundle, options.texts)
     inputs = home.folder / "embed-inputs.json"
     inputs.write_text(json.dumps(work.inputs), "utf-8")

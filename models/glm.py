@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from satchel.checkpoints.tensors import LazyTensor
-from satchel.models import llama, weights
-from satchel.models.helium import TURNING
+from satchel.models import helium, llama
 from satchel.models.rope import RopeParameters
+
+Model = helium.Model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,13 +28,3 @@ class Config(llama.Config):
     @property
     def out_bias(self) -> bool:
         return False
-
-
-class Model(llama.Model):
-    """LLaMA, with rows in the order of our rotation."""
-
-    @staticmethod
-    def sanitize(tensors: Mapping[str, LazyTensor], config: llama.Config) -> dict[str, LazyTensor]:
-        width = config.head_size
-        turned = int(width * config.rope().partial_rotary_factor)
-        return weights.fuse_llama(weights.half_split(tensors, TURNING, width, turned))

@@ -32,4 +32,5 @@ class Model(llama.Model):
     @staticmethod
     def sanitize(tensors: Mapping[str, LazyTensor], config: llama.Config) -> dict[str, LazyTensor]:
         width = config.head_size
-        return weights.fuse_llama(weights.half_split(tensors, TURNING, width, width))
+        turned = int(width * config.rope().partial_rotary_factor)
+        return weights.fuse_llama(weights.half_split(tensors, TURNING, width, turned))
