@@ -16,7 +16,7 @@ export ORT_DISABLE_TELEMETRY = 1
 export TOKENIZERS_PARALLELISM = false
 
 .PHONY: help setup kernels demo demo-search demo-g2p test test-kernels sanitize-kernels test-jvm test-app apk \
-	test-all check bench bench-encoders bench-embed \
+	test-all check check-web test-web bench bench-encoders bench-embed \
 	bench-seq2seq bench-lookup bench-jvm bench-large install-size clean
 
 help:
@@ -28,11 +28,13 @@ help:
 	@echo "make test-kernels  compile the kernels and run their tests"
 	@echo "make sanitize-kernels  the same with checks of memory and undefined behaviour (needs gcc's libasan)"
 	@echo "make test-jvm      compile the Java runtime and hold it to this one (needs a JDK and Maven)"
+	@echo "make test-web      test the runtime for browsers and Node, in Node (needs Node and npm)"
 	@echo "make test-app      test the parts of the Android app that need no Android"
 	@echo "make test-arm      two bundles on 64-bit Arm, emulated by QEMU, beside this machine (needs Debian)"
 	@echo "make apk           build the Android app with Debian's tools (needs a JDK, Maven and npm)"
 	@echo "make test-all      run the slow tests too"
 	@echo "make check         lint, format and types"
+	@echo "make check-web     the same of the runtime for browsers and Node"
 	@echo "make bench         measure against llama.cpp, OpenVINO and others (half an hour)"
 	@echo "make bench-encoders measure against OpenVINO, optimum-onnx and PyTorch (minutes)"
 	@echo "make bench-embed   embed a corpus beside fastembed and sentence-transformers (minutes)"
@@ -100,6 +102,18 @@ test-jvm: $(DEMO)/manifest.json $(MINILM)/manifest.json bundles/g2p/manifest.jso
 	SATCHEL_ONNXRUNTIME="$(CURDIR)/$(JVM)/native" mvn -q -f android_demo/core/pom.xml \
 		-Dsatchel.conformance="$(CURDIR)/$(JVM)/conformance" -Dsatchel.broken="$(CURDIR)/$(JVM)/broken" \
 		-Dsatchel.bundles="$(CURDIR)/$(JVM)/bundles" package
+
+WEB := web_demo/runtime
+
+$(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json
+	cd $(WEB) && npm ci --silent
+	touch $@
+
+check-web: $(WEB)/node_modules/.package-lock.json
+	cd $(WEB) && npm run --silent check
+
+test-web: $(WEB)/node_modules/.package-lock.json
+	cd $(WEB) && npm test
 
 test-app:
 	mvn -q -f android_demo/pom.xml -pl app -am -Dtest='satchel.app.**' -Dsurefire.failIfNoSpecifiedTests=false test
