@@ -36,10 +36,16 @@ export interface Graph {
   dispose(): void;
 }
 
+/** Bytes of a file; as a Uint8Array, or so that not all of it is in memory at once. */
+export interface Pieces {
+  readonly byteLength: number;
+  subarray(start: number, end: number): Uint8Array;
+}
+
 /** A file of weights, by the name under which the graph refers to it. */
 export interface Weights {
   readonly name: string;
-  readonly data: Uint8Array;
+  readonly data: Pieces;
 }
 
 export interface Engine {
@@ -48,8 +54,10 @@ export interface Engine {
   readonly threads: number;
   /** Zeros without `data`. */
   tensor(dtype: DType, shape: readonly number[], data?: TypedArray): Tensor;
-  /** `name` stands in errors. */
-  open(graph: Uint8Array, weights: readonly Weights[], name?: string): Promise<Graph>;
+  /** Whether `open` takes the path of a graph's file, which then finds its weights beside it. */
+  readonly opensPaths?: boolean;
+  /** External data by the name that the graph has for it. `name` stands in errors. */
+  open(graph: Uint8Array | string, weights: readonly Weights[], name?: string): Promise<Graph>;
   dispose(): void;
 }
 
