@@ -3,11 +3,13 @@ features is understood or refused."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from satchel.checkpoints.checkpoint import Checkpoint
 from satchel.runtime.audio import AudioFormat, WaveFormat
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
+from satchel.runtime.filter_banks import HOP, BankFormat, Framed
 
 FILE = "preprocessor_config.json"
 EXTRACTOR = "WhisperFeatureExtractor"
@@ -23,41 +25,74 @@ FIELDS = {  # key -> field of AudioFormat, and its value where the file does not
 NEUTRAL = {"dither": 0, "padding_side": "right", "padding_value": 0}
 
 
-WAVES = "Wav2Vec2FeatureExtractor"
+WAVES, BANKS = "Wav2Vec2FeatureExtractor", "SeamlessM4TFeatureExtractor"
 WINDOW_SECONDS, OVERLAP_SECONDS = (
     30,
     5,
 )  # of what is read at once; those on either side lend context
-# What else Wav2Vec2FeatureExtractor reads. Nothing is padded, so nothing is masked.
+# What else both read. Nothing is padded, so nothing is masked.
 UNPADDED = ("padding_side", "padding_value", "return_attention_mask")
 
 
-def wave_format(checkpoint: Checkpoint, stride: int, field: int, tidied: bool) -> WaveFormat:
-    """The preprocessing of a checkpoint whose frames are so made, from its folder."""
+def framed_format(checkpoint: Checkpoint, facts: Mapping[str, Any], tidied: bool) -> Framed:
+    """The preprocessing of a checkpoint, from its folder, and how `facts` say that frames are made."""
     raw, file = checkpoint.preprocessor_config, checkpoint.preprocessor_file
     if not raw:
         raise CheckpointError(f"{shown(checkpoint.source)} has no {FILE}")
-    named = raw.get("feature_extractor_type") or WAVES
-    if named != WAVES:
+    heard = BANKS if "width" in facts else WAVES
+    named = raw.get("feature_extractor_type") or heard
+    if named != heard:
         raise UnsupportedError(
-            f"{file}: feature extractor {shown(named)} is not supported here; known: {WAVES}"
+            f"{file}: feature extractor {shown(named)} is not supported here; known: {heard}"
         )
-    if raw.get("feature_size", 1) != 1:
-        raise UnsupportedError(f"{file}: feature_size = {shown(raw['feature_size'])}; expected 1")
     rate = raw.get("sampling_rate", 16_000)
-    known = rate if type(rate) is int else 0
-    form = WaveFormat(
-        sampling_rate=rate,
-        normalized=raw.get("do_normalize", True),
-        stride=stride,
-        field=field,
-        window=max(2, WINDOW_SECONDS * known // stride),
-        overlap=min(OVERLAP_SECONDS * known // stride, WINDOW_SECONDS * known // stride // 3),
-        tidied=tidied,
-    )
+    form: Framed
+    if heard == BANKS:
+        form = _banks(raw, rate, facts["shrunk"], tidied)
+        if form.problem() is None and form.width != facts["width"]:
+            raise CheckpointError(
+                f"{file} makes rows of {form.width} numbers, whereas config.json says that the model "
+                f"reads {facts['width']}",
+                "CKPT_CONFIG",
+            )
+    else:
+        if raw.get("feature_size", 1) != 1:
+            size = shown(raw["feature_size"])
+            raise UnsupportedError(f"{file}: feature_size = {size}; expected 1")
+        form = WaveFormat(
+            sampling_rate=rate,
+            normalized=raw.get("do_normalize", True),
+            stride=facts["stride"],
+            field=facts["field"],
+            tidied=tidied,
+            **_windows(rate, facts["stride"]),
+        )
     if problem := form.problem():
         raise CheckpointError(f"{file}: {problem}", "CKPT_CONFIG")
     return form
+
+
+def _banks(raw: dict[str, Any], rate: Any, shrunk: int, tidied: bool) -> BankFormat:
+    stacked = raw.get("stride", 2)
+    step = HOP * shrunk * (stacked if type(stacked) is int and stacked > 0 else 1)
+    return BankFormat(
+        sampling_rate=rate,
+        mels=raw.get("num_mel_bins", 80),
+        stacked=stacked,
+        shrunk=shrunk,
+        tidied=tidied,
+        **_windows(rate, step),
+    )
+
+
+def _windows(rate: Any, stride: int) -> dict[str, int]:
+    """Frames of a window and of its overlap; a rate that makes no sense is refused elsewhere."""
+    known = rate if type(rate) is int else 0
+    frames = WINDOW_SECONDS * known // stride
+    return {
+        "window": max(2, frames),
+        "overlap": min(OVERLAP_SECONDS * known // stride, frames // 3),
+    }
 
 
 def audio_format(checkpoint: Checkpoint) -> AudioFormat:

@@ -57,6 +57,12 @@ def speech_inputs(mels: int, frames: int) -> list[Port]:
     return [Port("input_features", "float32", [1, mels, frames])]
 
 
+def sound_input(name: str, width: int | None = None) -> Port:
+    """The input of an encoder of sounds: samples, or rows of so many numbers. It is one sound, as in
+    `speech_inputs`."""
+    return Port(name, "float32", [1, "samples"] if width is None else [1, "features", width])
+
+
 def source_outputs(
     layers: int,
     heads: int,
@@ -73,15 +79,9 @@ def source_outputs(
 
 
 def encoder_inputs(names: tuple[str, ...], image_size: tuple[int, int] | None = None) -> list[Port]:
-    """Inputs of an encoder graph by their names; images are [3, *image_size].
-
-    Of sounds it is one, as in `speech_inputs`.
-    """
-    axes: dict[str, list[int | str]] = {
-        "pixel_values": ["batch", 3, *(image_size or ())],
-        "input_values": [1, "samples"],
-    }
-    dtypes = {"pixel_values": "float32", "input_values": "float32"}
+    """Inputs of an encoder graph by their names; images are [3, *image_size]."""
+    axes: dict[str, list[int | str]] = {"pixel_values": ["batch", 3, *(image_size or ())]}
+    dtypes = {"pixel_values": "float32"}
     return [
         Port(name, dtypes.get(name, "int64"), axes.get(name, ["batch", "length"])) for name in names
     ]

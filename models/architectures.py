@@ -121,6 +121,7 @@ ARCHITECTURES = {  # by model_type
     "wav2vec2": Architecture("encoder", "wav2vec2", reads="sound"),
     "hubert": Architecture("encoder", "hubert", reads="sound"),
     "wavlm": Architecture("encoder", "wavlm", reads="sound"),
+    "wav2vec2-bert": Architecture("encoder", "wav2vec2_bert", reads="sound"),
 }
 FEW = 8  # model types that an error names
 ONE_TOWER = {  # model_type -> that of the checkpoint which holds the tower with its projection

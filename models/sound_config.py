@@ -16,17 +16,17 @@ CHANNELS, STRIDES, KERNELS = [512] * 7, [5, 2, 2, 2, 2, 2, 2], [10, 3, 3, 3, 3, 
 
 
 @dataclass(frozen=True, kw_only=True)
-class SoundConfig(Labelled):
-    """Convolutions over samples, then blocks over frames."""
+class HearingConfig(Labelled):
+    """What heads and blocks of all encoders of sound have."""
 
     cosmetic: ClassVar[frozenset[str]] = COSMETIC | frozenset(
         """activation_dropout adapter_kernel_size adapter_stride apply_spec_augment codevector_dim
-        contrastive_logits_temperature ctc_loss_reduction ctc_zero_infinity diversity_loss_weight
-        feat_proj_dropout feat_quantizer_dropout final_dropout layerdrop mask_feature_length
-        mask_feature_min_masks mask_feature_prob mask_time_length mask_time_min_masks mask_time_prob
-        num_adapter_layers num_codevector_groups num_codevectors_per_group num_negatives
-        output_hidden_size proj_codevector_dim tdnn_dilation tdnn_dim tdnn_kernel
-        xvector_output_dim""".split()  # noqa: SIM905
+        conformer_conv_dropout contrastive_logits_temperature ctc_loss_reduction ctc_zero_infinity
+        diversity_loss_weight feat_proj_dropout feat_quantizer_dropout final_dropout layerdrop
+        mask_feature_length mask_feature_min_masks mask_feature_prob mask_time_length
+        mask_time_min_masks mask_time_prob num_adapter_layers num_codevector_groups
+        num_codevectors_per_group num_negatives output_hidden_size proj_codevector_dim tdnn_dilation
+        tdnn_dim tdnn_kernel xvector_output_dim""".split()  # noqa: SIM905
     )
 
     vocab_size: int | None = 32
@@ -36,6 +36,45 @@ class SoundConfig(Labelled):
     intermediate_size: int = 3072
     hidden_act: str = "gelu"
     layer_norm_eps: float = 1e-5
+    use_weighted_layer_sum: bool = False  # a classifier reads the states of all layers
+    classifier_proj_size: int = 256
+
+    def __post_init__(self) -> None:
+        self.check_sizes()
+        self.check_activation("hidden_act")
+        self.check_divides("num_attention_heads")
+        if not 1 <= self.classifier_proj_size <= MOST:
+            raise wrong(f"classifier_proj_size = {self.classifier_proj_size} is outside 1..{MOST}")
+
+    def check_divides(self, key: str) -> None:
+        """Raise CheckpointError where a count does not divide the hidden size."""
+        count = getattr(self, key)
+        if count < 1 or self.hidden_size % count:
+            raise wrong(f"{key} = {count} does not divide hidden_size = {self.hidden_size}")
+
+    def check_weighing(self) -> None:
+        """Raise UnsupportedError where a classifier cannot read the states of all layers."""
+
+    @property
+    def input_name(self) -> str:
+        """That of the graph."""
+        return "input_values"
+
+    @property
+    def states_size(self) -> int:
+        """Columns of the states that heads read."""
+        return self.hidden_size
+
+    @property
+    def facts(self) -> dict[str, int]:
+        """How frames are made of samples."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoundConfig(HearingConfig):
+    """Convolutions over samples, then blocks over frames."""
+
     feat_extract_norm: str = "group"  # of the first convolution over time, or of all over channels
     feat_extract_activation: str = "gelu"
     conv_dim: list[int] | None = None
@@ -46,26 +85,31 @@ class SoundConfig(Labelled):
     num_conv_pos_embeddings: int = 128
     num_conv_pos_embedding_groups: int = 16
     do_stable_layer_norm: bool = False  # norms before the parts of a block
-    use_weighted_layer_sum: bool = False  # a classifier reads the states of all layers
-    classifier_proj_size: int = 256
 
     def __post_init__(self) -> None:
-        self.check_sizes()
-        self.check_activation("hidden_act")
+        super().__post_init__()
         self.check_activation("feat_extract_activation")
         if self.feat_extract_norm not in NORMS:
             raise UnsupportedError(
                 f"config.json: feat_extract_norm {shown(self.feat_extract_norm)} is not supported; "
                 f"known: {', '.join(NORMS)}"
             )
-        for part in ("num_attention_heads", "num_conv_pos_embedding_groups"):
-            count = getattr(self, part)
-            if count < 1 or self.hidden_size % count:
-                raise wrong(f"{part} = {count} does not divide hidden_size = {self.hidden_size}")
-        sizes = [self.num_conv_pos_embeddings, self.classifier_proj_size, *sum(self.convs, ())]
+        self.check_divides("num_conv_pos_embedding_groups")
+        sizes = [self.num_conv_pos_embeddings, *sum(self.convs, ())]
         if not all(1 <= size <= MOST for size in sizes):
-            raise wrong(f"a convolution or projection has a size outside 1..{MOST}")
+            raise wrong(f"a convolution has a size outside 1..{MOST}")
         self.check_same("num_feat_extract_layers", len(self.convs), "conv_dim")
+
+    def check_weighing(self) -> None:
+        if self.do_stable_layer_norm:
+            raise UnsupportedError(
+                "config.json: use_weighted_layer_sum = True with do_stable_layer_norm = True is not "
+                "supported: transformers 4 weighs the last state behind the last norm, 5 before it"
+            )
+
+    @property
+    def facts(self) -> dict[str, int]:
+        return {"stride": self.stride, "field": self.field}
 
     @property
     def convs(self) -> list[tuple[int, int, int]]:

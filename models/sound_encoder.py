@@ -16,7 +16,7 @@ from satchel.models.encoder import ReferenceEncoder, Tower
 from satchel.models.labels import saved_by
 from satchel.models.layers import Linear
 from satchel.models.sound import SoundTrunk
-from satchel.models.sound_config import SoundConfig
+from satchel.models.sound_config import HearingConfig
 from satchel.models.weights import Tensors
 from satchel.runtime.errors import CheckpointError, UnsupportedError, UsageError, shown
 from satchel.runtime.task import TASKS
@@ -79,7 +79,7 @@ class WeighingTower(Tower):
 
 def assemble(
     module: ModuleType,
-    config: SoundConfig,
+    config: HearingConfig,
     checkpoint: Checkpoint,
     task: str | None,
     progress: Callable[[Iterable[Any]], Iterable[Any]],
@@ -104,12 +104,12 @@ def assemble(
         architecture=str(checkpoint.config["model_type"]),
         task=chosen,
         towers={"sound": tower.eval()},
-        hidden_size=config.hidden_size,
+        hidden_size=config.states_size,
         vocab_size=(config.vocab_size or 0) if chosen == LETTERS else 0,
         context=0,
         max_length=0,
         labels=config.labels if chosen == CLASSIFY else None,
-        facts={"stride": config.stride, "field": config.field},
+        facts=dict(config.facts),
     )
 
 
@@ -133,8 +133,8 @@ def _task(checkpoint: Checkpoint, asked: str | None, tensors: Tensors) -> str:
     return task
 
 
-def _tower(module: ModuleType, config: SoundConfig, task: str) -> Tower:
-    size, batch = config.hidden_size, 1
+def _tower(module: ModuleType, config: HearingConfig, task: str) -> Tower:
+    size, batch = config.states_size, 1
     trunk, kind = module.Model(config), Tower
     head: nn.Module = MeanState()
     axes: list[int | str] = [batch, size]
@@ -145,7 +145,7 @@ def _tower(module: ModuleType, config: SoundConfig, task: str) -> Tower:
     elif task == CLASSIFY:
         layers = config.num_hidden_layers + 1 if config.use_weighted_layer_sum else None
         if layers is not None:
-            _check_weighing(config)
+            config.check_weighing()
             kind = WeighingTower
         count = len(config.labels.names)
         head = SoundClassifier(size, config.classifier_proj_size, count, layers)
@@ -153,7 +153,7 @@ def _tower(module: ModuleType, config: SoundConfig, task: str) -> Tower:
     tower = kind(
         trunk,
         head,
-        input_names=("input_values",),
+        input_names=(config.input_name,),
         hidden_size=size,
         answer_name="logits" if TASKS[task].scores else "embedding",
         answer_axes=axes,
@@ -162,15 +162,7 @@ def _tower(module: ModuleType, config: SoundConfig, task: str) -> Tower:
     return tower
 
 
-def _check_weighing(config: SoundConfig) -> None:
-    if config.do_stable_layer_norm:
-        raise UnsupportedError(
-            "config.json: use_weighted_layer_sum = True with do_stable_layer_norm = True is not "
-            "supported: transformers 4 weighs the last state behind the last norm, 5 before it"
-        )
-
-
-def _with_head(tensors: Tensors, task: str, config: SoundConfig) -> Tensors:
+def _with_head(tensors: Tensors, task: str, config: HearingConfig) -> Tensors:
     """`tensors` with those of the task's head under our names, and without other heads."""
     parts = dict(HEADS[task])
     if not config.use_weighted_layer_sum:

@@ -8,7 +8,7 @@ import functools
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -46,7 +46,7 @@ LEAST_VARIANCE = 1e-7
 WAVE_SECONDS = (2.0, 1.0, 3.3, 0.5)
 
 
-class _Form:
+class Form:
     """What the manifest's `audio` holds: the fields of a class."""
 
     @classmethod
@@ -70,7 +70,7 @@ class _Form:
 
 
 @dataclass(frozen=True)
-class AudioFormat(_Form):
+class AudioFormat(Form):
     """The log-mel spectrogram of Whisper (Radford et al., 2022).
 
     Windows of `n_fft` samples every `hop_length`, their energies in `mels` bands of Slaney's scale,
@@ -85,7 +85,7 @@ class AudioFormat(_Form):
 
     def problem(self) -> str | None:
         """What makes no sense about the values, if anything."""
-        if problem := _outside(self, LIMITS):
+        if problem := outside(self, LIMITS):
             return problem
         if self.n_fft % 2 or self.hop_length > self.n_fft:
             return f"n_fft = {self.n_fft}; expected an even number from hop_length"
@@ -137,52 +137,21 @@ class AudioFormat(_Form):
         return padded, min(count // self.hop_length, -(-end // self.hop_length))
 
 
-@dataclass(frozen=True)
-class WaveFormat(_Form):
-    """Samples as they are, of which a graph makes frames: each of `field`, `stride` behind the last.
-
-    What has more than `window` frames is read in pieces (`windows`, `parts`).
-    """
+class Windowed(Form):
+    """A format whose frames are read in windows, where there are more than one takes."""
 
     sampling_rate: int
-    normalized: bool  # to a mean of 0 and a variance of 1, over the whole sound
-    stride: int
-    field: int
     window: int  # frames that are read at once
     overlap: int  # frames at either end of a window that only lend their neighbours what they hear
     tidied: bool  # text has no spaces before punctuation
 
-    def problem(self) -> str | None:
-        """What makes no sense about the values, if anything."""
-        if problem := _outside(self, WAVE_LIMITS):
-            return problem
-        for name in ("normalized", "tidied"):
-            if type(getattr(self, name)) is not bool:
-                return f"{name} = {shown(getattr(self, name))}; expected true or false"
+    def windows_problem(self) -> str | None:
+        """What makes no sense about the fields of this class."""
+        if type(self.tidied) is not bool:
+            return f"tidied = {shown(self.tidied)}; expected true or false"
         if 2 * self.overlap >= self.window:
             return f"overlap = {self.overlap} leaves nothing of a window of {self.window}"
         return None
-
-    def frames(self, samples: int) -> int:
-        """Frames that a graph makes of so many samples."""
-        return max(0, (samples - self.field) // self.stride + 1)
-
-    def heard(self, samples: Samples) -> Samples:
-        """Samples as the graph wants them."""
-        if not self.normalized:
-            return samples
-        exact = samples.astype(np.float64)
-        normal = (exact - exact.mean()) / np.sqrt(exact.var() + LEAST_VARIANCE)
-        return normal.astype(np.float32)
-
-    def piece(self, samples: Samples, first: int, end: int) -> Samples:
-        """The samples of which the frames from `first` to before `end` are made.
-
-        Behind the last frame the rest goes with it: a norm over time counts what fills no frame.
-        """
-        whole = end == self.frames(len(samples))
-        stop = len(samples) if whole else (end - 1) * self.stride + self.field
-        return samples[first * self.stride : stop]
 
     def windows(self, frames: int) -> Iterator[tuple[int, int, int]]:
         """(first frame of a window, first that is kept of it, end of those), in order.
@@ -204,7 +173,58 @@ class WaveFormat(_Form):
         return list(itertools.pairwise(ends))
 
 
-def _outside(form: object, limits: dict[str, tuple[int, int]]) -> str | None:
+@dataclass(frozen=True)
+class WaveFormat(Windowed):
+    """Samples as they are, of which a graph makes frames: each of `field`, `stride` behind the last.
+
+    What has more than `window` frames is read in pieces (`windows`, `parts`).
+    """
+
+    input_name: ClassVar[str] = "input_values"
+
+    sampling_rate: int
+    normalized: bool  # to a mean of 0 and a variance of 1, over the whole sound
+    stride: int
+    field: int
+    window: int  # frames that are read at once
+    overlap: int  # frames at either end of a window that only lend their neighbours what they hear
+    tidied: bool  # text has no spaces before punctuation
+
+    def problem(self) -> str | None:
+        """What makes no sense about the values, if anything."""
+        if problem := outside(self, WAVE_LIMITS):
+            return problem
+        if type(self.normalized) is not bool:
+            return f"normalized = {shown(self.normalized)}; expected true or false"
+        return self.windows_problem()
+
+    def frames(self, samples: int) -> int:
+        """Frames that a graph makes of so many samples."""
+        return max(0, (samples - self.field) // self.stride + 1)
+
+    def count(self, heard: Samples) -> int:
+        """Frames that a graph makes of what it hears."""
+        return self.frames(len(heard))
+
+    def heard(self, samples: Samples) -> Samples:
+        """Samples as the graph wants them."""
+        if not self.normalized:
+            return samples
+        exact = samples.astype(np.float64)
+        normal = (exact - exact.mean()) / np.sqrt(exact.var() + LEAST_VARIANCE)
+        return normal.astype(np.float32)
+
+    def piece(self, samples: Samples, first: int, end: int) -> Samples:
+        """The samples of which the frames from `first` to before `end` are made.
+
+        Behind the last frame the rest goes with it: a norm over time counts what fills no frame.
+        """
+        whole = end == self.frames(len(samples))
+        stop = len(samples) if whole else (end - 1) * self.stride + self.field
+        return samples[first * self.stride : stop]
+
+
+def outside(form: object, limits: dict[str, tuple[int, int]]) -> str | None:
     """The first number of a format that is outside its limits, in words."""
     for name, (least, largest) in limits.items():
         value = getattr(form, name)
@@ -220,12 +240,11 @@ def sample_sounds(form: AudioFormat, count: int) -> Iterator[Samples]:
         yield _tones(random, form.window_samples, form.sampling_rate)
 
 
-def sample_waves(form: WaveFormat, count: int) -> Iterator[Samples]:
-    """Sounds of several lengths, as a graph wants them, the same every time."""
+def sample_waves(rate: int, least: int, count: int) -> Iterator[Samples]:
+    """Sounds of several lengths of so many samples at least, the same every time."""
     random = np.random.default_rng(0)
     for seconds in itertools.islice(itertools.cycle(WAVE_SECONDS), count):
-        length = max(int(seconds * form.sampling_rate), form.field + 3 * form.stride)
-        yield form.heard(_tones(random, length, form.sampling_rate))
+        yield _tones(random, max(int(seconds * rate), least), rate)
 
 
 def _tones(random: np.random.Generator, length: int, rate: int) -> Samples:

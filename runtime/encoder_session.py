@@ -29,6 +29,7 @@ class EncoderSession:
         self.vocab_size = vocab_size
         self.input_names = [port.name for port in graph.inputs]
         self.output_names = [port.name for port in graph.outputs]
+        self.alone = graph.inputs[0].axes[0] == 1  # whether it reads one input at a time
         self.answer_size = int(graph.outputs[-1].axes[-1])
 
     def __call__(self, inputs: dict[str, NDArray[Any]], output: str | None = None) -> Array:

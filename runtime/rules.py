@@ -6,6 +6,7 @@ are `strict.py`'s.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -170,7 +171,8 @@ def _check_tower(role: str, graph: Graph, manifest: Manifest) -> None:
         _check_axes(sizes, "pixel_values", [None, 3, height, width])
     elif role == "sound":
         batch = 1
-        _check_axes(sizes, "input_values", [batch, None])
+        rows = _row(manifest.audio or {})
+        _check_axes(sizes, *(("input_features", rows) if rows else ("input_values", [batch, None])))
     else:
         _check_axes(sizes, "input_ids", [None, None])
         if PROMPT_MASK in sizes and manifest.task != "embed":
@@ -197,6 +199,14 @@ def _check_tower(role: str, graph: Graph, manifest: Manifest) -> None:
 
 def _pair(size: Any) -> tuple[Any, Any]:
     return (size[0], size[1]) if isinstance(size, list) and len(size) == 2 else (0, 0)
+
+
+def _row(audio: dict[str, Any]) -> list[Any]:
+    """Axes of rows of energies; none where a sound is heard as samples."""
+    width = [audio.get(name) for name in ("mels", "stacked") if name in audio]
+    if not width:
+        return []
+    return [1, None, math.prod(width) if all(type(size) is int for size in width) else 0]
 
 
 def _check_axes(sizes: dict[str, list[int | str]], name: str, expected: list[Any]) -> None:

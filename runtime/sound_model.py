@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from satchel.runtime.audio import Samples, WaveFormat, sample_waves
 from satchel.runtime.bundle import Bundle
 from satchel.runtime.encoder_session import EncoderSession
 from satchel.runtime.errors import UsageError
+from satchel.runtime.filter_banks import framed, sample_frames
 from satchel.runtime.sample_answers import SampleAnswer, of_encoder
 from satchel.runtime.scores import Classification, classified
 from satchel.runtime.session import open_session
@@ -21,7 +21,7 @@ from satchel.runtime.waveform import read_waveform
 from satchel.runtime.workloads import Workload, encoding
 
 Array = NDArray[np.float32]
-INPUT, STATES = "input_values", "last_hidden_state"
+STATES = "last_hidden_state"
 TIMED = (1, 5, 20)  # seconds
 
 
@@ -37,7 +37,7 @@ class SoundModel(TaskModel):
     def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
         super().__init__(bundle)
         manifest = self.manifest
-        self.audio = WaveFormat.from_dict(manifest.audio or {})
+        self.audio = framed(manifest.audio or {})
         session = open_session(bundle, "sound", threads)
         self.encoder = EncoderSession(session, manifest.graphs["sound"], manifest.vocab_size)
         self.graphs: Mapping[str, EncoderSession] = {"sound": self.encoder}
@@ -47,31 +47,30 @@ class SoundModel(TaskModel):
         return {"sound": "waves"}
 
     def workloads(self) -> Iterator[Workload]:
-        rate = self.audio.sampling_rate
-        lengths = (max(seconds * rate, self.audio.field) for seconds in TIMED)
+        form = self.audio
+        lengths = (max(seconds * form.sampling_rate, form.field) for seconds in TIMED)
         inputs = {
-            f"{seconds}_s": {INPUT: np.zeros((1, length), np.float32)}
+            f"{seconds}_s": {form.input_name: form.heard(np.zeros(length, np.float32))[None]}
             for seconds, length in zip(TIMED, lengths, strict=True)
         }
         yield from encoding("sound", self.encoder, "sounds", inputs)
 
     def sample_answers(self) -> Iterator[SampleAnswer]:
-        [sound] = sample_waves(self.audio, 1)
+        [sound] = sample_frames(self.audio, 1)
+        inputs = {self.audio.input_name: sound[None]}
         # One sound keeps every core busy, and so the graph reads one: there is no company to compare.
-        yield from of_encoder(
-            "sound", self.encoder, {INPUT: sound[None]}, None, self.manifest.probe["sound"]
-        )
+        yield from of_encoder("sound", self.encoder, inputs, None, self.manifest.probe["sound"])
 
     @for_its_task
     def transcribe(self, sound: object, *, sample_rate: int | None = None) -> Transcript:
         """The text of a sound, and its words as segments."""
-        form, samples = self.audio, self._read(sound, sample_rate)
+        form = self.audio
+        heard, seconds = self._read(sound, sample_rate)
         labels = self.manifest.labels
         assert labels is not None
-        ids = [token for rows in self._frames(samples) for token in rows.argmax(1).tolist()]
+        ids = [token for rows in self._frames(heard) for token in rows.argmax(1).tolist()]
         found = letters(ids, labels.names)
         segments = list(words(found, form.stride / form.sampling_rate))
-        seconds = len(samples) / form.sampling_rate
         return Transcript(text_of(found, form.tidied), None, seconds, segments)
 
     @for_its_task
@@ -91,14 +90,15 @@ class SoundModel(TaskModel):
     @for_its_task
     def sound_hidden_states(self, sound: object, *, sample_rate: int | None = None) -> Array:
         """float32 [frames, hidden]: the last layer's states of a sound."""
-        return np.concatenate(list(self._frames(self._read(sound, sample_rate), STATES)))
+        heard, _ = self._read(sound, sample_rate)
+        return np.concatenate(list(self._frames(heard, STATES)))
 
-    def _frames(self, samples: Samples, output: str | None = None) -> Iterator[Array]:
+    def _frames(self, heard: Array, output: str | None = None) -> Iterator[Array]:
         """Rows of an output for all frames, window by window."""
         form = self.audio
-        count = form.frames(len(samples))
+        count = form.count(heard)
         for first, kept, end in form.windows(count):
-            rows = self._answer(samples, first, min(first + form.window, count), output)
+            rows = self._answer(heard, first, min(first + form.window, count), output)
             yield rows[kept - first : end - first]
 
     def _means(self, sounds: Any, sample_rate: int | None) -> Array:
@@ -106,20 +106,20 @@ class SoundModel(TaskModel):
         items = list(sounds) if isinstance(sounds, list | tuple) else [sounds]
         rows = np.zeros((len(items), self.encoder.answer_size), np.float32)
         for row, item in zip(rows, items, strict=True):
-            samples = self._read(item, sample_rate)
-            count = self.audio.frames(len(samples))
+            heard, _ = self._read(item, sample_rate)
+            count = self.audio.count(heard)
             for first, end in self.audio.parts(count):
-                row += self._answer(samples, first, end) * np.float32((end - first) / count)
+                row += self._answer(heard, first, end) * np.float32((end - first) / count)
         return rows
 
-    def _answer(self, samples: Samples, first: int, end: int, output: str | None = None) -> Array:
+    def _answer(self, heard: Array, first: int, end: int, output: str | None = None) -> Array:
         """An output for the frames from `first` to before `end`."""
-        piece = self.audio.piece(samples, first, end)
-        answer: Array = self.encoder({INPUT: piece[None]}, output)[0]
+        piece = self.audio.piece(heard, first, end)
+        answer: Array = self.encoder({self.audio.input_name: piece[None]}, output)[0]
         return answer
 
-    def _read(self, sound: object, sample_rate: int | None) -> Samples:
-        """The samples of a sound, as the graph wants them."""
+    def _read(self, sound: object, sample_rate: int | None) -> tuple[Array, float]:
+        """A sound as the graph wants it, and its seconds."""
         form = self.audio
         samples = read_waveform(sound, form.sampling_rate, sample_rate)
         if len(samples) < form.field:
@@ -127,4 +127,4 @@ class SoundModel(TaskModel):
                 f"the sound has {len(samples)} samples at {form.sampling_rate} per second; "
                 f"this model needs {form.field} at least"
             )
-        return form.heard(samples)
+        return form.heard(samples), len(samples) / form.sampling_rate

@@ -120,7 +120,8 @@ def speech() -> Subject:
 
 
 def waves(model_type: str, task: str, **overrides: Any) -> Subject:
-    samples = 0.2 * torch.randn((BATCH, 9000), generator=torch.Generator().manual_seed(0))
+    shape = (BATCH, 90, 2 * tiny_sound.MELS) if tiny_sound.banded(model_type) else (BATCH, 9000)
+    samples = 0.2 * torch.randn(shape, generator=torch.Generator().manual_seed(0))
     kinds = {
         "ctc": transformers.AutoModelForCTC,
         "audio-classify": transformers.AutoModelForAudioClassification,
@@ -292,6 +293,10 @@ SUBJECTS: dict[str, Subject] = {
     "wav2vec2-classify": waves("wav2vec2", "audio-classify", use_weighted_layer_sum=True),
     "hubert-large": waves("hubert", "audio-classify", **tiny_sound.LARGE),
     "wavlm-large": waves("wavlm", "ctc", **tiny_sound.LARGE),
+    "wav2vec2-bert-adapter": waves(
+        "wav2vec2-bert", "ctc", add_adapter=True, output_hidden_size=32, num_adapter_layers=2
+    ),
+    "wav2vec2-bert-classify": waves("wav2vec2-bert", "audio-classify", use_weighted_layer_sum=True),
     "vit": images("ViTForImageClassification", "image-classify", **WIDE, **IMAGE),
     "deit": images("DeiTForImageClassificationWithTeacher", "image-classify", **WIDE, **IMAGE),
     "beit": images(

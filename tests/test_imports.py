@@ -29,7 +29,7 @@ ROOMS = {
 }
 CONTRACT = {"runtime.errors", "runtime.bundle", "runtime.manifest"}
 CHAT = {"runtime.chat_format", "runtime.template", "runtime.text_messages"}
-FORMATS = {"runtime.image", "runtime.audio", "runtime.spoken"}
+FORMATS = {"runtime.image", "runtime.audio", "runtime.filter_banks", "runtime.spoken"}
 SHARED = {"progress", "lines", "version"}  # modules beside the rooms
 MAY_IMPORT = {  # room -> rooms, and single modules
     "runtime": set(),

@@ -18,7 +18,7 @@ import transformers
 import satchel
 from satchel.checkpoints.folder import load_folder
 from satchel.cli.main import main
-from satchel.export.audio_config import wave_format
+from satchel.export.audio_config import framed_format
 from satchel.measure.conformance import case_file
 from satchel.measure.verification import verify
 from satchel.runtime.audio import WaveFormat
@@ -334,7 +334,7 @@ def test_preprocessing_that_is_not_supported(
     path = tmp_path / "preprocessor_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
     with pytest.raises(SatchelError, match=words):
-        wave_format(load_folder(tmp_path), STRIDE, 258, False)
+        framed_format(load_folder(tmp_path), {"stride": STRIDE, "field": 258}, False)
 
 
 def test_a_checkpoint_of_one_language_of_many(place: Path, tmp_path: Path) -> None:

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from satchel.lines import count_lines, read_lines
 from satchel.measure import fidelity
 from satchel.progress import Stage
-from satchel.runtime.audio import sample_sounds, sample_waves
+from satchel.runtime.audio import sample_sounds
 from satchel.runtime.encoder_session import batches
 from satchel.runtime.errors import UsageError, shown
+from satchel.runtime.filter_banks import sample_frames
 from satchel.runtime.image import sample_images
 from satchel.runtime.text import CHARACTERS_PER_TOKEN, tokenizing
 
@@ -206,7 +207,8 @@ def _pictures(model: Any, role: str, text: Text, limit: int, stage: Stage) -> Re
 
 def _waves(model: Any, role: str, text: Text, limit: int, stage: Stage) -> Reading:
     """Sounds made for the purpose, which the graph reads one by one."""
-    samples = [{"input_values": sound[None]} for sound in sample_waves(model.audio, WAVES)]
+    name = model.audio.input_name
+    samples = [{name: sound[None]} for sound in sample_frames(model.audio, WAVES)]
     return Reading(
         f"{WAVES} sounds of tones and noise",
         samples,

@@ -334,8 +334,9 @@ def _images(image: ImageFormat) -> list[Sample]:
 
 
 def _answers(encoder: EncoderSession, samples: list[Sample]) -> Iterator[tuple[int, Array]]:
-    """(index, answer) of all samples, those of one length together."""
-    for batch in batches([next(iter(sample.values())).shape[1] for sample in samples]):
+    """(index, answer) of all samples, those of one length together where the graph allows it."""
+    lengths = [next(iter(sample.values())).shape[1] for sample in samples]
+    for batch in [[index] for index in range(len(samples))] if encoder.alone else batches(lengths):
         names = samples[batch[0]].keys()
         joined = {name: np.concatenate([samples[i][name] for i in batch]) for name in names}
         yield from zip(batch, encoder(joined), strict=True)

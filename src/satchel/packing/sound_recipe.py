@@ -8,12 +8,14 @@ from typing import Any, Self
 
 from satchel import models
 from satchel.checkpoints.checkpoint import Checkpoint
-from satchel.export.audio_config import wave_format
+from satchel.export import signature
+from satchel.export.audio_config import framed_format
 from satchel.packing.encoder_recipe import EncoderRecipe
-from satchel.packing.recipe import ExportOptions
+from satchel.packing.recipe import ExportOptions, Traceable
 from satchel.progress import Stage
-from satchel.runtime.audio import WaveFormat, sample_waves
 from satchel.runtime.errors import UsageError
+from satchel.runtime.filter_banks import Framed, sample_frames
+from satchel.runtime.manifest import Port
 from satchel.tokenization import letters
 
 SOUNDS = 16  # that the checks hear, one by one
@@ -21,9 +23,9 @@ SOUNDS = 16  # that the checks hear, one by one
 
 @dataclass(frozen=True, kw_only=True)
 class SoundRecipe(EncoderRecipe):
-    """An encoder whose input is samples."""
+    """An encoder whose input is samples, or the energies of their bands."""
 
-    audio: WaveFormat
+    audio: Framed
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, options: ExportOptions, stage: Stage) -> Self:
@@ -43,9 +45,20 @@ class SoundRecipe(EncoderRecipe):
             )
             model = dataclasses.replace(model, labels=names)
             notes += letters.remarks(checkpoint)
-        audio = wave_format(checkpoint, model.facts["stride"], model.facts["field"], tidied)
-        samples = [{"input_values": sound[None]} for sound in sample_waves(audio, SOUNDS)]
+        audio = framed_format(checkpoint, model.facts, tidied)
+        samples = [{audio.input_name: sound[None]} for sound in sample_frames(audio, SOUNDS)]
         return cls(checkpoint, model, None, None, {"sound": samples}, {}, notes, audio=audio)
+
+    @property
+    def graphs(self) -> dict[str, Traceable]:
+        return {
+            role: Traceable(
+                tower,
+                [signature.sound_input(tower.input_names[0], getattr(self.audio, "width", None))],
+                [Port(name, "float32", axes) for name, axes in tower.outputs.items()],
+            )
+            for role, tower in self.model.towers.items()
+        }
 
     def facts(self) -> dict[str, Any]:
         return super().facts() | {"audio": self.audio.to_dict()}
