@@ -11,10 +11,18 @@ interface SyncReader {
 export function fromBlob(blob: Blob): Stored {
   return {
     size: blob.size,
-    stream: () => piecesOf(blob.stream()),
+    stream: () => readablePieces(blob),
     bytes: async () => new Uint8Array(await readable(blob.arrayBuffer())),
     pieces: () => syncPieces(blob),
   };
+}
+
+async function* readablePieces(blob: Blob): AsyncIterable<Uint8Array> {
+  try {
+    yield* piecesOf(blob.stream());
+  } catch (error) {
+    throw unreadable(error);
+  }
 }
 
 /** A stream as pieces; in some browsers it cannot be iterated over. */
@@ -22,7 +30,7 @@ export async function* piecesOf(stream: ReadableStream<Uint8Array>): AsyncIterab
   const reader = stream.getReader();
   try {
     for (;;) {
-      const { done, value } = await readable(reader.read());
+      const { done, value } = await reader.read();
       if (done) {
         return;
       }
@@ -49,9 +57,11 @@ async function readable<T>(promise: Promise<T>): Promise<T> {
   try {
     return await promise;
   } catch (error) {
-    if (error instanceof SatchelError || (error as Error | null)?.name === "AbortError") {
-      throw error;
-    }
-    throw SatchelError.storage(`a file cannot be read: ${wordsOf(error)}`, { cause: error });
+    throw unreadable(error);
   }
+}
+
+function unreadable(error: unknown): unknown {
+  const ours = error instanceof SatchelError || (error as Error | null)?.name === "AbortError";
+  return ours ? error : SatchelError.storage(`a file cannot be read: ${wordsOf(error)}`, { cause: error });
 }
