@@ -175,7 +175,7 @@ def test_bundles_verify_and_are_described(packed: Any, capsys: Any) -> None:
     model, _, folder = packed("ctc")
     assert all(row.passed for row in verify(model))
     assert main(["inspect", str(folder / "bundle")]) == 0
-    assert f"{RATE} samples/s, {MELS} mels, 320 samples a frame" in capsys.readouterr().out
+    assert f"{RATE} samples/s, {MELS} mels, 2 times a row, 1 a frame" in capsys.readouterr().out
     content = json.loads(json.dumps(case_file.make(model)))
     outcome = case_file.check(model, content)
     assert not outcome.failed and outcome.cases["transcribe"] == 4

@@ -8,7 +8,6 @@ from typing import Any
 
 from satchel.runtime.bundle import Bundle
 from satchel.runtime.errors import BundleError, shown
-from satchel.runtime.filter_banks import BankFormat
 from satchel.runtime.manifest import MANIFEST, Labels, Manifest
 
 
@@ -104,10 +103,9 @@ def _inputs(manifest: Manifest) -> list[tuple[str, str]]:
 
 def _sound(audio: dict[str, Any]) -> str:
     if "stacked" in audio:
-        form = BankFormat.from_dict(audio)
         return (
-            f"{form.sampling_rate} samples/s, {form.mels} mels, {form.stride} samples a frame, "
-            f"up to {form.window} frames at once"
+            "{sampling_rate} samples/s, {mels} mels, {stacked} times a row, {shrunk} a frame, up to "
+            "{window} frames at once".format(**audio)
         )
     if "stride" in audio:
         return "{sampling_rate} samples/s, {stride} a frame, up to {window} frames at once".format(
