@@ -5,7 +5,7 @@ import { after, before, beforeEach, test } from "node:test";
 import { openBundle } from "../src/bundle/bundle.js";
 import { SatchelError } from "../src/errors.js";
 import { HttpFolder } from "../src/store/http.js";
-import { forgetKept, opfsKeeper } from "../src/store/keep.js";
+import { kept as allKept, forget, opfsKeeper } from "../src/store/keep.js";
 import { bundleFiles } from "./bundles.js";
 import { installOpfs, room } from "./opfs.js";
 
@@ -164,6 +164,8 @@ test("kept files that are wrong are not kept", async () => {
   files = new Map([...good, [WEIGHTS, Buffer.from("version https://git-lfs.github.com/spec/v1")]]);
   await assert.rejects(openBundle(folder(keeper)), /git lfs pull/);
   assert.equal(kept.size, 1);
-  await forgetKept();
+  const [file] = await allKept();
+  assert.deepEqual(file, { sha256: file!.sha256, bytes: 5 });
+  await forget();
   assert.equal(kept.size, 0);
 });

@@ -35,6 +35,11 @@ function used(): number {
 }
 
 const folder = {
+  async *entries() {
+    for (const name of files.keys()) {
+      yield [name, { kind: "file", ...handle(name) }];
+    }
+  },
   async getFileHandle(name: string, options?: { create: boolean }) {
     if (!files.has(name)) {
       if (options?.create !== true) {

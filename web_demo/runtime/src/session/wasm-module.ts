@@ -90,8 +90,8 @@ export function missingFrom(module: object): string[] {
 }
 
 /**
- * Starts a module of its own memory. `folder` is where the two files of onnxruntime-web lie; in Node it is its
- * package by default.
+ * Starts a module of its own memory. `folder` is where the two files of onnxruntime-web lie: by default its package
+ * in Node, and beside this module in a browser.
  */
 export async function startModule(threads: number, folder?: string | URL): Promise<Module> {
   const module = await started(threads, folder);
@@ -106,15 +106,22 @@ export async function startModule(threads: number, folder?: string | URL): Promi
 
 async function started(threads: number, folder?: string | URL): Promise<Module> {
   try {
-    if (folder === undefined) {
-      // The package's own entry, so that what bundles this for a browser leaves it alone.
+    const inNode = globalThis.process?.versions?.node !== undefined;
+    if (folder === undefined && inNode) {
+      // A name in a variable, so that what bundles this for a browser leaves it alone.
       const name = `onnxruntime-web/${NAME}.mjs`;
       return await ((await import(name)) as { default: Factory }).default({ numThreads: threads });
     }
-    const base = new URL(String(folder).replace(/\/?$/, "/"), globalThis.location?.href);
+    const base = folder === undefined ? new URL("./", import.meta.url) : folderUrl(folder);
     const { default: factory } = (await import(new URL(`${NAME}.mjs`, base).href)) as { default: Factory };
     return await factory({ numThreads: threads, locateFile: (name) => new URL(name, base).href });
   } catch (error) {
     throw SatchelError.storage(`onnxruntime-web did not start: ${wordsOf(error)}`, { cause: error });
   }
+}
+
+function folderUrl(folder: string | URL): URL {
+  const url = new URL(folder, globalThis.location?.href);
+  url.pathname = url.pathname.replace(/\/?$/, "/");
+  return url;
 }

@@ -1,5 +1,6 @@
 /** Graphs run by the WebAssembly module of onnxruntime-web, in a browser or in Node. */
 import { SatchelError } from "../errors.js";
+import { breath } from "./breath.js";
 import { failure, noSuchPort } from "./failure.js";
 import type { DType, Engine, Graph, Signature, Tensor, TypedArray, Weights } from "./session.js";
 import { allocated, axisOf, bytesAt, check, onStack, typeName, WasmTensor } from "./wasm-memory.js";
@@ -155,6 +156,7 @@ class WasmGraph implements Graph {
     if (this.session === 0) {
       throw SatchelError.usage("this graph was disposed of");
     }
+    await breath();
     const { module } = this;
     const given = Object.entries(feeds);
     const wanted = Object.entries(outputs);

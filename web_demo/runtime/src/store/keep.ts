@@ -32,7 +32,7 @@ const HASH = /^[0-9a-f]{64}$/;
 const TO_SPARE = 1 << 24; // bytes that others may need
 
 /** The browser's file system; null where there is none, as in Node or on a page that is not secure. */
-export async function opfsKeeper(): Promise<Keeper | null> {
+export async function opfsKeeper(): Promise<OpfsKeeper | null> {
   try {
     const root = await globalThis.navigator.storage.getDirectory();
     return new OpfsKeeper(await root.getDirectoryHandle(FOLDER, { create: true }));
@@ -41,10 +41,16 @@ export async function opfsKeeper(): Promise<Keeper | null> {
   }
 }
 
-/** Bytes that are kept, and forgets them all. */
-export async function forgetKept(): Promise<void> {
-  const root = await globalThis.navigator.storage.getDirectory();
-  await root.removeEntry(FOLDER, { recursive: true }).catch((error: unknown) => {
+/** What is kept, whole or in part. */
+export async function kept(): Promise<{ sha256: string; bytes: number }[]> {
+  const keeper = await opfsKeeper();
+  return keeper === null ? [] : keeper.all();
+}
+
+/** Removes all that is kept. */
+export async function forget(): Promise<void> {
+  const root = await globalThis.navigator?.storage?.getDirectory();
+  await root?.removeEntry(FOLDER, { recursive: true }).catch((error: unknown) => {
     if ((error as Error | null)?.name !== "NotFoundError") {
       throw SatchelError.storage(`kept files cannot be removed: ${wordsOf(error)}`, { cause: error });
     }
@@ -53,6 +59,16 @@ export async function forgetKept(): Promise<void> {
 
 class OpfsKeeper implements Keeper {
   constructor(private readonly folder: FileSystemDirectoryHandle) {}
+
+  async all(): Promise<{ sha256: string; bytes: number }[]> {
+    const files: { sha256: string; bytes: number }[] = [];
+    for await (const [sha256, handle] of this.folder.entries()) {
+      if (handle.kind === "file") {
+        files.push({ sha256, bytes: (await (handle as FileSystemFileHandle).getFile()).size });
+      }
+    }
+    return files;
+  }
 
   async get(expected: Expected): Promise<Stored | null> {
     try {

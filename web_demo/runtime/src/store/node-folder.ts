@@ -1,9 +1,21 @@
 /** A bundle in a folder of this machine. */
-import { createReadStream } from "node:fs";
+import { createReadStream, openAsBlob } from "node:fs";
 import { lstat, open, readFile, realpath, stat } from "node:fs/promises";
-import { join, sep } from "node:path";
+import { basename, join, sep } from "node:path";
+import { fileURLToPath } from "node:url";
 import { SatchelError, shown, wordsOf } from "../errors.js";
 import type { Source, Stored } from "./source.js";
+import { ZipSource } from "./zip.js";
+
+/** A folder, or a zip archive. */
+export async function localBundle(where: string | URL): Promise<Source> {
+  const path = where instanceof URL || where.startsWith("file:") ? fileURLToPath(where) : where;
+  const archive = await stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+  return archive ? new ZipSource(await openAsBlob(path), basename(path)) : new NodeFolder(path);
+}
 
 export class NodeFolder implements Source {
   readonly name: string;

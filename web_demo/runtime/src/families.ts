@@ -1,0 +1,25 @@
+/** Which class runs which bundle; each is loaded when it is asked for. */
+import type { Bundle } from "./bundle/bundle.js";
+import type { Manifest } from "./bundle/manifest.js";
+import { SatchelError, shown } from "./errors.js";
+import type { AnyModel } from "./models.js";
+import type { Engine } from "./session/session.js";
+
+export type Family = "decoder" | "encoder" | "encoder-decoder" | "speech";
+
+/** Makes a bundle ready to run on an engine, which the model disposes of when it is closed. */
+export type Opener = (bundle: Bundle, engine: Engine) => Promise<AnyModel>;
+
+export const FAMILIES: Partial<Record<Family, () => Promise<Opener>>> = {};
+
+/** Tasks that no class here answers yet. */
+const MISSING: ReadonlySet<string> = new Set(["multi-vector", "ctc", "audio-embed", "audio-classify"]);
+
+export async function openerFor(manifest: Manifest): Promise<Opener> {
+  const family = manifest.speech === null ? (manifest.family as Family) : "speech";
+  const opener = FAMILIES[family];
+  if (opener === undefined || MISSING.has(manifest.task)) {
+    throw SatchelError.unsupported(`bundles made for ${shown(manifest.task)} do not run here yet`);
+  }
+  return opener();
+}
