@@ -66,6 +66,7 @@ class KVCache:
         self.arrays: Buffers = {}
         self.values: dict[tuple[int, str], Any] = {}
         self._block: Block | None = None  # which the arrays are views of
+        self._rooms: Buffers = {}  # the arrays with the rows that are free behind the batch
         kept = [window + ROOM for window in geometry.windows if window is not None]
         self.whole = min(kept, default=context)  # positions up to which every layer keeps all
 
@@ -114,8 +115,24 @@ class KVCache:
         if count == self.batch:
             return False
         self.batch = count
-        self._move(block, {place: array[:count] for place, array in arrays.items()})
+        self._move(block, arrays if more else self._rooms)
         return True
+
+    def add(self, other: KVCache, length: int) -> None:
+        """One row more: the first `length` positions of a cache of a single row. Buffers move."""
+        self.reserve(length)
+        block: Block | None
+        if self.batch == len(self._rooms[0, PARTS[0]]):
+            block, rooms = self._allocated(max(4, 2 * self.batch), self.capacity)
+            for place, array in self.arrays.items():
+                rooms[place][: self.batch] = array
+        else:
+            block, rooms = self._block, self._rooms
+        for place, array in other.arrays.items():
+            end = min(length, array.shape[2])  # of a window, all that is kept
+            rooms[place][self.batch, :, :end] = array[0, :, :end]
+        self.batch += 1
+        self._move(block, rooms)
 
     def row(self, row: int) -> KVCache:
         """A cache of that row alone, in the same buffers, for as long as those stay where they are."""
@@ -153,12 +170,13 @@ class KVCache:
                 begin = end
         return block, views
 
-    def _move(self, block: Block | None, arrays: Buffers) -> None:
+    def _move(self, block: Block | None, rooms: Buffers) -> None:
         if self._block is not None and block is not self._block:
             self.memory.give(self._block)
-        self._block, self.arrays = block, arrays
+        self._block, self._rooms = block, rooms
+        self.arrays = {place: room[: self.batch] for place, room in rooms.items()}
         self.values = {  # views: the block must outlive them
-            place: ort.OrtValue.ortvalue_from_numpy(array) for place, array in arrays.items()
+            place: ort.OrtValue.ortvalue_from_numpy(array) for place, array in self.arrays.items()
         }
 
     def bind(self, binding: Any) -> None:

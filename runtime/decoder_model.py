@@ -20,6 +20,7 @@ from satchel.runtime.chat_format import ChatFormat, checked_messages, encode_cha
 from satchel.runtime.decoder_session import FEW, DecoderSession, Run
 from satchel.runtime.errors import UsageError
 from satchel.runtime.generation import Prompt, TextModel
+from satchel.runtime.grammar import Grammar
 from satchel.runtime.sample_answers import SampleAnswer, of_decoder, target_probe
 from satchel.runtime.session import open_session
 from satchel.runtime.text import tokenizing
@@ -82,13 +83,14 @@ class DecoderModel(TextModel):
         *,
         max_new_tokens: int | EllipsisType | None = ...,
         stop: str | Sequence[str] | None = None,
+        grammar: Grammar | None = None,
         **options: Any,
     ) -> Stream:
         """Answer a conversation piece by piece; as `chat`."""
-        checked = self._streamable(options, max_new_tokens)
+        asked = self.streamable(options, max_new_tokens, stop, grammar)
         ids, cancel = self.encode_chat(messages), Cancel()
         lease = self._kept_run(cancel)
-        return Stream(self._batch([ids], max_new_tokens, stop, checked, False, cancel, lease))
+        return Stream(self._batch([ids], asked, False, cancel, lease))
 
     def encode_chat(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
         """Ids of a conversation up to where the answer begins."""
@@ -100,11 +102,11 @@ class DecoderModel(TextModel):
 
     def logits(self, prompt: Prompt) -> NDArray[np.float32]:
         """float32 [length, vocab]: at each position of a text or ids, the next token's logits."""
-        return self.decoder.logits(self._ids(prompt))
+        return self.decoder.logits(self.prompt_ids(prompt))
 
     def score(self, prompt: Prompt) -> Score:
         """The log-probability of each token of a text or ids after those before it."""
-        ids = self._ids(prompt)
+        ids = self.prompt_ids(prompt)
         if len(ids) < 2:
             raise UsageError("a score needs at least two tokens")
         run, logprobs = self.decoder.start(), []

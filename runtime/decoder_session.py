@@ -163,6 +163,27 @@ class Run:
             self._calls.clear()  # bound to the buffers before
         self.lengths = self.lengths[rows]
 
+    def join(self, other: Run) -> None:
+        """Add the single text of another run as the last row; that run stays as it is."""
+        length = int(other.lengths[0])
+        self.cache.add(other.cache, length)
+        self.lengths = np.append(self.lengths, length)
+        self._calls.clear()  # bound to the buffers before
+
+    def leave(self, row: int) -> None:
+        """Drop a row; the last takes its place."""
+        last = len(self.lengths) - 1
+        rows = np.arange(last)
+        rows[row:][:1] = last
+        self.reorder(rows, np.zeros(last, np.int64))
+
+    def fork(self, cancel: Cancel | None = None) -> Run:
+        """A run that goes on from this single text; what either adds the other does not see."""
+        other = self.decoder.start(0, cancel)
+        other.join(self)
+        other.ids = list(self.ids)
+        return other
+
     def reuse(self, prompt: Sequence[int]) -> Sequence[int]:
         """Roll a single text back to what it shares with `prompt`; returns what is left to append."""
         shared = 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cached_property
 from types import EllipsisType
 from typing import Any, overload
 
@@ -17,6 +19,7 @@ from satchel.runtime.bundle import TOKENIZER, Bundle
 from satchel.runtime.cancel import Cancel, Cancelled
 from satchel.runtime.decoder_session import Run
 from satchel.runtime.errors import LimitError, UsageError
+from satchel.runtime.grammar import Grammar, GrammarReader
 from satchel.runtime.ids import caller_ids
 from satchel.runtime.lookup import Lookup
 from satchel.runtime.options import Options
@@ -30,6 +33,16 @@ Ids = Sequence[int] | NDArray[np.integer[Any]]
 Prompt = str | Ids
 MAX_NEW_TOKENS = 512  # where neither the caller nor the bundle says
 MAX_STOP_STRINGS, MAX_STOP_LENGTH = 16, 256
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How texts are to be written: what `asked` has checked."""
+
+    options: Options
+    max_new_tokens: int | EllipsisType | None
+    stop: list[str]
+    grammar: Grammar | None
 
 
 class TextModel(TaskModel):
@@ -59,15 +72,17 @@ class TextModel(TaskModel):
         *,
         max_new_tokens: int | EllipsisType | None = ...,
         stop: str | Sequence[str] | None = None,
+        grammar: Grammar | None = None,
         **options: Any,
     ) -> Stream:
         """Generate after `prompt`, a text or ids, piece by piece.
 
-        `max_new_tokens` None means until the context is full, `stop` () no text to end at; `options`
-        are the fields of Options. Defaults are the bundle's, or 512 new tokens.
+        `max_new_tokens` None means until the context is full, `stop` () no text to end at; `grammar` is
+        the form that the text has; `options` are the fields of Options. Defaults are the bundle's, or
+        512 new tokens.
         """
-        checked = self._streamable(options, max_new_tokens)
-        return Stream(self._batch([prompt], max_new_tokens, stop, checked, logprobs=False))
+        asked = self.streamable(options, max_new_tokens, stop, grammar)
+        return Stream(self._batch([prompt], asked, logprobs=False))
 
     @overload
     def generate(self, prompt: str | Ids, *, n_best: None = None, **options: Any) -> Generation: ...
@@ -91,6 +106,7 @@ class TextModel(TaskModel):
         *,
         max_new_tokens: int | EllipsisType | None = ...,
         stop: str | Sequence[str] | None = None,
+        grammar: Grammar | None = None,
         cancel: Cancel | None = None,
         **options: Any,
     ) -> Any:
@@ -101,17 +117,21 @@ class TextModel(TaskModel):
         """
         many = _is_many(prompt)
         prompts: Sequence[Any] = prompt if many else [prompt]
-        checked = self._options(options, max_new_tokens)
-        if checked.num_beams > 1:
-            by_prompt = self._search(prompts, max_new_tokens, stop, checked, cancel or Cancel())
+        asked = self._asked(options, max_new_tokens, stop, grammar)
+        if asked.options.num_beams > 1:
+            if stop:
+                raise UsageError(f"stop does not go with num_beams = {asked.options.num_beams}")
+            by_prompt = self._search(prompts, asked, cancel or Cancel())
         else:
-            batch = self._batch(prompts, max_new_tokens, stop, checked, True, cancel)
+            batch = self._batch(prompts, asked, True, cancel)
             batch.run()
             by_prompt = [[row] for row in batch.results()]
-        generations = [rows if checked.n_best is not None else rows[0] for rows in by_prompt]
+        listed = asked.options.n_best is not None
+        generations = [rows if listed else rows[0] for rows in by_prompt]
         return generations if many else generations[0]
 
-    def _ids(self, prompt: Prompt) -> list[int]:
+    def prompt_ids(self, prompt: Prompt) -> list[int]:
+        """The ids of a prompt, a text or ids. Raises UsageError where it is empty."""
         if isinstance(prompt, str):
             ids = self.encode(prompt) if prompt else []
         else:
@@ -120,32 +140,27 @@ class TextModel(TaskModel):
             raise UsageError("the prompt is empty", "EMPTY_PROMPT")
         return ids
 
+    def row(self, prompt: list[int], asked: Asked) -> Row:
+        """A text that is to go on from the ids of a prompt."""
+        before, changes, limit = self._beginning(prompt, asked)
+        return Row(before, Sampler(asked.options, changes), limit, len(prompt))
+
     def _batch(
         self,
         prompts: Sequence[Any],
-        max_new_tokens: int | EllipsisType | None,
-        stop: str | Sequence[str] | None,
-        options: Options,
+        asked: Asked,
         logprobs: bool,
         cancel: Cancel | None = None,
         lease: AbstractContextManager[Run] | None = None,
     ) -> Batch:
-        read = [self._ids(prompt) for prompt in prompts]
-        rows = []
-        for ids in read:
-            before, changes, limit = self._beginning(ids, max_new_tokens, options)
-            sampler = Sampler(options, changes)
-            rows.append(Row(before, sampler, limit, len(ids), logprobs=[] if logprobs else None))
-        rows[0].lookup = self._lookup(options, read)
+        read = [self.prompt_ids(prompt) for prompt in prompts]
+        rows = [self.row(ids, asked) for ids in read]
+        for row in rows:
+            row.logprobs = [] if logprobs else None
+        rows[0].lookup = self._lookup(asked.options, read)
         cancel = cancel or Cancel()
         lease = lease or self._lease(read, cancel)
-        eos = self.manifest.tokens.eos
-        return Batch(self.tokenizer, eos, rows, self._stops(stop), cancel, lease)
-
-    def _stops(self, stop: str | Sequence[str] | None) -> list[str]:
-        """What to end at: the caller's, or what the bundle recommends."""
-        given = self.manifest.generation.get("stop_strings", ()) if stop is None else stop
-        return _stop_strings(given)
+        return Batch(self.tokenizer, self.manifest.tokens.eos, rows, asked.stop, cancel, lease)
 
     def _lookup(self, options: Options, read: Sequence[list[int]]) -> Lookup | None:
         """For a single text, where it was asked for or surely changes nothing."""
@@ -155,22 +170,16 @@ class TextModel(TaskModel):
         return Lookup(read[0]) if wanted and len(read) == 1 else None
 
     def _search(
-        self,
-        prompts: Sequence[Any],
-        max_new_tokens: int | EllipsisType | None,
-        stop: str | Sequence[str] | None,
-        options: Options,
-        cancel: Cancel,
+        self, prompts: Sequence[Any], asked: Asked, cancel: Cancel
     ) -> list[list[Generation]]:
         """What beams find for each prompt, the best first."""
-        if stop and _stop_strings(stop):
-            raise UsageError(f"stop does not go with num_beams = {options.num_beams}")
+        options = asked.options
         if options.num_beams > self.manifest.vocab_size:
             raise UsageError(
                 f"num_beams = {options.num_beams}; the vocabulary has {self.manifest.vocab_size} ids"
             )
-        read = [self._ids(prompt) for prompt in prompts]
-        searches = [Search(*self._beginning(ids, max_new_tokens, options)) for ids in read]
+        read = [self.prompt_ids(prompt) for prompt in prompts]
+        searches = [Search(*self._beginning(ids, asked)) for ids in read]
         try:
             with self._lease(read, cancel) as run:
                 beam_search(run, searches, options, self.manifest.tokens.eos)
@@ -187,9 +196,13 @@ class TextModel(TaskModel):
         text = self.text(one.tokens)
         return Generation(text, one.tokens, one.finish_reason, [], prompt_tokens, one.score)
 
-    def _options(
-        self, options: Mapping[str, Any], max_new_tokens: int | EllipsisType | None
-    ) -> Options:
+    def _asked(
+        self,
+        options: Mapping[str, Any],
+        max_new_tokens: int | EllipsisType | None,
+        stop: str | Sequence[str] | None,
+        grammar: Grammar | None,
+    ) -> Asked:
         checked = Options.from_options(options, self.manifest.generation)
         if isinstance(max_new_tokens, int | np.integer):
             if max_new_tokens < 0:
@@ -201,34 +214,47 @@ class TextModel(TaskModel):
                 raise UsageError(
                     f"min_new_tokens = {least} is above max_new_tokens = {max_new_tokens}"
                 )
-        return checked
+        if grammar is not None and checked.num_beams > 1:
+            raise UsageError(f"a grammar does not go with num_beams = {checked.num_beams}")
+        given = self.manifest.generation.get("stop_strings", ()) if stop is None else stop
+        return Asked(checked, max_new_tokens, _stop_strings(given), grammar)
 
-    def _streamable(
-        self, options: Mapping[str, Any], max_new_tokens: int | EllipsisType | None
-    ) -> Options:
-        checked = self._options(options, max_new_tokens)
-        if checked.num_beams > 1 or checked.n_best is not None:
+    def streamable(
+        self,
+        options: Mapping[str, Any],
+        max_new_tokens: int | EllipsisType | None = ...,
+        stop: str | Sequence[str] | None = None,
+        grammar: Grammar | None = None,
+    ) -> Asked:
+        """What was asked for, checked; UsageError where it makes no sense of a text that is streamed."""
+        asked = self._asked(options, max_new_tokens, stop, grammar)
+        if asked.options.num_beams > 1 or asked.options.n_best is not None:
             raise UsageError(
-                f"num_beams = {checked.num_beams}: a beam search cannot be streamed; use generate, "
-                "or num_beams = 1 without n_best"
+                f"num_beams = {asked.options.num_beams}: a beam search cannot be streamed; use "
+                "generate, or num_beams = 1 without n_best"
             )
-        return checked
+        return asked
 
-    def _beginning(
-        self, prompt: list[int], max_new_tokens: int | EllipsisType | None, options: Options
-    ) -> tuple[list[int], list[Processor], int]:
+    def _beginning(self, prompt: list[int], asked: Asked) -> tuple[list[int], list[Processor], int]:
         """What the decoder begins with for a prompt, its processors, and how many ids it may add."""
         before = self._before(prompt)
-        limit = self._limit(len(before), max_new_tokens, options)
+        limit = self._limit(len(before), asked.max_new_tokens, asked.options)
         changes = processors(
-            options,
+            asked.options,
             self.manifest.vocab_size,
             self.manifest.tokens.eos,
             start=len(before),
             limit=limit,
             source=prompt,
         )
+        if asked.grammar is not None:
+            changes.append(self._grammars.processor(asked.grammar))
         return before, changes, limit
+
+    @cached_property
+    def _grammars(self) -> GrammarReader:
+        tokens, size = self.manifest.tokens, self.manifest.vocab_size
+        return GrammarReader(self.tokenizer, size, tokens.eos)
 
     def _before(self, prompt: list[int]) -> list[int]:
         """The ids that the decoder's text begins with, for the ids of a prompt."""

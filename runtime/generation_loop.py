@@ -11,7 +11,7 @@ from satchel.runtime.cancel import Cancelled
 from satchel.runtime.decoder_session import Logits, Run
 from satchel.runtime.reading_ahead import ReadingAhead
 from satchel.runtime.row import Row
-from satchel.runtime.sample import highest, log_probabilities
+from satchel.runtime.sample import highest, likeliest, log_probabilities
 
 CROWD = 0.75  # the part of a run's rows that may go on when the others leave it
 
@@ -41,7 +41,7 @@ def generate(run: Run, rows: Sequence[Row], eos: Sequence[int]) -> Iterator[tupl
         while True:
             tokens = np.zeros(len(batch), np.int64)
             seen = logits if len(going) == len(batch) else logits[going]
-            tokens[going] = _choose([batch[place] for place in going], seen, ends)
+            tokens[going] = choose([batch[place] for place in going], seen, ends)
             for place in going:
                 row = batch[place]
                 if row.finish_reason is None:
@@ -65,7 +65,7 @@ def generate(run: Run, rows: Sequence[Row], eos: Sequence[int]) -> Iterator[tupl
             row.finish_reason = row.finish_reason or "cancelled"
 
 
-def _choose(rows: Sequence[Row], logits: Logits, ends: frozenset[int]) -> list[int]:
+def choose(rows: Sequence[Row], logits: Logits, ends: frozenset[int]) -> list[int]:
     """Choose and record the next id of each row; an end-of-text id finishes it instead.
 
     `logits` [rows, vocab] may be changed.
@@ -80,11 +80,13 @@ def _choose(rows: Sequence[Row], logits: Logits, ends: frozenset[int]) -> list[i
     best = highest(logits)
     tokens = [row.sampler(*each) for row, *each in zip(rows, logits, best, strict=True)]
     logprobs = log_probabilities(before, tokens) if collected else repeat(0.0)
-    for row, token, logprob in zip(rows, tokens, logprobs, strict=False):
+    for place, (row, token, logprob) in enumerate(zip(rows, tokens, logprobs, strict=False)):
         if token in ends:
             row.finish_reason = "eos"
             continue
         row.tokens.append(token)
         if row.logprobs is not None:
             row.logprobs.append(logprob)
+        if row.top:
+            row.tops.append(likeliest(before[place], row.top))
     return tokens

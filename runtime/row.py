@@ -9,11 +9,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from satchel.runtime.errors import SatchelError
 from satchel.runtime.lookup import Lookup
 from satchel.runtime.sample import Sampler
 
 
-@dataclass
+@dataclass(eq=False)
 class Row:
     """One text of a batch being generated.
 
@@ -27,9 +28,12 @@ class Row:
     prompt_tokens: int  # of the caller's prompt
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] | None = None  # a list to have them collected
+    top: int = 0  # how many likely ids are to be collected with each, with their log-probabilities
+    tops: list[list[tuple[int, float]]] = field(default_factory=list)
     finish_reason: str | None = None
     lookup: Lookup | None = None  # of a single text: what it may go on with is read ahead
     looked_up: int = 0  # new tokens that were read ahead: as many steps were saved
+    error: SatchelError | None = None  # what ended it, where that was an error of its own
 
     @cached_property
     def _start(self) -> NDArray[np.int64]:

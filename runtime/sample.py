@@ -26,7 +26,7 @@ class Sampler:
 
     def __init__(self, options: Options, processors: Sequence[Processor] = ()) -> None:
         self.options = options
-        self.processors = processors
+        self.processors = list(processors)
 
     @cached_property
     def _random(self) -> np.random.Generator:
@@ -67,6 +67,18 @@ def log_probabilities(logits: NDArray[np.float32], tokens: Sequence[int]) -> lis
     chosen = logits[np.arange(len(tokens)), tokens] - top[:, 0]
     logprobs: list[float] = (chosen - np.log(mass)).tolist()
     return logprobs
+
+
+def likeliest(logits: NDArray[np.float32], count: int) -> list[tuple[int, float]]:
+    """The ids of the highest logits [vocab] and their log-probabilities, the likeliest first."""
+    ids = _top(logits, count)
+    return list(
+        zip(
+            ids.tolist(),
+            log_probabilities(np.broadcast_to(logits, (count, len(logits))), ids.tolist()),
+            strict=True,
+        )
+    )
 
 
 def _scaled(

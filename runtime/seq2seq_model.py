@@ -136,7 +136,7 @@ class Seq2seqModel(TextModel):
             ids = caller_ids(target, self.manifest.vocab_size)
         else:
             ids = self.encode(target) if target else []
-        decoder = self.decoder.reading(self.encoder([self._ids(source)]))
+        decoder = self.decoder.reading(self.encoder([self.prompt_ids(source)]))
         return decoder.logits([*self._start, *ids])
 
     def _before(self, prompt: list[int]) -> list[int]:

@@ -1,0 +1,119 @@
+"""Text of a given form: JSON of a schema, a regular expression, a Lark grammar. Knows no graph.
+
+`llguidance` keeps the state and says which ids may come next; the others lose their chance before one is
+chosen. So whatever chooses (greedy, sampling) can choose nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from satchel.runtime.errors import UnsupportedError, UsageError, install, shown
+from satchel.runtime.processors import Ids, Scores
+
+LONGEST = 1 << 20  # characters of a grammar
+EMPTY = "the form leaves no text: it allows nothing, not even an end"
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """The form of a text. Made by `json_schema`, `regex` or `lark`."""
+
+    kind: str
+    source: str
+
+    @classmethod
+    def json_schema(cls, schema: dict[str, Any] | bool | str) -> Grammar:
+        """JSON that fits a schema (draft 2020-12), an object or its JSON text."""
+        if isinstance(schema, str):
+            try:
+                schema = json.loads(schema)
+            except ValueError as error:
+                raise UsageError(
+                    f"the JSON schema is not JSON: {shown(error)}", "GRAMMAR"
+                ) from None
+        if not isinstance(schema, dict | bool):
+            raise UsageError("a JSON schema is an object, true or false", "GRAMMAR")
+        return cls("JSON schema", json.dumps(schema))
+
+    @classmethod
+    def regex(cls, pattern: str) -> Grammar:
+        """A text that a regular expression matches as a whole (the syntax of Rust's `regex`)."""
+        return cls("regular expression", pattern)
+
+    @classmethod
+    def lark(cls, grammar: str) -> Grammar:
+        """A text of a grammar in llguidance's dialect of Lark."""
+        return cls("Lark grammar", grammar)
+
+
+class GrammarReader:
+    """Grammars over one tokenizer. Making it reads the whole vocabulary: keep it.
+
+    Raises UnsupportedError where llguidance is not installed.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, vocab_size: int, eos: Sequence[int]) -> None:
+        try:
+            import llguidance
+        except ModuleNotFoundError:
+            raise UnsupportedError(
+                f"texts of a given form need llguidance: {install('grammar')}"
+            ) from None
+        if not eos:
+            raise UnsupportedError("the bundle names no token that ends a text")
+        self._matcher = llguidance.LLMatcher
+        size = max(vocab_size, tokenizer.get_vocab_size())
+        self._tokenizer = llguidance.LLTokenizer(tokenizer.to_str(), size, list(eos))
+
+    def processor(self, grammar: Grammar) -> Form:
+        """What keeps one text to a grammar. Raises UsageError for one that cannot be kept to."""
+        if len(grammar.source) > LONGEST:
+            raise UsageError(
+                f"the {grammar.kind} has {len(grammar.source)} characters; at most {LONGEST}"
+            )
+        made: dict[str, Callable[[str], str]] = {
+            "JSON schema": self._matcher.grammar_from_json_schema,
+            "regular expression": self._matcher.grammar_from_regex,
+            "Lark grammar": self._matcher.grammar_from_lark,
+        }
+        try:
+            source = made[grammar.kind](grammar.source)
+            problem = self._matcher.validate_grammar(source, self._tokenizer)
+        except ValueError as error:
+            problem = str(error)
+        if problem:
+            raise UsageError(f"the {grammar.kind} cannot be kept to: {_first(problem)}", "GRAMMAR")
+        return Form(self._matcher(self._tokenizer, source), grammar)
+
+
+class Form:
+    """Takes the chance from every id that does not fit. A Processor of one text, which it follows."""
+
+    def __init__(self, matcher: Any, grammar: Grammar) -> None:
+        self._matcher = matcher
+        self._kind = grammar.kind
+        self._read = 0  # new ids that the matcher has been told
+
+    def __call__(self, scores: Scores, text: Ids, new: int) -> None:
+        if new > self._read:
+            self._matcher.consume_tokens(text[len(text) - new + self._read :].tolist())
+            self._read = new
+        mask = np.frombuffer(self._matcher.compute_bitmask(), np.uint8)
+        if error := self._matcher.get_error():
+            raise UsageError(f"the {self._kind} went wrong: {_first(error)}", "GRAMMAR")
+        allowed = np.unpackbits(mask, count=len(scores), bitorder="little").view(np.bool_)
+        if not allowed.any():
+            raise UsageError(EMPTY, "GRAMMAR")
+        scores[~allowed] = -np.inf
+
+
+def _first(text: str) -> str:
+    """The first line of an error, short enough for one of ours."""
+    return shown(text.strip().splitlines()[0] if text.strip() else text, 300)
