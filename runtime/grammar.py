@@ -66,11 +66,12 @@ class GrammarReader:
             raise UnsupportedError(
                 f"texts of a given form need llguidance: {install('grammar')}"
             ) from None
-        if not eos:
-            raise UnsupportedError("the bundle names no token that ends a text")
+        known = [token for token in eos if token < tokenizer.get_vocab_size()]
+        if not known:
+            raise UnsupportedError("the bundle's tokenizer has no token that ends a text")
         self._matcher = llguidance.LLMatcher
         size = max(vocab_size, tokenizer.get_vocab_size())
-        self._tokenizer = llguidance.LLTokenizer(tokenizer.to_str(), size, list(eos))
+        self._tokenizer = llguidance.LLTokenizer(tokenizer.to_str(), size, known)
 
     def processor(self, grammar: Grammar) -> Form:
         """What keeps one text to a grammar. Raises UsageError for one that cannot be kept to."""

@@ -19,6 +19,7 @@ STATUS = {  # the start of an error code -> exit status, as in runtime/errors.py
     "USAGE": 2,
     "WRONG_TASK": 2,
     "EMPTY_PROMPT": 2,
+    "GRAMMAR": 2,
     "PROMPT_ENCODING": 2,
     "CHECKPOINT": 3,
     "CKPT": 3,

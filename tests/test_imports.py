@@ -25,6 +25,7 @@ ROOMS = {
     "measure": f"{BESIDE}/measure",
     "packing": f"{BESIDE}/packing",
     "sentence": f"{BESIDE}/sentence",
+    "serve": f"{BESIDE}/serve",
     "cli": f"{BESIDE}/cli",
 }
 CONTRACT = {"runtime.errors", "runtime.bundle", "runtime.manifest"}
@@ -42,7 +43,15 @@ MAY_IMPORT = {  # room -> rooms, and single modules
     "packing": {"runtime", "checkpoints", "tokenization", "models", "export", "quantize", "measure"}
     | SHARED,
     "sentence": {"runtime", "packing.pack", "checkpoints.source"} | SHARED,
-    "cli": {"runtime", "measure", "packing.pack", "checkpoints.source", "quantize.profiles"}
+    "serve": {"runtime"} | SHARED,
+    "cli": {
+        "runtime",
+        "serve",
+        "measure",
+        "packing.pack",
+        "checkpoints.source",
+        "quantize.profiles",
+    }
     | SHARED,
 }
 ON_A_DEVICE = (
@@ -55,6 +64,7 @@ OPTIONAL = {  # imported there alone
     "PIL": "an image is read",
     "soundfile": "a sound file is read",
     "soxr": "its rate is another",
+    "llguidance": "a text has a form",
 }
 DEVICE = {"numpy", "onnxruntime", "tokenizers", *OPTIONAL}
 HEAVY = "torch onnx onnx_ir onnxscript transformers safetensors jinja2 tqdm gguf huggingface_hub"

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from satchel.cli.command import load, on_bundle
-from satchel.cli.generation_options import add_options, chosen
+from satchel.cli.generation_options import add_forms, add_options, chosen, form
 
 EXAMPLES = """
 satchel chat my-bundle
@@ -20,7 +20,8 @@ def chat(options: argparse.Namespace) -> None:
 
     model = load(options)
     model.require("chat")
-    converse(model, options.system, chosen(options, "chat") | {"stop": options.stop})
+    settings = chosen(options, "chat") | {"stop": options.stop, "grammar": form(options)}
+    converse(model, options.system, settings)
 
 
 def add(verbs: Any) -> None:
@@ -28,4 +29,5 @@ def add(verbs: Any) -> None:
     command = on_bundle(verbs, "chat", chat, EXAMPLES)
     command.add_argument("--system", metavar="TEXT", help="a system message to begin with")
     command.add_argument("--stop", nargs="+", metavar="TEXT", help="end at these")
+    add_forms(command)
     add_options(command, "chat")

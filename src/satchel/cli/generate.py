@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from satchel.cli.command import load, on_bundle
-from satchel.cli.generation_options import add_options, chosen
+from satchel.cli.generation_options import add_forms, add_options, chosen, form
 from satchel.cli.terminal import readable, readable_json
 from satchel.runtime.errors import UsageError
 
@@ -17,6 +17,7 @@ EXAMPLES = """
 satchel generate my-bundle "Once upon a time" --max-new-tokens 64
 satchel generate my-bundle "Why is the sky blue?" --chat --stats
 satchel generate my-bundle "Once upon a time" --temperature 0.8 --top-p 0.9 --seed 1
+satchel generate my-bundle "Describe a bag." --chat --json-schema bag.json
 satchel generate my-bundle "translate English to German: a house" --num-beams 4 --n-best 2 --json
 """
 
@@ -28,7 +29,7 @@ def generate(options: argparse.Namespace) -> None:
     model = load(options)
     if options.chat:
         model.require("chat")
-    settings = chosen(options, "generate") | {"stop": options.stop}
+    settings = chosen(options, "generate") | {"stop": options.stop, "grammar": form(options)}
     named = {name: value for name, value in settings.items() if name in ABOUT}
     beams = Options.from_options(named, model.manifest.generation).num_beams
     if options.json or options.n_best is not None or beams > 1:
@@ -77,4 +78,5 @@ def add(verbs: Any) -> None:
     command.add_argument("--json", action="store_true", help="print a line of JSON per text")
     command.add_argument("--stats", action="store_true", help="print the speed, on stderr")
     command.add_argument("--stop", nargs="+", metavar="TEXT", help="end at these")
+    add_forms(command)
     add_options(command, "generate")

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from satchel.runtime.errors import StorageError, shown
 from satchel.runtime.options import ABOUT, WRITING, About
+
+if TYPE_CHECKING:
+    from satchel.runtime.grammar import Grammar
 
 PARTS = {"sampling": "sampling", "beams": "beam search", "": "of every way to choose"}
 METAVARS = {int: "N", float: "X", str: "WORD", object: "JSON"}
@@ -25,6 +30,33 @@ def add_options(command: argparse.ArgumentParser, method: str) -> None:
             groups[about.part].add_argument(
                 "--" + name.replace("_", "-"), help=about.help, **_settings(about)
             )
+
+
+def add_forms(command: argparse.ArgumentParser) -> None:
+    """The forms that a text may be kept to."""
+    forms = command.add_argument_group("form of the text (needs llguidance)")
+    one = forms.add_mutually_exclusive_group()
+    one.add_argument("--json-schema", metavar="FILE", help="JSON that fits this schema")
+    one.add_argument("--regex", metavar="R", help="a text that matches as a whole")
+    one.add_argument("--grammar", metavar="FILE", help="a text of this Lark grammar")
+
+
+def form(options: argparse.Namespace) -> Grammar | None:
+    """What the user said of the form."""
+    from satchel.runtime.grammar import Grammar  # needs numpy, which --help does not
+
+    if options.regex is not None:
+        return Grammar.regex(options.regex)
+    if options.json_schema is not None:
+        return Grammar.json_schema(_file("--json-schema", options.json_schema))
+    return None if options.grammar is None else Grammar.lark(_file("--grammar", options.grammar))
+
+
+def _file(flag: str, path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StorageError(f"{flag} {shown(path)} cannot be read: {shown(error)}") from None
 
 
 def chosen(options: argparse.Namespace, method: str) -> dict[str, Any]:

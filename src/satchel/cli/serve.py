@@ -13,7 +13,6 @@ from satchel.runtime.errors import StorageError, UsageError, install, shown
 EXAMPLES = """
 satchel serve my-bundle my-embedder
 satchel serve my-bundle --port 9000 --api-key-file keys.txt --slots 4 --keep 10m
-curl 127.0.0.1:8080/v1/embeddings -d '{"model": "my-embedder", "input": ["a text"]}'
 """
 SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
@@ -26,14 +25,14 @@ def serve(options: argparse.Namespace) -> None:
         from satchel.serve.app import LOOPBACK, Access, Server
     except ModuleNotFoundError as error:
         raise UsageError(f"serve needs {error.name}: {install('serve')}") from None
-    from satchel.serve.shelf import Settings, Shelf
+    from satchel.serve.shelf import Serving, Shelf
 
     for name in ("slots", "queue", "port"):
         if not 0 < getattr(options, name) < 65536:
             raise UsageError(
                 f"--{name} {getattr(options, name)}; expected a number from 1 to 65535"
             )
-    settings = Settings(
+    settings = Serving(
         slots=options.slots,
         waiting=options.queue,
         keep=_seconds(options.keep),

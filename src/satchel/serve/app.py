@@ -19,13 +19,13 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from satchel.runtime.errors import SatchelError
-from satchel.serve import reading
-from satchel.serve.chat import chat
-from satchel.serve.completions import complete
+from satchel.serve import whole_answers
+from satchel.serve.chat_completions import chat
 from satchel.serve.failure import Failure, json
 from satchel.serve.metrics import Metrics
 from satchel.serve.openapi import document
 from satchel.serve.shelf import Entry, Shelf
+from satchel.serve.text_completions import complete
 from satchel.serve.wire import (
     ChatRequest,
     CompletionRequest,
@@ -47,10 +47,10 @@ Endpoint = Callable[[Request, Entry, Any], Awaitable[Response]]
 ENDPOINTS: dict[str, tuple[Endpoint, type[Any]]] = {
     "/v1/chat/completions": (chat, ChatRequest),
     "/v1/completions": (complete, CompletionRequest),
-    "/v1/embeddings": (reading.embed, EmbeddingRequest),
-    "/v1/rerank": (reading.rerank, RerankRequest),
-    "/rerank": (reading.rerank, RerankRequest),
-    "/v1/translate": (reading.translate, TranslateRequest),
+    "/v1/embeddings": (whole_answers.embed, EmbeddingRequest),
+    "/v1/rerank": (whole_answers.rerank, RerankRequest),
+    "/rerank": (whole_answers.rerank, RerankRequest),
+    "/v1/translate": (whole_answers.translate, TranslateRequest),
 }
 SOUNDS = {"/v1/audio/transcriptions": "transcribe", "/v1/audio/translations": "translate"}
 
@@ -148,7 +148,7 @@ class Server:
                     raise _too_large()
                 async with request.form(max_files=1, max_fields=16) as form:
                     entry = self._entry(str(form.get("model", "")))
-                    return seen(await reading.transcribe(request, entry, dict(form), task))
+                    return seen(await whole_answers.transcribe(request, entry, dict(form), task))
 
         return self._guarded(answer)
 

@@ -32,7 +32,7 @@ class Failure(Exception):
         return cls(400 if asked else 500, str(error), error.code.lower())
 
     @classmethod
-    def of_body(cls, error: msgspec.ValidationError | msgspec.DecodeError) -> Failure:
+    def of_body(cls, error: Exception) -> Failure:
         """A body that is not JSON, or not the JSON that was expected."""
         message = str(error)
         found = re.search(r" - at `\$\.?(.*?)`$", message)

@@ -26,7 +26,7 @@ OLDEST_EVERY = (
 
 
 @dataclass(eq=False)
-class Text:
+class Written:
     """One text that is asked for. `listen` is called from the scheduler's thread: see `Job`."""
 
     row: Row
@@ -43,7 +43,7 @@ class Job:
     """
 
     prompt: Sequence[int]
-    texts: list[Text]
+    texts: list[Written]
     listen: Callable[[int, str, list[int]], None]
     cancelled: bool = False
     run: Run | None = None  # while the prompt is being read

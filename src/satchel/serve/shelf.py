@@ -23,7 +23,7 @@ Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
-class Settings:
+class Serving:
     """How bundles are run."""
 
     slots: int = 8
@@ -37,7 +37,7 @@ class Settings:
 class Loaded:
     """An open bundle. What is not written by the scheduler runs in a thread of its own, one at a time."""
 
-    def __init__(self, model: Any, settings: Settings) -> None:
+    def __init__(self, model: Any, settings: Serving) -> None:
         self.model = model
         self.scheduler: Scheduler | None = None
         if isinstance(model, DecoderModel):
@@ -60,7 +60,7 @@ class Loaded:
 class Entry:
     """One bundle, open or not."""
 
-    def __init__(self, name: str, folder: Path, manifest: Manifest, settings: Settings) -> None:
+    def __init__(self, name: str, folder: Path, manifest: Manifest, settings: Serving) -> None:
         self.name, self.folder, self.manifest = name, folder, manifest
         self.settings = settings
         self.loaded: Loaded | None = None
@@ -99,7 +99,7 @@ class Entry:
 class Shelf:
     """All bundles of a server, by the names of their folders."""
 
-    def __init__(self, folders: list[str], settings: Settings) -> None:
+    def __init__(self, folders: list[str], settings: Serving) -> None:
         self.settings = settings
         self.entries: dict[str, Entry] = {}
         for text in folders:

@@ -132,7 +132,7 @@ class SchemaFormat(Wire, tag="json_schema"):
     json_schema: JsonSchema
 
 
-class Grammar(Wire):
+class OwnForm(Wire):
     """Not OpenAI's: a regular expression or a Lark grammar that the whole text has to fit."""
 
     regex: str | None = None
@@ -156,7 +156,7 @@ class Sampling(Wire):
     seed: Seed | None = None
     stop: Stops = None
     n: Annotated[int, Meta(ge=1, le=64)] | None = None
-    grammar: Grammar | None = None
+    grammar: OwnForm | None = None
     user: str | None = None
 
 

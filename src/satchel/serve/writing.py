@@ -14,7 +14,7 @@ from satchel.runtime.grammar import Grammar
 from satchel.runtime.processors import Ids, Scores
 from satchel.runtime.row import Row
 from satchel.runtime.text import TextStream
-from satchel.serve.scheduler import Job, Text
+from satchel.serve.scheduler import Job, Written
 from satchel.serve.shelf import Loaded
 
 
@@ -94,7 +94,7 @@ class Writing:
         piece = Piece(number, text, tokens, row, row.finish_reason)
         self._loop.call_soon_threadsafe(self._pieces.put_nowait, piece)
 
-    def _text(self, prompt: list[int], number: int) -> Text:
+    def _text(self, prompt: list[int], number: int) -> Written:
         """One text; those after the first draw by seeds of their own."""
         wanted = self.wanted
         options = dict(wanted.options)
@@ -108,7 +108,7 @@ class Writing:
             row.sampler.processors.insert(0, Penalties(wanted.presence, wanted.frequency))
         if wanted.alternatives is not None:
             row.logprobs, row.top = [], wanted.alternatives
-        return Text(row, TextStream(self.loaded.model.tokenizer, asked.stop))
+        return Written(row, TextStream(self.loaded.model.tokenizer, asked.stop))
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,8 @@ def _lengths(model: Any, texts: list[str], window: int | None) -> list[int]:
     for index, length in enumerate(lengths):
         if length > preparation.limit and window is None:
             message = (
-                f"input[{index}] has {length} tokens, the bundle reads {preparation.limit}: shorten it, or "
-                "give window, by how many tokens pieces of it are to overlap"
+                f"input[{index}] has {length} tokens, the bundle reads {preparation.limit}: shorten it, "
+                "or give window, by how many tokens pieces of it are to overlap"
             )
             raise Failure(400, message, "context_length_exceeded", "input")
     return lengths
