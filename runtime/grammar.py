@@ -73,7 +73,7 @@ class GrammarReader:
         size = max(vocab_size, tokenizer.get_vocab_size())
         self._tokenizer = llguidance.LLTokenizer(tokenizer.to_str(), size, known)
 
-    def processor(self, grammar: Grammar) -> Form:
+    def processor(self, grammar: Grammar) -> KeptForm:
         """What keeps one text to a grammar. Raises UsageError for one that cannot be kept to."""
         if len(grammar.source) > LONGEST:
             raise UsageError(
@@ -91,10 +91,10 @@ class GrammarReader:
             problem = str(error)
         if problem:
             raise UsageError(f"the {grammar.kind} cannot be kept to: {_first(problem)}", "GRAMMAR")
-        return Form(self._matcher(self._tokenizer, source), grammar)
+        return KeptForm(self._matcher(self._tokenizer, source), grammar)
 
 
-class Form:
+class KeptForm:
     """Takes the chance from every id that does not fit. A Processor of one text, which it follows."""
 
     def __init__(self, matcher: Any, grammar: Grammar) -> None:

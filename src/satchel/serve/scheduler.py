@@ -27,7 +27,7 @@ OLDEST_EVERY = (
 
 @dataclass(eq=False)
 class Written:
-    """One text that is asked for. `listen` is called from the scheduler's thread: see `Job`."""
+    """One text that is asked for."""
 
     row: Row
     stream: TextStream

@@ -1,4 +1,4 @@
-"""Texts being written for one request: from its options to pieces as they come. Knows no wire format."""
+"""Texts being written for one request: from options to pieces as they come. Knows no wire format."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from satchel.runtime.batch import Stream
 from satchel.runtime.grammar import Grammar
 from satchel.runtime.processors import Ids, Scores
 from satchel.runtime.row import Row
@@ -124,14 +123,3 @@ class Penalties:
             scores[ids] -= np.float32(self.presence) + np.float32(self.frequency) * counts.astype(
                 np.float32
             )
-
-
-async def streamed(loaded: Loaded, stream: Stream) -> AsyncIterator[str]:
-    """The pieces of a stream that the scheduler does not write, read in the model's own thread."""
-    end = object()
-    try:
-        while (piece := await loaded.run(lambda: next(stream, end))) is not end:
-            yield str(piece)
-    finally:
-        stream.cancel()
-        await loaded.run(stream.close)
