@@ -10,16 +10,17 @@ import onnx_ir
 import torch
 from torch import Tensor, nn
 
+from satchel.models import moonshine, whisper
 from satchel.models.decoder import Decoder
 from satchel.models.ops import OPSET, Cache
 from satchel.models.seq2seq import Context, Seq2seq
-from satchel.models.whisper import Model as Whisper
 from satchel.runtime.manifest import Port
 
 WRAPPERS = re.compile(r"^module\.(model\.)?")  # attributes of the classes below
 DTYPES = {"int64": torch.int64, "int32": torch.int32, "float32": torch.float32}
 # At least 2: torch.export takes sizes 0 and 1 for constants. Convolutions make many frames of so many.
 EXAMPLE_SIZES = {"length": 6, "samples": 1 << 16, "features": 64}
+Hearing = whisper.Model | moonshine.Model
 KEEPS_ALL = "GroupQueryAttention"  # some versions fail where nobody reads its keys and values
 
 
@@ -52,12 +53,12 @@ class SourceGraph(nn.Module):
 class SpeechGraph(nn.Module):
     """The encoder of a speech model with the flat signature of its graph."""
 
-    def __init__(self, model: Whisper) -> None:
+    def __init__(self, model: Hearing) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, features: Tensor) -> list[Tensor]:
-        return [tensor for pair in self.model.hear(features) for tensor in pair]
+    def forward(self, sound: Tensor) -> list[Tensor]:
+        return [tensor for pair in self.model.hear(sound) for tensor in pair]
 
 
 class TargetGraph(nn.Module):

@@ -104,6 +104,7 @@ ARCHITECTURES = {  # by model_type
     "m2m_100": Architecture("encoder-decoder", "m2m_100"),
     "encoder-decoder": Architecture("encoder-decoder", "encoder_decoder"),
     "whisper": Architecture("encoder-decoder", "whisper", reads="sound"),
+    "moonshine": Architecture("encoder-decoder", "moonshine", reads="sound"),
     "vit": Architecture("encoder", "vit", reads="images"),
     "deit": Architecture("encoder", "deit", reads="images"),
     "beit": Architecture("encoder", "beit", reads="images"),

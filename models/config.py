@@ -34,6 +34,8 @@ LIMITS = {  # a size above these is a mistake or an attack
     "decoder_layers": 512,
     "encoder_attention_heads": 1024,
     "decoder_attention_heads": 1024,
+    **{f"{part}_num_hidden_layers": 512 for part in ("encoder", "decoder")},
+    **{f"{part}_num_attention_heads": 1024 for part in ("encoder", "decoder")},
     "encoder_ffn_dim": 1 << 18,
     "decoder_ffn_dim": 1 << 18,
     "relative_attention_num_buckets": 1 << 10,

@@ -339,6 +339,8 @@ def rotary(
         if positions is None:
             positions = torch.zeros(1, dtype=torch.int64)
         attributes: Attributes = {"num_heads": num_heads, "interleaved": 0}
+        if 2 * cos.shape[1] * num_heads < x.shape[-1]:  # a part of each head
+            attributes["rotary_embedding_dim"] = 2 * cos.shape[1]
         return symbolic(
             "com.microsoft::RotaryEmbedding",
             (x, positions, cos, sin),

@@ -43,6 +43,7 @@ WAVE_LIMITS = {
     "overlap": (0, 1 << 15),
 }
 LEAST_VARIANCE = 1e-7
+QUIET_SECONDS = 0.1  # that a sound is cut in the middle of
 WAVE_SECONDS = (2.0, 1.0, 3.3, 0.5)
 
 
@@ -102,6 +103,10 @@ class AudioFormat(Form):
     def window_frames(self) -> int:
         """Frames of what the model hears at once."""
         return self.window_samples // self.hop_length
+
+    def heard(self, samples: Samples) -> Features:
+        """What the model hears of a window at most."""
+        return self.log_mel(samples)
 
     def log_mel(self, samples: Samples, silence: int = 0) -> Features:
         """float32 [mels, frames] of a mono waveform [samples] at `sampling_rate`.
@@ -198,6 +203,11 @@ class WaveFormat(Windowed):
             return f"normalized = {shown(self.normalized)}; expected true or false"
         return self.windows_problem()
 
+    @property
+    def window_samples(self) -> int:
+        """Samples of a window."""
+        return (self.window - 1) * self.stride + self.field
+
     def frames(self, samples: int) -> int:
         """Frames that a graph makes of so many samples."""
         return max(0, (samples - self.field) // self.stride + 1)
@@ -213,6 +223,19 @@ class WaveFormat(Windowed):
         exact = samples.astype(np.float64)
         normal = (exact - exact.mean()) / np.sqrt(exact.var() + LEAST_VARIANCE)
         return normal.astype(np.float32)
+
+    def cuts(self, samples: Samples) -> list[int]:
+        """Where a sound is cut into windows, its ends among them: in the quietest place of the last third
+        of each."""
+        places, most = [0], self.window_samples
+        quiet = max(1, int(QUIET_SECONDS * self.sampling_rate))
+        while len(samples) - places[-1] > most:
+            first = places[-1] + most - most // 3
+            last = min(places[-1] + most, len(samples) - self.field)  # a rest that fills a frame
+            part = samples[first - quiet // 2 : last + quiet // 2].astype(np.float64)
+            energy = np.concatenate(([0.0], np.cumsum(part * part)))
+            places.append(first + int(np.argmin(energy[quiet:] - energy[:-quiet])))
+        return [*places, len(samples)]
 
     def piece(self, samples: Samples, first: int, end: int) -> Samples:
         """The samples of which the frames from `first` to before `end` are made.
@@ -233,7 +256,21 @@ def outside(form: object, limits: dict[str, tuple[int, int]]) -> str | None:
     return None
 
 
-def sample_sounds(form: AudioFormat, count: int) -> Iterator[Samples]:
+def speech_format(raw: dict[str, Any]) -> AudioFormat | WaveFormat:
+    """What a manifest's `audio` describes for a model that writes."""
+    return WaveFormat.from_dict(raw) if "stride" in raw else AudioFormat.from_dict(raw)
+
+
+def sample_sources(form: AudioFormat | WaveFormat, count: int) -> list[Features]:
+    """What an encoder hears in checks: windows of tones or, where it hears samples, sounds of several
+    lengths."""
+    if isinstance(form, AudioFormat):
+        return [form.heard(sound) for sound in sample_sounds(form, count)]
+    least = form.field + 3 * form.stride
+    return [form.heard(sound) for sound in sample_waves(form.sampling_rate, least, count)]
+
+
+def sample_sounds(form: AudioFormat | WaveFormat, count: int) -> Iterator[Samples]:
     """Windows of tones, the same every time: what checks hear."""
     random = np.random.default_rng(0)
     for _ in range(count):

@@ -158,6 +158,7 @@ class Speech:
     no_timestamps: int | None = None  # the ids behind it are timestamps, in steps of the encoder
     latest_start: int | None = None  # steps that the first timestamp of a window has at most
     timestamps: bool = False  # whether they are wanted where nobody says
+    tokens_per_second: float | None = None  # of a sound, at most
 
 
 @dataclass(frozen=True)

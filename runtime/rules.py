@@ -30,6 +30,7 @@ from satchel.runtime.manifest import (
 from satchel.runtime.task import TASKS
 
 SIZE_LIMIT = 1 << 31
+MOST_TOKENS = 1000  # of a second of speech
 SCORES = ("softmax", "sigmoid", "identity")
 SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
 VERSION = re.compile(r"\d+\.\d+(\.\d+)?")
@@ -267,6 +268,10 @@ def _check_speech(speech: Speech, manifest: Manifest) -> None:
         raise BundleError(f"{MANIFEST}: speech: timestamps are wanted of a model that has none")
     if speech.language is not None and speech.language not in speech.languages:
         raise BundleError(f"{MANIFEST}: speech: language = {shown(speech.language)} has no id")
+    if speech.tokens_per_second is not None and not 0 < speech.tokens_per_second <= MOST_TOKENS:
+        raise _wrong(
+            "tokens_per_second", speech.tokens_per_second, f"above 0, {MOST_TOKENS} at most"
+        )
     if speech.latest_start is not None and not 0 <= speech.latest_start < SIZE_LIMIT:
         raise _wrong("latest_start", speech.latest_start, "a count of steps")
 

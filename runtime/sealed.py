@@ -28,6 +28,8 @@ def written(manifest: Manifest) -> str:
     # What says nothing is left out: older runtimes, and some in other languages, know no such fields.
     if manifest.multi_vector is None:
         del content["multi_vector"]
+    if manifest.speech is not None and manifest.speech.tokens_per_second is None:
+        del content["speech"]["tokens_per_second"]
     if manifest.cache is not None and not manifest.cache.windows:
         del content["cache"]["windows"]
     return sealed(json.dumps(content, indent=1, ensure_ascii=False))

@@ -52,25 +52,31 @@ class SpeechEncoder:
     def __init__(self, session: Any, manifest: Manifest) -> None:
         assert manifest.seq2seq is not None
         self.session = session
-        self.positions = manifest.seq2seq.source_context
+        [self.input_name] = (port.name for port in manifest.graphs["encoder"].inputs)
         self.output_names = [port.name for port in manifest.graphs["encoder"].outputs]
 
     def __call__(
         self, windows: Sequence[NDArray[np.float32]], cancel: Cancel | None = None
     ) -> Sources:
-        """Read windows of features, each float32 [mels, frames] of as many frames as the graph has."""
-        lengths = np.full(len(windows), self.positions, np.int32)
+        """Read windows, each float32 [mels, frames] of as many frames as the graph has, or [samples]."""
         read = [
-            _read(self.session, {"input_features": window[None]}, self.output_names, cancel)
+            _read(self.session, {self.input_name: window[None]}, self.output_names, cancel)
             for window in windows
         ]
+        lengths = np.array([values[self.output_names[0]].shape()[2] for values in read], np.int32)
         if len(read) == 1:
             return Sources(read[0], lengths)
         arrays = {
-            name: np.concatenate([values[name].numpy() for values in read])
-            for name in self.output_names
+            name: _together([one[name].numpy() for one in read]) for name in self.output_names
         }
         return Sources.over(arrays, lengths)
+
+
+def _together(arrays: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Keys or values [1, heads, length, head_dim] of several windows, with zeros behind the shorter."""
+    longest = max(array.shape[2] for array in arrays)
+    ends = [((0, 0), (0, 0), (0, longest - array.shape[2]), (0, 0)) for array in arrays]
+    return np.concatenate([np.pad(array, end) for array, end in zip(arrays, ends, strict=True)])
 
 
 def _read(

@@ -1,30 +1,32 @@
 """What an app holds of a speech model: sound in, text with its times out.
 
-Long sound is read window by window (Radford et al., 2022, section 3.8): the next begins where the last
-segment written to its end has ended.
+With timestamps the next window begins where the last segment written to its end has ended (Radford et
+al., 2022, section 3.8).
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from satchel.runtime.audio import AudioFormat, sample_sounds
-from satchel.runtime.beam import Search, beam_search
+from satchel.runtime.audio import (
+    AudioFormat,
+    WaveFormat,
+    sample_sounds,
+    sample_sources,
+    speech_format,
+)
 from satchel.runtime.bundle import TOKENIZER, Bundle
-from satchel.runtime.cancel import Cancel, Cancelled
+from satchel.runtime.cancel import Cancel
 from satchel.runtime.decoder_session import DecoderSession, Run
 from satchel.runtime.errors import BundleError, UsageError, shown
-from satchel.runtime.generation_loop import generate
-from satchel.runtime.lookup import Lookup
 from satchel.runtime.manifest import Speech
 from satchel.runtime.options import Options, unfit
-from satchel.runtime.processors import processors
-from satchel.runtime.row import Row
-from satchel.runtime.sample import Sampler
 from satchel.runtime.sample_answers import SampleAnswer, of_target, target_probe
 from satchel.runtime.session import open_session
 from satchel.runtime.source_graph import SpeechEncoder
@@ -35,6 +37,7 @@ from satchel.runtime.text import load_tokenizer
 from satchel.runtime.timestamps import Cut, Timestamps
 from satchel.runtime.transcript import Segment, Transcript
 from satchel.runtime.waveform import Samples, read_waveform
+from satchel.runtime.window_text import MOST, written
 from satchel.runtime.workloads import Workload, steps
 
 HEARD = "auto"  # the language that means: listen which it is
@@ -77,8 +80,13 @@ class Transcription:
         seconds = len(self.samples) / self.model.audio.sampling_rate
         return Transcript(self.model.text_of(tokens), self.language, seconds, list(self.segments))
 
+    @property
+    def _form(self) -> AudioFormat:
+        assert isinstance(self.model.audio, AudioFormat)
+        return self.model.audio
+
     def _listen(self) -> Iterator[Segment]:
-        form, stride = self.model.audio, self.model.stride
+        form, stride = self._form, self.model.stride
         features = form.log_mel(self.samples, silence=form.window_samples)
         frames = -(-len(self.samples) // form.hop_length)
         place = 0
@@ -109,47 +117,48 @@ class Transcription:
             return [Cut(0, steps, tokens)], steps
         return self.timestamps.cut(tokens, steps)
 
-    def _tokens(self, sources: Sources, prompt: list[int]) -> list[int]:
-        manifest, options = self.model.manifest, self.options
-        ends, room, advice = (
-            manifest.tokens.eos,
-            manifest.context - len(prompt),
-            manifest.generation,
+    def _tokens(self, sources: Sources, prompt: list[int], most: int = MOST) -> list[int]:
+        """The ids of a window: `most`, where the caller does not say."""
+        given = (self.options, self.max_new_tokens, most, self.timestamps)
+        return written(
+            self.model.decoder, self.model.manifest, sources, prompt, *given, self.cancel
         )
-        # transformers does not count the prompt as a part of max_length here.
-        longest = self.max_new_tokens or advice.get(
-            "max_new_tokens", advice.get("max_length", room)
-        )
-        limit = min(room, longest)
-        changes = processors(
-            options, manifest.vocab_size, ends, start=len(prompt), limit=limit, source=prompt
-        )
-        if self.timestamps is not None:
-            changes.append(self.timestamps)
-        with self.model.decoder.reading(sources).lease(1, self.cancel) as run:
-            if options.num_beams > 1:
-                search = Search(prompt, changes, limit)
-                beam_search(run, [search], options, ends)
-                tokens, reason = search.found[0].tokens, search.found[0].finish_reason
-            else:
-                row = Row(prompt, Sampler(options, changes), limit, len(prompt))
-                row.lookup = Lookup(prompt) if options.lookup else None
-                for _ in generate(run, [row], ends):
-                    pass
-                tokens, reason = row.tokens, row.finish_reason or ""
-        if reason == "cancelled":
-            raise Cancelled("the transcription was cancelled")
-        return tokens
 
     def _segment(self, cut: Cut, place: int) -> Segment | None:
         """The segment with its times in the whole sound, unless it says nothing or lies behind."""
-        form, text = self.model.audio, self.model.text_of(cut.tokens)
+        form, text = self._form, self.model.text_of(cut.tokens)
         frames = [place + steps * self.model.stride for steps in (cut.start, cut.end)]
         start, end = (frame * form.hop_length / form.sampling_rate for frame in frames)
         last = len(self.samples) / form.sampling_rate
         if not text or start >= last:
             return None
         return Segment(round(start, 2), round(min(end, last), 2), text, cut.tokens)
+
+
+class WaveTranscription(Transcription):
+    """That of a model that hears samples, as many as there are: a segment for each window."""
+
+    def _listen(self) -> Iterator[Segment]:
+        form, speech = self.model.audio, self.model.speech
+        assert isinstance(form, WaveFormat)
+        if len(self.samples) < form.field:
+            raise UsageError(
+                f"the sound has {len(self.samples)} samples at {form.sampling_rate} per second; this "
+                f"model needs {form.field} at least"
+            )
+        heard, cuts = form.heard(self.samples), form.cuts(self.samples)
+        prompt = self.model.prompt(self.language, self.task, timestamps=False)
+        for start, end in itertools.pairwise(cuts):
+            if not self.samples[start:end].any():  # in silence it would hear what is not there
+                continue
+            seconds = (end - start) / form.sampling_rate
+            most = math.ceil(seconds * (speech.tokens_per_second or MOST))
+            tokens = self._tokens(self.model.encoder([heard[start:end]], self.cancel), prompt, most)
+            if text := self.model.text_of(tokens):
+                first, last = (round(place / form.sampling_rate, 2) for place in (start, end))
+                segment = Segment(first, last, text, tokens)
+                self.segments.append(segment)
+                yield segment
 
 
 class SpeechModel(TaskModel):
@@ -160,12 +169,19 @@ class SpeechModel(TaskModel):
         manifest = self.manifest
         assert manifest.speech is not None and manifest.seq2seq is not None
         self.speech: Speech = manifest.speech
-        self.audio = AudioFormat.from_dict(manifest.audio or {})
-        made = [1, self.audio.mels, self.audio.window_frames]
+        self.audio = form = speech_format(manifest.audio or {})
+        positions = manifest.seq2seq.source_context
+        made: list[Any] = [1, "samples"]
+        if isinstance(form, AudioFormat):
+            made = [1, form.mels, form.window_frames]
+            self.stride = form.window_frames // positions
+        elif form.window > positions:
+            raise BundleError(
+                f"manifest.json: audio: window = {form.window} of {positions} at most"
+            )
         read = [port.axes for port in manifest.graphs["encoder"].inputs]
         if read != [made]:
             raise BundleError(f"manifest.json: audio makes {made}, the encoder reads {shown(read)}")
-        self.stride = self.audio.window_frames // manifest.seq2seq.source_context
         self.tokenizer = load_tokenizer(bundle.path(TOKENIZER))
         self.encoder = SpeechEncoder(open_session(bundle, "encoder", threads), manifest)
         self.decoder = DecoderSession(open_session(bundle, "decoder", threads), manifest)
@@ -178,25 +194,24 @@ class SpeechModel(TaskModel):
 
     def workloads(self) -> Iterator[Workload]:
         [sound] = sample_sounds(self.audio, 1)
-        features = self.audio.log_mel(sound)
+        features = self.audio.heard(sound)
 
         def begin() -> tuple[Run, Any]:
             run = self.decoder.reading(self.encoder([features])).start()
             return run, run.append(self._start)
 
-        hearing, window = (lambda: self.audio.log_mel(sound)), (lambda: self.encoder([features]))
+        hearing, window = (lambda: self.audio.heard(sound)), (lambda: self.encoder([features]))
         yield Workload("features", lambda: hearing, times=3, seconds="features_seconds")
         yield Workload("window", lambda: window, times=3, seconds="window_seconds")
         yield steps("step", "decode_per_second", begin, self.decoder.context)
 
     def sample_answers(self) -> Iterator[SampleAnswer]:
-        first, second = map(self.audio.log_mel, sample_sounds(self.audio, 2))
+        first, second = sample_sources(self.audio, 2)
         probe = target_probe(self.manifest)
         return of_target(self.decoder, self.encoder, (first, second), probe)
 
     def first_token(self) -> None:
-        [sound] = sample_sounds(self.audio, 1)
-        sources = self.encoder([self.audio.log_mel(sound)])
+        sources = self.encoder(sample_sources(self.audio, 1))
         self.decoder.reading(sources).start().append(self._start)
 
     @property
@@ -241,7 +256,8 @@ class SpeechModel(TaskModel):
                 raise UsageError(f"{name} has no effect on a transcript")
         if max_new_tokens is not None and max_new_tokens < 1:
             raise UsageError(f"max_new_tokens = {max_new_tokens}; expected at least 1")
-        return Transcription(
+        kind = Transcription if isinstance(self.audio, AudioFormat) else WaveTranscription
+        return kind(
             self,
             samples,
             self._language(language),
@@ -259,8 +275,7 @@ class SpeechModel(TaskModel):
             raise UsageError("this model knows one language")
         form = self.audio
         samples = read_waveform(sound, form.sampling_rate, sample_rate)[: form.window_samples]
-        features = form.log_mel(samples)[:, : form.window_frames]
-        return self.languages_of(self.encoder([features]))
+        return self.languages_of(self.encoder([form.heard(samples)]))
 
     def languages_of(self, sources: Sources, cancel: Cancel | None = None) -> dict[str, float]:
         """Probability of each language of one window, the likeliest first."""

@@ -16,7 +16,7 @@ from satchel import models
 from satchel.checkpoints.folder import load_folder
 from satchel.models.architectures import of_family
 from satchel.models.seq2seq import Context
-from tests import tiny, tiny_encoders, tiny_seq2seq, tiny_sound, tiny_speech
+from tests import tiny, tiny_encoders, tiny_moonshine, tiny_seq2seq, tiny_sound, tiny_speech
 from tests.config_keys import LIKE
 
 LENGTH = 90
@@ -117,6 +117,21 @@ def speech() -> Subject:
         return found
 
     return Subject(tiny_speech.save_speech, theirs, ours)
+
+
+def moonshine() -> Subject:
+    samples = 0.2 * torch.randn((2, 9000), generator=torch.Generator().manual_seed(0))
+
+    def theirs(folder: Path) -> Tensor | None:
+        model = loaded(transformers.MoonshineForConditionalGeneration, folder)
+        return None if model is None else model(samples, decoder_input_ids=ids(70)).logits
+
+    def ours(folder: Path) -> Tensor:
+        reference: Any = models.build_seq2seq(load_folder(folder))[0]
+        found: Tensor = reference(ids(70), Context(cross=reference.hear(samples)))
+        return found
+
+    return Subject(tiny_moonshine.save_moonshine, theirs, ours)
 
 
 def waves(model_type: str, task: str, **overrides: Any) -> Subject:
@@ -289,6 +304,14 @@ SUBJECTS: dict[str, Subject] = {
     },
     **{name: seq2seq(name) for name in tiny_seq2seq.SIZES},
     "whisper": speech(),
+    "moonshine": moonshine(),
+    "moonshine-older": older(
+        moonshine(),
+        partial_rotary_factor=0.8,
+        rope_theta=10000.0,
+        rope_scaling=None,
+        rope_parameters=...,
+    ),
     **{name: waves(name, "ctc") for name in of_family("encoder", "sound")},
     "wav2vec2-classify": waves("wav2vec2", "audio-classify", use_weighted_layer_sum=True),
     "hubert-large": waves("hubert", "audio-classify", **tiny_sound.LARGE),

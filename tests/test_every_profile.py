@@ -18,6 +18,7 @@ from tests.test_architectures import CASES
 from tests.test_encoder_images import save_pictured
 from tests.tiny import save_checkpoint
 from tests.tiny_encoders import save_encoder
+from tests.tiny_moonshine import save_moonshine
 from tests.tiny_other_code import TASKS, save_other
 from tests.tiny_seq2seq import save_seq2seq
 from tests.tiny_sound import save_sound
@@ -40,6 +41,8 @@ def saved(model_type: str) -> Callable[[Path], Any]:
         return lambda folder: save_sound(folder, model_type)
     if model_type == "whisper":
         return save_speech
+    if model_type == "moonshine":
+        return save_moonshine
     if model_type in LIKE:
         return lambda folder: save_other(folder, model_type)
     return lambda folder: save_encoder(folder, model_type)

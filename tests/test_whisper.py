@@ -16,6 +16,7 @@ from satchel.export.speech_config import speech_rules
 from satchel.measure.benchmark import _run as bench
 from satchel.measure.verification import verify
 from satchel.models.seq2seq import Context
+from satchel.runtime.audio import AudioFormat
 from satchel.runtime.manifest import Speech
 from satchel.runtime.speech_model import SpeechModel
 from satchel.tokenization.tokenizer import bundle_tokenizer
@@ -49,6 +50,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, SpeechModel]:
 
 
 def features(model: SpeechModel, sound: np.ndarray, silence: int = WINDOW) -> torch.Tensor:
+    assert isinstance(model.audio, AudioFormat)
     return torch.from_numpy(model.audio.log_mel(sound, silence))[None]
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from satchel.lines import count_lines, read_lines
 from satchel.measure import fidelity
 from satchel.progress import Stage
-from satchel.runtime.audio import sample_sounds
+from satchel.runtime.audio import sample_sources
 from satchel.runtime.encoder_session import batches
 from satchel.runtime.errors import UsageError, shown
 from satchel.runtime.filter_banks import sample_frames
@@ -120,7 +120,7 @@ def _targets(model: Any, role: str, text: Text, limit: int, stage: Stage) -> Rea
 
 def _sounds(model: Any, role: str, text: Text, limit: int, stage: Stage) -> Reading:
     """Sounds made for the purpose, and what `model` writes for them."""
-    sources = [model.audio.log_mel(sound) for sound in sample_sounds(model.audio, SOUNDS)]
+    sources = sample_sources(model.audio, SOUNDS)
     what = f"{SOUNDS} sounds of tones and noise{WRITTEN}"
     return _written(model, sources, what, stage, FEW_SOUNDS)
 

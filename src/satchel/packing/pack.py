@@ -32,7 +32,7 @@ from satchel.packing.own_texts import read_texts
 from satchel.packing.recipe import ExportOptions, Recipe
 from satchel.packing.seq2seq_recipe import Seq2seqRecipe
 from satchel.packing.sound_recipe import SoundRecipe
-from satchel.packing.speech_recipe import SpeechRecipe
+from satchel.packing.speech_recipe import SpeechRecipe, WaveSpeechRecipe
 from satchel.progress import Stage, quiet
 from satchel.quantize import cache8, improve, pad_odd_tokens
 from satchel.quantize.lower import layer_names, lower
@@ -52,6 +52,7 @@ RECIPES: dict[str, Any] = {
     "encoder-decoder": Seq2seqRecipe,
 }
 HEARING: dict[str, Any] = {"encoder": SoundRecipe, "encoder-decoder": SpeechRecipe}
+OF_WAVES = ("moonshine",)  # modules of speech models that hear samples
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,10 @@ def pack(
 
 
 def _recipe(checkpoint: Checkpoint, options: ExportOptions, stage: Stage) -> Recipe:
-    heard = architecture(checkpoint).reads == "sound"
-    kind = (HEARING if heard else RECIPES)[family(checkpoint, options.task)]
+    entry = architecture(checkpoint)
+    kind = (HEARING if entry.reads == "sound" else RECIPES)[family(checkpoint, options.task)]
+    if entry.module in OF_WAVES:
+        kind = WaveSpeechRecipe
     recipe: Recipe = kind.of(checkpoint, options, stage)
     recipe.notes.extend(checkpoint.notes)
     return recipe

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -13,16 +14,16 @@ from torch import nn
 
 from satchel.checkpoints.checkpoint import Checkpoint
 from satchel.export import signature
-from satchel.export.audio_config import audio_format
+from satchel.export.audio_config import audio_format, framed_format
 from satchel.export.graph import SpeechGraph
 from satchel.export.speech_config import speech_remarks, speech_rules
-from satchel.models.seq2seq import Context
+from satchel.models import moonshine, whisper
+from satchel.models.seq2seq import Context, Pair
 from satchel.models.seq2seq_config import Seq2seqConfig
-from satchel.models.whisper import Config, Model
 from satchel.packing.recipe import ExportOptions
 from satchel.packing.seq2seq_recipe import Encoder, Seq2seqRecipe
 from satchel.progress import Stage
-from satchel.runtime.audio import sample_sounds
+from satchel.runtime.audio import WaveFormat, sample_sources
 from satchel.runtime.bundle import Bundle
 from satchel.runtime.errors import CheckpointError
 from satchel.runtime.manifest import Port, Speech
@@ -39,7 +40,7 @@ class SpeechRecipe(Seq2seqRecipe):
     task: ClassVar[str] = "transcribe"
     asked: ClassVar[Mapping[str, str]] = {"stop_strings": "a window is read to its end"}
 
-    reference: Model
+    reference: whisper.Model
 
     @staticmethod
     def remarks(checkpoint: Checkpoint, tokenizer: bytes, options: ExportOptions) -> list[str]:
@@ -49,7 +50,7 @@ class SpeechRecipe(Seq2seqRecipe):
     def some_sources(
         checkpoint: Checkpoint, config: Seq2seqConfig, tokenizer: bytes, options: ExportOptions
     ) -> list[Any]:
-        assert isinstance(config, Config)
+        assert isinstance(config, whisper.Config)
         form = audio_format(checkpoint)
         made, read = (form.mels, form.window_frames), (config.num_mel_bins, config.frames)
         if made != read:
@@ -58,7 +59,7 @@ class SpeechRecipe(Seq2seqRecipe):
                 f"the model reads {read}",
                 "CKPT_CONFIG",
             )
-        return [form.log_mel(sound) for sound in sample_sounds(form, SOUNDS)]
+        return sample_sources(form, SOUNDS)
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, options: ExportOptions, stage: Stage) -> Self:
@@ -88,8 +89,11 @@ class SpeechRecipe(Seq2seqRecipe):
         return 1, self.reference.config.source_context
 
     def facts(self) -> dict[str, Any]:
-        audio = audio_format(self.checkpoint).to_dict()
-        return super().facts() | {"audio": audio, "speech": self.speech()}
+        return super().facts() | {"audio": self.audio(), "speech": self.speech()}
+
+    def audio(self) -> dict[str, Any]:
+        """How a sound is prepared, for the manifest."""
+        return audio_format(self.checkpoint).to_dict()
 
     def feed(self, role: str, stage: Stage) -> None:
         """Nothing: tones are no speech to fix scales by, and a scale per token needs none."""
@@ -102,4 +106,64 @@ class SpeechRecipe(Seq2seqRecipe):
         return SpeechEncoder(open_session(bundle, "encoder"), bundle.manifest)
 
     def probed(self, source: Any) -> dict[str, Any]:
-        return {}  # the first of the sample sounds
+        return {}  # the first of the sounds made for checks
+
+
+@dataclass(frozen=True)
+class WaveSpeechRecipe(SpeechRecipe):
+    """A source is samples, float32 [samples]; they differ in length."""
+
+    reference: moonshine.Model  # type: ignore[assignment]
+
+    @staticmethod
+    def remarks(checkpoint: Checkpoint, tokenizer: bytes, options: ExportOptions) -> list[str]:
+        return [
+            f"a text has {moonshine.TOKENS_PER_SECOND:g} tokens for a second of sound at most, as is "
+            "advised for English; languages that need more are asked with max_new_tokens"
+        ]
+
+    @staticmethod
+    def some_sources(
+        checkpoint: Checkpoint, config: Seq2seqConfig, tokenizer: bytes, options: ExportOptions
+    ) -> list[Any]:
+        return sample_sources(_waves(checkpoint), SOUNDS)
+
+    def speech(self) -> Speech:
+        return Speech(tokens_per_second=moonshine.TOKENS_PER_SECOND)
+
+    @property
+    def encoder_inputs(self) -> list[Port]:
+        return [signature.sound_input("input_values")]
+
+    @property
+    def source_axes(self) -> tuple[int | str, int | str]:
+        return 1, "source"
+
+    def audio(self) -> dict[str, Any]:
+        return _waves(self.checkpoint).to_dict()
+
+    def read(self, sources: Sequence[NDArray[np.float32]]) -> Context:
+        with torch.inference_mode():
+            heard = [self.reference.hear(torch.from_numpy(source)[None]) for source in sources]
+        lengths = torch.tensor([pairs[0][0].shape[2] for pairs in heard], dtype=torch.int32)
+        longest = int(lengths.max())
+        cross: list[Pair] = []
+        for layer in zip(*heard, strict=True):
+            key, value = (
+                torch.cat([_filled(x, longest) for x in side]) for side in zip(*layer, strict=True)
+            )
+            cross.append((key, value))
+        return Context(lengths=lengths, cross=cross)
+
+
+def _waves(checkpoint: Checkpoint) -> WaveFormat:
+    """How samples are heard: whole sounds of up to a window."""
+    facts = {"stride": moonshine.STRIDE, "field": moonshine.FIELD}
+    form = framed_format(checkpoint, facts, tidied=False)
+    assert isinstance(form, WaveFormat)
+    return dataclasses.replace(form, window=min(form.window, moonshine.LONGEST), overlap=0)
+
+
+def _filled(x: torch.Tensor, length: int) -> torch.Tensor:
+    """Keys or values [1, heads, frames, head_dim] with zeros behind them."""
+    return torch.nn.functional.pad(x, (0, 0, 0, length - x.shape[2]))

@@ -10,6 +10,7 @@ from typing import Any
 from satchel.measure.conformance.asked import Given
 from satchel.measure.conformance.sample_texts import SENTENCES
 from satchel.measure.conformance.token_requests import Request
+from satchel.runtime.audio import WaveFormat
 
 LONG = " ".join(SENTENCES * 12)
 TEXTS = (*SENTENCES, "a", "x, y; z.", "Paris is the capital of France. Berlin is not.", LONG)
@@ -128,11 +129,12 @@ def of_sound(model: Any) -> Iterator[Request]:
     long: Given = {"samples": window * 5 // 2 + 123, "seed": 3}
     broken: Given = {"samples": window * 3, "seed": 4, "silence": [window // 2, window * 5 // 2]}
     silent: Given = {"samples": rate, "seed": 5, "silence": [0, rate]}
-    for sound in (short, whole, silent):
+    stamped, waves = model.timestamps is not None, isinstance(model.audio, WaveFormat)
+    for sound in (short, whole, silent) if not waves else ():
         yield "features", {"sound": sound}
-    yield "features", {"sound": long, "silence": window}
-    stamped = model.timestamps is not None
-    for sound in (short, whole, silent, *((long, broken) if stamped else ())):
+    if not waves:
+        yield "features", {"sound": long, "silence": window}
+    for sound in (short, whole, silent, *((long, broken) if stamped or waves else ())):
         yield "transcribe", {"sound": sound}
         if stamped:
             yield "transcribe", {"sound": sound, "timestamps": True}
