@@ -32,8 +32,8 @@ export class SatchelError extends Error {
   }
 
   /** Too long, too large, or out of memory. */
-  static limit(message: string, code = "LIMIT"): SatchelError {
-    return new SatchelError(message, code, 6);
+  static limit(message: string, code = "LIMIT", options?: ErrorOptions): SatchelError {
+    return new SatchelError(message, code, 6, options);
   }
 
   /** Reading, fetching or keeping files failed. */

@@ -10,7 +10,10 @@ export type Family = "decoder" | "encoder" | "encoder-decoder" | "speech";
 /** Makes a bundle ready to run on an engine, which the model disposes of when it is closed. */
 export type Opener = (bundle: Bundle, engine: Engine) => Promise<AnyModel>;
 
-export const FAMILIES: Partial<Record<Family, () => Promise<Opener>>> = {};
+export const FAMILIES: Partial<Record<Family, () => Promise<Opener>>> = {
+  decoder: async () => (await import("./decoder-model.js")).openDecoder,
+  "encoder-decoder": async () => (await import("./seq2seq-model.js")).openSeq2seq,
+};
 
 /** Tasks that no class here answers yet. */
 const MISSING: ReadonlySet<string> = new Set(["multi-vector", "ctc", "audio-embed", "audio-classify"]);

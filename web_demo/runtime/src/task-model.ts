@@ -6,6 +6,8 @@ import { SatchelError, shown } from "./errors.js";
 import type { EngineInfo, Model } from "./models.js";
 import type { Engine, Graph } from "./session/session.js";
 
+const ALL_METHODS = new Set(Object.values(TASKS).flatMap(({ methods }) => methods));
+
 /** A method that does not fit the bundle's task. */
 export function wrongTask(method: string, task: string): SatchelError {
   const methods = TASKS[task]?.methods ?? [];
@@ -43,6 +45,14 @@ export abstract class TaskModel implements Model {
     protected readonly graphs: Readonly<Record<string, Graph>>,
   ) {
     this.manifest = bundle.manifest;
+    for (const method of ALL_METHODS) {
+      if (!(method in this)) {
+        const refuse = async () => {
+          throw wrongTask(method, this.manifest.task);
+        };
+        Object.defineProperty(this, method, { value: refuse });
+      }
+    }
   }
 
   /** Raises WRONG_TASK unless `method` is one of the bundle's task. */

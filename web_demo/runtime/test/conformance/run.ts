@@ -1,0 +1,101 @@
+/**
+ * Puts files of conformance cases to the runtime in Node: node run.js [--engine wasm|node] FOLDER..., each with a `bundle` and
+ * its `cases.json`. Prints what fails by kind and exits with 5 where something does.
+ */
+import { readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { SatchelError } from "../../src/errors.js";
+import { load } from "../../src/load.js";
+import { Tokenizer } from "../../src/tokenizer/tokenizer.js";
+import { type Asked, type Given, KINDS } from "./asked.js";
+import { differences } from "./likeness.js";
+
+interface Case {
+  readonly kind: string;
+  readonly input: Given;
+  readonly expect: unknown;
+}
+
+export interface Count {
+  done: number;
+  failed: number;
+}
+
+/** What of a folder's cases fails, by kind; `told` is given some of it. */
+export async function conform(
+  folder: string,
+  engine: "node" | "wasm",
+  told: (line: string) => void,
+): Promise<Map<string, Count>> {
+  const file = JSON.parse(readFileSync(join(folder, "cases.json"), "utf-8"));
+  const counts = new Map<string, Count>();
+  const bundle = join(folder, "bundle");
+  const model = await load(bundle, { engine, threads: 1 });
+  let tokenizer: Tokenizer | undefined;
+  const asked: Asked = {
+    manifest: model.manifest,
+    get tokenizer(): Tokenizer {
+      tokenizer ??= Tokenizer.parse(readFileSync(join(bundle, "tokenizer.json"), "utf-8"));
+      return tokenizer;
+    },
+    model,
+  };
+  for (const { kind, input, expect } of file.cases as Case[]) {
+    const count = counts.get(kind) ?? { done: 0, failed: 0 };
+    counts.set(kind, count);
+    count.done += 1;
+    const [first] = await fault(asked, kind, input, expect, file.tolerances);
+    if (first !== undefined) {
+      count.failed += 1;
+      if (count.failed <= 3) {
+        told(`${basename(folder)} ${kind} ${JSON.stringify(input).slice(0, 200)}: ${first}`);
+      }
+    }
+  }
+  await model.close();
+  return counts;
+}
+
+async function fault(
+  asked: Asked,
+  kind: string,
+  input: Given,
+  expect: unknown,
+  tolerances: Record<string, number>,
+): Promise<string[]> {
+  try {
+    return [...differences(expect, await KINDS[kind]!(asked, input), tolerances)];
+  } catch (error) {
+    return [String((error as Error).stack ?? error).slice(0, 400)];
+  }
+}
+
+async function main(): Promise<void> {
+  const folders = process.argv.slice(2);
+  const at = folders.indexOf("--engine");
+  const engine = at < 0 ? "node" : (folders.splice(at, 2)[1] as "node" | "wasm");
+  const total = new Map<string, Count>();
+  for (const folder of folders) {
+    try {
+      for (const [kind, { done, failed }] of await conform(folder, engine, console.log)) {
+        const sum = total.get(kind) ?? { done: 0, failed: 0 };
+        total.set(kind, { done: sum.done + done, failed: sum.failed + failed });
+      }
+    } catch (error) {
+      if (!(error instanceof SatchelError && error.code === "UNSUPPORTED")) {
+        throw error;
+      }
+      console.log(`${basename(folder)}: ${error.message}`);
+    }
+  }
+  for (const [kind, { done, failed }] of total) {
+    console.log(`${kind.padEnd(16)} ${done - failed} of ${done}`);
+  }
+  const failed = [...total.values()].reduce((sum, count) => sum + count.failed, 0);
+  console.log(`${failed === 0 ? "all pass" : `${failed} fail`}, on onnxruntime of ${engine}`);
+  process.exitCode = failed === 0 ? 0 : 5;
+}
+
+if (process.argv[1]?.endsWith("run.js") === true) {
+  await main();
+}
