@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from satchel.models import moonshine, whisper
+from satchel.models.attend import Cache
 from satchel.models.decoder import Decoder
-from satchel.models.ops import OPSET, Cache
+from satchel.models.ops import OPSET
 from satchel.models.seq2seq import Context, Seq2seq
 from satchel.runtime.manifest import Port
 

@@ -7,7 +7,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from satchel.models.ops import Cache
+from satchel.models.attend import Cache
 
 
 class Alibi(nn.Module):

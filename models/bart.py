@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from satchel.checkpoints.config_keys import COSMETIC
 from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import weights
+from satchel.models.attend import Heads
 from satchel.models.layers import MLP, Embedding, LayerNorm
-from satchel.models.ops import Heads
 from satchel.models.seq2seq import (
     CrossAttention,
     Seq2seq,

@@ -12,9 +12,9 @@ from satchel.checkpoints.config_keys import COSMETIC, NEUTRAL
 from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import gpt2, weights
 from satchel.models.alibi import Alibi
+from satchel.models.attend import Cache
 from satchel.models.decoder import Decoder
 from satchel.models.layers import LayerNorm
-from satchel.models.ops import Cache
 
 RENAMED = (
     (r"^transformer\.", "model."),

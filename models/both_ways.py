@@ -8,9 +8,9 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from satchel.models import ops
+from satchel.models import attend
+from satchel.models.attend import Cache
 from satchel.models.layers import Attention
-from satchel.models.ops import Cache
 
 LOWEST = torch.finfo(torch.float32).min  # finite: a block of minus infinities alone has no softmax
 
@@ -47,12 +47,12 @@ class BothWays(Attention):
         if self.norms:
             query, key = self.normed(query, key, cache)
         if self.rope is not None:
-            query = ops.rotary(query, *self.rope.tables, heads.num_heads)
-            key = ops.rotary(key, *self.rope.tables, heads.num_kv_heads)
+            query = attend.rotary(query, *self.rope.tables, heads.num_heads)
+            key = attend.rotary(key, *self.rope.tables, heads.num_kv_heads)
         key, value = self._for_all_heads(key), self._for_all_heads(value)
         if heads.window is not None:
             bias = cache.near(heads.window, x.shape[1])
-        return self.o_proj(ops.attention(query, key, value, heads.num_heads, heads.scale, bias))
+        return self.o_proj(attend.attention(query, key, value, heads.num_heads, heads.scale, bias))
 
     def _for_all_heads(self, x: Tensor) -> Tensor:
         """Keys or values [batch, length, kv_heads * head_dim], repeated for the heads that share each."""

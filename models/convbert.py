@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from satchel.checkpoints.tensors import LazyTensor
-from satchel.models import bert, electra, ops, weights
+from satchel.models import attend, bert, electra, weights
 from satchel.models.encoder_config import EncoderConfig
 from satchel.models.heads import HeadShape
 from satchel.models.layers import MLP, Linear
@@ -79,7 +79,7 @@ class MixedAttention(nn.Module):
         self, x: Tensor, bias: Tensor | None = None, lengths: Tensor | None = None
     ) -> Tensor:
         query, key, value = self.qkv_proj(x).chunk(3, dim=-1)
-        attended = ops.attention(query, key, value, self.heads, self.scale, bias, lengths)
+        attended = attend.attention(query, key, value, self.heads, self.scale, bias, lengths)
         near = self.pointwise(self.depthwise(x.transpose(1, 2)).transpose(1, 2))
         shares = self.kernel(near * query).unflatten(-1, (self.heads, self.taps)).softmax(-1)
         return self.o_proj(torch.cat([attended, self._summed(self.local(x), shares)], -1))

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from satchel.models import ops
 from satchel.models.alibi import Alibi
+from satchel.models.attend import Cache
 from satchel.models.config import DecoderConfig
 from satchel.models.layers import Embedding, Linear, RMSNorm
-from satchel.models.ops import Cache
 
 
 class Stack(nn.Module):

@@ -11,7 +11,7 @@ from collections.abc import Collection
 import torch
 from torch import Tensor, nn
 
-from satchel.models import ops
+from satchel.models import attend
 from satchel.models.layers import SelfAttention
 
 TABLES = {
@@ -48,7 +48,7 @@ class DisentangledAttention(SelfAttention):
             if self.distance_queries is not None:
                 terms.append(self._scores(key, self.distance_queries, rows[1]).mT)
             bias = terms[0] if len(terms) == 1 else terms[0] + terms[1]
-        attended = ops.attention(query, key, value, self.num_heads, self.scale, bias, lengths)
+        attended = attend.attention(query, key, value, self.num_heads, self.scale, bias, lengths)
         return self.o_proj(attended)
 
     def _scores(self, words: Tensor, table: Tensor, rows: Tensor) -> Tensor:

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import bert, roberta, weights
+from satchel.models.attend import Heads
 from satchel.models.encoder_config import EncoderConfig
 from satchel.models.heads import ScoreHead
 from satchel.models.layers import MLP, Embedding, LayerNorm
-from satchel.models.ops import Heads
 from satchel.models.seq2seq import (
     CrossAttention,
     Seq2seq,

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import llama, weights
+from satchel.models.attend import Cache
 from satchel.models.both_ways import BothWays
 from satchel.models.config import windows
 from satchel.models.layers import Attention, GatedMLP, RMSNorm, Rope
-from satchel.models.ops import Cache
 
 
 @dataclass(frozen=True, kw_only=True)

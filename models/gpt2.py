@@ -11,10 +11,10 @@ from torch import Tensor
 from satchel.checkpoints.config_keys import COSMETIC
 from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import weights
+from satchel.models.attend import Cache, Heads
 from satchel.models.config import DecoderConfig
 from satchel.models.decoder import Decoder
 from satchel.models.layers import MLP, Attention, Block, Embedding, LayerNorm
-from satchel.models.ops import Cache, Heads
 
 RENAMED = (
     (r"^transformer\.", "model."),

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import gpt2, weights
+from satchel.models.attend import Heads
 from satchel.models.config import LIMITS
-from satchel.models.ops import Heads
 from satchel.runtime.errors import CheckpointError, shown
 
 RENAMED = (

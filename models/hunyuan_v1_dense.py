@@ -10,10 +10,10 @@ from torch import Tensor
 
 from satchel.checkpoints.config_keys import COSMETIC
 from satchel.checkpoints.tensors import LazyTensor
-from satchel.models import llama, ops, weights
+from satchel.models import attend, llama, weights
+from satchel.models.attend import Cache
 from satchel.models.config import WHOLE
 from satchel.models.layers import Attention
-from satchel.models.ops import Cache
 from satchel.models.rope import RopeParameters
 from satchel.runtime.errors import CheckpointError, shown
 
@@ -56,7 +56,7 @@ class TurnedAttention(Attention):
         positions = None if cache is None else cache.positions(query.shape[1])
         counts = (self.heads.num_heads, self.heads.num_kv_heads)
         turned = [
-            ops.rotary(x, *self.rope.tables, count, positions)
+            attend.rotary(x, *self.rope.tables, count, positions)
             for x, count in zip((query, key), counts, strict=True)
         ]
         return super().normed(turned[0], turned[1], cache)

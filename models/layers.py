@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.onnx import is_in_onnx_export
 
-from satchel.models import ops
-from satchel.models.ops import Cache, Heads
+from satchel.models import attend, ops
+from satchel.models.attend import Cache, Heads
 
 
 class Linear(nn.Linear):
@@ -134,7 +134,9 @@ class Attention(nn.Module):
                 query, key = self.normed(query, key, cache)
             key, value = self.keep_key(key), self.keep_value(value)
         tables = self.rope.tables if self.rope is not None and self.kernel_turns else None
-        return self.o_proj(ops.causal_attention(query, key, value, self.heads, tables, cache, bias))
+        return self.o_proj(
+            attend.causal_attention(query, key, value, self.heads, tables, cache, bias)
+        )
 
     def normed(self, query: Tensor, key: Tensor, cache: Cache | None) -> tuple[Tensor, Tensor]:
         """Query and key [batch, length, heads * head_dim], each head through its norm."""
@@ -175,13 +177,13 @@ class SelfAttention(nn.Module):
     def forward(
         self, x: Tensor, bias: Tensor | None = None, lengths: Tensor | None = None
     ) -> Tensor:
-        """Attend within x [batch, length, hidden]; `bias` and `lengths` as in `ops.attention`."""
+        """Attend within x [batch, length, hidden]; `bias` and `lengths` as in `attend.attention`."""
         query, key, value = self.qkv_proj(x).split(self.widths, dim=-1)
         if self.rope is not None:
-            query = ops.rotary(query, *self.rope.tables, self.num_heads)
-            key = ops.rotary(key, *self.rope.tables, self.kv_heads)
+            query = attend.rotary(query, *self.rope.tables, self.num_heads)
+            key = attend.rotary(key, *self.rope.tables, self.kv_heads)
         key, value = self._for_all_heads(key), self._for_all_heads(value)
-        attended = ops.attention(query, key, value, self.num_heads, self.scale, bias, lengths)
+        attended = attend.attention(query, key, value, self.num_heads, self.scale, bias, lengths)
         return self.o_proj(attended)
 
     def _for_all_heads(self, x: Tensor) -> Tensor:

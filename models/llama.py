@@ -14,10 +14,10 @@ from torch import nn
 
 from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import weights
+from satchel.models.attend import Heads
 from satchel.models.config import RopeConfig
 from satchel.models.decoder import Decoder
 from satchel.models.layers import Attention, Block, GatedMLP, RMSNorm, Rope
-from satchel.models.ops import Heads
 from satchel.models.rope import rope_tables
 
 

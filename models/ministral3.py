@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from satchel.models import llama, mistral
+from satchel.models.attend import Cache
 from satchel.models.layers import Attention
-from satchel.models.ops import Cache
 from satchel.runtime.errors import CheckpointError, shown
 
 SCALED = ("yarn", "llama3", "longrope")  # types for which the model's own positions are the default

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from satchel.checkpoints.config_keys import COSMETIC
 from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import ops, weights
+from satchel.models.attend import Heads
 from satchel.models.config import read_rope
 from satchel.models.layers import MLP, Embedding, GatedMLP, LayerNorm, Rope
-from satchel.models.ops import Heads
 from satchel.models.rope import RopeParameters, rope_tables
 from satchel.models.seq2seq import (
     Context,

@@ -10,8 +10,8 @@ from satchel.checkpoints.config_keys import COSMETIC, NEUTRAL, is_neutral
 from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import gpt2, weights
 from satchel.models.alibi import Alibi
+from satchel.models.attend import Heads
 from satchel.models.decoder import Decoder
-from satchel.models.ops import Heads
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 
 RENAMED = (

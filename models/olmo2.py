@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from satchel.models import llama
+from satchel.models.attend import Cache
 from satchel.models.layers import Attention, GatedMLP, RMSNorm, Rope
-from satchel.models.ops import Cache
 
 
 @dataclass(frozen=True, kw_only=True)

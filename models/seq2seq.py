@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from satchel.models import ops
+from satchel.models import attend, ops
+from satchel.models.attend import Cache, Folding, Heads
 from satchel.models.layers import Attention, Embedding, Linear, RMSNorm, SelfAttention
-from satchel.models.ops import Cache, Folding, Heads
 from satchel.models.relative import DistanceBias
 from satchel.models.seq2seq_config import Seq2seqConfig
 from satchel.models.tables import HEAD, SOURCE_WORDS
@@ -68,7 +68,7 @@ class CrossAttention(nn.Module):
 
     def forward(self, x: Tensor, context: Context) -> Tensor:
         key, value = context.cross[self.layer]
-        attended = ops.cross_attention(
+        attended = attend.cross_attention(
             self.q_proj(x),
             key,
             value,

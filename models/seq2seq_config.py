@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from satchel.models.attend import Heads
 from satchel.models.config import LEAST_CONTEXT, ModelConfig
-from satchel.models.ops import Heads
 from satchel.runtime.errors import CheckpointError, UnsupportedError
 
 SOURCE_LIMIT = (

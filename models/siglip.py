@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from satchel.checkpoints.tensors import LazyTensor
-from satchel.models import clip, ops, vision, vision_config, weights
+from satchel.models import attend, clip, vision, vision_config, weights
 from satchel.models.clip import TextTrunk
 from satchel.models.encoder import Tower
 from satchel.models.layers import MLP, LayerNorm, Linear
@@ -104,7 +104,7 @@ class AttentionPooling(nn.Module):
     def forward(self, states: Tensor) -> Tensor:
         key, value = self.kv_proj(states).chunk(2, dim=-1)
         query = self.query.expand(states.shape[0], -1, -1)
-        x = self.o_proj(ops.attention(query, key, value, self.num_heads, self.scale))
+        x = self.o_proj(attend.attention(query, key, value, self.num_heads, self.scale))
         x = x + self.mlp(self.norm(x))  # [batch, 1, hidden]
         return x[:, 0]
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from satchel.checkpoints.config_keys import NEUTRAL
 from satchel.checkpoints.tensors import LazyTensor
-from satchel.models import convolutions, ops, vision
+from satchel.models import attend, convolutions, vision
 from satchel.models.convolutions import ConvConfig
 from satchel.models.encoder import Tower
 from satchel.models.layers import MLP, LayerNorm, Linear
@@ -125,7 +125,7 @@ class WindowAttention(nn.Module):
         query, key, value = self.qkv_proj(self.windows.split(x)).chunk(3, dim=-1)
         bias = self.windows.masked(self.relative(), x.shape[0])
         query, key = self.compared(query, key)
-        attended = ops.attention(query, key, value, self.num_heads, self.scale, bias)
+        attended = attend.attention(query, key, value, self.num_heads, self.scale, bias)
         return self.windows.join(self.o_proj(attended))
 
     def compared(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,8 +15,8 @@ from torch import nn
 from satchel.checkpoints.config_keys import COSMETIC
 from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import weights
+from satchel.models.attend import Heads
 from satchel.models.layers import MLP, Embedding, GatedMLP, RMSNorm
-from satchel.models.ops import Heads
 from satchel.models.relative import DistanceBias
 from satchel.models.seq2seq import (
     CrossAttention,

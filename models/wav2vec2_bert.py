@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from satchel.checkpoints.tensors import LazyTensor
-from satchel.models import ops, weights
+from satchel.models import attend, ops, weights
 from satchel.models.disentangled import skewed
 from satchel.models.layers import MLP, LayerNorm, Linear, SelfAttention
 from satchel.models.seq2seq import Context, Seq2seqBlock
@@ -140,7 +140,7 @@ class DistantAttention(SelfAttention):
         rows = torch.arange(-length + 1, length + 1).clamp(-self.before, self.behind) + self.before
         near = (heads * self.scale) @ self.distances.T  # [batch, heads, frames, distances]
         bias = skewed(near.index_select(-1, rows))
-        return self.o_proj(ops.attention(query, key, value, self.num_heads, self.scale, bias))
+        return self.o_proj(attend.attention(query, key, value, self.num_heads, self.scale, bias))
 
 
 class PlainAttention(SelfAttention):
