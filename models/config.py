@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import types
 import typing
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from satchel.checkpoints.config_keys import COSMETIC, NEUTRAL, is_neutral, keys_read, kind_of
+from satchel.models.field_types import accepts_none, typed
 from satchel.models.ops import ACTIVATIONS
 from satchel.models.rope import RopeParameters, whole_rotation
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
@@ -53,7 +53,6 @@ POSITIVE = (
     "embedding_multiplier",
     "logits_scaling",
 )
-WHOLE = 1 << 53  # a whole number beyond this is a mistake
 LEAST_CONTEXT = 64  # the checks of an export read a text of that length
 
 
@@ -89,8 +88,8 @@ class ModelConfig:
             if name is None:
                 if not (key in cls.cosmetic or key in ignored_keys):
                     cls._check_neutral(key, value, kind)
-            elif value is not None or (name not in stated and _accepts_none(hints[name])):
-                value = None if value is None else _typed(key, value, hints[name])
+            elif value is not None or (name not in stated and accepts_none(hints[name])):
+                value = None if value is None else typed(key, value, hints[name])
                 if name in stated and values[name] != value:
                     raise CheckpointError(
                         f"config.json: {stated[name]} = {shown(values[name])} but {key} = "
@@ -326,40 +325,3 @@ def windows(
             "CKPT_CONFIG",
         )
     return [window if kind == "sliding_attention" else None for kind in kinds]
-
-
-def _accepts_none(hint: Any) -> bool:
-    return isinstance(hint, types.UnionType) and type(None) in hint.__args__
-
-
-def _typed(key: str, value: Any, hint: Any) -> Any:
-    """`value` if it is of the hinted type (an int passes for a float), or an error."""
-    allowed = hint.__args__ if isinstance(hint, types.UnionType) else (hint,)
-    kinds = tuple(typing.get_origin(kind) or kind for kind in allowed)
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if whole and abs(value) > WHOLE:
-        raise CheckpointError(f"config.json: {key} = {shown(value)} is too large", "CKPT_CONFIG")
-    if float in kinds and whole:
-        value = float(value)
-    if (isinstance(value, bool) and bool not in kinds) or not isinstance(value, kinds):
-        expected = " or ".join(kind.__name__ for kind in kinds if kind is not types.NoneType)
-        raise CheckpointError(
-            f"config.json: {key} = {shown(value)} is not a {expected}", "CKPT_CONFIG"
-        )
-    if isinstance(value, list):
-        return _typed_items(key, value, allowed)
-    if isinstance(value, float) and not abs(value) < float("inf"):
-        raise CheckpointError(f"config.json: {key} = {value} is not finite", "CKPT_CONFIG")
-    return value
-
-
-def _typed_items(key: str, value: list[Any], allowed: tuple[Any, ...]) -> list[Any]:
-    """`value` if its items are of the type that the one list in `allowed` is hinted to hold."""
-    kind = next(typing.get_args(hint)[0] for hint in allowed if typing.get_origin(hint) is list)
-    for item in value:
-        if not isinstance(item, kind):
-            raise CheckpointError(
-                f"config.json: {key} holds {shown(item, 60)}, which is not a {kind.__name__}",
-                "CKPT_CONFIG",
-            )
-    return value

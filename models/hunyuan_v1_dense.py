@@ -12,7 +12,7 @@ from satchel.checkpoints.config_keys import COSMETIC
 from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import attend, llama, weights
 from satchel.models.attend import Cache
-from satchel.models.config import WHOLE
+from satchel.models.field_types import WHOLE
 from satchel.models.layers import Attention
 from satchel.models.rope import RopeParameters
 from satchel.runtime.errors import CheckpointError, shown

@@ -11,30 +11,24 @@ import torch
 from torch import nn
 
 from satchel.checkpoints.checkpoint import Checkpoint
-from satchel.checkpoints.sentence import SentenceModules, pooled_anyhow
-from satchel.checkpoints.sentence_steps import SCORES, TOKENS, VECTOR
+from satchel.checkpoints.sentence import SentenceModules
+from satchel.checkpoints.sentence_steps import TOKENS, VECTOR
 from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import weights
 from satchel.models.decoder_trunk import LastTokenTower
 from satchel.models.encoder import Axes, ExpandedTower, PromptedTower, ReferenceEncoder, Tower
 from satchel.models.encoder_config import EncoderConfig
 from satchel.models.heads import HeadShape, ScoreHead, SpladeHead
-from satchel.models.labels import PRETRAINED, declared_task, read_labels, saved_by
 from satchel.models.layers import Embedding
 from satchel.models.sentence_head import Ending, ending
+from satchel.models.text_task import FEATURES, is_tied, labels_for, modules_for, task_of
 from satchel.models.weights import Tensors
-from satchel.runtime.errors import CheckpointError, UnsupportedError, UsageError, shown
+from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 from satchel.runtime.manifest import PROMPT_MASK, Labels
-from satchel.runtime.task import TASKS, TEXT_TASKS
+from satchel.runtime.task import TASKS
 
-ASSUMED = "the checkpoint does not say how to pool: mean of the states, to unit length"
 BIAS = "head.out.bias"
 WORDS = "trunk.embeddings.word_embeddings.weight"
-FEATURES = {
-    "embed": VECTOR,
-    "classify": SCORES,
-    "multi-vector": TOKENS,
-}  # what modules make for a task
 BY_LENGTHS = (  # those whose attention leaves out what stands behind a length
     "bert roberta xlm-roberta distilbert mpnet electra albert modernbert".split()  # noqa: SIM905
 )
@@ -129,9 +123,9 @@ def assemble(
     if not tensors:
         raise CheckpointError(f"{shown(checkpoint.source)} holds no weights", "CKPT_WEIGHTS")
     shapes = model.heads(config)
-    task = _task(checkpoint, task, config, shapes, tensors)
-    sentence, notes = _sentence(checkpoint, task)
-    plan = Plan(config, task, shapes, _labels(checkpoint, task), sentence)
+    task = task_of(checkpoint, task, config, shapes, tensors)
+    sentence, notes = modules_for(checkpoint, task)
+    plan = Plan(config, task, shapes, labels_for(checkpoint, task), sentence)
     if plan.hides and checkpoint.config["model_type"] not in BY_LENGTHS:
         raise UnsupportedError(
             f"query_expansion without attend is not supported by {checkpoint.config['model_type']}; "
@@ -221,88 +215,6 @@ def _without_bias(plan: Plan, tensors: Tensors) -> tuple[str, ...]:
     return (
         f"the checkpoint has no {names[0]}: the scores of words get no bias, as in transformers",
     )
-
-
-def is_tied(config: EncoderConfig, task: str) -> bool:
-    """Whether the last layer of a task's head has the weight of the word embeddings."""
-    return task == "fill-mask" and config.tie_word_embeddings
-
-
-def _task(
-    checkpoint: Checkpoint,
-    task: str | None,
-    config: EncoderConfig,
-    shapes: dict[str, HeadShape],
-    tensors: Tensors,
-) -> str:
-    """The task asked for, or the one the checkpoint was made for; refused if it has no such head."""
-    declared = declared_task(checkpoint.config)
-    if task in (None, _made_for(checkpoint)) and _made_for(checkpoint) is not None:
-        return str(_made_for(checkpoint))
-    if task is None and declared is None:
-        raise UnsupportedError(
-            f"config.json: architectures = {shown(saved_by(checkpoint.config))} names no task "
-            f"that satchel knows; --task chooses one of {', '.join(TEXT_TASKS)}"
-        )
-    chosen = task or str(declared)
-    if chosen == PRETRAINED:
-        chosen = "fill-mask"
-        if _lacking(config, chosen, shapes, tensors):
-            raise UnsupportedError(
-                f"config.json: architectures = {shown(saved_by(checkpoint.config))} has no "
-                "head that satchel exports; --task embed exports its states"
-            )
-    if chosen not in TEXT_TASKS:
-        raise UsageError(f"--task {shown(chosen)} is unknown here; known: {', '.join(TEXT_TASKS)}")
-    if chosen == "embed":
-        return chosen
-    if chosen not in shapes:
-        modules = f"modules of a MultiVectorEncoder, which {chosen} needs"
-        lacked = f"head for {chosen}: of model_type {checkpoint.config['model_type']} there is none"
-        reason = lacked if TASKS[chosen].scores else modules
-        raise UnsupportedError(f"{shown(checkpoint.source)} has no {reason}")
-    other = declared in TEXT_TASKS and declared not in ("embed", chosen)
-    lacking = _lacking(config, chosen, shapes, tensors)
-    if other or lacking:
-        reason = f"was made for {declared}" if other else f"lacks {', '.join(lacking)}"
-        raise UnsupportedError(f"{shown(checkpoint.source)} has no head for {chosen}: it {reason}")
-    return chosen
-
-
-def _lacking(
-    config: EncoderConfig, task: str, shapes: dict[str, HeadShape], tensors: Tensors
-) -> list[str]:
-    """The weights that a task's head needs and the checkpoint has not."""
-    return [name for name in shapes[task].required(is_tied(config, task)) if name not in tensors]
-
-
-def _made_for(checkpoint: Checkpoint) -> str | None:
-    """The task that modules of sentence-transformers are for, where they are more than a transformer."""
-    output = checkpoint.sentence.output if checkpoint.sentence is not None else None
-    return next((task for task, feature in FEATURES.items() if feature == output), None)
-
-
-def _sentence(checkpoint: Checkpoint, task: str) -> tuple[SentenceModules, tuple[str, ...]]:
-    """How texts are prepared and what is made of their states, and what had to be assumed.
-
-    Modules and prompts are for the task that the folder was made for; others read texts alone.
-    """
-    sentence = checkpoint.sentence or SentenceModules()
-    if task == "embed" and sentence.output != VECTOR:
-        return pooled_anyhow(sentence), (ASSUMED,)
-    crossing = sentence.settings.kind == "CrossEncoder"
-    if task in ("embed", "multi-vector") or (task == "classify" and crossing):
-        return sentence, ()
-    return SentenceModules(first=sentence.first), ()
-
-
-def _labels(checkpoint: Checkpoint, task: str) -> Labels | None:
-    if TASKS[task].scores != "labels":
-        return None
-    config = checkpoint.config
-    if checkpoint.sentence is not None and checkpoint.sentence.logit_score is not None:
-        config = config | {"num_labels": 1, "id2label": None}  # whatever that of a decoder says
-    return read_labels(config, task, checkpoint.sentence)
 
 
 def _score_head(plan: Plan, tensors: Tensors, words: Embedding | None) -> Head:
