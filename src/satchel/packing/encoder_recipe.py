@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 from torch import nn
 
 from satchel import models
@@ -23,13 +21,22 @@ from satchel.measure import fidelity
 from satchel.models.architectures import architecture
 from satchel.models.encoder import ReferenceEncoder
 from satchel.packing.decoder_recipe import MAX_MEAN_KL, MIN_TOP1
+from satchel.packing.encoder_samples import (
+    IMAGES,
+    Sample,
+    answers_of,
+    padding,
+    pictures_as_inputs,
+    some_of,
+    texts_as_inputs,
+)
 from satchel.packing.multi_vector import multi_vector
 from satchel.packing.ranker import as_ranker, text_messages
 from satchel.packing.recipe import ExportOptions, Traceable
 from satchel.progress import Stage
 from satchel.runtime.bundle import Bundle
-from satchel.runtime.encoder_session import EncoderSession, batches
-from satchel.runtime.image import ImageFormat, sample_images
+from satchel.runtime.encoder_session import EncoderSession
+from satchel.runtime.image import ImageFormat
 from satchel.runtime.manifest import STATES_CHANGED, MultiVector, Port, TextInput, Tokens
 from satchel.runtime.session import open_session
 from satchel.runtime.task import TASKS
@@ -38,10 +45,8 @@ from satchel.tokenization.class_tokenizer import cuts_left, tells_pairs_apart
 from satchel.tokenization.tokenizer import bundle_tokenizer, padding_id, special_tokens
 
 Array = NDArray[np.float32]
-EXACT_SAMPLES, SENTENCES, IMAGES = 8, 1000, 32
+SENTENCES = 1000
 MIN_MEAN_COSINE, MIN_COSINE, MIN_AGREEMENT, MIN_CORRELATION = 0.999, 0.995, 0.995, 0.99
-
-Sample = dict[str, NDArray[Any]]  # the inputs of one text or image, a batch of one
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ class EncoderRecipe:
         for role, tower in model.towers.items():
             if "pixel_values" in tower.input_names:
                 assert image is not None
-                pictures = _images(image)
+                pictures = pictures_as_inputs(image)
                 samples[role], calibration[role] = pictures[:IMAGES], pictures[IMAGES:]
             else:
                 tokenizer = bundle_tokenizer(checkpoint, model.vocab_size)
@@ -85,8 +90,8 @@ class EncoderRecipe:
                 model, tokens = multi_vector(checkpoint, model, tokenizer)
                 names = tower.input_names
                 sentences, texts = options.sentences(SENTENCES), options.texts
-                samples[role] = _texts(sentences, tokenizer, model, names, messages)
-                calibration[role] = _texts(texts, tokenizer, model, names, messages)
+                samples[role] = texts_as_inputs(sentences, tokenizer, model, names, messages)
+                calibration[role] = texts_as_inputs(texts, tokenizer, model, names, messages)
                 notes += options.remarks(tokenizer)
         return cls(
             checkpoint, model, tokenizer, image, samples, calibration, notes, tokens, messages
@@ -151,7 +156,7 @@ class EncoderRecipe:
         answers = [
             self._reference(role, sample)
             for role, samples in self.samples.items()
-            for sample in _spread(samples)
+            for sample in some_of(samples)
         ]
         return [answer.T for answer in answers] if self._scored == "ends" else answers
 
@@ -172,7 +177,7 @@ class EncoderRecipe:
     def exact_checks(self, bundle: Bundle) -> list[Check]:
         checks = []
         for role, samples in self.samples.items():
-            encoder, spread = self._open(bundle, role), _spread(samples)
+            encoder, spread = self._open(bundle, role), some_of(samples)
             for output in encoder.output_names:
                 expected = [self._reference(role, sample, output) for sample in spread]
                 actual = [encoder(sample, output)[0] for sample in spread]
@@ -213,7 +218,7 @@ class EncoderRecipe:
         few = range(0, len(samples), max(1, len(samples) // 50))
         pairs: list[Any] = [None] * len(samples)
         distance, largest = 0.0, 0.0
-        for index, answer in progress(_answers(encoder, samples)):
+        for index, answer in progress(answers_of(encoder, samples)):
             if index in few:
                 alone = encoder(samples[index])[0]
                 distance = max(distance, _distance(answer, alone))
@@ -259,7 +264,7 @@ class EncoderRecipe:
             similarity=model.similarity,
             prompts=model.prompts,
             default_prompt=model.default_prompt,
-            pad_to_context=_padding(model),
+            pad_to_context=padding(model),
             cut_left=cuts_left(self.checkpoint),
             token_types=tells_pairs_apart(self.checkpoint),
         )
@@ -289,57 +294,6 @@ class EncoderRecipe:
             "reference": [round(float(x), 6) for x in expected],
             "difference": _distance(expected, actual),
         }
-
-
-def _spread(samples: Sequence[Sample]) -> Sequence[Sample]:
-    """Some of the samples, from beginning to end."""
-    return samples[:: max(1, len(samples) // EXACT_SAMPLES)]
-
-
-def _padding(model: ReferenceEncoder) -> int | None:
-    """The id that fills every text up to the context, for the few models trained so."""
-    return model.facts.get("pad_token_id") if model.facts.get("pad_to_context") else None
-
-
-def _texts(
-    texts: Sequence[str],
-    tokenizer: bytes,
-    model: ReferenceEncoder,
-    names: tuple[str, ...],
-    messages: TextMessages | None,
-) -> list[Sample]:
-    """Texts as inputs of a text tower; as messages, each with those that follow."""
-    encode = Tokenizer.from_buffer(tokenizer)
-    encode.no_truncation()
-    encode.no_padding()
-    pad = _padding(model)
-    samples = []
-    if messages is not None:
-        prompt, count = model.default_prompt or "", messages.count
-        last = len(texts) - count + 1
-        texts = [messages.render(prompt, texts[at : at + count]) for at in range(last)]
-    for text in texts:
-        ids = encode.encode(text, add_special_tokens=messages is None).ids[: model.max_length]
-        if pad is not None:
-            ids += [pad] * (model.context - len(ids))
-        row = np.array([ids], np.int64)
-        samples.append({name: row if name == "input_ids" else np.zeros_like(row) for name in names})
-    return samples
-
-
-def _images(image: ImageFormat) -> list[Sample]:
-    """Pictures made for the purpose, through the checkpoint's preprocessing."""
-    pictures = sample_images(image.size, 2 * IMAGES)
-    return [{"pixel_values": image.pixels(picture)[None]} for picture in pictures]
-
-
-def _answers(encoder: EncoderSession, samples: list[Sample]) -> Iterator[tuple[int, Array]]:
-    """(index, answer) of all samples, those of one length together where the graph allows it."""
-    lengths = [next(iter(sample.values())).shape[1] for sample in samples]
-    for batch in [[index] for index in range(len(samples))] if encoder.alone else batches(lengths):
-        names = samples[batch[0]].keys()
-        joined = {name: np.concatenate([samples[i][name] for i in batch]) for name in names}
-        yield from zip(batch, encoder(joined), strict=True)
 
 
 Limit = tuple[str, str, float, bool]  # a check's name, its figure, and whether at least that

@@ -1,0 +1,71 @@
+"""Texts and pictures as the inputs that an encoder is calibrated and measured on. Measures nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from satchel.models.encoder import ReferenceEncoder
+from satchel.runtime.encoder_session import EncoderSession, batches
+from satchel.runtime.image import ImageFormat, sample_images
+from satchel.runtime.text_messages import TextMessages
+
+Array = NDArray[np.float32]
+EXACT_SAMPLES, IMAGES = 8, 32
+
+Sample = dict[str, NDArray[Any]]  # the inputs of one text or image, a batch of one
+
+
+def texts_as_inputs(
+    texts: Sequence[str],
+    tokenizer: bytes,
+    model: ReferenceEncoder,
+    names: tuple[str, ...],
+    messages: TextMessages | None,
+) -> list[Sample]:
+    """Texts as inputs of a text tower; as messages, each with those that follow."""
+    encode = Tokenizer.from_buffer(tokenizer)
+    encode.no_truncation()
+    encode.no_padding()
+    pad = padding(model)
+    samples = []
+    if messages is not None:
+        prompt, count = model.default_prompt or "", messages.count
+        last = len(texts) - count + 1
+        texts = [messages.render(prompt, texts[at : at + count]) for at in range(last)]
+    for text in texts:
+        ids = encode.encode(text, add_special_tokens=messages is None).ids[: model.max_length]
+        if pad is not None:
+            ids += [pad] * (model.context - len(ids))
+        row = np.array([ids], np.int64)
+        samples.append({name: row if name == "input_ids" else np.zeros_like(row) for name in names})
+    return samples
+
+
+def pictures_as_inputs(image: ImageFormat) -> list[Sample]:
+    """Pictures made for the purpose, through the checkpoint's preprocessing."""
+    pictures = sample_images(image.size, 2 * IMAGES)
+    return [{"pixel_values": image.pixels(picture)[None]} for picture in pictures]
+
+
+def padding(model: ReferenceEncoder) -> int | None:
+    """The id that fills every text up to the context, for the few models trained so."""
+    return model.facts.get("pad_token_id") if model.facts.get("pad_to_context") else None
+
+
+def some_of(samples: Sequence[Sample]) -> Sequence[Sample]:
+    """Some of the samples, from beginning to end."""
+    return samples[:: max(1, len(samples) // EXACT_SAMPLES)]
+
+
+def answers_of(encoder: EncoderSession, samples: list[Sample]) -> Iterator[tuple[int, Array]]:
+    """(index, answer) of all samples, those of one length together where the graph allows it."""
+    lengths = [next(iter(sample.values())).shape[1] for sample in samples]
+    for batch in [[index] for index in range(len(samples))] if encoder.alone else batches(lengths):
+        names = samples[batch[0]].keys()
+        joined = {name: np.concatenate([samples[i][name] for i in batch]) for name in names}
+        yield from zip(batch, encoder(joined), strict=True)
