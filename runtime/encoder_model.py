@@ -15,21 +15,21 @@ from satchel.runtime.encoder_texts import Preparation
 from satchel.runtime.errors import LimitError, UsageError, shown
 from satchel.runtime.hypotheses import ZeroShot
 from satchel.runtime.image import ImageFormat, sample_images
-from satchel.runtime.items import listed
-from satchel.runtime.manifest import PROMPT_MASK, Labels
+from satchel.runtime.items import check_count, listed
+from satchel.runtime.manifest import Labels
 from satchel.runtime.pieces import assembled
 from satchel.runtime.sample_answers import SampleAnswer, of_encoder
 from satchel.runtime.scores import (
     Classification,
     Filled,
     Ranked,
-    Sparse,
     activated,
     classified,
 )
 from satchel.runtime.session import open_session
 from satchel.runtime.spans import Answer, Span, best_answers, merge_labels
 from satchel.runtime.task_model import for_its_task
+from satchel.runtime.text_vectors import TextVectors
 from satchel.runtime.token_vectors import TokenVectors
 from satchel.runtime.workloads import Workload, encoding, image_batches, text_batches
 
@@ -37,7 +37,7 @@ Array = NDArray[np.float32]
 STATES = "last_hidden_state"
 
 
-class EncoderModel(ZeroShot, TokenVectors):
+class EncoderModel(ZeroShot, TextVectors, TokenVectors):
     """A loaded encoder bundle. Safe to use from several threads.
 
     A text gives the same alone and among others. Methods that take a list keep its order; an empty list
@@ -92,71 +92,6 @@ class EncoderModel(ZeroShot, TokenVectors):
                 pictures = sample_images(form.size, 2)
                 sample, other = ({"pixel_values": form.pixels(one)[None]} for one in pictures)
             yield from of_encoder(role, encoder, sample, other, probe)
-
-    @for_its_task
-    def embed(
-        self,
-        texts: str | Sequence[str],
-        *,
-        prompt: str | None = None,
-        window: int | None = None,
-        dims: int | None = None,
-    ) -> Array:
-        """float32 [n, dim] of n texts, at unit length where the checkpoint says so.
-
-        `prompt` names one of the bundle's prompts. A long text is cut with a warning; with `window`,
-        pieces that overlap by so many tokens are averaged by length. Of models whose vectors are meant to
-        be shortened, `dims` keeps so many first numbers, brought to unit length again.
-        """
-        texts = listed("texts", texts)
-        vectors = np.zeros((len(texts), self._text_encoder().answer_size), np.float32)
-        joined = set()
-        for owner, share, vector in self._vectors(texts, prompt, window):
-            vectors[owner] += vector * np.float32(share)
-            joined |= {owner} if share < 1 else set()
-        if self._text().settings.normalized:
-            for owner in joined:
-                vectors[owner] /= np.linalg.norm(vectors[owner])
-        return vectors if dims is None else self._shortened(vectors, dims)
-
-    def _shortened(self, vectors: Array, dims: int) -> Array:
-        """The first numbers of vectors (Kusupati et al., 2022)."""
-        _check_count("dims", dims)
-        if dims > vectors.shape[1]:
-            raise UsageError(f"dims = {dims}; the bundle's vectors have {vectors.shape[1]} numbers")
-        short = np.ascontiguousarray(vectors[:, :dims])
-        if self._text().settings.normalized:
-            short /= np.maximum(np.linalg.norm(short, axis=1, keepdims=True), np.float32(1e-12))
-        return short
-
-    @for_its_task
-    def embed_sparse(
-        self, texts: str | Sequence[str], *, prompt: str | None = None
-    ) -> list[Sparse]:
-        """The vectors of `embed` by what is not 0 in them: of SPLADE, words of the vocabulary and their
-        weights."""
-        texts = listed("texts", texts)
-        found: list[Any] = [None] * len(texts)
-        for owner, _, vector in self._vectors(texts, prompt, None):
-            found[owner] = Sparse.of(vector)
-        return found
-
-    def _vectors(
-        self, texts: Sequence[str], prompt: str | None, window: int | None
-    ) -> Iterator[tuple[int, float, Array]]:
-        """(text, its share of that, vector) of all pieces of `texts`."""
-        pieces = [self._text().rows(text, prompt, window) for text in texts]
-        rows = [(owner, ids) for owner, parts in enumerate(pieces) for ids in parts]
-        lengths = [sum(map(len, parts)) for parts in pieces]
-        encoder, prompts = self._text_encoder(), None
-        if PROMPT_MASK in encoder.input_names:  # it stands before the first piece of each text
-            length = self._text().prompt_length(prompt)
-            prompts = [
-                length if place == 0 else 0 for parts in pieces for place in range(len(parts))
-            ]
-        for index, vector in encoder.texts([ids for _, ids in rows], prompts=prompts):
-            owner, ids = rows[index]
-            yield owner, len(ids) / lengths[owner], vector
 
     @overload
     def classify(
@@ -246,8 +181,8 @@ class EncoderModel(ZeroShot, TokenVectors):
         self, question: str, context: str, *, top: int = 5, longest: int = 30
     ) -> list[Answer]:
         """The `top` likeliest answers, likeliest first; one with empty text says there is none."""
-        _check_count("top", top)
-        _check_count("longest", longest)
+        check_count("top", top)
+        check_count("longest", longest)
         parts, overlap = self._text().question(question, context)
         logits = self._logits(parts)
         # That one piece has no answer says nothing of the others: the least sure of it counts.
@@ -258,7 +193,7 @@ class EncoderModel(ZeroShot, TokenVectors):
     @for_its_task
     def fill_mask(self, text: str, *, top: int = 5) -> list[Filled]:
         """The `top` likeliest tokens for the one mask in `text`, likeliest first."""
-        _check_count("top", top)
+        check_count("top", top)
         tokenizer, mask = self._text().tokenizer, self.manifest.tokens.mask
         if mask is None:
             raise UsageError("this bundle's tokenizer has no mask token")
@@ -348,11 +283,6 @@ class EncoderModel(ZeroShot, TokenVectors):
         for row, item in zip(rows, items, strict=True):  # one alone is hundreds of patches already
             row[:] = encoder({"pixel_values": form.pixels(item)[None]})[0]
         return rows
-
-
-def _check_count(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise UsageError(f"{name} = {shown(value)}; expected a whole number of at least 1")
 
 
 def _one_row(ids: Any) -> list[Any]:
