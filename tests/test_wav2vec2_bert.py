@@ -23,10 +23,11 @@ from satchel.measure.conformance import case_file
 from satchel.measure.verification import verify
 from satchel.runtime.errors import BundleError, SatchelError, UsageError
 from satchel.runtime.filter_banks import BankFormat
+from satchel.tokenization.letters import letters
 from tests.loading import load_as
 from tests.manifests import said
 from tests.tiny import edit_config
-from tests.tiny_sound import MELS, RATE, STRIDE, save_sound
+from tests.tiny_sound import MELS, RATE, STRIDE, VOCAB, save_sound
 from tests.tiny_speech import some_sound
 
 FORM = BankFormat(RATE, MELS, 2, 1, 60, 15, False)
@@ -256,3 +257,18 @@ def test_preprocessing_that_is_not_supported(
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
     with pytest.raises(SatchelError, match=words):
         framed_format(load_folder(tmp_path), {"width": 2 * MELS, "shrunk": 1}, False)
+
+
+def test_preprocessing_is_a_part_of_a_processor(made: Any, tmp_path: Path) -> None:
+    """As transformers 5 saves both together."""
+    shutil.copytree(made("ctc")[0] / "checkpoint", tmp_path, dirs_exist_ok=True)
+    whole = transformers.Wav2Vec2BertProcessor.from_pretrained(tmp_path)
+    names = ("preprocessor_config.json", "tokenizer_config.json", "vocab.json")
+    for name in names:
+        (tmp_path / name).unlink()
+    whole.save_pretrained(tmp_path)
+    assert (tmp_path / "processor_config.json").exists()
+    checkpoint = load_folder(tmp_path)
+    found = framed_format(checkpoint, {"width": 2 * MELS, "shrunk": 1}, False)
+    assert found == dataclasses.replace(FORM, window=1500, overlap=250)
+    assert letters(checkpoint, len(VOCAB)).names[5:] == VOCAB[5:]
