@@ -12,6 +12,7 @@ export type Opener = (bundle: Bundle, engine: Engine) => Promise<AnyModel>;
 
 export const FAMILIES: Partial<Record<Family, () => Promise<Opener>>> = {
   decoder: async () => (await import("./decoder-model.js")).openDecoder,
+  speech: async () => (await import("./speech-model.js")).openSpeech,
   "encoder-decoder": async () => (await import("./seq2seq-model.js")).openSeq2seq,
 };
 

@@ -218,7 +218,12 @@ export type Sound = Uint8Array | Float32Array;
 
 export interface SpeechModel extends Model {
   transcribe(sound: Sound, options?: TranscribeOptions): Promise<Transcript>;
-  detectLanguage(sound: Sound, options?: { sampleRate?: number }): Promise<Record<string, number>>;
+  /** Segments as they are written; what it returns in the end is the whole. */
+  transcribeStream(sound: Sound, options?: TranscribeOptions): AsyncGenerator<Segment, Transcript, void>;
+  detectLanguage(
+    sound: Sound,
+    options?: { sampleRate?: number; signal?: AbortSignal },
+  ): Promise<Record<string, number>>;
 }
 
 export type AnyModel = DecoderModel | Seq2seqModel | EncoderModel | SpeechModel;

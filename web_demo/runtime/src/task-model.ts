@@ -5,6 +5,7 @@ import { TASKS } from "./bundle/tasks.js";
 import { SatchelError, shown } from "./errors.js";
 import type { EngineInfo, Model } from "./models.js";
 import type { Engine, Graph } from "./session/session.js";
+import { STREAMS } from "./worker/protocol.js";
 
 const ALL_METHODS = new Set(Object.values(TASKS).flatMap(({ methods }) => methods));
 
@@ -50,7 +51,10 @@ export abstract class TaskModel implements Model {
         const refuse = async () => {
           throw wrongTask(method, this.manifest.task);
         };
-        Object.defineProperty(this, method, { value: refuse });
+        const refuseStream = async function* () {
+          yield await refuse();
+        };
+        Object.defineProperty(this, method, { value: STREAMS.has(method) ? refuseStream : refuse });
       }
     }
   }

@@ -59,7 +59,7 @@ export const TASKS: Readonly<Record<string, Task>> = {
     family: "encoder-decoder",
     roles: "encoder decoder",
     needs: "cache seq2seq speech audio",
-    methods: "transcribe detectLanguage",
+    methods: "transcribe transcribeStream detectLanguage",
   }),
   embed: task({ needs: "text", may: "chat", methods: "embed embedSparse hiddenStates" }),
   classify: task({

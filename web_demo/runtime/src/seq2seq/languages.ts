@@ -86,7 +86,7 @@ export class Languages {
 }
 
 /** Languages that begin alike, or some. */
-function near(name: string, languages: readonly string[]): string {
+export function near(name: string, languages: readonly string[]): string {
   const sorted = [...languages].sort();
   const begin = String(name).slice(0, 2).toLowerCase();
   const alike = name === "" ? [] : sorted.filter((each) => each.toLowerCase().startsWith(begin));

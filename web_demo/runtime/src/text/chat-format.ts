@@ -169,6 +169,7 @@ function faultOf(message: unknown): string | undefined {
 
 /** What Python takes for white space, off both ends. */
 export function pythonStrip(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: Python counts these to white space
   return text.replace(/^[\s\u001c-\u001f\u0085]+|[\s\u001c-\u001f\u0085]+$/g, (blank) =>
     blank.includes("\ufeff") ? stripped(blank, text) : "",
   );

@@ -54,4 +54,4 @@ export function unpacked({ name, message, code, exitStatus }: Failure): Error {
 }
 
 /** Methods that answer piece by piece. */
-export const STREAMS: ReadonlySet<string> = new Set(["stream", "streamChat"]);
+export const STREAMS: ReadonlySet<string> = new Set(["stream", "streamChat", "transcribeStream"]);
