@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -222,6 +223,18 @@ def test_arguments_of_opening_that_are_refused(name: str, both: Both) -> None:
     for nothing in (None, ""):
         with pytest.raises(UsageError, match="model_name_or_path is missing"):
             SentenceTransformer(nothing)
+
+
+@pytest.mark.parametrize("kind", [SentenceTransformer, CrossEncoder, SparseEncoder])
+def test_a_signature_names_every_argument(kind: Any) -> None:
+    theirs = inspect.signature(getattr(library, kind.__name__)).parameters
+    ours = inspect.signature(kind).parameters
+    assert set(ours) - set(theirs) == {"profile", "threads", "kernels"}
+    assert set(theirs) - set(ours) <= {"use_auth_token"}  # of older releases
+    for name in ours.keys() & theirs.keys() - {"backend"}:
+        assert ours[name].default == theirs[name].default, name
+    with pytest.raises(TypeError, match=f"{kind.__name__}.* 'later'"):
+        kind("nowhere", later=1)
 
 
 def test_a_bundle_of_another_class_is_refused(both: Both) -> None:

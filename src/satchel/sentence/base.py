@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypedDict, Unpack, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,46 @@ from satchel.sentence.kept import bundle_of
 BACKENDS = ("onnx",)
 
 
+class Opening(TypedDict, total=False):
+    """What every class takes by name beside its own. Those of REFUSED are there to be refused."""
+
+    device: Any
+    prompts: Mapping[str, str | None] | None
+    default_prompt_name: str | None
+    cache_folder: str | Path | None
+    revision: str | None
+    local_files_only: bool
+    backend: str
+    profile: str | Path
+    threads: int | None
+    kernels: bool
+    modules: Any
+    trust_remote_code: bool
+    token: Any
+    model_kwargs: Any
+    processor_kwargs: Any
+    config_kwargs: Any
+    model_card_data: Any
+
+
+UNSAID: Opening = {  # what counts where an argument is not given; of the others None
+    "local_files_only": False,
+    "backend": BACKENDS[0],
+    "profile": "int8",
+    "kernels": True,
+    "trust_remote_code": False,
+}
+REFUSED = (
+    "modules",
+    "trust_remote_code",
+    "token",
+    "model_kwargs",
+    "processor_kwargs",
+    "config_kwargs",
+    "model_card_data",
+)
+
+
 class BaseModel:
     """A loaded bundle under the names of sentence-transformers. Safe to use from several threads.
 
@@ -35,35 +76,30 @@ class BaseModel:
     usual_prompts: ClassVar[tuple[str, ...]] = ("query", "document")  # which are there in any case
     device = "cpu"
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__init__" in vars(cls):
+            show_opening(vars(cls)["__init__"])
+
     def __init__(
-        self,
-        model_name_or_path: str | Path | None,
-        *,
-        device: Any,
-        prompts: Mapping[str, str | None] | None,
-        default_prompt_name: str | None,
-        cache_folder: str | Path | None,
-        revision: str | None,
-        local_files_only: bool,
-        backend: str,
-        profile: str | Path,
-        threads: int | None,
-        kernels: bool,
-        unsupported: dict[str, Any],
+        self, model_name_or_path: str | Path | None = None, **opening: Unpack[Opening]
     ) -> None:
-        refuse(self.kind, unsupported)
-        check_device(self.kind, device)
+        for name in opening.keys() - Opening.__annotations__.keys():
+            raise TypeError(f"{self.kind}() got an unexpected keyword argument {name!r}")
+        given: dict[str, Any] = {**dict.fromkeys(Opening.__annotations__), **UNSAID, **opening}
+        refuse(self.kind, {name: given[name] for name in REFUSED})
+        check_device(self.kind, given["device"])
         if model_name_or_path is None or not str(model_name_or_path):
             raise UsageError(f"{self.kind}: model_name_or_path is missing")
-        if backend not in BACKENDS:
+        if given["backend"] not in BACKENDS:
             raise UsageError(
-                f"{self.kind}: backend = {shown(backend)} is not supported; leave it out"
+                f"{self.kind}: backend = {shown(given['backend'])} is not supported; leave it out"
             )
         self.bundle = bundle_of(
-            model_name_or_path, self.kind, self.owner, profile=profile, cache=cache_folder,
-            revision=revision, offline=local_files_only,
+            model_name_or_path, self.kind, self.owner, profile=given["profile"],
+            cache=given["cache_folder"], revision=given["revision"], offline=given["local_files_only"],
         )  # fmt: skip
-        model = load(self.bundle, threads=threads, kernels=kernels)
+        model = load(self.bundle, threads=given["threads"], kernels=given["kernels"])
         task = model.manifest.task
         if not isinstance(model, EncoderModel) or task not in self.tasks:
             raise UsageError(
@@ -78,10 +114,12 @@ class BaseModel:
                 "satchel.load opens it"
             )
         settings = self._preparation.settings
-        given = {name: text for name, text in (prompts or {}).items() if text is not None}
+        told = {name: text for name, text in (given["prompts"] or {}).items() if text is not None}
         usual = dict.fromkeys(self.usual_prompts, "")
-        self.prompts: dict[str, str] = usual | settings.prompts | given
-        self.default_prompt_name = default_prompt_name or settings.default_prompt
+        self.prompts: dict[str, str] = usual | settings.prompts | told
+        self.default_prompt_name: str | None = (
+            given["default_prompt_name"] or settings.default_prompt
+        )
         if self.default_prompt_name is not None:
             self._prompt(None, self.default_prompt_name)
 
@@ -187,6 +225,19 @@ class BaseModel:
 
     def _size(self) -> int:
         return vector_size(self.model.manifest)
+
+
+def show_opening(init: Callable[..., None]) -> None:
+    """Let `inspect` and `help` name the arguments of Opening where `init` takes them all at once."""
+    signature = inspect.signature(init)
+    named = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+    named += [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=dict(UNSAID).get(name), annotation=hint
+        )
+        for name, hint in get_type_hints(Opening).items()
+    ]
+    init.__dict__["__signature__"] = signature.replace(parameters=named)
 
 
 def listed(inputs: Any) -> tuple[bool, list[Any]]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from satchel.runtime.errors import UsageError, shown
 from satchel.runtime.scores import activated
 from satchel.sentence.arguments import check_count, check_device, one_given, refuse
 from satchel.sentence.arrays import Array, array_of, tensor_of
-from satchel.sentence.base import BaseModel, watched
+from satchel.sentence.base import BaseModel, Opening, watched
 
 ACTIVATIONS = ("identity", "sigmoid", "softmax")
 Activation = str | Callable[[Any], Any]
@@ -34,51 +34,14 @@ class CrossEncoder(BaseModel):
         self,
         model_name_or_path: str | Path | None = None,
         *,
-        device: Any = None,
-        prompts: Mapping[str, str | None] | None = None,
-        default_prompt_name: str | None = None,
-        cache_folder: str | Path | None = None,
-        revision: str | None = None,
-        local_files_only: bool = False,
         num_labels: int | None = None,
         max_length: int | None = None,
         activation_fn: Activation | None = None,
-        backend: str = "onnx",
-        profile: str | Path = "int8",
-        threads: int | None = None,
-        kernels: bool = True,
-        modules: Any = None,
-        trust_remote_code: bool = False,
-        token: Any = None,
-        model_kwargs: Any = None,
-        processor_kwargs: Any = None,
-        config_kwargs: Any = None,
-        model_card_data: Any = None,
         keep_in_fp32_modules: Any = None,
+        **opening: Unpack[Opening],
     ) -> None:
-        super().__init__(
-            model_name_or_path,
-            device=device,
-            prompts=prompts,
-            default_prompt_name=default_prompt_name,
-            cache_folder=cache_folder,
-            revision=revision,
-            local_files_only=local_files_only,
-            backend=backend,
-            profile=profile,
-            threads=threads,
-            kernels=kernels,
-            unsupported={
-                "modules": modules,
-                "trust_remote_code": trust_remote_code,
-                "token": token,
-                "model_kwargs": model_kwargs,
-                "processor_kwargs": processor_kwargs,
-                "config_kwargs": config_kwargs,
-                "model_card_data": model_card_data,
-                "keep_in_fp32_modules": keep_in_fp32_modules,
-            },
-        )
+        refuse(self.kind, {"keep_in_fp32_modules": keep_in_fp32_modules})
+        super().__init__(model_name_or_path, **opening)
         labels = self.model.manifest.labels
         assert labels is not None
         self.labels = labels.names

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from satchel.runtime.errors import UsageError, shown
 from satchel.sentence.arguments import check_count, check_device, one_given, refuse
 from satchel.sentence.arrays import Array, tensor_of, unit
-from satchel.sentence.base import listed
+from satchel.sentence.base import Opening, listed
 from satchel.sentence.quantization import check_precision, quantize_embeddings
 from satchel.sentence.vectors_of import VectorModel
 
@@ -34,48 +34,11 @@ class SentenceTransformer(VectorModel):
         self,
         model_name_or_path: str | Path | None = None,
         *,
-        device: Any = None,
-        prompts: Mapping[str, str | None] | None = None,
-        default_prompt_name: str | None = None,
-        cache_folder: str | Path | None = None,
-        revision: str | None = None,
-        local_files_only: bool = False,
         similarity_fn_name: Any = None,
         truncate_dim: int | None = None,
-        backend: str = "onnx",
-        profile: str | Path = "int8",
-        threads: int | None = None,
-        kernels: bool = True,
-        modules: Any = None,
-        trust_remote_code: bool = False,
-        token: Any = None,
-        model_kwargs: Any = None,
-        processor_kwargs: Any = None,
-        config_kwargs: Any = None,
-        model_card_data: Any = None,
+        **opening: Unpack[Opening],
     ) -> None:
-        super().__init__(
-            model_name_or_path,
-            device=device,
-            prompts=prompts,
-            default_prompt_name=default_prompt_name,
-            cache_folder=cache_folder,
-            revision=revision,
-            local_files_only=local_files_only,
-            backend=backend,
-            profile=profile,
-            threads=threads,
-            kernels=kernels,
-            unsupported={
-                "modules": modules,
-                "trust_remote_code": trust_remote_code,
-                "token": token,
-                "model_kwargs": model_kwargs,
-                "processor_kwargs": processor_kwargs,
-                "config_kwargs": config_kwargs,
-                "model_card_data": model_card_data,
-            },
-        )
+        super().__init__(model_name_or_path, **opening)
         if self.model.manifest.text is not None and self._is_sparse():
             raise UsageError(f"{self.bundle} makes sparse vectors: open it as SparseEncoder")
         self.similarity_fn_name = similarity_fn_name
