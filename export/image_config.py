@@ -60,6 +60,14 @@ PROCESSORS = {  # image_processor_type -> what its options are where the file do
         "image_mean": HALVES,
         "image_std": HALVES,
     },
+    "SegformerImageProcessor": _SQUARE
+    | {
+        "size": {"height": 512, "width": 512},
+        "resample": BILINEAR,
+        "image_mean": [0.485, 0.456, 0.406],
+        "image_std": [0.229, 0.224, 0.225],
+        "default_to_square": True,
+    },
     "SiglipImageProcessor": _SQUARE,
     "TimmWrapperImageProcessor": _CROPPED,
     "ViTImageProcessor": _SQUARE | {"resample": BILINEAR, "default_to_square": True},
@@ -79,6 +87,7 @@ PROCESSOR_OF = {  # model_type -> processor where the file names none
     "mobilenet_v2": "MobileNetV2ImageProcessor",
     "swin": "ViTImageProcessor",
     "swinv2": "ViTImageProcessor",
+    "segformer": "SegformerImageProcessor",
     "dinov3_vit": "DINOv3ViTImageProcessor",
     "clip": "CLIPImageProcessor",
     "siglip": "SiglipImageProcessor",
@@ -176,6 +185,8 @@ def _options(raw: dict[str, Any], kind: str, file: str) -> dict[str, Any]:
             options[key] = value
         elif value not in (None, NEUTRAL.get(key, value)):
             raise UnsupportedError(f"{file}: {shown(key)} = {shown(value)} is not supported")
+    if kind == "SegformerImageProcessor":
+        options["do_center_crop"] = False  # it has no such step
     for key, value in options.items():
         if (
             key.startswith(("do_", "default_"))

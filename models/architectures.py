@@ -117,6 +117,7 @@ ARCHITECTURES = {  # by model_type
     "mobilenet_v2": Architecture("encoder", "mobilenet_v2", reads="images"),
     "swin": Architecture("encoder", "swin", reads="images"),
     "swinv2": Architecture("encoder", "swinv2", reads="images"),
+    "segformer": Architecture("encoder", "segformer", reads="images"),
     "clip": Architecture("encoder", "clip", reads="images"),
     "siglip": Architecture("encoder", "siglip", reads="images"),
     "wav2vec2": Architecture("encoder", "wav2vec2", reads="sound"),

@@ -19,6 +19,7 @@ from satchel.models.labels import saved_by
 from satchel.models.sentence_head import ending
 from satchel.models.vision_config import PairConfig, Size
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
+from satchel.runtime.task import TASKS
 
 # Behind the towers of a pair, whose vectors meet at unit length.
 MEETING = SentenceModules(steps=(Unit(),), first=Transformer(output=VECTOR, vectors=True))
@@ -41,7 +42,8 @@ def assemble(
         raise CheckpointError(f"{shown(checkpoint.source)} holds no weights", "CKPT_WEIGHTS")
     task = task or _declared_task(checkpoint, module)
     pair = isinstance(config, PairConfig)
-    sentence = _sentence(checkpoint, pair) if task != "image-classify" else None
+    scored = bool(TASKS[task].scores) if task in TASKS else False
+    sentence = None if scored else _sentence(checkpoint, pair)
     named = weights.unwrapped(checkpoint.tensors)
     tensors = module.sanitize(named, config, task, image_size)
     with torch.device("meta"):
@@ -60,7 +62,7 @@ def assemble(
         vocab_size=text.vocab_size if text else 0,
         context=context,
         max_length=_max_length(checkpoint, context, facts),
-        labels=config.labels if task == "image-classify" else None,
+        labels=config.labels if scored else None,
         normalized=sentence is not None and sentence.normalize and not cut,
         similarity=settings.similarity,
         prompts=settings.prompts,
@@ -134,5 +136,7 @@ def _notes(checkpoint: Checkpoint, facts: dict[str, Any]) -> tuple[str, ...]:
 def _declared_task(checkpoint: Checkpoint, module: ModuleType) -> str:
     """The task that `architectures` names, the module's first where it names none or modules follow."""
     made_by = saved_by(checkpoint.config)
+    if made_by.endswith("ForSemanticSegmentation"):
+        return "image-segment"
     classifies = made_by.endswith(("ForImageClassification", "ForImageClassificationWithTeacher"))
     return "image-classify" if classifies and not checkpoint.sentence else str(module.TASKS[0])

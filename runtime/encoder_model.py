@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding
 
+from satchel.runtime.areas import SegmentsImages
 from satchel.runtime.bundle import Bundle
 from satchel.runtime.encoder_session import EncoderSession
 from satchel.runtime.encoder_texts import Preparation
@@ -37,7 +38,7 @@ Array = NDArray[np.float32]
 STATES = "last_hidden_state"
 
 
-class EncoderModel(ZeroShot, TextVectors, TokenVectors):
+class EncoderModel(ZeroShot, TextVectors, TokenVectors, SegmentsImages):
     """A loaded encoder bundle. Safe to use from several threads.
 
     A text gives the same alone and among others. Methods that take a list keep its order; an empty list

@@ -103,6 +103,10 @@ class ImageFormat:
         Transparent parts are laid on white; only files are turned as their EXIF says. Raises UsageError
         for what is no image of 8 bits per channel.
         """
+        return self.sized(image)[0]
+
+    def sized(self, image: object) -> tuple[Pixels, tuple[int, int]]:
+        """The pixels, and the height and width that the upright image had."""
         array = _array(image) if isinstance(image, np.ndarray) else None
         if array is None:
             picture = _picture(image)
@@ -112,12 +116,12 @@ class ImageFormat:
         wanted = self._resized(height, width)
         if not self.rounded:
             array = np.asarray(picture) if array is None else array
-            return self._between(array, wanted)
+            return self._between(array, wanted), (height, width)
         if array is None or wanted != (height, width):
             picture = picture if array is None else _pillow().fromarray(array)
             array = np.asarray(picture.resize(wanted[::-1], self.resample))
         cropped = self._cropped(array, 0)
-        return self._normalised(cropped)
+        return self._normalised(cropped), (height, width)
 
     def _between(self, array: Bytes, wanted: tuple[int, int]) -> Pixels:
         """Rescaled before it is resized, each channel as numbers of 32 bits."""

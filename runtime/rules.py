@@ -188,7 +188,8 @@ def _check_tower(role: str, graph: Graph, manifest: Manifest) -> None:
     if task.scores:
         labels = manifest.labels.names if manifest.labels is not None else []
         count = task.width(len(labels), manifest.vocab_size)
-        name, axes = "logits", [batch, None, count] if task.per_token else [batch, count]
+        places = [..., ...] if role == "image" else [None]  # rows and columns, or tokens
+        name, axes = "logits", [batch, *(places if task.per_token else []), count]
     elif task.per_token:
         axes = [batch, None, ...]
     elif name not in sizes:

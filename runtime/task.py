@@ -17,7 +17,8 @@ class Task:
     may: frozenset[str]  # fields of the manifest that it may have
     methods: tuple[str, ...]
     commands: tuple[str, ...]
-    # An encoder's last output: the scores of "labels", "letters", "words" or "ends" (of a span: where it
+    # An encoder's last output: the scores of "labels", "areas" (of each place of an
+    # image), "letters", "words" or "ends" (of a span: where it
     # starts and where it ends), of the whole input or per token; "" is a vector.
     scores: str
     per_token: bool
@@ -25,7 +26,9 @@ class Task:
 
     def width(self, labels: int, words: int) -> int:
         """How many scores there are side by side, of a model with so many labels and words."""
-        return {"labels": labels, "letters": labels, "words": words, "ends": 2}[self.scores]
+        return {"labels": labels, "areas": labels, "letters": labels, "words": words, "ends": 2}[
+            self.scores
+        ]
 
 
 def _task(
@@ -145,6 +148,15 @@ TASKS = {
         scores="labels",
         methods="classify_images image_hidden_states",
         commands="classify --image FILE",
+    ),
+    "image-segment": _task(
+        family="encoder",
+        roles="image",
+        needs="image labels",
+        scores="areas",
+        per_token=True,
+        methods="segment_images image_hidden_states",
+        commands="segment",
     ),
     "ctc": _task(
         family="encoder",

@@ -170,6 +170,15 @@ WINDOWS = {
     "window_size": 3,
 }
 IMAGE = {"image_size": 32, "patch_size": 16}
+PYRAMID = {
+    "hidden_sizes": [16, 32, 32, 48],
+    "depths": [1, 2, 1, 1],
+    "num_attention_heads": [1, 2, 1, 3],
+    "sr_ratios": [4, 2, 2, 1],
+    "patch_sizes": [7, 3, 3, 3],
+    "mlp_ratios": [2, 2, 2, 2],
+    "decoder_hidden_size": 32,
+}
 TEXT = WIDE | {"vocab_size": 300, "max_position_embeddings": 16, "eos_token_id": 299}
 PAIR = {"text_config": TEXT, "vision_config": WIDE | IMAGE}
 
@@ -198,6 +207,8 @@ def images(kind: str, task: str, **settings: Any) -> Subject:
             out = model(pixel_values=pixels, input_ids=text)
             return torch.cat([out.text_embeds, out.image_embeds])
         out = model(pixels)
+        if task == "image-segment":
+            return out.logits.permute(0, 2, 3, 1)
         return out.logits if task == "image-classify" else out.last_hidden_state[:, 0]
 
     def ours(folder: Path) -> Tensor:
@@ -347,6 +358,7 @@ SUBJECTS: dict[str, Subject] = {
     ),
     "swin": images("SwinForImageClassification", "image-classify", **WINDOWS),
     "swinv2": images("Swinv2ForImageClassification", "image-classify", **WINDOWS),
+    "segformer": images("SegformerForSemanticSegmentation", "image-segment", **PYRAMID),
     "clip": images("CLIPModel", "text-image-embed", **PAIR, projection_dim=24),
     "siglip": images("SiglipModel", "text-image-embed", **PAIR),
 }

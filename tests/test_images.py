@@ -42,6 +42,14 @@ WINDOWS = {
     "num_heads": [2, 4],
     "window_size": 3,
 }
+PYRAMID = {
+    "hidden_sizes": [16, 32, 32, 48],
+    "depths": [1, 2, 1, 1],
+    "num_attention_heads": [1, 2, 1, 3],
+    "sr_ratios": [4, 2, 2, 1],
+    "decoder_hidden_size": 32,
+    "mlp_ratios": [2, 2, 2, 2],
+}
 END = 99
 TEXT = WIDE | {"vocab_size": 100, "max_position_embeddings": 16, "eos_token_id": END}
 
@@ -172,6 +180,18 @@ CASES = {
         "image-classify",
         (67, 75),
     ),
+    "segformer": Case(
+        "SegformerForSemanticSegmentation", PYRAMID | {"num_labels": 5}, "image-segment"
+    ),
+    "segformer-oblong": Case(
+        "SegformerForSemanticSegmentation",
+        PYRAMID | {"num_labels": 5, "hidden_act": "relu", "patch_sizes": [5, 3, 2, 3]},
+        "image-segment",
+        (67, 90),
+    ),
+    "segformer-classify": Case(
+        "SegformerForImageClassification", PYRAMID | {"num_labels": 5}, "image-classify", (64, 48)
+    ),
     "clip": Case("CLIPModel", CLIP, "text-image-embed"),
     "clip-gelu": Case(
         "CLIPModel",
@@ -204,6 +224,7 @@ EXPORTED = {  # one of each graph
     "mobilenet_v2-classify": ["image"],
     "swin": ["image"],
     "swinv2-classify": ["image"],
+    "segformer": ["image"],
     "clip": ["text", "image"],
     "clip-gelu": ["text"],
     "siglip": ["text", "image"],
@@ -217,7 +238,7 @@ POOLED = (
     "ConvNextV2Model",
     "MobileNetV2Model",
 )
-STAGED = ("ResNet", "ConvNext", "MobileNet", "Swin")
+STAGED = ("ResNet", "ConvNext", "MobileNet", "Swin", "Segformer")
 CONVOLUTIONS = ("ResNet", "ConvNext", "MobileNet")
 GLUE = 30  # most nodes beside those of the blocks
 
@@ -273,12 +294,14 @@ def expected(case: Case, theirs: Any, pixels: Tensor, ids: Tensor) -> dict[str, 
                 "text": [text.last_hidden_state, out.text_embeds],
                 "image": [image.last_hidden_state, out.image_embeds],
             }
-        part = theirs.base_model if case.task == "image-classify" else theirs
+        part = theirs if case.task == "image-embed" else theirs.base_model
         part = getattr(part, "vision_model", part)
         states = part(pixels).last_hidden_state
         states = states.flatten(2).mT if states.ndim == 4 else states
         if case.task == "image-classify":
             answer = theirs(pixels).logits
+        elif case.task == "image-segment":
+            answer = theirs(pixels).logits.permute(0, 2, 3, 1)
         elif case.model in POOLED:
             answer = part(pixels).pooler_output.flatten(1)
         elif case.model.startswith(("ViT", "DeiT", "Dino", "DINO")):

@@ -72,6 +72,7 @@ KINDS: dict[str, tuple[Callable[[Path], Any], Ask]] = {  # how it is made, what 
     ),
     "image-embed": (_image("dinov2"), lambda m: m.embed_images([IMAGE])),
     "image-classify": (_image("vit-classify"), lambda m: m.classify_images([IMAGE])),
+    "image-segment": (_image("segformer"), lambda m: m.segment_images([IMAGE])),
     "text-image-embed": (
         _image("clip"),
         lambda m: [m.embed_images([IMAGE]), m.embed(["the fox"])],

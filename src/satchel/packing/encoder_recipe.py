@@ -309,7 +309,12 @@ SPREAD_LIMITS: dict[str, tuple[Limit, ...]] = {
         ("mean KL from float32", "mean_kl", MAX_MEAN_KL, False),
         (f"same likeliest {what}", "agreement", MIN_TOP1, True),
     )
-    for scored, what in (("words", "token"), ("ends", "place"), ("letters", "letter"))
+    for scored, what in (
+        ("words", "token"),
+        ("ends", "place"),
+        ("letters", "letter"),
+        ("areas", "label"),
+    )
 }
 
 

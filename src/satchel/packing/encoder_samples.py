@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from satchel.models.encoder import ReferenceEncoder
-from satchel.runtime.encoder_session import EncoderSession, batches
+from satchel.runtime.encoder_session import TOKENS_PER_BATCH, EncoderSession, batches
 from satchel.runtime.image import ImageFormat, sample_images
 from satchel.runtime.text_messages import TextMessages
 
 Array = NDArray[np.float32]
 EXACT_SAMPLES, IMAGES = 8, 32
+IMAGES_TOGETHER = 4  # in a batch: the scores of many large images need much memory
 
 Sample = dict[str, NDArray[Any]]  # the inputs of one text or image, a batch of one
 
@@ -64,7 +65,9 @@ def some_of(samples: Sequence[Sample]) -> Sequence[Sample]:
 
 def answers_of(encoder: EncoderSession, samples: list[Sample]) -> Iterator[tuple[int, Array]]:
     """(index, answer) of all samples, those of one length together where the graph allows it."""
-    lengths = [next(iter(sample.values())).shape[1] for sample in samples]
+    inputs = [next(iter(sample.values())) for sample in samples]
+    few = TOKENS_PER_BATCH // IMAGES_TOGETHER
+    lengths = [few if array.ndim == 4 else array.shape[1] for array in inputs]
     for batch in [[index] for index in range(len(samples))] if encoder.alone else batches(lengths):
         names = samples[batch[0]].keys()
         joined = {name: np.concatenate([samples[i][name] for i in batch]) for name in names}

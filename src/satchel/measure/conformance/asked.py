@@ -170,6 +170,19 @@ def _classify_images(model: Any, given: Given) -> Given:
     return {"classifications": [_classification(one) for one in found]}
 
 
+def _segment_images(model: Any, given: Given) -> Given:
+    labels, found = model.manifest.labels.names, []
+    for areas in model.segment_images([image(one) for one in given["images"]]):
+        shares = areas.shares()
+        found.append(
+            {
+                "size": list(areas.places.shape),
+                "shares": numbers(shares.get(label, 0.0) for label in labels),
+            }
+        )
+    return {"areas": found}
+
+
 def _image_states(model: Any, given: Given) -> Given:
     return summary(model.image_hidden_states(image(given["image"])))
 
@@ -228,6 +241,7 @@ KINDS: dict[str, Callable[[Any, Given], Given]] = {
     "pixels": _pixels,
     "embed_images": _embed_images,
     "classify_images": _classify_images,
+    "segment_images": _segment_images,
     "image_states": _image_states,
     "features": _features,
     "transcribe": _transcribe,

@@ -17,6 +17,7 @@ TOLERANCES = {
     "scores": 1e-4,
     "no_answer": 1e-4,
     "languages": 1e-4,
+    "shares": 1e-2,  # of an image: pixels between two labels fall to either
     "start": 1e-6,  # of a segment, in seconds
     "end": 1e-6,
     "duration": 1e-6,

@@ -105,6 +105,8 @@ def of_images(model: Any) -> Iterator[Request]:
         yield "pixels", {"image": image}
     if "embed" in model.manifest.task:
         kind = "embed_images"
+    elif model.manifest.task == "image-segment":
+        kind = "segment_images"
     yield kind, {"images": images}
     yield kind, {"images": []}
     yield "image_states", {"image": images[0]}
