@@ -129,6 +129,19 @@ test("wasm: steps leave nothing behind in memory", async () => {
   assert.ok(places.size <= 2, `${places.size} places`);
 });
 
+test("wasm: threads end with the engine", async () => {
+  const ends: Promise<unknown>[] = [];
+  const started = (worker: { once(event: string, heard: (code: unknown) => void): void }) => {
+    ends.push(new Promise((resolve) => worker.once("exit", resolve)));
+  };
+  process.on("worker", started as never);
+  const engine = await wasmEngine({ threads: 3 });
+  process.off("worker", started as never);
+  assert.equal(ends.length, 2);
+  engine.dispose();
+  await Promise.all(ends);
+});
+
 test("a release of onnxruntime-web that lacks an entry is told by it", () => {
   assert.ok(missingFrom({ _OrtInit: 1 }).includes("_OrtRun"));
 });

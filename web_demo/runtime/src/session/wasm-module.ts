@@ -5,6 +5,7 @@
  */
 import { SatchelError, wordsOf } from "../errors.js";
 import type { Pieces } from "./session.js";
+import { watchingWorkers } from "./workers.js";
 
 /** The release whose interface this is. */
 export const VERSION = "1.30.0";
@@ -93,15 +94,18 @@ export function missingFrom(module: object): string[] {
  * Starts a module of its own memory. `folder` is where the two files of onnxruntime-web lie: by default its package
  * in Node, and beside this module in a browser.
  */
-export async function startModule(threads: number, folder?: string | URL): Promise<Module> {
-  const module = await started(threads, folder);
+export async function startModule(
+  threads: number,
+  folder?: string | URL,
+): Promise<{ module: Module; stop: () => void }> {
+  const { made: module, stop } = await watchingWorkers(() => started(threads, folder));
   const missing = missingFrom(module);
   if (missing.length > 0 || module.PTR_SIZE !== 4) {
     throw SatchelError.unsupported(
       `this release of onnxruntime-web lacks ${missing.join(", ") || "32-bit pointers"}; expected ${VERSION}`,
     );
   }
-  return module;
+  return { module, stop };
 }
 
 async function started(threads: number, folder?: string | URL): Promise<Module> {

@@ -20,9 +20,9 @@ export interface WasmOptions {
 
 export async function wasmEngine(options: WasmOptions = {}): Promise<WasmEngine> {
   const threads = threadsOf(options.threads);
-  const module = await startModule(threads, options.folder);
+  const { module, stop } = await startModule(threads, options.folder);
   check(module, module._OrtInit(threads, options.profiling ? 1 : ERRORS_ALONE), "starting");
-  return new WasmEngine(module, threads, options.profiling ?? false);
+  return new WasmEngine(module, threads, options.profiling ?? false, stop);
 }
 
 /** As many as asked for, or up to four of the machine's; one where memory cannot be shared. */
@@ -46,6 +46,7 @@ export class WasmEngine implements Engine {
     private readonly module: Module,
     readonly threads: number,
     private readonly profiling: boolean,
+    private readonly stop: () => void,
   ) {
     this.runOptions = module._OrtCreateRunOptions(ERRORS_ALONE, 0, false, 0);
   }
@@ -100,6 +101,7 @@ export class WasmEngine implements Engine {
   /** Graphs and tensors are to be disposed of before. */
   dispose(): void {
     this.module._OrtReleaseRunOptions(this.runOptions);
+    this.stop();
   }
 }
 
