@@ -38,7 +38,7 @@ class DecoderOnly extends WritingModel implements DecoderModel {
     graphs: Readonly<Record<string, Graph>>,
     tokenizer: Tokenizer,
   ) {
-    super(bundle, engine, graphs, tokenizer, new Decoder(engine, graphs["decoder"]!, bundle.manifest));
+    super(bundle, engine, graphs, tokenizer, new Decoder(engine, graphs.decoder!, bundle.manifest));
     const { chat } = this.manifest;
     this.format = chat === null ? undefined : ChatFormat.from(chat);
   }

@@ -8,16 +8,20 @@ import type { Engine } from "./session/session.js";
 export type Family = "decoder" | "encoder" | "encoder-decoder" | "speech";
 
 /** Makes a bundle ready to run on an engine, which the model disposes of when it is closed. */
-export type Opener = (bundle: Bundle, engine: Engine) => Promise<AnyModel>;
+export type Opener = (bundle: Bundle, engine: Engine, warn: (message: string) => void) => Promise<AnyModel>;
 
 export const FAMILIES: Partial<Record<Family, () => Promise<Opener>>> = {
   decoder: async () => (await import("./decoder-model.js")).openDecoder,
   speech: async () => (await import("./speech-model.js")).openSpeech,
+  encoder: async () => (await import("./encoder-model.js")).openEncoder as unknown as Opener,
   "encoder-decoder": async () => (await import("./seq2seq-model.js")).openSeq2seq,
 };
 
 /** Tasks that no class here answers yet. */
-const MISSING: ReadonlySet<string> = new Set(["multi-vector", "ctc", "audio-embed", "audio-classify"]);
+const MISSING: ReadonlySet<string> = new Set([
+  ...["multi-vector", "ctc", "audio-embed", "audio-classify"],
+  ...["image-embed", "image-classify", "text-image-embed"],
+]);
 
 export async function openerFor(manifest: Manifest): Promise<Opener> {
   const family = manifest.speech === null ? (manifest.family as Family) : "speech";

@@ -50,7 +50,7 @@ export async function load(where: Where, options: LoadOptions = {}): Promise<Any
   options.signal?.throwIfAborted();
   const engine = await engineFor(options);
   try {
-    const model = await opener(bundle, engine);
+    const model = await opener(bundle, engine, options.onWarning ?? (() => undefined));
     options.signal?.throwIfAborted();
     return model;
   } catch (error) {

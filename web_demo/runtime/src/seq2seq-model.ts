@@ -34,8 +34,8 @@ class EncoderDecoder extends WritingModel implements Seq2seqModel {
     graphs: Readonly<Record<string, Graph>>,
     tokenizer: Tokenizer,
   ) {
-    super(bundle, engine, graphs, tokenizer, new Decoder(engine, graphs["decoder"]!, bundle.manifest));
-    this.encoder = new SourceEncoder(engine, graphs["encoder"]!, this.manifest);
+    super(bundle, engine, graphs, tokenizer, new Decoder(engine, graphs.decoder!, bundle.manifest));
+    this.encoder = new SourceEncoder(engine, graphs.encoder!, this.manifest);
     this.promptLimit = this.encoder.context;
     this.languages = new Languages(this.manifest);
     this.start = this.manifest.seq2seq!.start;

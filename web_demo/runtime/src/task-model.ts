@@ -48,7 +48,7 @@ export abstract class TaskModel implements Model {
     this.manifest = bundle.manifest;
     for (const method of ALL_METHODS) {
       if (!(method in this)) {
-        const refuse = async () => {
+        const refuse = () => {
           throw wrongTask(method, this.manifest.task);
         };
         const refuseStream = async function* () {

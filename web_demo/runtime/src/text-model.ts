@@ -204,7 +204,7 @@ export abstract class WritingModel extends TaskModel {
       }
     }
     const { generation } = this.manifest;
-    const usual = (generation["stop_strings"] as string[] | undefined) ?? [];
+    const usual = (generation.stop_strings as string[] | undefined) ?? [];
     return {
       options: chosenOptions(options, generation),
       maxNewTokens,
@@ -269,7 +269,7 @@ export abstract class WritingModel extends TaskModel {
     if (maxNewTokens === null) {
       return room;
     }
-    const usual = this.manifest.generation["max_new_tokens"] as number | null | undefined;
+    const usual = this.manifest.generation.max_new_tokens as number | null | undefined;
     const most = maxNewTokens === undefined ? (usual === undefined ? MAX_NEW_TOKENS : usual) : maxNewTokens;
     return most === null ? room : Math.min(room, most);
   }

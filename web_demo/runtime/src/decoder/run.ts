@@ -217,11 +217,11 @@ export class Run {
     const big = (name: string) => feeds[name]!.view() as BigInt64Array;
     big("input_ids").set(ids.map(BigInt));
     big("logit_rows").set(rows.map(BigInt));
-    (feeds["seqlens_k"]!.view() as Int32Array).set(lengths.map((length) => length - 1));
-    (feeds["total_sequence_length"]!.view() as Int32Array)[0] = Math.max(...lengths);
+    (feeds.seqlens_k!.view() as Int32Array).set(lengths.map((length) => length - 1));
+    (feeds.total_sequence_length!.view() as Int32Array)[0] = Math.max(...lengths);
     await this.decoder.graph.run(feeds, outputs);
     this.lengths = [...lengths];
-    const all = outputs["logits"]!.view() as Float32Array;
+    const all = outputs.logits!.view() as Float32Array;
     const { vocabSize } = this.decoder;
     const logits = rows.map((_, i) => all.slice(i * vocabSize, (i + 1) * vocabSize));
     if (!this.calls.has(width)) {

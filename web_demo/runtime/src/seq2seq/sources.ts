@@ -67,7 +67,7 @@ export class ReadSources implements Sources {
 
   bind(feeds: Record<string, Tensor>): void {
     Object.assign(feeds, this.values);
-    feeds["source_lengths"] = this.lengths;
+    feeds.source_lengths = this.lengths;
   }
 
   only(places: readonly number[]): Sources {

@@ -7,6 +7,7 @@ import { SatchelError, shown } from "../errors.js";
 import type { Message } from "../models.js";
 import type { AddedToken } from "../tokenizer/added-tokens.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
+import { strip } from "./blank.js";
 
 const ROLES = ["system", "user", "assistant"];
 const JOINT = /^(>(system|user|assistant)|(system|user|assistant)>(>|system|user|assistant)?)$/;
@@ -26,7 +27,7 @@ export class ChatFormat {
   /** Reads the manifest's entry. Raises BUNDLE where it is not one. */
   static from(value: Readonly<Record<string, unknown>>): ChatFormat {
     const { kind, joints, trim } = value;
-    if (kind === "jinja" && typeof value["template"] === "string") {
+    if (kind === "jinja" && typeof value.template === "string") {
       return new ChatFormat({}, [], true);
     }
     const texts = typeof joints === "object" && joints !== null ? Object.entries(joints) : [];
@@ -72,7 +73,7 @@ export class ChatFormat {
     let before = "";
     for (const { role, content } of messages) {
       pieces.push({ text: this.joint(`${before}>${role}`), markup: true });
-      pieces.push({ text: this.trim.includes(role) ? pythonStrip(content) : content, markup: false });
+      pieces.push({ text: this.trim.includes(role) ? strip(content) : content, markup: false });
       before = role;
     }
     return [...pieces, { text: this.joint(`${before}>>`), markup: true }];
@@ -96,7 +97,7 @@ export class ChatFormat {
     const control = new Map<string, number>();
     for (const { content, id, special } of tokenizer.added.all) {
       // Some tokenizers add runs of spaces or newlines as tokens; those are ordinary text.
-      if (special || (pythonStrip(content) !== "" && markup.includes(content))) {
+      if (special || (strip(content) !== "" && markup.includes(content))) {
         control.set(content, id);
       }
     }
@@ -166,6 +167,7 @@ function faultOf(message: unknown): string | undefined {
   }
   return content.isWellFormed() ? undefined : "content holds half a surrogate pair, which is not text";
 }
+<<<<<<< HEAD
 
 /** What Python takes for white space, off both ends. */
 export function pythonStrip(text: string): string {
@@ -180,3 +182,5 @@ function stripped(blank: string, text: string): string {
   const [first, last] = [blank.indexOf("\ufeff"), blank.lastIndexOf("\ufeff") + 1];
   return text.startsWith(blank) ? blank.slice(first) : blank.slice(0, last);
 }
+=======
+>>>>>>> 6e90a74 (Encoders of texts in a browser and in Node: vectors, labels, ranks, spans, answers, masks)

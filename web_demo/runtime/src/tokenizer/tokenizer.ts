@@ -5,6 +5,7 @@
 import { SatchelError } from "../errors.js";
 import { type AddedToken, AddedTokens, addedTokensOf } from "./added-tokens.js";
 import { AlignedText } from "./aligned.js";
+import { type Cut, cutRows } from "./cutting.js";
 import { type Decoder, decoderOf } from "./decoders.js";
 import { Fields, invalid, unknown } from "./invalid.js";
 import { modelOf, type TokenizerModel } from "./models.js";
@@ -62,16 +63,29 @@ export class Tokenizer {
 
   /** One text, or two, as one row of ids; with or without the special tokens that go around it. */
   encode(first: string, specialTokens = true, second?: string): Encoding {
-    let rows = second === undefined ? [this.row(first, 0)] : [this.row(first, 0), this.row(second, 1)];
+    return this.finished(this.rows(first, second), specialTokens);
+  }
+
+  /** The same in pieces of a length, of which the first is what is left where a text is cut. */
+  encodeCut(first: string, cut: Cut, second?: string, specialTokens = true): Encoding[] {
+    const added = specialTokens ? this.specialTokens(second !== undefined) : 0;
+    return cutRows(this.rows(first, second), added, cut).map((rows) => this.finished(rows, specialTokens));
+  }
+
+  private rows(first: string, second: string | undefined): Row[] {
+    return second === undefined ? [this.row(first, 0)] : [this.row(first, 0), this.row(second, 1)];
+  }
+
+  private finished(rows: Row[], specialTokens: boolean): Encoding {
     rows.forEach((row, i) => {
       row.setSequence(i);
     });
-    rows = this.postProcessor?.(rows, specialTokens) ?? rows;
-    if (rows.length === 1) {
-      return rows[0]!.encoding();
+    const all = this.postProcessor?.(rows, specialTokens) ?? rows;
+    if (all.length === 1) {
+      return all[0]!.encoding();
     }
     const whole = new Row();
-    for (const row of rows) {
+    for (const row of all) {
       whole.append(row);
     }
     return whole.encoding();

@@ -21,7 +21,7 @@ const SHOWN = 24;
 
 const written: Kind = async ({ model }, given) => {
   const rows = (await model.generate(
-    (given["prompts"] as unknown[]).map(prompt),
+    (given.prompts as unknown[]).map(prompt),
     optionsOf(given),
   )) as unknown[];
   const lists = rows.map((row) => (Array.isArray(row) ? row : [row]) as Generation[]);
@@ -30,16 +30,16 @@ const written: Kind = async ({ model }, given) => {
 
 export const KINDS: Readonly<Record<string, Kind>> = {
   encode: async ({ tokenizer }, given) => {
-    const pair = given["pair"] === undefined || given["pair"] === null ? undefined : madeText(given["pair"]);
-    return tokenizer.encode(madeText(given["text"]), given["special_tokens"] as boolean, pair);
+    const pair = given.pair === undefined || given.pair === null ? undefined : madeText(given.pair);
+    return tokenizer.encode(madeText(given.text), given.special_tokens as boolean, pair);
   },
   decode: async ({ tokenizer }, given) => ({
-    text: tokenizer.decode(given["ids"] as number[], given["skip_special_tokens"] as boolean),
+    text: tokenizer.decode(given.ids as number[], given.skip_special_tokens as boolean),
   }),
   pieces: async ({ tokenizer }, given) => {
-    const stream = new TextPieces(tokenizer, (given["stop"] as string[] | undefined) ?? []);
+    const stream = new TextPieces(tokenizer, (given.stop as string[] | undefined) ?? []);
     const pieces: string[] = [];
-    for (const id of given["ids"] as number[]) {
+    for (const id of given.ids as number[]) {
       pieces.push(stream.add(id));
       if (stream.stopped) {
         break;
@@ -50,28 +50,24 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   },
   source: async ({ model }, given) => ({
     ids: model.encodeSource(
-      madeText(given["text"]),
-      given["source_lang"] ?? undefined,
-      given["target_lang"] ?? undefined,
+      madeText(given.text),
+      given.source_lang ?? undefined,
+      given.target_lang ?? undefined,
     ),
   }),
   logits: async ({ model }, given) => {
-    const rows =
-      "source" in given ? model.logits(given["source"], given["target"]) : model.logits(given["ids"]);
+    const rows = "source" in given ? model.logits(given.source, given.target) : model.logits(given.ids);
     return summary((await rows) as Float32Array[]);
   },
   score: async ({ model }, given) => {
-    const { tokens, logprobs } = await model.score(prompt(given["prompt"]));
+    const { tokens, logprobs } = await model.score(prompt(given.prompt));
     return { tokens, logprobs: [...logprobs] };
   },
   ...Object.fromEntries(
     ["greedy", "processors", "sampling", "beams", "stops", "batches"].map((kind) => [kind, written]),
   ),
   stream: async ({ model }, given) => {
-    const stream = model.stream(prompt(given["prompt"]), optionsOf(given)) as AsyncGenerator<
-      string,
-      Generation
-    >;
+    const stream = model.stream(prompt(given.prompt), optionsOf(given)) as AsyncGenerator<string, Generation>;
     const pieces: string[] = [];
     for (;;) {
       const { done, value } = await stream.next();
@@ -90,35 +86,35 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   }),
   translate: async ({ model }, given) => {
     const languages = {
-      sourceLang: given["source_lang"] ?? undefined,
-      targetLang: given["target_lang"] ?? undefined,
+      sourceLang: given.source_lang ?? undefined,
+      targetLang: given.target_lang ?? undefined,
     };
-    return { texts: await model.translate(madeTexts(given["texts"]), { ...languages, ...optionsOf(given) }) };
+    return { texts: await model.translate(madeTexts(given.texts), { ...languages, ...optionsOf(given) }) };
   },
-  embed: async ({ model }, given) => {
-    const about = { prompt: given["prompt"] ?? undefined, window: given["window"] ?? undefined };
-    return vectors(await model.embed(madeTexts(given["texts"]), about));
+  embed: async ({ model, manifest }, given) => {
+    const about = { prompt: given.prompt ?? undefined, window: given.window ?? undefined };
+    return vectors(await model.embed(madeTexts(given.texts), about), widthOf(manifest));
   },
-  states: async ({ model }, given) => summary(await model.hiddenStates(prompt(given["prompt"]))),
+  states: async ({ model }, given) => summary(await model.hiddenStates(prompt(given.prompt))),
   classify: async ({ model }, given) => ({
     classifications: (
-      await model.classify(madeTexts(given["texts"]), { prompt: given["prompt"] ?? undefined })
+      await model.classify(madeTexts(given.texts), { prompt: given.prompt ?? undefined })
     ).map(plain),
   }),
   rank: async ({ model }, given) => ({
-    ranked: await model.rank(madeText(given["query"]), madeTexts(given["passages"]), {
-      prompt: given["prompt"] ?? undefined,
+    ranked: await model.rank(madeText(given.query), madeTexts(given.passages), {
+      prompt: given.prompt ?? undefined,
     }),
   }),
   tokens: async ({ model }, given) => {
-    const texts = madeTexts(given["texts"]) as string[];
-    const spans = (await model.tokens(texts, { window: given["window"] ?? undefined })) as Place[][];
+    const texts = madeTexts(given.texts) as string[];
+    const spans = (await model.tokens(texts, { window: given.window ?? undefined })) as Place[][];
     return { spans: spans.map((each, i) => each.map((span) => inCodePoints(span, texts[i]!))) };
   },
   answers: async ({ model }, given) => {
-    const context = madeText(given["context"]);
-    const about = { top: given["top"], longest: given["longest"] };
-    const answers = (await model.answers(madeText(given["question"]), context, about)) as (Place & {
+    const context = madeText(given.context);
+    const about = { top: given.top, longest: given.longest };
+    const answers = (await model.answers(madeText(given.question), context, about)) as (Place & {
       noAnswer: number;
     })[];
     return {
@@ -129,19 +125,19 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     };
   },
   fill_mask: async ({ model }, given) => ({
-    filled: await model.fillMask(madeText(given["text"]), { top: given["top"] }),
+    filled: await model.fillMask(madeText(given.text), { top: given.top }),
   }),
-  pixels: async ({ model }, given) => summary(model.pixels(madeImage(given["image"] as Given))),
-  embed_images: async ({ model }, given) =>
-    vectors(await model.embedImages((given["images"] as Given[]).map(madeImage))),
+  pixels: async ({ model }, given) => summary(model.pixels(madeImage(given.image as Given))),
+  embed_images: async ({ model, manifest }, given) =>
+    vectors(await model.embedImages((given.images as Given[]).map(madeImage)), widthOf(manifest)),
   classify_images: async ({ model }, given) => ({
-    classifications: (await model.classifyImages((given["images"] as Given[]).map(madeImage))).map(plain),
+    classifications: (await model.classifyImages((given.images as Given[]).map(madeImage))).map(plain),
   }),
   image_states: async ({ model }, given) =>
-    summary(await model.imageHiddenStates(madeImage(given["image"] as Given))),
+    summary(await model.imageHiddenStates(madeImage(given.image as Given))),
   features: async ({ model }, given) => {
     const { sha256: _, ...rest } = summary(
-      model.features(madeSound(given["sound"] as Given, model.rate), given["silence"] ?? 0),
+      model.features(madeSound(given.sound as Given, model.rate), given.silence ?? 0),
     );
     return rest;
   },
@@ -151,17 +147,17 @@ export const KINDS: Readonly<Record<string, Kind>> = {
       (name) => given[name] !== undefined && given[name] !== null,
     );
     const about = Object.fromEntries(names.map((name) => [name, given[name]]));
-    const sound = madeSound(given["sound"] as Given, model.rate);
+    const sound = madeSound(given.sound as Given, model.rate);
     return model.transcribe(sound, { sampleRate: model.rate, ...about, ...optionsOf(given) });
   },
   languages: async ({ model }, given) => {
     model.checkMethod("detectLanguage");
-    const sound = madeSound(given["sound"] as Given, model.rate);
+    const sound = madeSound(given.sound as Given, model.rate);
     return { languages: await model.detectLanguage(sound, { sampleRate: model.rate }) };
   },
   refused: async (asked, given) => {
     try {
-      await KINDS[given["kind"] as string]!(asked, given["input"] as Given);
+      await KINDS[given.kind as string]!(asked, given.input as Given);
     } catch (error) {
       if (error instanceof SatchelError) {
         return { code: error.code, exit_status: error.exitStatus };
@@ -188,7 +184,7 @@ function prompt(given: unknown): unknown {
 }
 
 function messages(given: Given): unknown {
-  const list = given["messages"];
+  const list = given.messages;
   return Array.isArray(list)
     ? list.map((message) =>
         typeof message === "object" && message !== null && "content" in message
@@ -199,15 +195,15 @@ function messages(given: Given): unknown {
 }
 
 function optionsOf(given: Given): Record<string, unknown> {
-  const named = Object.entries((given["options"] as Given | undefined) ?? {});
+  const named = Object.entries((given.options as Given | undefined) ?? {});
   const options: Record<string, unknown> = Object.fromEntries(
     named.map(([name, value]) => [camelCase(name), value]),
   );
   if ("max_new_tokens" in given) {
-    options["maxNewTokens"] = given["max_new_tokens"];
+    options.maxNewTokens = given.max_new_tokens;
   }
   if ("stop" in given) {
-    options["stop"] = given["stop"];
+    options.stop = given.stop;
   }
   return options;
 }
@@ -221,8 +217,14 @@ function plain({ label, score, scores }: Classification): unknown {
   return { label, score, scores };
 }
 
-function vectors(rows: readonly Float32Array[]): unknown {
-  return { shape: [rows.length, rows[0]?.length ?? 0], vectors: rows.map((row) => [...row]) };
+/** How many numbers a vector has. */
+function widthOf({ graphs }: Asked["manifest"]): number {
+  const entry = graphs.text ?? graphs.encoder ?? graphs.image;
+  return Number(entry!.outputs.at(-1)!.axes.at(-1));
+}
+
+function vectors(rows: readonly Float32Array[], width: number): unknown {
+  return { shape: [rows.length, rows[0]?.length ?? width], vectors: rows.map((row) => [...row]) };
 }
 
 /** Shape and some numbers of an array; rows of one length. */

@@ -24,8 +24,8 @@ export function madeTexts(given: unknown): unknown {
 const LOUD = 8000;
 
 export function madeSound(given: Given, rate: number): Float32Array {
-  const [count, seed] = [given["samples"] as number, given["seed"] as number];
-  const [from, to] = (given["silence"] as [number, number] | undefined) ?? [0, 0];
+  const [count, seed] = [given.samples as number, given.seed as number];
+  const [from, to] = (given.silence as [number, number] | undefined) ?? [0, 0];
   return Float32Array.from({ length: count }, (_, i) => {
     if (i >= from && i < to) {
       return 0;

@@ -83,7 +83,7 @@ async function main(): Promise<void> {
         total.set(kind, { done: sum.done + done, failed: sum.failed + failed });
       }
     } catch (error) {
-      if (!(error instanceof SatchelError && error.code === "UNSUPPORTED")) {
+      if (!(error instanceof SatchelError && error.message.includes("do not run here yet"))) {
         throw error;
       }
       console.log(`${basename(folder)}: ${error.message}`);
@@ -92,9 +92,9 @@ async function main(): Promise<void> {
   for (const [kind, { done, failed }] of total) {
     console.log(`${kind.padEnd(16)} ${done - failed} of ${done}`);
   }
-  const failed = [...total.values()].reduce((sum, count) => sum + count.failed, 0);
-  console.log(`${failed === 0 ? "all pass" : `${failed} fail`}, on onnxruntime of ${engine}`);
-  process.exitCode = failed === 0 ? 0 : 5;
+  const sum = (what: keyof Count) => [...total.values()].reduce((all, count) => all + count[what], 0);
+  console.log(`${sum("done") - sum("failed")} passed, ${sum("failed")} failed`);
+  process.exitCode = sum("failed") === 0 && sum("done") > 0 ? 0 : 5;
 }
 
 if (process.argv[1]?.endsWith("run.js") === true) {
