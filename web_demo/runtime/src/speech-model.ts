@@ -16,7 +16,7 @@ import { type Cut, type Cuts, Timestamps } from "./speech/timestamps.js";
 import { waveform } from "./speech/waveform.js";
 import { lent, limitOf, readWindow, written } from "./speech/windows.js";
 import { openGraphs, TaskModel } from "./task-model.js";
-import { pythonStrip } from "./text/chat-format.js";
+import { strip } from "./text/blank.js";
 import { Tokenizer } from "./tokenizer/tokenizer.js";
 
 const UNFIT: readonly OptionName[] = [
@@ -231,7 +231,7 @@ class Listener extends TaskModel implements SpeechModel {
   /** The text of ids, without timestamps and special tokens. */
   private textOf(tokens: readonly number[]): string {
     const first = this.times?.first ?? this.tokenizer.vocabularySize;
-    return pythonStrip(this.tokenizer.decode(tokens.filter((token) => token < first)));
+    return strip(this.tokenizer.decode(tokens.filter((token) => token < first)));
   }
 
   /** The segment with its times in the whole sound, unless it says nothing or lies behind. */

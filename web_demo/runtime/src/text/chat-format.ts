@@ -167,20 +167,3 @@ function faultOf(message: unknown): string | undefined {
   }
   return content.isWellFormed() ? undefined : "content holds half a surrogate pair, which is not text";
 }
-<<<<<<< HEAD
-
-/** What Python takes for white space, off both ends. */
-export function pythonStrip(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: Python counts these to white space
-  return text.replace(/^[\s\u001c-\u001f\u0085]+|[\s\u001c-\u001f\u0085]+$/g, (blank) =>
-    blank.includes("\ufeff") ? stripped(blank, text) : "",
-  );
-}
-
-/** JavaScript counts U+FEFF to white space, Python does not: only what lies outside of it goes. */
-function stripped(blank: string, text: string): string {
-  const [first, last] = [blank.indexOf("\ufeff"), blank.lastIndexOf("\ufeff") + 1];
-  return text.startsWith(blank) ? blank.slice(first) : blank.slice(0, last);
-}
-=======
->>>>>>> 6e90a74 (Encoders of texts in a browser and in Node: vectors, labels, ranks, spans, answers, masks)
