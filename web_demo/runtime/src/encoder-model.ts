@@ -5,9 +5,10 @@ import { activated, classified } from "./encoder/scores.js";
 import { assembled, bestAnswers, mergeLabels } from "./encoder/spans.js";
 import { Preparation } from "./encoder/texts.js";
 import { SatchelError, shown } from "./errors.js";
+import { ImageAnswers } from "./image-model.js";
 import type { Answer, Classification, EngineInfo, Filled, Ranked, Span, TextOrPair } from "./models.js";
 import type { Engine, Graph } from "./session/session.js";
-import { openGraphs, TaskModel } from "./task-model.js";
+import { openGraphs } from "./task-model.js";
 import { Tokenizer } from "./tokenizer/tokenizer.js";
 
 const STATES = "last_hidden_state";
@@ -32,7 +33,7 @@ export async function openEncoder(
   return new TextEncoderModel(bundle, engine, graphs, preparation);
 }
 
-export class TextEncoderModel extends TaskModel {
+export class TextEncoderModel extends ImageAnswers {
   private readonly encoder: TextEncoder;
 
   constructor(

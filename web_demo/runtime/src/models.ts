@@ -155,11 +155,15 @@ export interface Filled {
   readonly text: string;
 }
 
-/** 8-bit RGB, row after row. */
+/** 8-bit RGB, or RGBA as a canvas has it, row after row. What is transparent is laid on white. */
 export interface Pixels {
   readonly width: number;
   readonly height: number;
   readonly data: Uint8Array | Uint8ClampedArray;
+}
+
+interface Cancelled {
+  readonly signal?: AbortSignal | undefined;
 }
 
 interface Prompted {
@@ -172,7 +176,14 @@ interface Windowed {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface EncoderModel extends Model {
+export interface ImageModel extends Model {
+  embedImages(images: Pixels | readonly Pixels[], options?: Cancelled): Promise<Float32Array[]>;
+  classifyImages(images: Pixels | readonly Pixels[], options?: Cancelled): Promise<Classification[]>;
+  /** The last layer's states, class token first if any. */
+  imageHiddenStates(image: Pixels): Promise<Float32Array[]>;
+}
+
+export interface EncoderModel extends ImageModel {
   embed(
     texts: string | readonly string[],
     options?: Prompted & Windowed & { readonly dims?: number | undefined },
@@ -185,8 +196,6 @@ export interface EncoderModel extends Model {
   answer(question: string, context: string, options?: { longest?: number }): Promise<Answer>;
   answers(question: string, context: string, options?: { top?: number; longest?: number }): Promise<Answer[]>;
   fillMask(text: string, options?: { top?: number }): Promise<Filled[]>;
-  embedImages(images: Pixels | readonly Pixels[]): Promise<Float32Array[]>;
-  classifyImages(images: Pixels | readonly Pixels[]): Promise<Classification[]>;
 }
 
 /** A piece of a transcript, from `start` to `end` in seconds; `tokens` are its ids as written. */
@@ -226,4 +235,4 @@ export interface SpeechModel extends Model {
   ): Promise<Record<string, number>>;
 }
 
-export type AnyModel = DecoderModel | Seq2seqModel | EncoderModel | SpeechModel;
+export type AnyModel = DecoderModel | Seq2seqModel | EncoderModel | ImageModel | SpeechModel;
