@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from satchel.cli.command import load, on_bundle
 from satchel.cli.results import Rows, print_result
 from satchel.cli.terminal import readable_json
-from satchel.runtime.areas import Areas
 from satchel.runtime.errors import UsageError, shown
+
+if TYPE_CHECKING:
+    from satchel.runtime.areas import Areas
 
 EXAMPLES = """
 satchel segment my-bundle photo.jpg
@@ -56,7 +56,7 @@ def _write(areas: Areas, target: Path) -> None:
     """A grey image whose levels are the places of labels."""
     from PIL import Image  # without it no file would have been read
 
-    levels = np.uint8 if len(areas.labels) <= 1 << 8 else np.uint16
+    levels = "uint8" if len(areas.labels) <= 1 << 8 else "uint16"
     Image.fromarray(areas.places.astype(levels)).save(target)
 
 
