@@ -5,7 +5,7 @@ The names are those that other ONNX toolchains use, so a graph can be read and r
 
 from __future__ import annotations
 
-from satchel.runtime.manifest import PARTS, Port
+from satchel.runtime.manifest import LABELS, PARTS, WORDS, Port
 
 
 def past(layer: int, part: str) -> str:
@@ -84,6 +84,16 @@ def encoder_inputs(names: tuple[str, ...], image_size: tuple[int, int] | None = 
     dtypes = {"pixel_values": "float32"}
     return [
         Port(name, dtypes.get(name, "int64"), axes.get(name, ["batch", "length"])) for name in names
+    ]
+
+
+def entity_inputs() -> list[Port]:
+    """Inputs of an encoder that scores spans: one text with its labels, and the tokens that its words and
+    labels are read off. One, because texts differ in their words however many tokens they have."""
+    return [
+        Port("input_ids", "int64", [1, "length"]),
+        Port(WORDS, "int64", [1, "words"]),
+        Port(LABELS, "int64", [1, "labels"]),
     ]
 
 

@@ -20,7 +20,8 @@ from satchel.runtime.task import TEXT_TASKS
 @dataclass(frozen=True)
 class Architecture:
     """`family` is "decoder", "encoder" or "encoder-decoder"; `module` lies in `satchel.models`; what it
-    `reads` is "text", "images" (with texts beside them in CLIP and SigLIP) or "sound"."""
+    `reads` is "text", "images" (with texts beside them in CLIP and SigLIP), "sound", or "labels" before a
+    text."""
 
     family: str
     module: str
@@ -95,6 +96,7 @@ ARCHITECTURES = {  # by model_type
     "esm": Architecture("encoder", "esm"),
     "convbert": Architecture("encoder", "convbert"),
     "static-embedding": Architecture("encoder", "static"),
+    "gliner": Architecture("encoder", "gliner", reads="labels"),
     "t5": Architecture("encoder-decoder", "t5"),
     "mt5": Architecture("encoder-decoder", "mt5"),
     "bart": Architecture("encoder-decoder", "bart"),

@@ -194,7 +194,7 @@ def _tower(
     heads = [name for shape in plan.shapes.values() for name in shape.names()]
     rest = weights.without(tensors, [*heads, *model.unused])
     if config.token_types and not plan.typed:
-        rest = _fold_types(rest, config)
+        rest = fold_types(rest, config)
     weights.assign(tower, rest | head.tensors, progress)
     return tower.eval()
 
@@ -260,7 +260,7 @@ def _sentence_head(plan: Plan, made: Ending) -> Head:
     return Head(made.module, name, axes, tensors)
 
 
-def _fold_types(tensors: Tensors, config: EncoderConfig) -> Tensors:
+def fold_types(tensors: Tensors, config: EncoderConfig) -> Tensors:
     """Add the first token type, which every token has, to the positions: one addition less. Where the
     blocks tell the positions, it stays a row of its own."""
     rest = dict(tensors)

@@ -18,16 +18,20 @@ if TYPE_CHECKING:
     from satchel.runtime.cancel import Cancel
     from satchel.runtime.decoder_model import DecoderModel
     from satchel.runtime.encoder_model import EncoderModel
+    from satchel.runtime.entity_model import EntityModel
     from satchel.runtime.seq2seq_model import Seq2seqModel
     from satchel.runtime.sound_model import SoundModel
     from satchel.runtime.speech_model import SpeechModel
 
-    Model: TypeAlias = DecoderModel | EncoderModel | Seq2seqModel | SoundModel | SpeechModel
+    Model: TypeAlias = (
+        DecoderModel | EncoderModel | EntityModel | Seq2seqModel | SoundModel | SpeechModel
+    )
 
 __all__ = [
     "Cancel",
     "DecoderModel",
     "EncoderModel",
+    "EntityModel",
     "SatchelError",
     "Seq2seqModel",
     "SoundModel",
@@ -38,6 +42,7 @@ WHERE = {  # class -> its module, which imports onnxruntime: loaded when it is a
     "Cancel": "satchel.runtime.cancel",
     "DecoderModel": "satchel.runtime.decoder_model",
     "EncoderModel": "satchel.runtime.encoder_model",
+    "EntityModel": "satchel.runtime.entity_model",
     "Seq2seqModel": "satchel.runtime.seq2seq_model",
     "SoundModel": "satchel.runtime.sound_model",
     "SpeechModel": "satchel.runtime.speech_model",
@@ -74,6 +79,8 @@ def _class_of(manifest: Manifest) -> str:
         return "SpeechModel"
     if manifest.audio is not None:
         return "SoundModel"
+    if manifest.entities is not None:
+        return "EntityModel"
     if manifest.family not in CLASSES:
         raise BundleError(f"family {shown(manifest.family)} is unknown to this satchel")
     return CLASSES[manifest.family]

@@ -15,6 +15,10 @@ PARTS = ("key", "value")
 PROMPT_MASK = (
     "prompt_mask"  # input of a text encoder: 1 for tokens of a prompt that its vector leaves out
 )
+WORDS, LABELS = (
+    "word_places",
+    "label_places",
+)  # inputs where spans are scored: tokens that words begin with
 STATES_CHANGED = (
     "states_changed"  # in `extra`: modules change states of tokens before they are pooled
 )
@@ -109,6 +113,18 @@ class MultiVector:
 
 
 @dataclass(frozen=True)
+class Entities:
+    """How labels are written before a text that is searched for spans they fit: each behind the token
+    `mark`, and `separator` behind the last."""
+
+    mark: str
+    separator: str
+    longest: int  # words of a span
+    most_words: int  # that a text is cut to
+    marked: bool = True  # a label is read off its mark; else off the token behind that
+
+
+@dataclass(frozen=True)
 class Labels:
     """Names of a head's outputs; `scores` is softmax, sigmoid or identity."""
 
@@ -188,6 +204,7 @@ class Manifest:
     translation: Translation | None = None
     text: TextInput | None = None
     multi_vector: MultiVector | None = None
+    entities: Entities | None = None
     labels: Labels | None = None
     image: dict[str, Any] | None = None
     speech: Speech | None = None

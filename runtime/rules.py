@@ -14,11 +14,14 @@ from typing import Any
 from satchel.runtime.errors import BundleError, shown
 from satchel.runtime.manifest import (
     CACHE_DTYPES,
+    LABELS,
     MANIFEST,
     PARTS,
     PROMPT_MASK,
     SOURCE,
     TARGET,
+    WORDS,
+    Entities,
     Graph,
     Labels,
     Manifest,
@@ -48,6 +51,8 @@ def check(manifest: Manifest) -> None:
         _check_text(manifest.text, manifest)
     if manifest.multi_vector is not None:
         _check_multi_vector(manifest.multi_vector, manifest)
+    if manifest.entities is not None:
+        _check_entities(manifest.entities)
     if manifest.labels is not None:
         _check_labels(manifest.labels)
     if manifest.seq2seq is not None:
@@ -155,6 +160,14 @@ def _check_multi_vector(told: MultiVector, manifest: Manifest) -> None:
         raise _wrong("skipped_in", told.skipped_in, "some of query, document")
 
 
+def _check_entities(told: Entities) -> None:
+    for name in ("longest", "most_words"):
+        if not 1 <= getattr(told, name) < SIZE_LIMIT:
+            raise _wrong(name, getattr(told, name), f"1..{SIZE_LIMIT - 1}")
+    if not told.mark or not told.separator or told.mark == told.separator:
+        raise _wrong("separator", told.separator, "another token than mark")
+
+
 def _check_labels(labels: Labels) -> None:
     if labels.scores not in SCORES:
         raise _wrong("scores", labels.scores, ", ".join(SCORES))
@@ -175,7 +188,8 @@ def _check_tower(role: str, graph: Graph, manifest: Manifest) -> None:
         rows = _row(manifest.audio or {})
         _check_axes(sizes, *(("input_features", rows) if rows else ("input_values", [batch, None])))
     else:
-        _check_axes(sizes, "input_ids", [None, None])
+        batch = 1 if manifest.entities is not None else None
+        _check_axes(sizes, "input_ids", [batch, None])
         if PROMPT_MASK in sizes and manifest.task != "embed":
             raise BundleError(
                 f"{MANIFEST}: the input {PROMPT_MASK} has no place in a bundle made for {manifest.task}"
@@ -185,7 +199,11 @@ def _check_tower(role: str, graph: Graph, manifest: Manifest) -> None:
     _check_axes(sizes, "last_hidden_state", [batch, ... if role == "image" else None, ...])
     task, name = TASKS[manifest.task], "embedding"
     axes: list[Any] = [batch, ...]
-    if task.scores:
+    if manifest.entities is not None:
+        for place in (WORDS, LABELS):
+            _check_axes(sizes, place, [1, None])
+        name, axes = "logits", [1, None, None, manifest.entities.longest]
+    elif task.scores:
         labels = manifest.labels.names if manifest.labels is not None else []
         count = task.width(len(labels), manifest.vocab_size)
         places = [..., ...] if role == "image" else [None]  # rows and columns, or tokens

@@ -30,6 +30,8 @@ def written(manifest: Manifest) -> str:
         del content["multi_vector"]
     if manifest.speech is not None and manifest.speech.tokens_per_second is None:
         del content["speech"]["tokens_per_second"]
+    if manifest.entities is None:
+        del content["entities"]
     if manifest.cache is not None and not manifest.cache.windows:
         del content["cache"]["windows"]
     return sealed(json.dumps(content, indent=1, ensure_ascii=False))

@@ -17,9 +17,9 @@ class Task:
     may: frozenset[str]  # fields of the manifest that it may have
     methods: tuple[str, ...]
     commands: tuple[str, ...]
-    # An encoder's last output: the scores of "labels", "areas" (of each place of an
-    # image), "letters", "words" or "ends" (of a span: where it
-    # starts and where it ends), of the whole input or per token; "" is a vector.
+    # An encoder's last output: the scores of "labels", "areas" (of each place of an image), "letters",
+    # "words" or "ends" (of a span: where it starts and where it ends), of the whole input or per token,
+    # or of "spans" by labels that are part of the input; "" is a vector.
     scores: str
     per_token: bool
     pairs: bool  # whether an input may be two texts
@@ -115,6 +115,14 @@ TASKS = {
         methods="tokens hidden_states",
         commands="tokens",
     ),
+    "entities": _task(
+        family="encoder",
+        roles="encoder",
+        needs="text entities",
+        scores="spans",
+        methods="entities",
+        commands="entities",
+    ),
     "answer": _task(
         family="encoder",
         roles="encoder",
@@ -190,7 +198,11 @@ TASKS = {
         commands="embed TEXT, embed --image FILE",
     ),
 }
-TEXT_TASKS = tuple(name for name, task in TASKS.items() if task.roles == {"encoder"})
+TEXT_TASKS = tuple(  # of which any text encoder may have a head
+    name
+    for name, task in TASKS.items()
+    if task.roles == {"encoder"} and "entities" not in task.needs
+)
 ALL_METHODS = frozenset(name for task in TASKS.values() for name in task.methods)
 
 

@@ -18,6 +18,7 @@ from tests.test_architectures import CASES
 from tests.test_encoder_images import save_pictured
 from tests.tiny import save_checkpoint
 from tests.tiny_encoders import save_encoder
+from tests.tiny_gliner import save_gliner
 from tests.tiny_moonshine import save_moonshine
 from tests.tiny_other_code import TASKS, save_other
 from tests.tiny_seq2seq import save_seq2seq
@@ -25,7 +26,7 @@ from tests.tiny_sound import save_sound
 from tests.tiny_speech import save_speech
 
 # How near an answer is to float32: the weights are noise, which need not pass.
-QUALITY = ("mean KL", "likeliest", "perplexity", "cosine")
+QUALITY = ("mean KL", "likeliest", "perplexity", "cosine", "correlation")
 QUICK = {("olmo2", "int8"), ("gpt_neox", "int4"), ("albert", "int8-portable"), ("vit", "int4")}
 
 
@@ -43,6 +44,8 @@ def saved(model_type: str) -> Callable[[Path], Any]:
         return save_speech
     if model_type == "moonshine":
         return save_moonshine
+    if model_type == "gliner":
+        return save_gliner
     if model_type in LIKE:
         return lambda folder: save_other(folder, model_type)
     return lambda folder: save_encoder(folder, model_type)

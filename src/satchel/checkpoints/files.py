@@ -15,6 +15,7 @@ from satchel.checkpoints.tensors import LazyTensor
 from satchel.runtime.errors import CheckpointError, StorageError, UnsupportedError, shown
 
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack")
+SAVES = "transformers: from_pretrained, then save_pretrained"  # weights without pickles
 FLOATS = {"F32", "F16", "BF16", "F64"}
 HEADER_LIMIT, TENSOR_LIMIT = 16 << 20, 20_000
 
@@ -73,14 +74,14 @@ def refuse_variants(folder: Path) -> None:
         )
 
 
-def refuse_pickles(folder: Path) -> None:
-    """Raise UnsupportedError where `folder`, without safetensors, has pickled weights."""
+def refuse_pickles(folder: Path, how: str = SAVES) -> None:
+    """Raise UnsupportedError, with `how` to save others, where `folder` without safetensors has pickled
+    weights."""
     for pattern in PICKLED:
         for path in sorted(folder.glob(pattern)):
             raise UnsupportedError(
                 f"{shown(path.name)} holds pickled weights, which can run code when read; convert "
-                "the checkpoint to safetensors where you trust it (transformers: from_pretrained, "
-                "then save_pretrained)",
+                f"the checkpoint to safetensors where you trust it ({how})",
                 "PICKLE_REFUSED",
             )
 

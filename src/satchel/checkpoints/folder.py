@@ -20,6 +20,7 @@ from satchel.checkpoints.files import (
     refuse_variants,
     regular,
 )
+from satchel.checkpoints.gliner_layout import SAVES, gliner_config, is_gliner
 from satchel.checkpoints.sentence import SentenceModules, read_sentence
 from satchel.checkpoints.strict_json import read_json
 from satchel.checkpoints.tensors import some
@@ -43,6 +44,8 @@ def load_folder(folder: Path) -> Checkpoint:
     sentence = read_sentence(folder)
     if sentence is not None and sentence.static:
         return _static(folder, sentence)
+    if is_gliner(folder):
+        return _gliner(folder)
     place = sentence.place if sentence is not None else ""
     config_path = regular(folder, inside(place, "config.json"))
     home = folder / place  # old folders of sentence-transformers keep the model in 0_Transformer
@@ -80,6 +83,25 @@ def load_folder(folder: Path) -> Checkpoint:
         notes=remarks(config) + notes,
     )
     return translated(checkpoint) if is_timm(config) else checkpoint
+
+
+def _gliner(folder: Path) -> Checkpoint:
+    """A folder of gliner, whose encoder and tokenizer are those of a text encoder."""
+    config, notes = gliner_config(folder)
+    if regular(folder, "model.safetensors") is None:
+        refuse_pickles(folder, SAVES)
+    shards, remarks_on_index = _shards(folder)
+    return Checkpoint(
+        source=folder.name,
+        config=config,
+        tensors=read_tensors(shards),
+        tokenizer=optional_json(folder, "tokenizer.json", TOKENIZER_LIMIT) or None,
+        tokenizer_files=_tokenizer_files(folder),
+        tokenizer_config=optional_json(folder, "tokenizer_config.json", TOKENIZER_CONFIG_LIMIT),
+        licence=_licence(folder),
+        sha256=_digest(shards),
+        notes=notes + remarks_on_index,
+    )
 
 
 def _static(folder: Path, sentence: SentenceModules) -> Checkpoint:

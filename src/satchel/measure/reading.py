@@ -82,6 +82,11 @@ def readings(model: Model, text: Text | None, limit: int | None, stage: Stage) -
     kinds = model.samples
     if text is not None and not LIMITS.keys() & kinds.values():
         raise UsageError(f"--text: a bundle made for {shown(model.manifest.task)} reads no text")
+    if unread := set(kinds.values()) - READERS.keys():
+        raise UsageError(
+            f"a bundle that reads {shown(min(unread))} is measured at its export alone: "
+            "satchel quality without --reference and --text shows how it did"
+        )
     text = text or shipped()
     if not text.lines:
         raise UsageError(f"{text.name} holds nothing but blank lines", "EMPTY_PROMPT")

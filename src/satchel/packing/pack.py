@@ -27,6 +27,7 @@ from satchel.models.architectures import architecture, family
 from satchel.models.layers import Attention
 from satchel.packing.decoder_recipe import DecoderRecipe
 from satchel.packing.encoder_recipe import EncoderRecipe
+from satchel.packing.entity_recipe import EntityRecipe
 from satchel.packing.library_class import opened_by
 from satchel.packing.own_texts import read_texts
 from satchel.packing.recipe import ExportOptions, Recipe
@@ -51,7 +52,10 @@ RECIPES: dict[str, Any] = {
     "encoder": EncoderRecipe,
     "encoder-decoder": Seq2seqRecipe,
 }
-HEARING: dict[str, Any] = {"encoder": SoundRecipe, "encoder-decoder": SpeechRecipe}
+READING: dict[str, dict[str, Any]] = {  # by what is read, if not text alone
+    "sound": {"encoder": SoundRecipe, "encoder-decoder": SpeechRecipe},
+    "labels": {"encoder": EntityRecipe},
+}
 OF_WAVES = ("moonshine",)  # modules of speech models that hear samples
 
 
@@ -119,7 +123,7 @@ def pack(
 
 def _recipe(checkpoint: Checkpoint, options: ExportOptions, stage: Stage) -> Recipe:
     entry = architecture(checkpoint)
-    kind = (HEARING if entry.reads == "sound" else RECIPES)[family(checkpoint, options.task)]
+    kind = READING.get(entry.reads, RECIPES)[family(checkpoint, options.task)]
     if entry.module in OF_WAVES:
         kind = WaveSpeechRecipe
     recipe: Recipe = kind.of(checkpoint, options, stage)

@@ -48,6 +48,8 @@ def requests(model: Any, fuzz: int = FUZZ, seed: int = SEED) -> Iterator[Request
 
 def _requests(model: Any, fuzz: int, seed: int) -> Iterator[Request]:
     manifest = model.manifest
+    if manifest.entities is not None:
+        raise UsageError("conformance has no cases for a bundle made for entities yet")
     yield from of_tokens(model, fuzz, seed)
     if manifest.speech is not None:
         yield from of_sound(model)
