@@ -15,7 +15,7 @@ MINILM_FILES = $(shell $(BIN)/python -c "from importlib.util import find_spec as
 export ORT_DISABLE_TELEMETRY = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help setup kernels demo demo-search demo-g2p test test-kernels sanitize-kernels test-jvm test-app apk \
+.PHONY: help setup kernels demo demo-search demo-g2p demo-web test test-kernels sanitize-kernels test-jvm test-app apk \
 	test-all check check-web test-web bench bench-encoders bench-embed \
 	bench-seq2seq bench-lookup bench-jvm bench-large install-size clean
 
@@ -28,7 +28,8 @@ help:
 	@echo "make test-kernels  compile the kernels and run their tests"
 	@echo "make sanitize-kernels  the same with checks of memory and undefined behaviour (needs gcc's libasan)"
 	@echo "make test-jvm      compile the Java runtime and hold it to this one (needs a JDK and Maven)"
-	@echo "make test-web      test the runtime for browsers and Node, in Node (needs Node and npm)"
+	@echo "make demo-web      serve a page that shows three bundles in a browser (needs Node and npm)"
+	@echo "make test-web      test the runtime for browsers and Node, and the page in Chromium, after make test-jvm"
 	@echo "make test-app      test the parts of the Android app that need no Android"
 	@echo "make test-arm      two bundles on 64-bit Arm, emulated by QEMU, beside this machine (needs Debian)"
 	@echo "make apk           build the Android app with Debian's tools (needs a JDK, Maven and npm)"
@@ -103,17 +104,33 @@ test-jvm: $(DEMO)/manifest.json $(MINILM)/manifest.json bundles/g2p/manifest.jso
 		-Dsatchel.conformance="$(CURDIR)/$(JVM)/conformance" -Dsatchel.broken="$(CURDIR)/$(JVM)/broken" \
 		-Dsatchel.bundles="$(CURDIR)/$(JVM)/bundles" package
 
-WEB := web_demo/runtime
+# The runtime for browsers and Node, and the page that shows it. A browser gets integer products alone.
+WEB := web_demo
+WEB_TALKER := bundles/web/smollm2-135m-instruct
 
-$(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json
-	cd $(WEB) && npm ci --silent
+$(WEB)/%/node_modules/.package-lock.json: $(WEB)/%/package-lock.json
+	cd $(WEB)/$* && npm ci --silent
 	touch $@
 
-check-web: $(WEB)/node_modules/.package-lock.json
-	cd $(WEB) && npm run --silent check
+WEB_READY := $(WEB)/runtime/node_modules/.package-lock.json $(WEB)/page/node_modules/.package-lock.json
 
-test-web: $(WEB)/node_modules/.package-lock.json
-	cd $(WEB) && npm test
+$(WEB_TALKER)/manifest.json: | setup
+	mkdir -p $(dir $(WEB_TALKER))
+	$(BIN)/satchel export "$(GGUF)" $(WEB_TALKER) --profile int8-portable
+
+demo-web: $(WEB_READY) $(WEB_TALKER)/manifest.json $(MINILM)/manifest.json bundles/g2p/manifest.json
+	cd $(WEB)/page && npm run --silent build
+	node $(WEB)/page/tools/serve.mjs $(WEB)/page/dist bundles/g2p $(WEB_TALKER) $(MINILM)
+
+check-web: $(WEB_READY)
+	cd $(WEB)/runtime && npm run --silent check
+	cd $(WEB)/page && npm run --silent check
+
+# What Node and Chromium answer beside what Python answers; the cases are those that `make test-jvm` writes.
+test-web: $(WEB_READY) $(MINILM)/manifest.json bundles/g2p/manifest.json
+	cd $(WEB)/runtime && npm test
+	node $(WEB)/runtime/dist/test/conformance/run.js $(wildcard $(JVM)/conformance/*)
+	cd $(WEB)/page && npm test
 
 test-app:
 	mvn -q -f android_demo/pom.xml -pl app -am -Dtest='satchel.app.**' -Dsurefire.failIfNoSpecifiedTests=false test
@@ -157,4 +174,4 @@ install-size: setup
 	$(BIN)/python benchmarks/install_size.py
 
 clean:
-	rm -rf $(VENV) .bench bundles build dist kernels/build android_demo/build android_demo/core/target android_demo/app/target
+	rm -rf web_demo/*/node_modules web_demo/*/dist $(VENV) .bench bundles build dist kernels/build android_demo/build android_demo/core/target android_demo/app/target

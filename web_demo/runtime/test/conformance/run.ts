@@ -75,6 +75,10 @@ async function main(): Promise<void> {
   const folders = process.argv.slice(2);
   const at = folders.indexOf("--engine");
   const engine = at < 0 ? "node" : (folders.splice(at, 2)[1] as "node" | "wasm");
+  if (folders.length === 0) {
+    console.error("no cases are named: make test-jvm writes them to android_demo/build/conformance");
+    process.exit(2);
+  }
   const total = new Map<string, Count>();
   for (const folder of folders) {
     try {
