@@ -87,6 +87,7 @@ def test_probes_and_the_shipped_text(name: str) -> None:
 @given(text=TEXTS)
 @example(text="e\u0302\u0301 \u00ea\u0323 \uff76\uff9e a\r\n\u0301")
 @example(text="\x01\u0301a\x1a\u0301 \u0344 \u1fbe")
+@example(text="\x1f")
 def test_any_text(name: str, text: str) -> None:
     model, vocabulary, tokenizer = made(name)
     prove(tokenizer, model, vocabulary, [text, f" {text}", f"{text}</s>{text}"])

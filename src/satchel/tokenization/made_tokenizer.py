@@ -134,8 +134,9 @@ class Reference:
         if self.vocabulary.prefix_once and (not first or text[:1] in (" ", SPACE)):
             return None
         pieces = self.model.split(text)
-        if self.model.space_as_suffix and pieces == [SPACE]:
-            return None  # a text that comes to nothing
+        added = self.model.space_as_suffix or self.model.dummy_prefix
+        if added and pieces == [SPACE]:
+            return None  # a text that comes to nothing, as one of controls does
         alone = len(pieces) == 2 and self.kinds.get(pieces[1]) == USER_DEFINED
         if self.model.dummy_prefix and alone:
             return None  # a symbol and nothing else has no dummy prefix
