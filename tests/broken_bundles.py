@@ -36,6 +36,7 @@ MANIFEST, GRAPH, DATA, TOKENIZER = (
     "tokenizer.json",
 )
 FILES = (GRAPH, DATA, TOKENIZER)
+ALONE = {"image-segment"}  # tasks that no runtime but this one knows: others refuse them by name
 
 
 def wrote(name: str, content: str | bytes) -> Damage:
@@ -460,6 +461,8 @@ def main(target: Path, count: int = 1500) -> None:
         write_folders(place / "bundle", target)
         manifests = {}
         for kind, (save, _) in KINDS.items():
+            if kind in ALONE:
+                continue
             (place / kind).mkdir()
             save(place / kind)
             satchel.pack(place / kind, place / f"{kind}-bundle", profile="fp32", force=True)
