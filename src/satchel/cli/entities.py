@@ -7,8 +7,8 @@ import functools
 from typing import Any
 
 from satchel.cli.command import load, on_bundle
-from satchel.cli.results import CHUNK, Rows, only_one_of, print_by_lines, print_result
-from satchel.lines import read_lines
+from satchel.cli.results import only_one_of
+from satchel.cli.tokens import print_spans
 
 EXAMPLES = """
 satchel entities my-bundle "Ada Lovelace was born in London." --labels person,place
@@ -26,15 +26,7 @@ def entities(options: argparse.Namespace) -> None:
         "multi_label": options.multi_label,
     }
     find = functools.partial(load(options).entities, labels=labels, **settings)
-    if options.file:
-        print_by_lines(options, options.file, read_lines, find, _rows, CHUNK)
-    else:
-        spans = find(options.text)
-        print_result(options, spans, _rows(spans, options.text))
-
-
-def _rows(spans: Any, text: str) -> Rows:
-    return [(one.label, f"{one.score:.4f}", f"{one.start}-{one.end}", one.text) for one in spans]
+    print_spans(options, find)
 
 
 def add(verbs: Any) -> None:

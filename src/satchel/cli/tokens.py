@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from satchel.cli.command import load, on_bundle
@@ -18,7 +19,11 @@ satchel tokens my-bundle "Ada Lovelace was born in London."
 def tokens(options: argparse.Namespace) -> None:
     """labelled spans of a text"""
     only_one_of(options, "text", "file")
-    find = functools.partial(load(options).tokens, window=options.window)
+    print_spans(options, functools.partial(load(options).tokens, window=options.window))
+
+
+def print_spans(options: argparse.Namespace, find: Callable[..., Any]) -> None:
+    """What `find` finds in the text or in the lines of the file."""
     if options.file:
         print_by_lines(options, options.file, read_lines, find, _rows, CHUNK)
     else:

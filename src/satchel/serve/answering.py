@@ -112,7 +112,7 @@ async def _gone(request: Request) -> None:
         pass
 
 
-async def events(source: AsyncGenerator[Any], done: bool = True) -> StreamingResponse:
+async def events(source: AsyncGenerator[Any]) -> StreamingResponse:
     """Server-sent events. What goes wrong behind the first is the last of them."""
     first = await anext(source)
 
@@ -125,13 +125,11 @@ async def events(source: AsyncGenerator[Any], done: bool = True) -> StreamingRes
             yield _event(Failure.of(error).body)
         finally:
             await source.aclose()
-        if done:
-            yield b"data: [DONE]\n\n"
+        yield b"data: [DONE]\n\n"
 
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(lines(), media_type="text/event-stream", headers=headers)
 
 
 def _event(event: Any) -> bytes:
-    name = f"event: {event['type']}\n".encode() if "type" in event else b""
-    return name + b"data: " + msgspec.json.encode(event) + b"\n\n"
+    return b"data: " + msgspec.json.encode(event) + b"\n\n"

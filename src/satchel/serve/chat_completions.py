@@ -109,11 +109,6 @@ async def _whole(
 ) -> Response:
     async with entry.use() as loaded:
         writing = await begun(loaded, messages, wanted)
-        texts = [""] * wanted.texts
-        reasons = [""] * wanted.texts
-        async for piece in writing.pieces():
-            texts[piece.number] += piece.text
-            reasons[piece.number] = piece.finish_reason or ""
         choices = [
             {
                 "index": number,
@@ -123,9 +118,7 @@ async def _whole(
                 else None,
                 "finish_reason": answering.REASONS[reason],
             }
-            for number, (text, row, reason) in enumerate(
-                zip(texts, writing.rows, reasons, strict=True)
-            )
+            for number, (text, row, reason) in enumerate(await writing.whole())
         ]
         usage = answering.usage(writing)
         return json(about | {"object": "chat.completion", "choices": choices, "usage": usage})
@@ -143,12 +136,10 @@ async def _events(
         writing = await begun(loaded, messages, wanted)
         for number in range(wanted.texts):
             yield about | {"choices": [_choice(number, BEGIN)]}
-        told = [0] * wanted.texts
         async for piece in writing.pieces():
-            start, told[piece.number] = told[piece.number], told[piece.number] + len(piece.tokens)
             probabilities = None
-            if wanted.alternatives is not None and piece.tokens:
-                probabilities = _logprobs(loaded, piece.row, start, told[piece.number])
+            if wanted.alternatives is not None and piece.start < piece.end:
+                probabilities = _logprobs(loaded, piece.row, piece.start, piece.end)
             if piece.text or probabilities:
                 yield about | {
                     "choices": [_choice(piece.number, {"content": piece.text}, probabilities)]

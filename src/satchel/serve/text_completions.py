@@ -1,4 +1,4 @@
-"""/v1/completions: go on from a prompt, or write the target of a source."""
+"""/v1/completions: go on from a prompt."""
 
 from __future__ import annotations
 
@@ -64,11 +64,7 @@ async def _whole(
         writings = [await _writing(loaded, prompt, wanted) for prompt in prompts]
         try:
             for writing in writings:
-                texts, reasons = [""] * wanted.texts, [""] * wanted.texts
-                async for piece in writing.pieces():
-                    texts[piece.number] += piece.text
-                    reasons[piece.number] = piece.finish_reason or ""
-                for text, row, reason in zip(texts, writing.rows, reasons, strict=True):
+                for text, row, reason in await writing.whole():
                     logprobs = None
                     if wanted.alternatives is not None:
                         logprobs = _logprobs(loaded, row, 0, len(row.tokens))
@@ -92,12 +88,10 @@ async def _events(
     async with entry.use() as loaded:
         writing = await _writing(loaded, prompt, wanted)
         yield about | {"choices": [_choice(0, "")]}
-        told = [0] * wanted.texts
         async for piece in writing.pieces():
-            start, told[piece.number] = told[piece.number], told[piece.number] + len(piece.tokens)
             logprobs = None
-            if wanted.alternatives is not None and piece.tokens:
-                logprobs = _logprobs(loaded, piece.row, start, told[piece.number])
+            if wanted.alternatives is not None and piece.start < piece.end:
+                logprobs = _logprobs(loaded, piece.row, piece.start, piece.end)
             reason = answering.REASONS[piece.finish_reason] if piece.finish_reason else None
             if piece.text or logprobs or reason:
                 yield about | {"choices": [_choice(piece.number, piece.text, logprobs, reason)]}

@@ -39,8 +39,9 @@ class Piece:
 
     number: int
     text: str
-    tokens: list[int]
     row: Row
+    start: int  # of its new tokens in those of the row
+    end: int
     finish_reason: str | None
 
 
@@ -55,9 +56,9 @@ class Writing:
         self.prompt_tokens = len(prompt)
         self._loop = asyncio.get_running_loop()
         self._pieces: asyncio.Queue[Piece] = asyncio.Queue()
-        texts = [self._text(prompt, number) for number in range(wanted.texts)]
-        self.rows = [text.row for text in texts]
-        self._job = Job(self.rows[0].prompt, texts, self._listen)
+        self._texts = [self._text(prompt, number) for number in range(wanted.texts)]
+        self.rows = [text.row for text in self._texts]
+        self._job = Job(self.rows[0].prompt, self._texts, self._listen)
         assert loaded.scheduler is not None
         loaded.scheduler.submit(self._job)
 
@@ -88,9 +89,17 @@ class Writing:
         finally:
             self.cancel()
 
+    async def whole(self) -> list[tuple[str, Row, str]]:
+        """Of each text, once all have ended: the text, its row and the reason it ended for."""
+        texts, reasons = [""] * len(self.rows), [""] * len(self.rows)
+        async for piece in self.pieces():
+            texts[piece.number] += piece.text
+            reasons[piece.number] = piece.finish_reason or ""
+        return list(zip(texts, self.rows, reasons, strict=True))
+
     def _listen(self, number: int, text: str, tokens: list[int]) -> None:
-        row = self.rows[number]
-        piece = Piece(number, text, tokens, row, row.finish_reason)
+        row, end = self.rows[number], self._texts[number].told
+        piece = Piece(number, text, row, end - len(tokens), end, row.finish_reason)
         self._loop.call_soon_threadsafe(self._pieces.put_nowait, piece)
 
     def _text(self, prompt: list[int], number: int) -> Written:
