@@ -1,6 +1,7 @@
 /** Scores of tokens become spans of the original text. Knows no model. Places are code points until a span is made. */
 
 import type { Answer, Span } from "../models.js";
+import { falling } from "../order.js";
 import { isBlank } from "../text/blank.js";
 import { categoryTest } from "../tokenizer/letters.js";
 import type { Encoding } from "../tokenizer/rows.js";
@@ -207,14 +208,14 @@ export function bestAnswers(
       start,
       score: chance(0, start) + chance(1, start + length),
     }));
-    for (const { start, score } of joint.sort((a, b) => order(a.score, b.score)).slice(0, most)) {
+    for (const { start, score } of joint.sort((a, b) => falling(a.score, b.score)).slice(0, most)) {
       const [first, last] = [places[start]![0], places[start + length]![1]];
       if (first < last) {
         candidates.push({ score, first, last });
       }
     }
   }
-  candidates.sort((a, b) => order(a.score, b.score) || a.first - b.first || a.last - b.last);
+  candidates.sort((a, b) => falling(a.score, b.score) || a.first - b.first || a.last - b.last);
   const units = unitsOf(letters);
   const answers = new Map<string, Answer>();
   for (const { score, first, last } of candidates) {
@@ -234,11 +235,6 @@ export function bestAnswers(
     }
   }
   return [...answers.values()];
-}
-
-/** The higher first. */
-function order(a: number, b: number): number {
-  return a > b ? -1 : a < b ? 1 : 0;
 }
 
 function logSoftmax(logits: readonly number[]): number[] {

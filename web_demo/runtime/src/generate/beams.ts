@@ -3,6 +3,7 @@
  * text's log-probabilities, its end included, over its length to the power of the length penalty.
  */
 import type { Run } from "../decoder/run.js";
+import { falling } from "../order.js";
 import type { FinishReason } from "./loop.js";
 import type { Options } from "./options.js";
 import { highestOf, massOf, type Processor } from "./processors.js";
@@ -66,17 +67,14 @@ export async function beamSearch(
           next.push({ search, beams: going });
         }
       }
-      // Rows of the run before that the beams continue, in the order in which they are read on.
-      open = next.map(({ search, beams: own }) => ({ search, beams: own }));
-      const all = open.flatMap(({ search, beams: own }) =>
-        own.map((beam) => ({ beam, prompt: search.prompt.length })),
-      );
-      if (all.length === 0) {
+      open = next;
+      const rows = open.flatMap(({ beams: own }) => own.map((beam) => beam.row));
+      if (rows.length === 0) {
         break;
       }
       run.reorder(
-        all.map(({ beam }) => beam.row),
-        all.map(() => 0),
+        rows,
+        rows.map(() => 0),
       );
       let row = 0;
       open = open.map(({ search, beams: own }) => ({
@@ -131,10 +129,8 @@ class Beams {
     });
     const going = candidates
       .map((each) => (this.eos.has(each.id) ? { ...each, score: NOTHING } : each))
-      .map((each, rank) => ({ each, rank }))
-      .sort((a, b) => (a.each.score < b.each.score ? 1 : a.each.score > b.each.score ? -1 : a.rank - b.rank))
-      .slice(0, numBeams)
-      .map(({ each }) => each);
+      .sort((a, b) => falling(a.score, b.score))
+      .slice(0, numBeams);
     const best = going.reduce((most, { score }) => Math.max(most, score), NOTHING);
     if (!this.improves(search, best, count)) {
       return [];
@@ -205,11 +201,7 @@ class Beams {
         all.push({ beam, id, score: fround(row[id]! + shift) });
       }
     }
-    return all
-      .map((each, rank) => ({ each, rank }))
-      .sort((a, b) => (a.each.score < b.each.score ? 1 : a.each.score > b.each.score ? -1 : a.rank - b.rank))
-      .slice(0, this.kept)
-      .map(({ each }) => each);
+    return all.sort((a, b) => falling(a.score, b.score)).slice(0, this.kept);
   }
 }
 

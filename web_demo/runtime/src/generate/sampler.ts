@@ -4,6 +4,7 @@
  * (Hewitt et al., 2022).
  */
 import { SatchelError } from "../errors.js";
+import { falling } from "../order.js";
 import type { Options } from "./options.js";
 import { highestOf, massOf, type Processor } from "./processors.js";
 import { NumpyRandom } from "./random.js";
@@ -126,7 +127,7 @@ function typical(mass: number): Keep {
   return (chances) => {
     const entropy = terms(chances).reduce((sum, term) => sum + term, 0);
     const away = chances.map((chance) => Math.abs(-Math.log(chance) - entropy));
-    const order = away.map((_, i) => i).sort((a, b) => compare(away[a]!, away[b]!) || a - b);
+    const order = away.map((_, i) => i).sort((a, b) => falling(away[b]!, away[a]!));
     let sum = 0;
     const last = order.filter((place) => {
       sum += chances[place]!;
@@ -202,9 +203,5 @@ function top(logits: Float32Array, count: number): number[] {
     const even = ids.filter((id) => logits[id] === bound).slice(0, count - surely.length);
     ids = [...surely, ...even].sort((a, b) => a - b);
   }
-  return ids.sort((a, b) => compare(logits[b]!, logits[a]!) || a - b);
-}
-
-function compare(a: number, b: number): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+  return ids.sort((a, b) => falling(logits[a]!, logits[b]!));
 }
