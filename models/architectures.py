@@ -99,6 +99,7 @@ ARCHITECTURES = {  # by model_type
     "gliner": Architecture("encoder", "gliner", reads="labels"),
     "t5": Architecture("encoder-decoder", "t5"),
     "mt5": Architecture("encoder-decoder", "mt5"),
+    "umt5": Architecture("encoder-decoder", "umt5"),
     "bart": Architecture("encoder-decoder", "bart"),
     "mbart": Architecture("encoder-decoder", "mbart"),
     "marian": Architecture("encoder-decoder", "marian"),

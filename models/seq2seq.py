@@ -42,6 +42,13 @@ class Context:
         """int64 [positions]: those of all tokens, old and new."""
         return torch.arange(length) if self.cache is None else self.cache.all_positions()
 
+    def biased(self, distances: DistanceBias | None, length: int) -> Context:
+        """This one, with the bias that `distances` gives `length` new tokens."""
+        if distances is None:
+            return self
+        bias = distances(self.positions(length), self.all_positions(length))
+        return dataclasses.replace(self, bias=bias)
+
 
 class SourceAttention(SelfAttention):
     """Attention within a source."""
@@ -100,14 +107,19 @@ class Seq2seqBlock(nn.Module):
     """Parts by name (attention, then the MLP), each with its norm, before it or behind it.
 
     With norms before the parts, the residual stream travels beside the last output, unsummed; with norms
-    behind, there is none besides.
+    behind, there is none besides. `distance_bias` is one that no other block has.
     """
 
     def __init__(
-        self, parts: Mapping[str, nn.Module], norm: Callable[[], RMSNorm], post_norm: bool
+        self,
+        parts: Mapping[str, nn.Module],
+        norm: Callable[[], RMSNorm],
+        post_norm: bool,
+        distance_bias: DistanceBias | None = None,
     ) -> None:
         super().__init__()
         self.names, self.post_norm = tuple(parts), post_norm
+        self.distance_bias = distance_bias
         for name, part in parts.items():
             self.add_module(name, part)
             self.add_module(f"{name}_norm", norm())
@@ -115,6 +127,7 @@ class Seq2seqBlock(nn.Module):
     def forward(
         self, x: Tensor, residual: Tensor | None, context: Context
     ) -> tuple[Tensor, Tensor | None]:
+        context = context.biased(self.distance_bias, x.shape[1])
         for name in self.names:
             norm: RMSNorm = getattr(self, f"{name}_norm")
             if self.post_norm:
@@ -183,9 +196,7 @@ class Seq2seqStack(nn.Module):
     def forward(self, input_ids: Tensor, context: Context) -> Tensor:
         """float32 [batch, length, hidden] for int64 ids [batch, length]."""
         length = input_ids.shape[1]
-        if self.distance_bias is not None:
-            queries, keys = context.positions(length), context.all_positions(length)
-            context = dataclasses.replace(context, bias=self.distance_bias(queries, keys))
+        context = context.biased(self.distance_bias, length)
         return self.states(self.embeddings(input_ids, context.positions(length)), context)
 
     def states(self, x: Tensor, context: Context) -> Tensor:

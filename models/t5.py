@@ -33,7 +33,7 @@ from satchel.runtime.errors import CheckpointError
 
 RENAMED = (
     (r"^shared\.", "words."),
-    (r"block\.0\.layer\.0\.SelfAttention\.relative_attention_bias\.", "distance_bias."),
+    (r"\.layer\.0\.SelfAttention\.relative_attention_bias\.", ".distance_bias."),
     (r"\.final_layer_norm\.", ".norm."),
     (r"\.layer\.0\.layer_norm\.", ".self_attn_norm."),
     (r"^(decoder\..*)\.layer\.1\.layer_norm\.", r"\1.cross_attn_norm."),
@@ -46,6 +46,7 @@ RENAMED = (
     (r"\.layer\.[12]\.DenseReluDense\.wo\.", ".mlp.down_proj."),
     (r"\.block\.", ".layers."),
 )
+SHARED_BIAS = ((r"\.layers\.0\.distance_bias\.", ".distance_bias."),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,7 @@ class Config(Seq2seqConfig):
         "num_attention_heads": ("num_heads", "num_attention_heads"),
     }
     cosmetic: ClassVar[frozenset[str]] = COSMETIC | {"dropout_rate"}
+    shared_bias: ClassVar[bool] = True  # the blocks of a stack have one bias by distance
 
     hidden_size: int
     head_dim: int
@@ -149,6 +151,8 @@ class Model(Seq2seq):
     @staticmethod
     def _stack(config: Config, words: Embedding, depth: int, crossing: bool) -> Seq2seqStack:
         size, heads = config.hidden_size, config.heads
+        reach, shared = config.relative_attention_max_distance, config.shared_bias
+        bias = partial(DistanceBias, heads.num_heads, reach, both=not crossing)
 
         def norm() -> RMSNorm:
             return RMSNorm(size, config.layer_norm_epsilon)
@@ -163,23 +167,20 @@ class Model(Seq2seq):
                     size, heads.num_heads, bias=False, head_dim=heads.head_dim, scale=heads.scale
                 )
             parts["mlp"] = mlp(size, config.intermediate_size, config.activation, bias=False)
-            return Seq2seqBlock(parts, norm, post_norm=False)
+            return Seq2seqBlock(parts, norm, False, None if shared else bias())
 
-        reach = config.relative_attention_max_distance
-        bias = DistanceBias(heads.num_heads, reach, both=not crossing)
-        return Seq2seqStack(
-            Seq2seqEmbeddings(words), [block(layer) for layer in range(depth)], norm(), bias
-        )
+        blocks = [block(layer) for layer in range(depth)]
+        return Seq2seqStack(Seq2seqEmbeddings(words), blocks, norm(), bias() if shared else None)
 
     @staticmethod
     def sanitize(tensors: Mapping[str, LazyTensor], config: Config) -> dict[str, LazyTensor]:
-        named = weights.rename(tensors, RENAMED)
+        named = weights.rename(tensors, RENAMED + (SHARED_BIAS if config.shared_bias else ()))
         named = weights.fuse_llama(tables(named, True, (SOURCE_WORDS, WORDS, HEAD)))
         named = weights.fuse(named, ("k_proj", "v_proj"), "kv_proj")
         buckets, scale = config.relative_attention_num_buckets, config.head_scale
         reach = config.relative_attention_max_distance
         for stack, both in (("encoder", True), ("decoder", False)):
             table = partial(DistanceBias.table, buckets=buckets, reach=reach, both=both)
-            named = weights.transform(named, rf"^{stack}\.distance_bias\.weight$", table)
+            named = weights.transform(named, rf"^{stack}\..*distance_bias\.weight$", table)
         # The scale of the head's input is a part of the norm before it.
         return weights.transform(named, r"^decoder\.norm\.weight$", lambda gain: gain * scale)

@@ -48,7 +48,7 @@ BIASED = ("phi", "gptj", "codegen")  # whose head adds a bias, which no base cla
 BASED = [
     name
     for name in of_family("encoder-decoder", "text")
-    if name not in ("t5", "mt5", "encoder-decoder")
+    if name not in ("t5", "mt5", "umt5", "encoder-decoder")
 ]
 WORD_HEADS = {  # model_type -> the last layer of the masked-word head, the other name of its bias
     "bert": ("cls.predictions.decoder", "cls.predictions.bias"),
@@ -290,7 +290,9 @@ def test_encoder_decoders_of_the_base_class(model_type: str, tmp_path: Path) -> 
                 models.build_seq2seq(load_folder(folder))
 
 
-@pytest.mark.parametrize(("model_type", "base"), [("t5", "T5Model"), ("mt5", "MT5Model")])
+@pytest.mark.parametrize(
+    ("model_type", "base"), [("t5", "T5Model"), ("mt5", "MT5Model"), ("umt5", "UMT5Model")]
+)
 def test_t5_of_the_base_class(model_type: str, base: str, tmp_path: Path) -> None:
     save_seq2seq(tmp_path, model_type)
     getattr(transformers, base).from_pretrained(tmp_path).save_pretrained(tmp_path)

@@ -28,6 +28,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "t5": ("t5", {}),
     "t5-own-head": ("t5", GATED | {"own_head": True, "num_heads": 3}),
     "mt5": ("mt5", {"own_head": True}),
+    "umt5": ("umt5", {"relative_attention_max_distance": 40}),
     "bart": ("bart", {}),
     "mbart": ("mbart", {"scale_embedding": True}),
     "marian": ("marian", {"scale_embedding": True, "logits_bias": True}),

@@ -54,6 +54,7 @@ def pair(model_type: str, writer: str | None = None, **overrides: Any) -> dict[s
 SIZES: dict[str, dict[str, Any]] = {
     "t5": T5,
     "mt5": T5,
+    "umt5": T5,
     "bart": BART,
     "mbart": BART,
     "marian": BART,
