@@ -1,6 +1,6 @@
 """Bundle on disk to tokens: needs numpy, onnxruntime and tokenizers, and nothing else.
 
-Imports no other room of satchel, opens no socket, writes nothing.
+Imports no other room of satchel, opens no socket, writes nothing but kept texts.
 """
 
 from __future__ import annotations

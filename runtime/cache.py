@@ -134,6 +134,13 @@ class KVCache:
         self.batch += 1
         self._move(block, rooms)
 
+    def held(self, length: int) -> list[NDArray[Any]]:
+        """A single row's first `length` positions: a view [kv_heads, positions, head_dim] of each buffer.
+
+        Of a layer that keeps the last ones alone, all that is kept, as it lies.
+        """
+        return [array[0, :, :length] for array in self.arrays.values()]
+
     def row(self, row: int) -> KVCache:
         """A cache of that row alone, in the same buffers, for as long as those stay where they are."""
         alone = KVCache(self.geometry, 1, self.context, self.memory)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from types import EllipsisType
 from typing import Any
 
@@ -21,6 +21,7 @@ from satchel.runtime.decoder_session import FEW, DecoderSession, Run
 from satchel.runtime.errors import UsageError
 from satchel.runtime.generation import Prompt, TextModel
 from satchel.runtime.grammar import Grammar
+from satchel.runtime.kept_text import KeptText
 from satchel.runtime.sample_answers import SampleAnswer, of_decoder, target_probe
 from satchel.runtime.session import open_session
 from satchel.runtime.text import tokenizing
@@ -49,8 +50,7 @@ class DecoderModel(TextModel):
         self.graphs = {"decoder": self.decoder}
         chat = self.manifest.chat
         self._chat_format = ChatFormat.from_dict(chat) if chat is not None else None
-        self._conversation: Run | None = None
-        self._conversation_lock = threading.Lock()
+        self._conversation = KeptText(self.decoder)  # the last one
 
     @property
     def samples(self) -> dict[str, str]:
@@ -84,13 +84,26 @@ class DecoderModel(TextModel):
         max_new_tokens: int | EllipsisType | None = ...,
         stop: str | Sequence[str] | None = None,
         grammar: Grammar | None = None,
+        kept: KeptText | None = None,
         **options: Any,
     ) -> Stream:
         """Answer a conversation piece by piece; as `chat`."""
-        asked = self.streamable(options, max_new_tokens, stop, grammar)
+        asked = self.streamable(options, max_new_tokens, stop, grammar, kept)
         ids, cancel = self.encode_chat(messages), Cancel()
-        lease = self._kept_run(cancel)
+        # A new one while another thread uses the last conversation's.
+        lease = self._conversation.lease(cancel, lambda: self.decoder.start(1, cancel))
         return Stream(self._batch([ids], asked, False, cancel, lease))
+
+    def keep(self, prompt: Prompt | None = None) -> KeptText:
+        """A text that stays read, of a prompt or empty: to go on from, to branch, to save."""
+        text = KeptText(self.decoder)
+        if prompt is not None:
+            text.read(self.prompt_ids(prompt))
+        return text
+
+    def load_kept(self, path: str | Path) -> KeptText:
+        """A text that `KeptText.save` wrote; StorageError where it is damaged or of another bundle."""
+        return KeptText.load(self.decoder, Path(path))
 
     def encode_chat(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
         """Ids of a conversation up to where the answer begins."""
@@ -125,16 +138,3 @@ class DecoderModel(TextModel):
 
     def _lease(self, prompts: list[list[int]], cancel: Cancel) -> AbstractContextManager[Run]:
         return self.decoder.lease(len(prompts), cancel)
-
-    @contextmanager
-    def _kept_run(self, cancel: Cancel) -> Iterator[Run]:
-        """The run that holds the last conversation, or a new one while another thread uses that."""
-        if not self._conversation_lock.acquire(blocking=False):
-            yield self.decoder.start(1, cancel)
-            return
-        try:
-            self._conversation = self._conversation or self.decoder.start()
-            self._conversation.cancel = cancel
-            yield self._conversation
-        finally:
-            self._conversation_lock.release()

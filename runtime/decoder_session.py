@@ -177,11 +177,23 @@ class Run:
         rows[row:][:1] = last
         self.reorder(rows, np.zeros(last, np.int64))
 
+    def held(self) -> list[NDArray[Any]]:
+        """The keys and values of a single text, as `KVCache.held` has them: views, until the next ids."""
+        return self.cache.held(len(self.ids))
+
+    def hold(self, ids: Sequence[int]) -> list[NDArray[Any]]:
+        """Let an empty text be one of these ids, whose keys and values go into the result."""
+        assert len(self.lengths) == 1 and not self.ids
+        self.reserve(np.array([len(ids)]))
+        self.lengths = np.array([len(ids)])
+        self.ids = list(ids)
+        return self.held()
+
     def fork(self, cancel: Cancel | None = None) -> Run:
         """A run that goes on from this single text; what either adds the other does not see."""
-        other = self.decoder.start(0, cancel)
-        other.join(self)
-        other.ids = list(self.ids)
+        other = self.decoder.start(1, cancel)
+        for there, here in zip(other.hold(self.ids), self.held(), strict=True):
+            there[:] = here
         return other
 
     def reuse(self, prompt: Sequence[int]) -> Sequence[int]:

@@ -21,6 +21,7 @@ from satchel.runtime.decoder_session import Run
 from satchel.runtime.errors import LimitError, UsageError
 from satchel.runtime.grammar import Grammar, GrammarReader
 from satchel.runtime.ids import caller_ids
+from satchel.runtime.kept_text import KeptText
 from satchel.runtime.lookup import Lookup
 from satchel.runtime.options import Options
 from satchel.runtime.processors import Processor, processors
@@ -43,6 +44,7 @@ class Asked:
     max_new_tokens: int | EllipsisType | None
     stop: list[str]
     grammar: Grammar | None
+    kept: KeptText | None
 
 
 class TextModel(TaskModel):
@@ -73,15 +75,16 @@ class TextModel(TaskModel):
         max_new_tokens: int | EllipsisType | None = ...,
         stop: str | Sequence[str] | None = None,
         grammar: Grammar | None = None,
+        kept: KeptText | None = None,
         **options: Any,
     ) -> Stream:
         """Generate after `prompt`, a text or ids, piece by piece.
 
         `max_new_tokens` None means until the context is full, `stop` () no text to end at; `grammar` is
-        the form that the text has; `options` are the fields of Options. Defaults are the bundle's, or
-        512 new tokens.
+        the form that the text has; what `kept` holds of the prompt is not read again; `options` are the
+        fields of Options. Defaults are the bundle's, or 512 new tokens.
         """
-        asked = self.streamable(options, max_new_tokens, stop, grammar)
+        asked = self.streamable(options, max_new_tokens, stop, grammar, kept)
         return Stream(self._batch([prompt], asked, logprobs=False))
 
     @overload
@@ -107,6 +110,7 @@ class TextModel(TaskModel):
         max_new_tokens: int | EllipsisType | None = ...,
         stop: str | Sequence[str] | None = None,
         grammar: Grammar | None = None,
+        kept: KeptText | None = None,
         cancel: Cancel | None = None,
         **options: Any,
     ) -> Any:
@@ -117,7 +121,7 @@ class TextModel(TaskModel):
         """
         many = _is_many(prompt)
         prompts: Sequence[Any] = prompt if many else [prompt]
-        asked = self._asked(options, max_new_tokens, stop, grammar)
+        asked = self._asked(options, max_new_tokens, stop, grammar, kept)
         if asked.options.num_beams > 1:
             if stop:
                 raise UsageError(f"stop does not go with num_beams = {asked.options.num_beams}")
@@ -159,6 +163,10 @@ class TextModel(TaskModel):
             row.logprobs = [] if logprobs else None
         rows[0].lookup = self._lookup(asked.options, read)
         cancel = cancel or Cancel()
+        if asked.kept is not None:
+            if len(read) > 1:
+                raise UsageError(f"a kept text is for one prompt at a time; got {len(read)}")
+            lease = asked.kept.lease(cancel)
         lease = lease or self._lease(read, cancel)
         return Batch(self.tokenizer, self.manifest.tokens.eos, rows, asked.stop, cancel, lease)
 
@@ -202,6 +210,7 @@ class TextModel(TaskModel):
         max_new_tokens: int | EllipsisType | None,
         stop: str | Sequence[str] | None,
         grammar: Grammar | None,
+        kept: KeptText | None,
     ) -> Asked:
         checked = Options.from_options(options, self.manifest.generation)
         if isinstance(max_new_tokens, int | np.integer):
@@ -216,8 +225,16 @@ class TextModel(TaskModel):
                 )
         if grammar is not None and checked.num_beams > 1:
             raise UsageError(f"a grammar does not go with num_beams = {checked.num_beams}")
+        if kept is not None:
+            if not isinstance(kept, KeptText):
+                raise UsageError(
+                    f"kept is a {type(kept).__name__}; expected what model.keep() makes"
+                )
+            kept.check(self)
+            if checked.num_beams > 1:
+                raise UsageError(f"a kept text does not go with num_beams = {checked.num_beams}")
         given = self.manifest.generation.get("stop_strings", ()) if stop is None else stop
-        return Asked(checked, max_new_tokens, _stop_strings(given), grammar)
+        return Asked(checked, max_new_tokens, _stop_strings(given), grammar, kept)
 
     def streamable(
         self,
@@ -225,9 +242,10 @@ class TextModel(TaskModel):
         max_new_tokens: int | EllipsisType | None = ...,
         stop: str | Sequence[str] | None = None,
         grammar: Grammar | None = None,
+        kept: KeptText | None = None,
     ) -> Asked:
         """What was asked for, checked; UsageError where it makes no sense of a text that is streamed."""
-        asked = self._asked(options, max_new_tokens, stop, grammar)
+        asked = self._asked(options, max_new_tokens, stop, grammar, kept)
         if asked.options.num_beams > 1 or asked.options.n_best is not None:
             raise UsageError(
                 f"num_beams = {asked.options.num_beams}: a beam search cannot be streamed; use "

@@ -31,13 +31,16 @@ def generate(run: Run, rows: Sequence[Row], eos: Sequence[int]) -> Iterator[tupl
     if not going:
         return
     numbers = list(range(len(rows)))  # the caller's, of those
+    ahead: ReadingAhead | None = None
     try:
         if len(rows) == 1:
             logits = run.append(run.reuse(rows[0].prompt))
         else:
             logits = run.prefill([row.prompt for row in rows])
         lookup = rows[0].lookup if len(rows) == 1 else None
-        step = ReadingAhead(run, rows[0], lookup, ends).step if lookup else run.step
+        if lookup is not None:
+            ahead = ReadingAhead(run, rows[0], lookup, ends)
+        step = ahead.step if ahead else run.step
         while True:
             tokens = np.zeros(len(batch), np.int64)
             seen = logits if len(going) == len(batch) else logits[going]
@@ -61,6 +64,8 @@ def generate(run: Run, rows: Sequence[Row], eos: Sequence[int]) -> Iterator[tupl
     except Cancelled:
         pass
     finally:
+        if ahead is not None:
+            ahead.close()
         for row in rows:
             row.finish_reason = row.finish_reason or "cancelled"
 

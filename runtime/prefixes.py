@@ -51,13 +51,10 @@ class PrefixCache:
         known = list(self._known(ids[: len(ids) - 1]))
         if not known:
             return run
-        length = BLOCK * len(known)
-        run.reserve(np.array([len(ids)]))
-        for place, array in enumerate(run.cache.arrays.values()):
+        run.reserve(np.array([len(ids)]))  # at once, so that buffers need not move
+        for place, array in enumerate(run.hold(ids[: BLOCK * len(known)])):
             for number, block in enumerate(known):
-                array[0, :, number * BLOCK : (number + 1) * BLOCK] = block.values[place]
-        run.lengths = np.array([length])
-        run.ids = list(ids[:length])
+                array[:, number * BLOCK : (number + 1) * BLOCK] = block.values[place]
         return run
 
     def keep(self, ids: Sequence[int], cache: KVCache) -> None:

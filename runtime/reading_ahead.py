@@ -42,3 +42,7 @@ class ReadingAhead:
             ahead = [token, *self.draft]
             self.logits = self.run.read(ahead) if self.draft else self.run.step(tokens, active)
         return self.logits[:1]
+
+    def close(self) -> None:
+        """Forget what is left of a draft: the run holds the text alone."""
+        self.run.rewind(min(self.length, len(self.run.ids)))

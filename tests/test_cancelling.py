@@ -129,7 +129,7 @@ def test_a_dropped_stream_leaves_nothing(model: DecoderModel, long: Any) -> None
                 left = weakref.ref(batch)
                 del stream, batch
                 assert left() is None  # at once, with all its memory
-                assert not model._conversation_lock.locked()
+                assert not model._conversation._taken.locked()
     finally:
         gc.enable()
     assert threading.active_count() == threads

@@ -81,7 +81,7 @@ def test_a_full_disk_names_the_file(tmp_path: Path, monkeypatch: Any) -> None:
     def full(*arguments: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StorageError, match=r"figures\.json': No space left"):
         terminal.write_whole(kept, "after")
     assert kept.read_text() == "before" and list(tmp_path.iterdir()) == [kept]

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from satchel.cli.command import check_json, on_bundle
+from satchel.cli.command import check_writable, on_bundle
 from satchel.cli.terminal import write_whole
 
 
@@ -17,7 +17,7 @@ def bench(options: argparse.Namespace) -> None:
     from satchel.measure import benchmark
 
     if options.json:
-        check_json(Path(options.json))
+        check_writable("--json", Path(options.json))
     figures = benchmark.measure(
         options.bundle, options.threads, options.repeats, not options.no_kernels
     )

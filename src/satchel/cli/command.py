@@ -117,13 +117,13 @@ def load(options: argparse.Namespace) -> Any:
     )
 
 
-def check_json(path: Path) -> None:
-    """Raise StorageError, before the work, unless the file of --json can be written."""
+def check_writable(flag: str, path: Path) -> None:
+    """Raise StorageError, before the work, unless the file of an option can be written."""
     if not path.parent.is_dir() or path.is_dir():
-        raise StorageError(f"--json {shown(path)}: not a file in an existing folder")
+        raise StorageError(f"{flag} {shown(path)}: not a file in an existing folder")
     beside = path if path.exists() and not path.is_file() else path.parent  # a pipe, or a new file
     if not os.access(beside, os.W_OK):
-        raise StorageError(f"--json {shown(path)} cannot be written: permission denied")
+        raise StorageError(f"{flag} {shown(path)} cannot be written: permission denied")
 
 
 def size(count: int) -> str:

@@ -9,21 +9,20 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from satchel.cli.chat_file import ChatFile
 from satchel.cli.terminal import readable
 from satchel.runtime.errors import SatchelError, UsageError
 
 COMMANDS = "Ctrl-C stops an answer, /reset starts over, /quit or Ctrl-D leaves."
 
 
-def converse(model: Any, system: str | None, settings: dict[str, Any]) -> None:
-    """Read lines, stream answers; the model keeps the conversation's cache between turns."""
+def converse(model: Any, chat: ChatFile, settings: dict[str, Any]) -> None:
+    """Read lines, stream answers; the conversation stays read between turns."""
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - gives input() editing and history
     terminal = sys.stdin.isatty()
     if terminal:
         print(COMMANDS)
-    opening = [{"role": "system", "content": system}] if system else []
-    messages = list(opening)
     while True:
         try:
             text = input("> " if terminal else "").strip()
@@ -37,18 +36,19 @@ def converse(model: Any, system: str | None, settings: dict[str, Any]) -> None:
         if text == "/quit":
             return
         if text == "/reset":
-            messages = list(opening)
+            chat.reset()
         elif text:
-            messages.append({"role": "user", "content": text})
+            chat.messages.append({"role": "user", "content": text})
             try:
-                answer = _answer(model, messages, settings)
+                answer = _answer(model, chat.messages, settings | {"kept": chat.kept})
             except SatchelError as error:
                 if not terminal:
                     raise
                 print(f"error[{error.code}]: {error}; /reset starts over")
-                messages.pop()
+                chat.messages.pop()
             else:
-                messages.append({"role": "assistant", "content": answer})
+                chat.messages.append({"role": "assistant", "content": answer})
+                chat.save()
 
 
 def _answer(model: Any, messages: list[dict[str, str]], settings: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import satchel
-from satchel.cli.command import check_json, load, on_bundle, size
+from satchel.cli.command import check_writable, load, on_bundle, size
 from satchel.cli.report import plain
 from satchel.cli.terminal import write_whole
 from satchel.progress import bars
@@ -91,7 +91,7 @@ def quality(options: argparse.Namespace) -> None:
 def _check(options: argparse.Namespace) -> None:
     """Refuse what cannot be done before anything is loaded."""
     if options.json:
-        check_json(Path(options.json))
+        check_writable("--json", Path(options.json))
         _check_outside(Path(options.json), options.bundle, options.reference)
     if options.limit is not None and options.limit < 1:
         raise UsageError(f"--limit {options.limit}; expected at least 1")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
 import unicodedata
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from satchel.runtime.errors import StorageError, shown
+from satchel.runtime import whole_file
 
 KEPT = "\n\t"
 OBEYED = (
@@ -54,29 +52,6 @@ def open_closed_streams() -> None:
             setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
-@contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Errors of the system inside the context name the file, which writing to it does not do."""
-    try:
-        yield
-    except OSError as error:
-        name = error.filename or path
-        raise StorageError(f"cannot write {shown(name)}: {error.strerror or error}") from error
-
-
 def write_whole(path: Path, text: str) -> None:
-    """Write a file of text whole or not at all: beside it first, then in its place.
-
-    A link stays one; a pipe or a device is written to, not replaced.
-    """
-    target = path.resolve()
-    new = target.with_name(f".{target.name}.tmp-{os.getpid()}")
-    with writing(path):
-        if target.exists() and not target.is_file():
-            target.write_bytes(text.encode("utf-8"))
-            return
-        try:
-            new.write_bytes(text.encode("utf-8"))
-            new.replace(target)
-        finally:
-            new.unlink(missing_ok=True)
+    """Write a file of text whole or not at all."""
+    whole_file.write_whole(path, [text.encode("utf-8")])

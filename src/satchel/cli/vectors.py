@@ -19,12 +19,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from satchel.cli.terminal import write_whole, writing
+from satchel.cli.terminal import write_whole
 from satchel.cli.vector_function import VectorFunction, record
 from satchel.lines import count_lines, read_lines
 from satchel.progress import Stage, quiet
 from satchel.runtime.bundle import sha256_of
 from satchel.runtime.errors import StorageError, UsageError, shown
+from satchel.runtime.whole_file import writing
 
 CHUNK = 512  # lines embedded at once; a run goes on at a multiple of it
 COPIED = 1 << 24  # bytes at once of rows that are there already
