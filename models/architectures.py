@@ -105,6 +105,8 @@ ARCHITECTURES = {  # by model_type
     "marian": Architecture("encoder-decoder", "marian"),
     "pegasus": Architecture("encoder-decoder", "pegasus"),
     "m2m_100": Architecture("encoder-decoder", "m2m_100"),
+    "blenderbot": Architecture("encoder-decoder", "blenderbot"),
+    "blenderbot-small": Architecture("encoder-decoder", "blenderbot_small"),
     "encoder-decoder": Architecture("encoder-decoder", "encoder_decoder"),
     "whisper": Architecture("encoder-decoder", "whisper", reads="sound"),
     "moonshine": Architecture("encoder-decoder", "moonshine", reads="sound"),

@@ -64,7 +64,8 @@ class Config(Seq2seqConfig):
         ["activation_dropout", "decoder_layerdrop", "dropout", "encoder_layerdrop"]
     )
     post_norm: ClassVar[bool] = True  # norms behind the parts of a block, and none at the end
-    embedding_norm: ClassVar[bool] = True
+    embedding_norm: ClassVar[bool] = True  # of words with their positions
+    words_norm: ClassVar[bool] = False  # the decoder's is of words before they have positions
     sinusoidal: ClassVar[bool] = False  # positions that a file need not hold
 
     hidden_size: int
@@ -152,6 +153,7 @@ class Model(Seq2seq):
             positions=Embedding(config.max_position_embeddings + config.first_position, size),
             first_position=config.first_position,
             norm=LayerNorm(size, EPS) if config.embedding_norm else None,
+            norm_words=crossing and config.words_norm,
         )
         last = None if config.post_norm else LayerNorm(size, EPS)
         return Seq2seqStack(embeddings, blocks(config, depth, crossing), last)

@@ -144,7 +144,8 @@ class Seq2seqBlock(nn.Module):
 
 
 class Seq2seqEmbeddings(nn.Module):
-    """Words and, where an architecture has them, learned positions and a norm."""
+    """Words and, where an architecture has them, learned positions and a norm of both, or with
+    `norm_words` of the words alone."""
 
     def __init__(
         self,
@@ -154,11 +155,12 @@ class Seq2seqEmbeddings(nn.Module):
         positions: Embedding | None = None,
         first_position: int = 0,
         norm: RMSNorm | None = None,
+        norm_words: bool = False,
     ) -> None:
         super().__init__()
         self.words, self.scale = words, scale
         self.position_embeddings, self.first_position = positions, first_position
-        self.norm = norm
+        self.norm, self.norm_words = norm, norm_words
 
     @property
     def changed(self) -> bool:
@@ -174,7 +176,9 @@ class Seq2seqEmbeddings(nn.Module):
         if self.position_embeddings is None:
             return x if self.norm is None else self.norm(x)
         places = self.position_embeddings(positions + self.first_position)
-        return x + places if self.norm is None else self.norm.add(x, places)[0]
+        if self.norm is None or self.norm_words:
+            return (x if self.norm is None else self.norm(x)) + places
+        return self.norm.add(x, places)[0]
 
 
 class Seq2seqStack(nn.Module):

@@ -25,6 +25,7 @@ KINDS = {  # class -> (kind of model, model_type of its checkpoints)
     "Albert": ("Unigram", "albert"),
     "Bart": ("bytes", "bart"),
     "Bert": ("WordPiece", "bert"),
+    "Blenderbot": ("bytes", "blenderbot"),
     "CLIP": ("words", "clip"),
     "Deberta": ("bytes", "deberta"),
     "DebertaV2": ("Unigram", "deberta-v2"),
@@ -86,6 +87,7 @@ TOKENS |= {
     "DistilBert": TOKENS["Bert"],
     "Electra": TOKENS["Bert"],
     "Bart": TOKENS["Roberta"],
+    "Blenderbot": TOKENS["Roberta"],
 }
 TEXTS = [
     *PROBES,

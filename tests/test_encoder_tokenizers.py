@@ -65,9 +65,18 @@ def test_convbert_is_bert(tmp_path: Path) -> None:
     assert_alike(tmp_path, TEXTS[:20])
 
 
-def test_words_of_a_dictionary_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "model_type", "words"),
+    [
+        ("RoFormer", "roformer", "jieba"),
+        ("BlenderbotSmall", "blenderbot-small", "rules of its own"),
+    ],
+)
+def test_classes_of_which_no_tokenizer_is_made_are_refused(
+    name: str, model_type: str, words: str, tmp_path: Path
+) -> None:
     save_class(tmp_path, "Bert")
-    write(tmp_path, "config.json", {"model_type": "roformer", "vocab_size": SIZE})
-    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "RoFormerTokenizer"}')
-    with pytest.raises(UnsupportedError, match="jieba"):
+    write(tmp_path, "config.json", {"model_type": model_type, "vocab_size": SIZE})
+    write(tmp_path, "tokenizer_config.json", {"tokenizer_class": f"{name}Tokenizer"})
+    with pytest.raises(UnsupportedError, match=f"{name}Tokenizer .*{words}"):
         bundle_tokenizer(load_folder(tmp_path), SIZE)

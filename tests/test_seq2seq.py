@@ -34,6 +34,8 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "marian": ("marian", {"scale_embedding": True, "logits_bias": True}),
     "pegasus": ("pegasus", {"logits_bias": True}),
     "m2m_100": ("m2m_100", {}),
+    "blenderbot": ("blenderbot", {"logits_bias": True}),
+    "blenderbot-small": ("blenderbot-small", {"scale_embedding": True}),
     "bert-bert": ("encoder-decoder", {}),
     "bert-roberta": ("encoder-decoder", pair("bert", "roberta", tie_word_embeddings=False)),
 }

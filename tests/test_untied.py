@@ -42,7 +42,7 @@ DECODING = {
     **dict.fromkeys(("gemma3", "mistral3"), "language_model.model.embed_tokens.weight"),
 }
 INSIDE = {"gemma3", "mistral3"}  # whose head stands beside the language model, not outside
-STACKS = ["t5", "mt5", "umt5", "bart", "mbart", "marian", "pegasus", "m2m_100"]
+STACKS = ["t5", "mt5", "umt5", "bart", "mbart", "marian", "pegasus", "m2m_100", "blenderbot"]
 FILES = ["sh", "se", "sd", "ed", "edh", "eh", "dh", "h"]
 SHARED, HEAD = ("shared.weight", "model.shared.weight"), "lm_head.weight"
 

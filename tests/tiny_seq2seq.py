@@ -60,6 +60,8 @@ SIZES: dict[str, dict[str, Any]] = {
     "marian": BART,
     "pegasus": BART,
     "m2m_100": BART | {"pad_token_id": 1},
+    "blenderbot": BART | {"encoder_no_repeat_ngram_size": 0},
+    "blenderbot-small": BART,
     "encoder-decoder": pair("bert"),
 }
 

@@ -14,6 +14,7 @@ OWN = {  # model_type -> the class registered for it in transformers 5.23; other
     "albert": "Albert",
     "bart": "Roberta",
     "bert": "Bert",
+    "blenderbot": "Blenderbot",
     "camembert": "Camembert",
     "clip": "CLIP",
     "convbert": "Bert",

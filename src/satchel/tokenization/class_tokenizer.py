@@ -24,6 +24,10 @@ from satchel.tokenization.declared_tokens import ROLES, Declared, Token, declare
 from satchel.tokenization.merged_cuts import prove_cuts
 
 LAYOUTS = WORDS | PIECES
+NO_LAYOUT = {  # classes that are refused, and why
+    "BlenderbotSmall": "cuts words by rules of its own, of which satchel makes no tokenizer.json",
+    "RoFormer": "cuts Chinese by the words of jieba's dictionary, which no tokenizer.json holds",
+}
 
 
 def class_tokenizer(checkpoint: Checkpoint, vocab_size: int) -> dict[str, Any] | None:
@@ -80,10 +84,11 @@ def _like(usual: Token | None, token: Token | None) -> Token | None:
 
 def _refuse(checkpoint: Checkpoint) -> None:
     """Settings that would change ids and cannot be had."""
-    if reading_class(checkpoint) == "RoFormer":
+    name = reading_class(checkpoint)
+    if name in NO_LAYOUT:
         raise UnsupportedError(
-            "RoFormerTokenizer cuts Chinese by the words of jieba's dictionary, which no tokenizer.json "
-            "holds; name another tokenizer_class in tokenizer_config.json where the files are of one"
+            f"{name}Tokenizer {NO_LAYOUT[name]}; name another tokenizer_class in "
+            "tokenizer_config.json where the files are of one"
         )
     known = {"split_special_tokens": "false", "init_inputs": "an empty list"}
     if checkpoint.config.get("model_type") in ("mistral", "mistral3", "ministral"):

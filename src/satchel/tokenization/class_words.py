@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_tokenizers
@@ -74,14 +75,15 @@ def _roberta_around(parts: Parts, find: Find) -> Any:
     )
 
 
-def _byte_level(parts: Parts) -> Tokenizer:
-    """Byte-level byte-pair encoding as GPT-2 has it."""
+def _byte_level(parts: Parts, prefix: bool = False) -> Tokenizer:
+    """Byte-level byte-pair encoding as GPT-2 has it; `prefix`: with a space before a text, unless the
+    files say otherwise."""
     model = BPE(
         parts.vocab, parts.merges, continuing_subword_prefix="", end_of_word_suffix="",
         fuse_unk=False,
     )  # fmt: skip
     tokenizer = Tokenizer(model)
-    space = parts.flag("add_prefix_space", False)
+    space = parts.flag("add_prefix_space", prefix)
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=space)
     tokenizer.decoder = decoders.ByteLevel()
     return tokenizer
@@ -163,6 +165,10 @@ def _wide(tokens: dict[str, str]) -> dict[str, Token]:
 
 WORDS: dict[str, Layout] = {
     "Bert": Layout("WordPiece", {**BRACKETS}, _wordpiece, bracketed, WORDPIECE, token_types=True),
+    "Blenderbot": Layout(
+        "BPE", {**ANGLES, "mask_token": AddedToken("<mask>", lstrip=True, normalized=False)},
+        partial(_byte_level, prefix=True), settings=SPACE,
+    ),
     "CLIP": Layout(
         "BPE", {"unk_token": END, "bos_token": "<|startoftext|>", "eos_token": END, "pad_token": END},
         _clip, _clip_around,
