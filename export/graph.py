@@ -5,23 +5,22 @@ from __future__ import annotations
 import logging
 import re
 import warnings
+from collections.abc import Callable
 
 import onnx_ir
 import torch
 from torch import Tensor, nn
 
-from satchel.models import moonshine, whisper
 from satchel.models.attend import Cache
 from satchel.models.decoder import Decoder
 from satchel.models.ops import OPSET
-from satchel.models.seq2seq import Context, Seq2seq
+from satchel.models.seq2seq import Context, Pair, Seq2seq
 from satchel.runtime.manifest import Port
 
 WRAPPERS = re.compile(r"^module\.(model\.)?")  # attributes of the classes below
 DTYPES = {"int64": torch.int64, "int32": torch.int32, "float32": torch.float32}
 # At least 2: torch.export takes sizes 0 and 1 for constants. Convolutions make many frames of so many.
 EXAMPLE_SIZES = {"length": 6, "samples": 1 << 16, "features": 64}
-Hearing = whisper.Model | moonshine.Model
 KEEPS_ALL = "GroupQueryAttention"  # some versions fail where nobody reads its keys and values
 
 
@@ -51,15 +50,16 @@ class SourceGraph(nn.Module):
         return [tensor for pair in self.model.read(ids, lengths) for tensor in pair]
 
 
-class SpeechGraph(nn.Module):
-    """The encoder of a speech model with the flat signature of its graph."""
+class SensingGraph(nn.Module):
+    """The encoder of a model that hears or sees, by its method `sense`, with the flat signature of its
+    graph."""
 
-    def __init__(self, model: Hearing) -> None:
+    def __init__(self, model: Seq2seq, sense: Callable[[Tensor], list[Pair]]) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.sense = model, sense
 
-    def forward(self, sound: Tensor) -> list[Tensor]:
-        return [tensor for pair in self.model.hear(sound) for tensor in pair]
+    def forward(self, sensed: Tensor) -> list[Tensor]:
+        return [tensor for pair in self.sense(sensed) for tensor in pair]
 
 
 class TargetGraph(nn.Module):

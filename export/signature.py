@@ -63,6 +63,11 @@ def sound_input(name: str, width: int | None = None) -> Port:
     return Port(name, "float32", [1, "samples"] if width is None else [1, "features", width])
 
 
+def picture_inputs(size: tuple[int, int]) -> list[Port]:
+    """Inputs of such an encoder that sees: one image, as in `speech_inputs`."""
+    return [Port("pixel_values", "float32", [1, 3, *size])]
+
+
 def source_outputs(
     layers: int,
     heads: int,

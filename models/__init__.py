@@ -101,15 +101,20 @@ def build_seq2seq(
     context: int | None = None,
     ignored_keys: Collection[str] = (),
     progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+    image_size: tuple[int, int] | None = None,
 ) -> tuple[Seq2seq, int]:
     """The encoder-decoder model of `checkpoint` with its weights in float32, and its target context.
 
-    `context` is the number of target positions to build for; None means all the model has. Raises as
-    `build` does.
+    `context` is the number of target positions to build for; None means all the model has. `image_size`
+    is the height and width that the preprocessing of a model that reads images makes. Raises as `build`
+    does.
     """
-    module = architecture(checkpoint, Seq2seq.family).load()
+    entry = architecture(checkpoint, Seq2seq.family)
+    module = entry.load()
     _check_purpose(checkpoint)
     config = module.Config.from_dict(checkpoint.config, ignored_keys)
+    if entry.reads == "images":
+        config = dataclasses.replace(config, image_size=image_size)
     positions = config.context(context)
     tensors = _sanitized(module, checkpoint, config)
     with torch.device("meta"):

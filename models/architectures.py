@@ -108,6 +108,9 @@ ARCHITECTURES = {  # by model_type
     "blenderbot": Architecture("encoder-decoder", "blenderbot"),
     "blenderbot-small": Architecture("encoder-decoder", "blenderbot_small"),
     "encoder-decoder": Architecture("encoder-decoder", "encoder_decoder"),
+    "vision-encoder-decoder": Architecture(
+        "encoder-decoder", "vision_encoder_decoder", reads="images"
+    ),
     "whisper": Architecture("encoder-decoder", "whisper", reads="sound"),
     "moonshine": Architecture("encoder-decoder", "moonshine", reads="sound"),
     "vit": Architecture("encoder", "vit", reads="images"),

@@ -52,14 +52,10 @@ RENAMED = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Seq2seqConfig):
-    """config.json of model_type bart."""
+class WriterConfig(Seq2seqConfig):
+    """What a decoder of this kind has, whatever reads for it."""
 
-    KEYS: ClassVar[dict[str, tuple[str, ...]]] = {
-        "hidden_size": ("d_model", "hidden_size"),
-        "encoder_layers": ("encoder_layers", "num_hidden_layers"),
-        "encoder_attention_heads": ("encoder_attention_heads", "num_attention_heads"),
-    }
+    KEYS: ClassVar[dict[str, tuple[str, ...]]] = {"hidden_size": ("d_model", "hidden_size")}
     cosmetic: ClassVar[frozenset[str]] = COSMETIC | frozenset(
         ["activation_dropout", "decoder_layerdrop", "dropout", "encoder_layerdrop"]
     )
@@ -69,32 +65,16 @@ class Config(Seq2seqConfig):
     sinusoidal: ClassVar[bool] = False  # positions that a file need not hold
 
     hidden_size: int
-    encoder_layers: int
     decoder_layers: int
-    encoder_attention_heads: int
     decoder_attention_heads: int
-    encoder_ffn_dim: int
     decoder_ffn_dim: int
     activation_function: str = "gelu"
     max_position_embeddings: int = 1024
     scale_embedding: bool = False
-    normalize_before: bool | None = None  # these three, where they are given, say what is so
-    normalize_embedding: bool | None = None
-    add_final_layer_norm: bool | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check_activation("activation_function")
-        divided(self.hidden_size, self.encoder_attention_heads, "encoder_attention_heads")
-        for key, fact in (
-            ("normalize_before", not self.post_norm),
-            ("normalize_embedding", self.embedding_norm),
-            ("add_final_layer_norm", not self.post_norm),
-        ):
-            if getattr(self, key) not in (None, fact):
-                raise UnsupportedError(
-                    f"config.json: {key} = {getattr(self, key)}; in this architecture it is {fact}"
-                )
 
     @property
     def heads(self) -> Heads:
@@ -111,10 +91,6 @@ class Config(Seq2seqConfig):
         return self.hidden_size
 
     @property
-    def source_positions(self) -> int:
-        return self.max_position_embeddings
-
-    @property
     def target_positions(self) -> int:
         return self.max_position_embeddings
 
@@ -128,6 +104,40 @@ class Config(Seq2seqConfig):
         raise NotImplementedError
 
 
+@dataclass(frozen=True, kw_only=True)
+class Config(WriterConfig):
+    """config.json of model_type bart."""
+
+    KEYS: ClassVar[dict[str, tuple[str, ...]]] = WriterConfig.KEYS | {
+        "encoder_layers": ("encoder_layers", "num_hidden_layers"),
+        "encoder_attention_heads": ("encoder_attention_heads", "num_attention_heads"),
+    }
+
+    encoder_layers: int
+    encoder_attention_heads: int
+    encoder_ffn_dim: int
+    normalize_before: bool | None = None  # these three, where they are given, say what is so
+    normalize_embedding: bool | None = None
+    add_final_layer_norm: bool | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        divided(self.hidden_size, self.encoder_attention_heads, "encoder_attention_heads")
+        for key, fact in (
+            ("normalize_before", not self.post_norm),
+            ("normalize_embedding", self.embedding_norm),
+            ("add_final_layer_norm", not self.post_norm),
+        ):
+            if getattr(self, key) not in (None, fact):
+                raise UnsupportedError(
+                    f"config.json: {key} = {getattr(self, key)}; in this architecture it is {fact}"
+                )
+
+    @property
+    def source_positions(self) -> int:
+        return self.max_position_embeddings
+
+
 class Model(Seq2seq):
     """BART. `names` are those of the checkpoint's tensors, sanitized."""
 
@@ -137,26 +147,12 @@ class Model(Seq2seq):
         super().__init__(
             config,
             words,
-            self._stack(config, own, config.encoder_layers, crossing=False),
-            self._stack(config, words, config.decoder_layers, crossing=True),
+            stack(config, own, config.encoder_layers, crossing=False),
+            stack(config, words, config.decoder_layers, crossing=True),
             own_head=HEAD in names or not config.tied,
             bias=True,
             logits_bias=BIAS in names,
         )
-
-    @staticmethod
-    def _stack(config: Config, words: Embedding, depth: int, crossing: bool) -> Seq2seqStack:
-        size = config.hidden_size
-        embeddings = Seq2seqEmbeddings(
-            words,
-            scale=math.sqrt(size) if config.scale_embedding else 1.0,
-            positions=Embedding(config.max_position_embeddings + config.first_position, size),
-            first_position=config.first_position,
-            norm=LayerNorm(size, EPS) if config.embedding_norm else None,
-            norm_words=crossing and config.words_norm,
-        )
-        last = None if config.post_norm else LayerNorm(size, EPS)
-        return Seq2seqStack(embeddings, blocks(config, depth, crossing), last)
 
     @staticmethod
     def sanitize(tensors: Mapping[str, LazyTensor], config: Config) -> dict[str, LazyTensor]:
@@ -170,15 +166,29 @@ class Model(Seq2seq):
         if config.sinusoidal and named:
             rows = config.max_position_embeddings + config.first_position
             made = LazyTensor((rows, config.hidden_size), config.position_table)
-            for stack in ("encoder", "decoder"):
-                named.setdefault(POSITIONS.format(stack), made)
+            for part in ("encoder", "decoder"):
+                named.setdefault(POSITIONS.format(part), made)
         return named
 
 
-def blocks(config: Config, depth: int, crossing: bool) -> list[Seq2seqBlock]:
+def stack(config: WriterConfig, words: Embedding, depth: int, crossing: bool) -> Seq2seqStack:
+    """An encoder or, `crossing`, a decoder."""
+    size = config.hidden_size
+    embeddings = Seq2seqEmbeddings(
+        words,
+        scale=math.sqrt(size) if config.scale_embedding else 1.0,
+        positions=Embedding(config.max_position_embeddings + config.first_position, size),
+        first_position=config.first_position,
+        norm=LayerNorm(size, EPS) if config.embedding_norm else None,
+        norm_words=crossing and config.words_norm,
+    )
+    last = None if config.post_norm else LayerNorm(size, EPS)
+    return Seq2seqStack(embeddings, blocks(config, depth, crossing), last)
+
+
+def blocks(config: WriterConfig, depth: int, crossing: bool) -> list[Seq2seqBlock]:
     """The blocks of an encoder or, `crossing`, of a decoder."""
     size, heads = config.hidden_size, config.heads
-    width = config.decoder_ffn_dim if crossing else config.encoder_ffn_dim
 
     def norm() -> LayerNorm:
         return LayerNorm(size, EPS)
@@ -188,8 +198,11 @@ def blocks(config: Config, depth: int, crossing: bool) -> list[Seq2seqBlock]:
         if crossing:
             parts["self_attn"] = TargetAttention(size, heads, None, bias=True, out_bias=True)
             parts["cross_attn"] = CrossAttention(layer, size, heads, bias=True)
+            width = config.decoder_ffn_dim
         else:
+            assert isinstance(config, Config)
             parts["self_attn"] = SourceAttention(size, config.encoder_attention_heads)
+            width = config.encoder_ffn_dim
         parts["mlp"] = MLP(size, width, config.activation_function)
         return Seq2seqBlock(parts, norm, config.post_norm)
 

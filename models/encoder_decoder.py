@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import ModuleType
-from typing import Any, Self
 
 from torch import Tensor, nn
 
@@ -16,6 +15,7 @@ from satchel.models.attend import Heads
 from satchel.models.encoder_config import EncoderConfig
 from satchel.models.heads import ScoreHead
 from satchel.models.layers import MLP, Embedding, LayerNorm
+from satchel.models.paired_config import PairedConfig, inner_config
 from satchel.models.seq2seq import (
     CrossAttention,
     Seq2seq,
@@ -25,9 +25,8 @@ from satchel.models.seq2seq import (
     SourceAttention,
     TargetAttention,
 )
-from satchel.models.seq2seq_config import Seq2seqConfig
 from satchel.models.tables import WORDS
-from satchel.runtime.errors import UnsupportedError, shown
+from satchel.runtime.errors import UnsupportedError
 
 PREDICTION = "prediction.out.weight"
 INNER: dict[str, ModuleType] = {"bert": bert, "roberta": roberta, "xlm-roberta": roberta}
@@ -47,21 +46,8 @@ OURS = (  # from the names of an encoder's trunk
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Seq2seqConfig):
+class Config(PairedConfig):
     """config.json of model_type encoder-decoder: one for each of the two."""
-
-    encoder: dict[str, Any]
-    decoder: dict[str, Any]
-
-    @classmethod
-    def from_dict(cls, raw: dict[str, Any], ignored_keys: Collection[str] = ()) -> Self:
-        values = cls.values(raw, ignored_keys)
-        for name in ("encoder", "decoder"):
-            if name in values:
-                part = values[name]
-                values[name] = {key: part[key] for key in part if key not in ignored_keys}
-                values["vocab_size"] = part.get("vocab_size")  # in the end the decoder's
-        return cls.made(values)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -76,12 +62,14 @@ class Config(Seq2seqConfig):
     @cached_property
     def source(self) -> EncoderConfig:
         """The configuration of the encoder."""
-        return _inner("encoder", self.encoder)
+        config: EncoderConfig = inner_config("encoder", self.encoder, INNER)
+        return config
 
     @cached_property
     def target(self) -> EncoderConfig:
         """The configuration of the decoder."""
-        return _inner("decoder", self.decoder)
+        config: EncoderConfig = inner_config("decoder", self.decoder, INNER)
+        return config
 
     @property
     def tied(self) -> bool:
@@ -108,23 +96,6 @@ class Config(Seq2seqConfig):
     @property
     def target_positions(self) -> int:
         return self.target.positions
-
-
-def _inner(name: str, raw: dict[str, Any]) -> EncoderConfig:
-    crossing = name == "decoder"
-    for key in ("is_decoder", "add_cross_attention"):
-        if bool(raw.get(key)) != crossing:
-            raise UnsupportedError(
-                f"config.json: {key} = {shown(raw.get(key))} of the {name}; expected {crossing}"
-            )
-    if raw.get("model_type") not in INNER:
-        raise UnsupportedError(
-            f"config.json: the {name} is of model_type {shown(raw.get('model_type'))}; known here: "
-            f"{', '.join(INNER)}"
-        )
-    plain = {key: raw[key] for key in raw if key not in ("is_decoder", "add_cross_attention")}
-    config: EncoderConfig = INNER[raw["model_type"]].Config.from_dict(plain)
-    return config
 
 
 class Model(Seq2seq):

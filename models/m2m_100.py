@@ -31,9 +31,13 @@ class Config(bart.Config):
         return self.pad_token_id + 1
 
     def position_table(self) -> Tensor:
-        """Sines, then cosines, of other frequencies than Marian's; in float32, as in training."""
-        half = self.hidden_size // 2
-        slower = torch.arange(half, device="cpu").float() * -(math.log(10000) / (half - 1))
-        count = self.max_position_embeddings + self.first_position
-        turns = torch.arange(count, device="cpu").float()[:, None] * slower.exp()
-        return torch.cat([turns.sin(), turns.cos()], 1)
+        return sinusoids(self.max_position_embeddings + self.first_position, self.hidden_size)
+
+
+def sinusoids(count: int, size: int) -> Tensor:
+    """Sines, then cosines, of other frequencies than Marian's, float32 [count, size]: in that precision,
+    as in training."""
+    half = size // 2
+    slower = torch.arange(half, device="cpu").float() * -(math.log(10000) / (half - 1))
+    turns = torch.arange(count, device="cpu").float()[:, None] * slower.exp()
+    return torch.cat([turns.sin(), turns.cos()], 1)

@@ -19,12 +19,19 @@ if TYPE_CHECKING:
     from satchel.runtime.decoder_model import DecoderModel
     from satchel.runtime.encoder_model import EncoderModel
     from satchel.runtime.entity_model import EntityModel
+    from satchel.runtime.image_text_model import ImageTextModel
     from satchel.runtime.seq2seq_model import Seq2seqModel
     from satchel.runtime.sound_model import SoundModel
     from satchel.runtime.speech_model import SpeechModel
 
     Model: TypeAlias = (
-        DecoderModel | EncoderModel | EntityModel | Seq2seqModel | SoundModel | SpeechModel
+        DecoderModel
+        | EncoderModel
+        | EntityModel
+        | ImageTextModel
+        | Seq2seqModel
+        | SoundModel
+        | SpeechModel
     )
 
 __all__ = [
@@ -32,6 +39,7 @@ __all__ = [
     "DecoderModel",
     "EncoderModel",
     "EntityModel",
+    "ImageTextModel",
     "SatchelError",
     "Seq2seqModel",
     "SoundModel",
@@ -43,6 +51,7 @@ WHERE = {  # class -> its module, which imports onnxruntime: loaded when it is a
     "DecoderModel": "satchel.runtime.decoder_model",
     "EncoderModel": "satchel.runtime.encoder_model",
     "EntityModel": "satchel.runtime.entity_model",
+    "ImageTextModel": "satchel.runtime.image_text_model",
     "Seq2seqModel": "satchel.runtime.seq2seq_model",
     "SoundModel": "satchel.runtime.sound_model",
     "SpeechModel": "satchel.runtime.speech_model",
@@ -81,6 +90,8 @@ def _class_of(manifest: Manifest) -> str:
         return "SoundModel"
     if manifest.entities is not None:
         return "EntityModel"
+    if manifest.seq2seq is not None and manifest.image is not None:
+        return "ImageTextModel"
     if manifest.family not in CLASSES:
         raise BundleError(f"family {shown(manifest.family)} is unknown to this satchel")
     return CLASSES[manifest.family]

@@ -14,9 +14,15 @@ from typing import Any, Self
 
 from satchel.runtime.errors import UsageError, shown
 
-EVERY = ("generate", "stream", "chat", "translate", "transcribe")
-WRITING = ("generate", "stream", "chat", "translate")  # texts, not what is heard
-SEARCHING = ("generate", "translate", "transcribe")  # what is streamed cannot be searched for
+WRITING = ("generate", "stream", "chat", "translate")  # after a text, not what is heard or seen
+EVERY = (*WRITING, "transcribe", "read_images")
+BOUNDED = (*WRITING, "read_images")  # a whole text, not one of windows
+SEARCHING = (
+    "generate",
+    "translate",
+    "transcribe",
+    "read_images",
+)  # what streams is not searched for
 
 
 def is_whole(value: Any, low: float = -math.inf) -> bool:
@@ -191,7 +197,7 @@ class Options:
     )
     bad_words_ids: Sequence[Sequence[int]] | None = _option(WORDS, "rows of ids that never occur")
     max_length: int | None = _option(
-        COUNT, "end after N tokens, those that the decoder begins with among them", WRITING
+        COUNT, "end after N tokens, those that the decoder begins with among them", BOUNDED
     )
     min_length: int | None = _option(
         SIZE, "do not end before N tokens, those that the decoder begins with among them", neutral=0

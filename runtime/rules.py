@@ -253,6 +253,9 @@ def _check_seq2seq(manifest: Manifest) -> None:
         _check_translation(manifest.translation, manifest.vocab_size)
     if manifest.speech is not None:
         _check_speech(manifest.speech, manifest)
+    if manifest.image is not None:
+        ports = {port.name: port.axes for port in manifest.graphs["encoder"].inputs}
+        _check_axes(ports, "pixel_values", [1, 3, *_pair(manifest.image.get("size"))])
 
 
 def _check_translation(told: Translation, vocab_size: int) -> None:

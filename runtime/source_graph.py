@@ -46,8 +46,8 @@ class SourceEncoder:
         return graph_ids(source, self.vocab_size)
 
 
-class SpeechEncoder:
-    """A session of the encoder graph of a speech model."""
+class SensedEncoder:
+    """A session of the encoder graph of a model that hears or sees."""
 
     def __init__(self, session: Any, manifest: Manifest) -> None:
         assert manifest.seq2seq is not None
@@ -56,12 +56,13 @@ class SpeechEncoder:
         self.output_names = [port.name for port in manifest.graphs["encoder"].outputs]
 
     def __call__(
-        self, windows: Sequence[NDArray[np.float32]], cancel: Cancel | None = None
+        self, sensed: Sequence[NDArray[np.float32]], cancel: Cancel | None = None
     ) -> Sources:
-        """Read windows, each float32 [mels, frames] of as many frames as the graph has, or [samples]."""
+        """Read one after the other, each float32: windows [mels, frames] of as many frames as the graph
+        has, or [samples]; or images [3, height, width]."""
         read = [
-            _read(self.session, {self.input_name: window[None]}, self.output_names, cancel)
-            for window in windows
+            _read(self.session, {self.input_name: one[None]}, self.output_names, cancel)
+            for one in sensed
         ]
         lengths = np.array([values[self.output_names[0]].shape()[2] for values in read], np.int32)
         if len(read) == 1:
@@ -73,7 +74,7 @@ class SpeechEncoder:
 
 
 def _together(arrays: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Keys or values [1, heads, length, head_dim] of several windows, with zeros behind the shorter."""
+    """Keys or values [1, heads, length, head_dim] of several, with zeros behind the shorter."""
     longest = max(array.shape[2] for array in arrays)
     ends = [((0, 0), (0, 0), (0, longest - array.shape[2]), (0, 0)) for array in arrays]
     return np.concatenate([np.pad(array, end) for array, end in zip(arrays, ends, strict=True)])

@@ -29,7 +29,7 @@ from satchel.runtime.manifest import Speech
 from satchel.runtime.options import Options, unfit
 from satchel.runtime.sample_answers import SampleAnswer, of_target, target_probe
 from satchel.runtime.session import open_session
-from satchel.runtime.source_graph import SpeechEncoder
+from satchel.runtime.source_graph import SensedEncoder
 from satchel.runtime.sources import Sources
 from satchel.runtime.spoken import code_of, near
 from satchel.runtime.task_model import TaskModel
@@ -183,7 +183,7 @@ class SpeechModel(TaskModel):
         if read != [made]:
             raise BundleError(f"manifest.json: audio makes {made}, the encoder reads {shown(read)}")
         self.tokenizer = load_tokenizer(bundle.path(TOKENIZER))
-        self.encoder = SpeechEncoder(open_session(bundle, "encoder", threads), manifest)
+        self.encoder = SensedEncoder(open_session(bundle, "encoder", threads), manifest)
         self.decoder = DecoderSession(open_session(bundle, "decoder", threads), manifest)
 
         self.graphs = {"encoder": self.encoder, "decoder": self.decoder}

@@ -80,6 +80,13 @@ TASKS = {
         methods="transcribe transcribe_stream detect_language",
         commands="transcribe",
     ),
+    "image-to-text": _task(
+        family="encoder-decoder",
+        roles="encoder decoder",
+        needs="cache seq2seq image",
+        methods="read_images read_image_stream",
+        commands="read",
+    ),
     "embed": _task(
         family="encoder",
         roles="encoder",

@@ -16,7 +16,15 @@ from satchel import models
 from satchel.checkpoints.folder import load_folder
 from satchel.models.architectures import of_family
 from satchel.models.seq2seq import Context
-from tests import tiny, tiny_encoders, tiny_moonshine, tiny_seq2seq, tiny_sound, tiny_speech
+from tests import (
+    tiny,
+    tiny_encoders,
+    tiny_image_text,
+    tiny_moonshine,
+    tiny_seq2seq,
+    tiny_sound,
+    tiny_speech,
+)
 from tests.config_keys import LIKE
 
 LENGTH = 90
@@ -99,6 +107,26 @@ def seq2seq(model_type: str, **overrides: Any) -> Subject:
     return Subject(
         lambda folder: tiny_seq2seq.save_seq2seq(folder, model_type, **overrides), theirs, ours
     )
+
+
+def image_text(reader: str, writer: str, reads: dict[str, Any], **writes: Any) -> Subject:
+    side = tiny_image_text.SIDE
+    pixels = torch.randn((2, 3, side, side), generator=torch.Generator().manual_seed(0))
+
+    def theirs(folder: Path) -> Tensor | None:
+        model = loaded(transformers.VisionEncoderDecoderModel, folder)
+        return None if model is None else model(pixels, decoder_input_ids=ids(70)).logits
+
+    def ours(folder: Path) -> Tensor:
+        read = models.build_seq2seq(load_folder(folder), image_size=(side, side))
+        reference: Any = read[0]
+        found: Tensor = reference(ids(70), Context(cross=reference.see(pixels)))
+        return found
+
+    def save(folder: Path) -> Any:
+        return tiny_image_text.save_image_text(folder, reader, writer, reads, **writes)
+
+    return Subject(save, theirs, ours)
 
 
 def sound() -> Tensor:
@@ -314,6 +342,8 @@ SUBJECTS: dict[str, Subject] = {
         for task in ("classify", "fill-mask")
     },
     **{name: seq2seq(name) for name in tiny_seq2seq.SIZES},
+    "trocr": image_text("deit", "trocr", {"hidden_size": 32}),
+    "vit-mbart": image_text("vit", "mbart", {}),
     "whisper": speech(),
     "moonshine": moonshine(),
     "moonshine-older": older(

@@ -36,7 +36,8 @@ MANIFEST, GRAPH, DATA, TOKENIZER = (
     "tokenizer.json",
 )
 FILES = (GRAPH, DATA, TOKENIZER)
-ALONE = {"image-segment"}  # tasks that no runtime but this one knows: others refuse them by name
+# Tasks that no runtime but this one knows: others refuse them by name.
+ALONE = {"image-segment", "image-to-text"}
 
 
 def wrote(name: str, content: str | bytes) -> Damage:

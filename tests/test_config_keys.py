@@ -22,6 +22,10 @@ from tests.perturbed import changes, compared, differences
 
 OWN = {"transformers_version", "model_type"}  # what the library writes of itself
 NATIVE = [name for name in BUILT if name not in LIKE]  # those for which transformers has a class
+PAIRS = {  # model types of two: the classes of their parts
+    "encoder-decoder": (transformers.BertConfig, transformers.BertConfig),
+    "vision-encoder-decoder": (transformers.ViTConfig, transformers.TrOCRConfig),
+}
 QUICK = ["llama", "gpt2", "bert-classify", "t5"]
 PUBLISHED: dict[str, dict[str, Any]] = {  # keys of published files that no release reads
     "bert": {
@@ -129,9 +133,9 @@ def test_every_key_is_classified_once(model_type: str) -> None:
 @pytest.mark.parametrize("model_type", NATIVE)
 def test_a_default_configuration_of_the_installed_release_is_read(model_type: str) -> None:
     made = transformers.CONFIG_MAPPING[model_type]
-    if model_type == "encoder-decoder":
-        part = transformers.BertConfig()
-        raw = made(encoder=part, decoder=part).to_dict()
+    if model_type in PAIRS:
+        reader, writer = (kind() for kind in PAIRS[model_type])
+        raw = made(encoder=reader, decoder=writer).to_dict()
     else:
         raw = made().to_dict()
     configuration(model_type).values(raw | {"model_type": model_type})

@@ -19,6 +19,7 @@ from tests.test_encoder_images import save_pictured
 from tests.tiny import save_checkpoint
 from tests.tiny_encoders import save_encoder
 from tests.tiny_gliner import save_gliner
+from tests.tiny_image_text import save_image_text
 from tests.tiny_moonshine import save_moonshine
 from tests.tiny_other_code import TASKS, save_other
 from tests.tiny_seq2seq import save_seq2seq
@@ -36,6 +37,8 @@ def saved(model_type: str) -> Callable[[Path], Any]:
         return lambda folder: save_checkpoint(folder, model_type, **CASES[model_type][1])
     if model_type in of_family("encoder-decoder", "text"):
         return lambda folder: save_seq2seq(folder, model_type)
+    if model_type == "vision-encoder-decoder":
+        return save_image_text
     if model_type in of_family("encoder", "images"):
         return lambda folder: save_pictured(folder, model_type)
     if model_type in of_family("encoder", "sound"):

@@ -18,6 +18,7 @@ from tests.manifests import content_of
 from tests.test_encoder_images import save_pictured
 from tests.tiny import CHATML, save_checkpoint
 from tests.tiny_encoders import save_encoder
+from tests.tiny_image_text import save_image_text
 from tests.tiny_seq2seq import save_seq2seq
 from tests.tiny_speech import RATE, save_speech, some_sound
 
@@ -73,6 +74,10 @@ KINDS: dict[str, tuple[Callable[[Path], Any], Ask]] = {  # how it is made, what 
     "image-embed": (_image("dinov2"), lambda m: m.embed_images([IMAGE])),
     "image-classify": (_image("vit-classify"), lambda m: m.classify_images([IMAGE])),
     "image-segment": (_image("segformer"), lambda m: m.segment_images([IMAGE])),
+    "image-to-text": (
+        save_image_text,
+        lambda m: [m.read_images([IMAGE], max_new_tokens=4), m.read_images([IMAGE], num_beams=2)],
+    ),
     "text-image-embed": (
         _image("clip"),
         lambda m: [m.embed_images([IMAGE]), m.embed(["the fox"])],

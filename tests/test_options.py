@@ -22,6 +22,7 @@ VERBS = {
     "chat": "chat",
     "translate": "translate",
     "transcribe": "transcribe",
+    "read": "read_images",
 }
 # An option as a person types it, and what it then is.
 TYPED: dict[str, tuple[str, Any]] = {

@@ -11,7 +11,7 @@ from satchel.runtime.task import TASKS, TaskError
 MODELS = {
     "decoder": (satchel.DecoderModel,),
     "encoder": (satchel.EncoderModel, satchel.EntityModel, satchel.SoundModel),
-    "encoder-decoder": (satchel.Seq2seqModel, satchel.SpeechModel),
+    "encoder-decoder": (satchel.Seq2seqModel, satchel.SpeechModel, satchel.ImageTextModel),
 }
 
 

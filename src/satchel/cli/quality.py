@@ -49,6 +49,7 @@ READ_AT_EXPORT = {  # by the kind of a graph's samples
     "lines": "sentences of the shipped text",
     "pictures": "pictures made for it",
     "waves": "sounds made for it",
+    "read pictures": "what the model writes for pictures made for it",
     "texts with labels": "sentences of the shipped text, with labels",
 }
 LAYERS = """\

@@ -85,10 +85,11 @@ def _inputs(manifest: Manifest) -> list[tuple[str, str]]:
     text, image, labels = manifest.text, manifest.image, manifest.labels
     seq2seq, speech, audio = manifest.seq2seq, manifest.speech, manifest.audio
     writes, heard = manifest.family == "decoder", speech is not None
+    read = seq2seq is not None and not heard and image is None
     whose = "" if seq2seq is None else " of a window's text" if heard else " of a target"
     rows: dict[str, Any] = {
         "sound": audio is not None and _sound(audio),
-        "sources": seq2seq is not None and not heard and f"up to {seq2seq.source_context} tokens",
+        "sources": seq2seq is not None and read and f"up to {seq2seq.source_context} tokens",
         "context": manifest.reads_text and f"{manifest.context} positions{whose}",
         "vocabulary": manifest.reads_text and str(manifest.vocab_size),
         "chat": writes and str((manifest.chat or {}).get("kind", "no template")),

@@ -130,6 +130,12 @@ def _sounds(model: Any, role: str, text: Text, limit: int, stage: Stage) -> Read
     return _written(model, sources, what, stage, FEW_SOUNDS)
 
 
+def _read_pictures(model: Any, role: str, text: Text, limit: int, stage: Stage) -> Reading:
+    """Pictures made for the purpose, and what `model` writes for them."""
+    what = f"{SOUNDS} pictures of coloured squares{WRITTEN}"
+    return _written(model, model.sources(SOUNDS), what, stage, FEW_SOUNDS)
+
+
 def _written(
     model: Any, sources: list[Any], what: str, stage: Stage, few: int = FEW_TARGETS
 ) -> Reading:
@@ -231,6 +237,7 @@ READERS: dict[str, Callable[[Any, str, Text, int, Stage], Reading]] = {  # by ki
     "lines": _lines,
     "pictures": _pictures,
     "waves": _waves,
+    "read pictures": _read_pictures,
 }
 
 

@@ -28,6 +28,7 @@ from satchel.models.layers import Attention
 from satchel.packing.decoder_recipe import DecoderRecipe
 from satchel.packing.encoder_recipe import EncoderRecipe
 from satchel.packing.entity_recipe import EntityRecipe
+from satchel.packing.image_text_recipe import ImageTextRecipe
 from satchel.packing.library_class import opened_by
 from satchel.packing.own_texts import read_texts
 from satchel.packing.recipe import ExportOptions, Recipe
@@ -55,6 +56,7 @@ RECIPES: dict[str, Any] = {
 READING: dict[str, dict[str, Any]] = {  # by what is read, if not text alone
     "sound": {"encoder": SoundRecipe, "encoder-decoder": SpeechRecipe},
     "labels": {"encoder": EntityRecipe},
+    "images": {"encoder": EncoderRecipe, "encoder-decoder": ImageTextRecipe},
 }
 OF_WAVES = ("moonshine",)  # modules of speech models that hear samples
 

@@ -70,9 +70,8 @@ class Seq2seqRecipe:
     def of(cls, checkpoint: Checkpoint, options: ExportOptions, stage: Stage) -> Self:
         """Build the reference model and everything that needs the checkpoint."""
         options.only_for(cls.task, "this model")
-        reference, positions = models.build_seq2seq(
-            checkpoint, options.context, options.ignored_keys, stage("loading weights")
-        )
+        given = (options.context, options.ignored_keys, stage("loading weights"))
+        reference, positions = models.build_seq2seq(checkpoint, *given, cls.image_size(checkpoint))
         config = reference.config
         notes = list(reference.notes)
         if config.target_positions is None:
@@ -98,6 +97,11 @@ class Seq2seqRecipe:
             options.texts,
             notes,
         )
+
+    @staticmethod
+    def image_size(checkpoint: Checkpoint) -> tuple[int, int] | None:
+        """Height and width of what a model reads that reads images."""
+        return None
 
     @staticmethod
     def remarks(checkpoint: Checkpoint, tokenizer: bytes, options: ExportOptions) -> list[str]:

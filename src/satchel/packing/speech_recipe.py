@@ -15,7 +15,7 @@ from torch import nn
 from satchel.checkpoints.checkpoint import Checkpoint
 from satchel.export import signature
 from satchel.export.audio_config import audio_format, framed_format
-from satchel.export.graph import SpeechGraph
+from satchel.export.graph import SensingGraph
 from satchel.export.speech_config import speech_remarks, speech_rules
 from satchel.models import moonshine, whisper
 from satchel.models.seq2seq import Context, Pair
@@ -28,7 +28,7 @@ from satchel.runtime.bundle import Bundle
 from satchel.runtime.errors import CheckpointError
 from satchel.runtime.manifest import Port, Speech
 from satchel.runtime.session import open_session
-from satchel.runtime.source_graph import SpeechEncoder
+from satchel.runtime.source_graph import SensedEncoder
 
 SOUNDS = 4  # windows that the checks hear
 
@@ -77,7 +77,7 @@ class SpeechRecipe(Seq2seqRecipe):
 
     @property
     def encoder_module(self) -> nn.Module:
-        return SpeechGraph(self.reference)
+        return SensingGraph(self.reference, self.reference.hear)
 
     @property
     def encoder_inputs(self) -> list[Port]:
@@ -103,7 +103,7 @@ class SpeechRecipe(Seq2seqRecipe):
             return Context(cross=self.reference.hear(torch.from_numpy(np.stack(sources))))
 
     def encoder(self, bundle: Bundle) -> Encoder:
-        return SpeechEncoder(open_session(bundle, "encoder"), bundle.manifest)
+        return SensedEncoder(open_session(bundle, "encoder"), bundle.manifest)
 
     def probed(self, source: Any) -> dict[str, Any]:
         return {}  # the first of the sounds made for checks
