@@ -46,6 +46,14 @@ PROCESSORS = {  # image_processor_type -> what its options are where the file do
         "image_std": [0.229, 0.224, 0.225],
         "default_to_square": True,
     },
+    "DonutImageProcessor": _SQUARE
+    | {
+        "size": {"height": 2560, "width": 1920},
+        "resample": BILINEAR,
+        "do_thumbnail": True,
+        "do_align_long_axis": False,
+        "do_pad": True,
+    },
     "DeiTImageProcessor": _SQUARE
     | {
         "size": {"height": 256, "width": 256},
@@ -73,6 +81,7 @@ PROCESSORS = {  # image_processor_type -> what its options are where the file do
     "ViTImageProcessor": _SQUARE | {"resample": BILINEAR, "default_to_square": True},
 }
 TIMM = "TimmWrapperImageProcessor"  # it crops as torchvision does
+FITTING = "DonutImageProcessor"  # it resizes twice, and fills up
 UNROUNDED = ("DINOv3ViTImageProcessor",)  # they resize after they rescale
 WARPED = 384  # from here on, images lose their proportions in place of their edges
 PROCESSOR_OF = {  # model_type -> processor where the file names none
@@ -127,6 +136,8 @@ def read_format(raw: dict[str, Any], model_type: str, file: str = FILE) -> Image
     if options["do_resize"]:
         resize, shortest_edge, longest_edge = _resize(options, file)
     size = resize
+    if kind == FITTING:
+        resize, shortest_edge, size = _fitted(options, file)
     if "crop_pct" in options and options["do_resize"]:
         resize, shortest_edge, size = _part(options["crop_pct"], shortest_edge, options, file)
     if options["do_center_crop"]:
@@ -154,6 +165,7 @@ def read_format(raw: dict[str, Any], model_type: str, file: str = FILE) -> Image
         longest_edge=longest_edge,
         rounded=kind not in UNROUNDED,
         first=kind != TIMM,
+        fitted=kind == FITTING,
     )
     if problem := form.problem():
         raise CheckpointError(f"{file}: {problem}", "CKPT_CONFIG")
@@ -219,6 +231,23 @@ def _resize(options: dict[str, Any], file: str) -> tuple[list[int] | None, int |
         if "shortest_edge" in size and set(size) <= {"shortest_edge", "longest_edge"}:
             return None, size["shortest_edge"], size.get("longest_edge")
     return _side_lengths("size", size, file), None, None
+
+
+def _fitted(options: dict[str, Any], file: str) -> tuple[None, int, list[int]]:
+    """Of Donut's images: the shortest edge to resize to, and the size that they then have to fit."""
+    wanted = {"do_resize": True, "do_thumbnail": True, "do_pad": True, "do_align_long_axis": False}
+    for key, value in wanted.items():
+        if options[key] != value:
+            raise UnsupportedError(
+                f"{file}: {key} = {shown(options[key])} is not supported; expected {value}"
+            )
+    size = options["size"]
+    if isinstance(size, list):
+        size = size[::-1]  # older files say the width first
+    size = _side_lengths("size", size, file)
+    if len(size) != 2 or not all(type(side) is int for side in size):
+        raise CheckpointError(f"{file}: size = {shown(size)}; expected two sides", "CKPT_CONFIG")
+    return None, min(size), size
 
 
 def _part(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from satchel.checkpoints.tensors import LazyTensor
-from satchel.models import bart, beit, deit, mbart, trocr, vit, weights
+from satchel.models import bart, beit, deit, donut_swin, mbart, swin, trocr, vit, weights
 from satchel.models.attend import Heads
 from satchel.models.encoder import Tower
 from satchel.models.layers import Embedding, Linear
@@ -23,7 +23,13 @@ from satchel.models.vision import dropped
 from satchel.models.vision_config import Size
 
 TASK = "image-embed"  # of which a tower's trunk gives the states that a decoder reads
-READERS: dict[str, ModuleType] = {"vit": vit, "deit": deit, "beit": beit}
+READERS: dict[str, ModuleType] = {
+    "vit": vit,
+    "deit": deit,
+    "beit": beit,
+    "swin": swin,
+    "donut-swin": donut_swin,
+}
 WRITERS: dict[str, ModuleType] = {"trocr": trocr, "mbart": mbart}
 IGNORED = "is_encoder_decoder"  # of a decoder that is one half of a pair anyway
 RENAMED = (
@@ -65,6 +71,11 @@ class Config(PairedConfig):
         with torch.device("meta"):
             tower: Tower = self.module.towers(self.source, TASK, self.image_size)["image"]
         return tower
+
+    @property
+    def prompt_starts(self) -> bool:
+        """Whether a prompt stands in the place of the first id of a text, and not behind it."""
+        return self.module is donut_swin
 
     @property
     def projected(self) -> bool:

@@ -33,7 +33,7 @@ MOST_PIXELS = 1 << 26  # of a resized image, before it is cropped
 LARGEST_SIDE = 4096  # of what a graph takes
 LARGEST_NUMBER = 1e6  # in a normalisation that makes sense
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # none of them runs a program
-USUAL = ("rounded", "first")  # fields that are true unless a manifest says otherwise
+USUAL = {"rounded": True, "first": True, "fitted": False}  # fields that a manifest need not say
 DEEP = ("I", "F")  # how Pillow's modes of more than 8 bits begin
 
 
@@ -54,10 +54,12 @@ class ImageFormat:
     std: list[float]
     # Or less where the longer side would be above this; older bundles do not say it.
     longest_edge: int | None = None
-    # A manifest says these where they are not so: a resize rounds to whole levels, and of two places in
-    # the middle a crop has the first, not the one of an even number.
+    # A manifest says these where they are not so: a resize rounds to whole levels, of two places in the
+    # middle a crop has the first, not the one of an even number, and what is larger than `size` is not
+    # resized again, until it fits.
     rounded: bool = True
     first: bool = True
+    fitted: bool = False
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> Self:
@@ -72,7 +74,7 @@ class ImageFormat:
 
     def to_dict(self) -> dict[str, Any]:
         """For the manifest."""
-        unusual = {name for name in USUAL if not getattr(self, name)}
+        unusual = {name for name, usual in USUAL.items() if getattr(self, name) != usual}
         return {
             name: value
             for name, value in dataclasses.asdict(self).items()
@@ -93,6 +95,7 @@ class ImageFormat:
             "std": _are_numbers(self.std, CHANNELS, least=1 / LARGEST_NUMBER),
             "rounded": isinstance(self.rounded, bool),
             "first": isinstance(self.first, bool),
+            "fitted": isinstance(self.fitted, bool) and not (self.fitted and shortest is None),
         }
         wrong = [name for name, right in checks.items() if not right]
         return f"{wrong[0]} = {shown(getattr(self, wrong[0]))} makes no sense" if wrong else None
@@ -117,9 +120,12 @@ class ImageFormat:
         if not self.rounded:
             array = np.asarray(picture) if array is None else array
             return self._between(array, wanted), (height, width)
-        if array is None or wanted != (height, width):
+        steps = [wanted, self._fitting(*wanted)] if self.fitted else [wanted]
+        if array is None or any(step != (height, width) for step in steps):
             picture = picture if array is None else _pillow().fromarray(array)
-            array = np.asarray(picture.resize(wanted[::-1], self.resample))
+            for step in steps:
+                picture = picture.resize(step[::-1], self.resample)
+            array = np.asarray(picture)
         cropped = self._cropped(array, 0)
         return self._normalised(cropped), (height, width)
 
@@ -140,7 +146,7 @@ class ImageFormat:
     def _cropped(self, array: NDArray[Level], axis: int) -> NDArray[Level]:
         """The middle of an array whose rows are along `axis` and whose columns follow."""
         for place, wanted in enumerate(self.size, axis):
-            array = _centred(array, place, wanted, self.first)
+            array = _centred(array, place, wanted, self.first, self.fitted)
         return array
 
     def _resized(self, height: int, width: int) -> tuple[int, int]:
@@ -162,6 +168,15 @@ class ImageFormat:
             raise UsageError(f"the image is too long and narrow: {width} x {height} pixels")
         return (long_edge, edge) if width <= height else (edge, long_edge)
 
+    def _fitting(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of what has these, not larger than `size`."""
+        most = min(height, self.size[0]), min(width, self.size[1])
+        if most == (height, width):
+            return most
+        if height > width:
+            return most[0], int(width * most[0] / height)
+        return int(height * most[1] / width), most[1]
+
     def _normalised(self, array: Bytes) -> Pixels:
         """One table of 256 values per channel: the rounding of transformers at the price of a look-up."""
         levels = (np.arange(256, dtype=np.float64) * self.rescale).astype(np.float32)
@@ -180,13 +195,16 @@ def sample_images(size: Sequence[int], count: int) -> Iterator[Bytes]:
         yield np.ascontiguousarray(picture)
 
 
-def _centred(array: NDArray[Level], axis: int, wanted: int, first: bool) -> NDArray[Level]:
-    """The middle of `array` along an axis, or `array` in the middle of zeros."""
+def _centred(
+    array: NDArray[Level], axis: int, wanted: int, first: bool, earlier: bool
+) -> NDArray[Level]:
+    """The middle of `array` along an axis, or `array` in the middle of zeros: of two places there in the
+    `earlier` one."""
     size = array.shape[axis]
     if size >= wanted:
         start = (size - wanted) // 2 if first else round((size - wanted) / 2)
         return array.take(range(start, start + wanted), axis)
-    before = (wanted - size + 1) // 2
+    before = (wanted - size + (not earlier)) // 2
     padding = [(0, 0)] * array.ndim
     padding[axis] = (before, wanted - size - before)
     return np.pad(array, padding)

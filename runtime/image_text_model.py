@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Any, Self
 
 from satchel.runtime.batch import Generation, Stream
@@ -50,10 +51,15 @@ class PictureText(TextModel):
             return self.encode(prompt) if prompt else []
         return caller_ids(prompt, self.manifest.vocab_size) if len(prompt) else []
 
+    def marked(self, tokens: list[int]) -> str:
+        """Text of ids, with special tokens."""
+        return str(self.tokenizer.decode(tokens, skip_special_tokens=False))
+
     def _before(self, prompt: list[int]) -> list[int]:
         assert self.manifest.seq2seq is not None
         start = [self.manifest.seq2seq.start]
-        return prompt if prompt[:1] == start else start + prompt
+        replaced = bool(prompt) and self.manifest.seq2seq.prompt_starts
+        return prompt if replaced or prompt[:1] == start else start + prompt
 
     @contextmanager
     def _reading(self, cancel: Cancel) -> Iterator[Run]:
@@ -106,12 +112,18 @@ class ImageTextModel(TaskModel):
         return run, run.append([self.manifest.seq2seq.start])
 
     def read_images(
-        self, images: Sequence[object], *, prompt: Prompt = "", **options: Any
+        self,
+        images: Sequence[object],
+        *,
+        prompt: Prompt = "",
+        special_tokens: bool = False,
+        **options: Any,
     ) -> list[Generation]:
         """The texts of images in one batch, each what it is alone.
 
         An image is a path, the bytes of a file, a Pillow image or uint8 [height, width, 3]. Every text
-        begins with `prompt`, a text or ids, which the Generation leaves out. `options` are
+        begins with `prompt`, a text or ids, which the Generation leaves out. With `special_tokens` texts
+        have theirs, as those that mark Donut's fields. `options` are
         `max_new_tokens`, `stop`, `grammar`, `cancel` and the fields of Options, but for those that look
         at a source's ids.
         """
@@ -123,7 +135,9 @@ class ImageTextModel(TaskModel):
         ids = self.writer.prompt_ids(prompt)
         writer = self.writer.of([self.image.pixels(image) for image in images])
         generations: list[Generation] = writer.generate([ids] * len(images), **options)
-        return generations
+        if not special_tokens:
+            return generations
+        return [replace(one, text=self.writer.marked(one.tokens)) for one in generations]
 
     def read_image_stream(self, image: object, *, prompt: Prompt = "", **options: Any) -> Stream:
         """The text of an image, piece by piece."""

@@ -139,6 +139,9 @@ class Seq2seqUse:
 
     start: int
     source_context: int
+    prompt_starts: bool = (
+        False  # a prompt of a target stands in the place of `start`, not behind it
+    )
 
 
 SOURCE, TARGET = "source", "target"  # in place of an id: that language's

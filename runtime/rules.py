@@ -249,6 +249,8 @@ def _check_seq2seq(manifest: Manifest) -> None:
         raise BundleError(
             f"{MANIFEST}: seq2seq = {shown(manifest.seq2seq)} has no first id of targets"
         )
+    if manifest.seq2seq.prompt_starts and manifest.image is None:
+        raise _wrong("prompt_starts", True, "false, of a bundle whose targets have no prompts")
     if manifest.translation is not None:
         _check_translation(manifest.translation, manifest.vocab_size)
     if manifest.speech is not None:

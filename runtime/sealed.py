@@ -30,6 +30,8 @@ def written(manifest: Manifest) -> str:
         del content["multi_vector"]
     if manifest.speech is not None and manifest.speech.tokens_per_second is None:
         del content["speech"]["tokens_per_second"]
+    if manifest.seq2seq is not None and not manifest.seq2seq.prompt_starts:
+        del content["seq2seq"]["prompt_starts"]
     if manifest.entities is None:
         del content["entities"]
     if manifest.cache is not None and not manifest.cache.windows:

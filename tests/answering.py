@@ -111,14 +111,15 @@ def seq2seq(model_type: str, **overrides: Any) -> Subject:
 
 def image_text(reader: str, writer: str, reads: dict[str, Any], **writes: Any) -> Subject:
     side = tiny_image_text.SIDE
-    pixels = torch.randn((2, 3, side, side), generator=torch.Generator().manual_seed(0))
+    size = (side, tiny_image_text.SIZES.get(reader, {"width": side})["width"])
+    pixels = torch.randn((2, 3, *size), generator=torch.Generator().manual_seed(0))
 
     def theirs(folder: Path) -> Tensor | None:
         model = loaded(transformers.VisionEncoderDecoderModel, folder)
         return None if model is None else model(pixels, decoder_input_ids=ids(70)).logits
 
     def ours(folder: Path) -> Tensor:
-        read = models.build_seq2seq(load_folder(folder), image_size=(side, side))
+        read = models.build_seq2seq(load_folder(folder), image_size=size)
         reference: Any = read[0]
         found: Tensor = reference(ids(70), Context(cross=reference.see(pixels)))
         return found
@@ -344,6 +345,7 @@ SUBJECTS: dict[str, Subject] = {
     **{name: seq2seq(name) for name in tiny_seq2seq.SIZES},
     "trocr": image_text("deit", "trocr", {"hidden_size": 32}),
     "vit-mbart": image_text("vit", "mbart", {}),
+    "donut": image_text("donut-swin", "mbart", {}),
     "whisper": speech(),
     "moonshine": moonshine(),
     "moonshine-older": older(

@@ -26,8 +26,8 @@ from tests import damage as d
 from tests.loading import load_as
 from tests.manifests import edit
 from tests.outcome import refuse, refused
-from tests.tiny import edit_config
-from tests.tiny_image_text import SIDE, START, save_image_text
+from tests.tiny import VOCAB, edit_config
+from tests.tiny_image_text import FIELD, SIDE, SIZES, START, save_image_text
 
 pytest_plugins = "tests.places"
 U, C, W = "UNSUPPORTED", "CKPT_CONFIG", "CKPT_WEIGHTS"
@@ -46,6 +46,8 @@ CASES: dict[str, Case] = {
     ),
     "beit-trocr": ("beit", "trocr", NARROW, {"cross_attention_hidden_size": 32}),
     "vit-mbart": ("vit", "mbart", {"qkv_bias": False}, {"scale_embedding": True}),
+    "swin-trocr": ("swin", "trocr", {}, {}),
+    "donut-mbart": ("donut-swin", "mbart", {}, {"scale_embedding": True}),
 }
 PICTURES = [
     np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
@@ -92,9 +94,10 @@ def pixels_of(checkpoint: Path, pictures: list[Any]) -> torch.Tensor:
 def test_reference_model_equals_transformers(name: str, tmp_path: Path) -> None:
     theirs = save(tmp_path, name)
     generator = torch.Generator().manual_seed(1)
-    pixels = torch.randn((2, 3, SIDE, SIDE), generator=generator)
+    size = SIDE, SIZES.get(CASES[name][0], {"width": SIDE})["width"]
+    pixels = torch.randn((2, 3, *size), generator=generator)
     targets = torch.randint(4, 250, (2, 60), generator=generator)
-    reference: Any = models.build_seq2seq(load_folder(tmp_path), image_size=(SIDE, SIDE))[0]
+    reference: Any = models.build_seq2seq(load_folder(tmp_path), image_size=size)[0]
     with torch.inference_mode():
         found = reference(targets, Context(cross=reference.see(pixels)))
         expected = theirs(pixel_values=pixels, decoder_input_ids=targets).logits
@@ -122,6 +125,35 @@ def test_texts_equal_those_of_transformers(
     assert [[*before, *row.tokens] for row in found] == expected.tolist()
     assert len({row.score or row.logprobs[0] for row in found}) == 3  # or all would look alike
     assert {row.prompt_tokens for row in found} == {len(prompt)}
+
+
+def test_donut_fits_its_images_and_begins_with_its_prompts(tmp_path: Path) -> None:
+    theirs = save(tmp_path / "in", "donut-mbart")
+    satchel.pack(tmp_path / "in", tmp_path / "out", profile="fp32")
+    ours = load_as(satchel.ImageTextModel, tmp_path / "out", threads=1)
+    processor = transformers.DonutImageProcessorPil.from_pretrained(tmp_path / "in")
+    sizes = [(50, 70), (SIDE, 24), (9, 90), (90, 9), (61, 47), (24, 24), (24, 60), (33, 25)]
+    random = np.random.default_rng(0)
+    pictures = [random.integers(0, 256, (*size, 3), np.uint8) for size in sizes]
+    for picture in pictures:
+        expected = processor(picture, return_tensors="np").pixel_values[0]
+        np.testing.assert_array_equal(ours.image.pixels(picture), expected)
+    pixels = processor(pictures, return_tensors="pt").pixel_values
+    for prompt in ([], [5, 6]):
+        begun = {"decoder_input_ids": torch.tensor([prompt] * len(sizes))} if prompt else {}
+        with torch.inference_mode():
+            expected = theirs.generate(pixels, **begun, max_new_tokens=9, do_sample=False)
+        found = ours.read_images(pictures, prompt=prompt, max_new_tokens=9)
+        assert [[*(prompt or [START]), *row.tokens] for row in found] == expected.tolist()
+
+
+def test_special_tokens_stay_where_they_are_asked_for(model: Any) -> None:
+    field = START - 1
+    asked = {"suppress_tokens": [*range(field), *range(START, VOCAB)], "max_new_tokens": 2}
+    [plain] = model.read_images(PICTURES[:1], **asked)
+    [marked] = model.read_images(PICTURES[:1], special_tokens=True, **asked)
+    assert plain.tokens == marked.tokens == [field] * 2
+    assert (plain.text, marked.text) == ("", FIELD * 2)
 
 
 def test_an_image_is_read_alone_as_among_others(model: Any) -> None:
@@ -198,7 +230,11 @@ def without(name: str) -> d.Damage:
 
 
 CHECKPOINTS: dict[str, d.Case] = {
-    "reader": (part("encoder", model_type="clip"), U, "'clip'; known here: vit, deit, beit"),
+    "reader": (
+        part("encoder", model_type="clip"),
+        U,
+        "'clip'; known here: vit, deit, beit, swin",
+    ),
     "writer": (part("decoder", model_type="gpt2"), U, "'gpt2'; known here: trocr, mbart"),
     "uncrossed": (part("decoder", add_cross_attention=False), U, "add_cross_attention = False"),
     "reader_writes": (part("encoder", is_decoder=True), U, "is_decoder = True of the encoder"),

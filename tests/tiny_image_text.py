@@ -12,6 +12,7 @@ import transformers
 from tests.tiny import VOCAB, byte_tokenizer
 
 START = 257  # beyond the byte tokens
+FIELD = "<s_menu>"  # a special token, of the id before
 SIDE = 32  # pixels
 WIDE = {
     "hidden_size": 64,
@@ -21,11 +22,21 @@ WIDE = {
     "image_size": SIDE,
     "patch_size": 8,
 }
+WINDOWS = {
+    "embed_dim": 32,
+    "depths": [2, 1],
+    "num_heads": [2, 4],
+    "window_size": 3,
+    "mlp_ratio": 2.0,
+}
 READERS: dict[str, dict[str, Any]] = {
     "vit": WIDE,
     "deit": WIDE,
     "beit": WIDE | {"use_relative_position_bias": True},
+    "swin": WINDOWS | {"image_size": SIDE},
+    "donut-swin": WINDOWS | {"image_size": [SIDE, 24]},
 }
+SIZES = {"donut-swin": {"height": SIDE, "width": 24}}  # of images, if they are no squares
 WRITER = {
     "vocab_size": VOCAB,
     "d_model": 64,
@@ -53,10 +64,10 @@ def save_image_text(
     """Write a random checkpoint with its preprocessing to `folder`; returns the model as stored. `reads`
     are settings of the encoder, `writes` those of the decoder."""
     torch.manual_seed(0)
-    made = transformers.AutoConfig.for_model
+    part = transformers.AutoConfig.for_model
     config = transformers.VisionEncoderDecoderConfig.from_encoder_decoder_configs(
-        made(reader, **READERS[reader] | (reads or {})),
-        made(writer, **WRITERS[writer] | writes),
+        part(reader, **READERS[reader] | (reads or {})),
+        part(writer, **WRITERS[writer] | writes),
         decoder_start_token_id=START,
         pad_token_id=0,
         eos_token_id=None,
@@ -67,13 +78,17 @@ def save_image_text(
             parameter += torch.randn_like(parameter) * 0.1
     model.generation_config.forced_eos_token_id = None
     model.save_pretrained(folder)
-    byte_tokenizer().save(str(folder / "tokenizer.json"))
-    size = {"height": SIDE, "width": SIDE}
-    transformers.ViTImageProcessorPil(size=size).save_pretrained(folder)
+    tokenizer = byte_tokenizer()
+    tokenizer.add_special_tokens([FIELD])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    size = SIZES.get(reader, {"height": SIDE, "width": SIDE})
+    donut = reader == "donut-swin"
+    kind = transformers.DonutImageProcessorPil if donut else transformers.ViTImageProcessorPil
+    kind(size=size).save_pretrained(folder)
     if not writes.get("use_learned_position_embeddings", True):
         return model  # transformers 5.24 loads no sinusoidal positions
-    kind = transformers.VisionEncoderDecoderModel
-    return kind.from_pretrained(folder, dtype=torch.float32).eval()
+    made = transformers.VisionEncoderDecoderModel
+    return made.from_pretrained(folder, dtype=torch.float32).eval()
 
 
 if __name__ == "__main__":  # a checkpoint for trying things by hand: FOLDER [READER]

@@ -13,7 +13,7 @@ from satchel.cli.terminal import readable, readable_json
 EXAMPLES = """
 satchel read my-bundle line.png
 satchel read my-bundle scans/*.png --num-beams 4 --json
-satchel read my-bundle receipt.jpg --prompt "<s_cord-v2>"
+satchel read my-bundle receipt.jpg --prompt "<s_cord-v2>" --special-tokens
 """
 
 
@@ -21,7 +21,8 @@ def read(options: argparse.Namespace) -> None:
     """the texts of images"""
     model = load(options)
     model.require("read_images")
-    settings = chosen(options, "read_images") | {"prompt": options.prompt}
+    asked = {"prompt": options.prompt, "special_tokens": options.special_tokens}
+    settings = chosen(options, "read_images") | asked
     for image in options.image:
         [found] = model.read_images([image], **settings)
         if options.json:
@@ -35,5 +36,8 @@ def add(verbs: Any) -> None:
     command = on_bundle(verbs, "read", read, EXAMPLES)
     command.add_argument("image", nargs="+", help="image files")
     command.add_argument("--prompt", default="", metavar="TEXT", help="what each text begins with")
+    command.add_argument(
+        "--special-tokens", action="store_true", help="keep them, as those that mark Donut's fields"
+    )
     command.add_argument("--json", action="store_true", help="print a line of JSON per image")
     add_options(command, "read_images")

@@ -24,7 +24,7 @@ from satchel.packing.seq2seq_recipe import Encoder, Seq2seqRecipe
 from satchel.progress import Stage
 from satchel.runtime.bundle import Bundle
 from satchel.runtime.image import sample_images
-from satchel.runtime.manifest import Port
+from satchel.runtime.manifest import Port, Seq2seqUse
 from satchel.runtime.session import open_session
 from satchel.runtime.source_graph import SensedEncoder
 
@@ -78,8 +78,10 @@ class ImageTextRecipe(Seq2seqRecipe):
         return 1, self.reference.config.source_context
 
     def facts(self) -> dict[str, Any]:
-        seen = {"image": image_format(self.checkpoint).to_dict(), "translation": None}
-        return super().facts() | seen
+        config = self.reference.config
+        use = Seq2seqUse(self.start, config.source_context, config.prompt_starts)
+        image = image_format(self.checkpoint).to_dict()
+        return super().facts() | {"image": image, "seq2seq": use, "translation": None}
 
     def feed(self, role: str, stage: Stage) -> None:
         """Nothing: made pictures hold no text to fix scales by, and a scale per token needs none."""
