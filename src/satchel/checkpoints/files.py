@@ -59,8 +59,8 @@ def refuse_adapters(folder: Path) -> None:
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         if regular(folder, name) is not None:
             raise UnsupportedError(
-                f"{shown(folder)} has {name}: an adapter (LoRA and kin) of another model; merge it "
-                "first (peft: merge_and_unload, then save_pretrained) and export the result"
+                f"{shown(folder)} has {name}: an adapter (LoRA and kin) of another model; export "
+                "that model with --merge-lora and this folder"
             )
 
 

@@ -24,6 +24,11 @@ PLAIN = (  # name, what argparse makes of it, help
         "which of a checkpoint's adapters the weights are to have, or none",
     ),
     (
+        "merge-lora",
+        {"metavar": "FOLDER"},
+        "an adapter that peft saved, which goes into the weights first",
+    ),
+    (
         "keep-fp32",
         {"action": "append", "default": [], "metavar": "LAYER"},
         "leave a layer float32: its name, the last part of it, or a pattern",
@@ -83,6 +88,7 @@ def export(options: argparse.Namespace) -> None:
         context=options.context,
         task=options.task,
         adapter=options.adapter,
+        merge_lora=options.merge_lora,
         force=options.force,
         overwrite=options.overwrite,
         revision=options.revision,

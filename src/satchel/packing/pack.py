@@ -16,7 +16,7 @@ from typing import Any
 
 import onnx_ir as ir
 
-from satchel.checkpoints.adapters import merged
+from satchel.checkpoints import adapters, lora
 from satchel.checkpoints.checkpoint import Checkpoint
 from satchel.checkpoints.source import open_source
 from satchel.export import publish
@@ -79,6 +79,7 @@ def pack(
     context: int | None = None,
     task: str | None = None,
     adapter: str | None = None,
+    merge_lora: str | Path | None = None,
     force: bool = False,
     overwrite: bool = False,
     revision: str | None = None,
@@ -93,6 +94,7 @@ def pack(
 ) -> Packed:
     """Export `source` (a Hugging Face folder, a .gguf file or a hub id) to the bundle folder `out`.
 
+    `merge_lora` is a folder saved by peft, whose adapter goes into the weights first.
     `library_class` names the class of sentence-transformers that the bundle stands in for: where a folder
     lists no modules, what that class assumes is assumed. Raises FidelityError where a check fails, unless
     `force` keeps the bundle, marked unverified. A bundle appears whole or not at all.
@@ -100,7 +102,8 @@ def pack(
     chosen, out = named(profile).keeping(keep_fp32).caching(cache), Path(out)
     own = read_texts("--calibration", calibration), read_texts("--quality-text", quality_text)
     publish.check_target(out, Path(source), overwrite)
-    checkpoint = merged(open_source(str(source), revision), adapter)
+    opened = adapters.merged(open_source(str(source), revision), adapter)
+    checkpoint = lora.merged(opened, merge_lora)
     if library_class is not None:
         checkpoint, made_for = opened_by(library_class, checkpoint)
         task = task or made_for
