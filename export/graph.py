@@ -20,7 +20,7 @@ from satchel.runtime.manifest import Port
 WRAPPERS = re.compile(r"^module\.(model\.)?")  # attributes of the classes below
 DTYPES = {"int64": torch.int64, "int32": torch.int32, "float32": torch.float32}
 # At least 2: torch.export takes sizes 0 and 1 for constants. Convolutions make many frames of so many.
-EXAMPLE_SIZES = {"length": 6, "samples": 1 << 16, "features": 64}
+EXAMPLE_SIZES = {"length": 6, "samples": 1 << 16, "features": 64, "height": 256, "width": 320}
 KEEPS_ALL = "GroupQueryAttention"  # some versions fail where nobody reads its keys and values
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from satchel.checkpoints.checkpoint import Checkpoint
+from satchel.models.architectures import ARCHITECTURES
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 from satchel.runtime.image import CHANNELS, ImageFormat
 
@@ -13,6 +14,8 @@ FILE = "preprocessor_config.json"
 HALVES = [0.5, 0.5, 0.5]
 OPENAI_MEAN = [0.48145466, 0.4578275, 0.40821073]
 OPENAI_STD = [0.26862954, 0.26130258, 0.27577711]
+IMAGENET_MEAN = [0.485, 0.456, 0.406]
+IMAGENET_STD = [0.229, 0.224, 0.225]
 BILINEAR, BICUBIC = 2, 3
 
 SQUARE = {"height": 224, "width": 224}
@@ -33,6 +36,14 @@ _SQUARE: dict[str, Any] = {
     "image_std": HALVES,
     "default_to_square": False,
 }
+_DETECTED = _SQUARE | {
+    "size": {"shortest_edge": 800, "longest_edge": 1333},
+    "max_size": 1333,  # the longest edge, where a size is the shortest
+    "resample": BILINEAR,
+    "image_mean": IMAGENET_MEAN,
+    "image_std": IMAGENET_STD,
+    "do_pad": True,  # one image alone has nothing to be padded to
+}
 PROCESSORS = {  # image_processor_type -> what its options are where the file does not say
     "CLIPImageProcessor": _CROPPED,
     "BeitImageProcessor": _SQUARE
@@ -42,8 +53,8 @@ PROCESSORS = {  # image_processor_type -> what its options are where the file do
     "DINOv3ViTImageProcessor": _SQUARE
     | {
         "resample": BILINEAR,
-        "image_mean": [0.485, 0.456, 0.406],
-        "image_std": [0.229, 0.224, 0.225],
+        "image_mean": IMAGENET_MEAN,
+        "image_std": IMAGENET_STD,
         "default_to_square": True,
     },
     "DonutImageProcessor": _SQUARE
@@ -61,6 +72,14 @@ PROCESSORS = {  # image_processor_type -> what its options are where the file do
         "do_center_crop": True,
         "default_to_square": True,
     },
+    "DPTImageProcessor": _SQUARE
+    | {
+        "size": {"height": 384, "width": 384},
+        "default_to_square": True,
+        "keep_aspect_ratio": False,
+        "ensure_multiple_of": 1,
+    },
+    "YolosImageProcessor": _DETECTED,
     "MobileNetV2ImageProcessor": _CROPPED
     | {
         "size": {"shortest_edge": 256},
@@ -72,8 +91,8 @@ PROCESSORS = {  # image_processor_type -> what its options are where the file do
     | {
         "size": {"height": 512, "width": 512},
         "resample": BILINEAR,
-        "image_mean": [0.485, 0.456, 0.406],
-        "image_std": [0.229, 0.224, 0.225],
+        "image_mean": IMAGENET_MEAN,
+        "image_std": IMAGENET_STD,
         "default_to_square": True,
     },
     "SiglipImageProcessor": _SQUARE,
@@ -97,10 +116,13 @@ PROCESSOR_OF = {  # model_type -> processor where the file names none
     "swin": "ViTImageProcessor",
     "swinv2": "ViTImageProcessor",
     "segformer": "SegformerImageProcessor",
+    "depth_anything": "DPTImageProcessor",
+    "yolos": "YolosImageProcessor",
     "dinov3_vit": "DINOv3ViTImageProcessor",
     "clip": "CLIPImageProcessor",
     "siglip": "SiglipImageProcessor",
 }
+YOLOS_MULTIPLE = 16  # of which its processor makes the sides
 STEPS = {
     "do_resize": True,
     "do_rescale": True,
@@ -109,6 +131,7 @@ STEPS = {
     "rescale_factor": 1 / 255,
     "crop_size": None,
     "pad_size": None,
+    "size_divisor": None,
 }
 # Nothing else that the processors of transformers read changes the pixels of one RGB image, but this,
 # which has one value that is done here. They read no other key.
@@ -135,7 +158,12 @@ def read_format(raw: dict[str, Any], model_type: str, file: str = FILE) -> Image
     resize, shortest_edge, longest_edge = None, None, None
     if options["do_resize"]:
         resize, shortest_edge, longest_edge = _resize(options, file)
-    size = resize
+    size, nearest, multiple = resize, None, 1
+    if kind == "DPTImageProcessor" and resize is not None:
+        resize, nearest, multiple = _multiples(resize, options, file)
+        size = resize
+    if kind == "YolosImageProcessor" and shortest_edge is not None:
+        multiple = YOLOS_MULTIPLE
     if kind == FITTING:
         resize, shortest_edge, size = _fitted(options, file)
     if "crop_pct" in options and options["do_resize"]:
@@ -145,13 +173,20 @@ def read_format(raw: dict[str, Any], model_type: str, file: str = FILE) -> Image
         if None not in (size, shortest_edge) and cropped != size:
             raise UnsupportedError(f"{file}: crop_size = {shown(cropped)} after a crop to {size}")
         size = cropped
-    if size is None:
+    known = ARCHITECTURES.get(model_type)
+    loose = options["do_resize"] and known is not None and known.any_size
+    if size is None and not loose:
         how = f"size = {shown(options['size'])}" if options["do_resize"] else "do_resize = False"
         raise UnsupportedError(f"{file}: {how} and no crop: images would differ in size")
     padded = options["pad_size"] if options["do_pad"] else None
     if padded is not None and _side_lengths("pad_size", padded, file) != size:
+        have = f"have {size} already" if size else "keep the size that a resize gives them"
         raise UnsupportedError(
-            f"{file}: pad_size = {shown(padded)} is not supported; images have {size} already"
+            f"{file}: pad_size = {shown(padded)} is not supported; images {have}"
+        )
+    if options["do_pad"] and options["size_divisor"] is not None:
+        raise UnsupportedError(
+            f"{file}: size_divisor = {shown(options['size_divisor'])} with do_pad is not supported"
         )
     normalize = options["do_normalize"]
     form = ImageFormat(
@@ -166,6 +201,8 @@ def read_format(raw: dict[str, Any], model_type: str, file: str = FILE) -> Image
         rounded=kind not in UNROUNDED,
         first=kind != TIMM,
         fitted=kind == FITTING,
+        nearest=nearest,
+        multiple=multiple,
     )
     if problem := form.problem():
         raise CheckpointError(f"{file}: {problem}", "CKPT_CONFIG")
@@ -201,7 +238,7 @@ def _options(raw: dict[str, Any], kind: str, file: str) -> dict[str, Any]:
         options["do_center_crop"] = False  # it has no such step
     for key, value in options.items():
         if (
-            key.startswith(("do_", "default_"))
+            key.startswith(("do_", "default_", "keep_"))
             and value is not None
             and not isinstance(value, bool)
         ):
@@ -225,10 +262,11 @@ def _resize(options: dict[str, Any], file: str) -> tuple[list[int] | None, int |
     """[height, width], or the length of the shortest edge and the most of the longest."""
     size = options["size"]
     if type(size) is int and not options["default_to_square"]:
-        size = {"shortest_edge": size}
+        size = {"shortest_edge": size, "longest_edge": options.get("max_size")}
     if isinstance(size, dict):
         size = {edge: length for edge, length in size.items() if length is not None}
-        if "shortest_edge" in size and set(size) <= {"shortest_edge", "longest_edge"}:
+        lacks = "max_size" in options and "longest_edge" not in size
+        if not lacks and "shortest_edge" in size and set(size) <= {"shortest_edge", "longest_edge"}:
             return None, size["shortest_edge"], size.get("longest_edge")
     return _side_lengths("size", size, file), None, None
 
@@ -248,6 +286,22 @@ def _fitted(options: dict[str, Any], file: str) -> tuple[None, int, list[int]]:
     if len(size) != 2 or not all(type(side) is int for side in size):
         raise CheckpointError(f"{file}: size = {shown(size)}; expected two sides", "CKPT_CONFIG")
     return None, min(size), size
+
+
+def _multiples(
+    size: list[int], options: dict[str, Any], file: str
+) -> tuple[list[int] | None, list[int] | None, int]:
+    """Of DPT's images: [height, width] to resize to, or that of which one side is met, and of what number
+    both are multiples."""
+    multiple = options["ensure_multiple_of"]
+    if options["keep_aspect_ratio"]:
+        return None, size, multiple
+    sides = all(type(side) is int for side in (multiple, *size))
+    if not sides or multiple < 1 or any(side % multiple for side in size):
+        raise UnsupportedError(
+            f"{file}: size = {shown(size)} is no multiple of ensure_multiple_of = {shown(multiple)}"
+        )
+    return size, None, 1
 
 
 def _part(

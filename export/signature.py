@@ -84,8 +84,9 @@ def source_outputs(
 
 
 def encoder_inputs(names: tuple[str, ...], image_size: tuple[int, int] | None = None) -> list[Port]:
-    """Inputs of an encoder graph by their names; images are [3, *image_size]."""
-    axes: dict[str, list[int | str]] = {"pixel_values": ["batch", 3, *(image_size or ())]}
+    """Inputs of an encoder graph by their names; images are [3, *image_size], or one of any size."""
+    pixels: list[int | str] = ["batch", 3, *image_size] if image_size else [1, 3, "height", "width"]
+    axes = {"pixel_values": pixels}
     dtypes = {"pixel_values": "float32"}
     return [
         Port(name, dtypes.get(name, "int64"), axes.get(name, ["batch", "length"])) for name in names

@@ -26,6 +26,7 @@ class Architecture:
     family: str
     module: str
     reads: str = "text"
+    any_size: bool = False  # whether images of one model differ in size
 
     def load(self) -> ModuleType:
         return importlib.import_module(f"satchel.models.{self.module}")
@@ -126,6 +127,8 @@ ARCHITECTURES = {  # by model_type
     "swin": Architecture("encoder", "swin", reads="images"),
     "swinv2": Architecture("encoder", "swinv2", reads="images"),
     "segformer": Architecture("encoder", "segformer", reads="images"),
+    "depth_anything": Architecture("encoder", "depth_anything", reads="images", any_size=True),
+    "yolos": Architecture("encoder", "yolos", reads="images", any_size=True),
     "clip": Architecture("encoder", "clip", reads="images"),
     "siglip": Architecture("encoder", "siglip", reads="images"),
     "wav2vec2": Architecture("encoder", "wav2vec2", reads="sound"),

@@ -42,8 +42,9 @@ def _typed_items(key: str, value: list[Any], allowed: tuple[Any, ...]) -> list[A
     kind = next(typing.get_args(hint)[0] for hint in allowed if typing.get_origin(hint) is list)
     for item in value:
         if not isinstance(item, kind):
+            wanted = getattr(kind, "__name__", kind)  # types joined have no name
             raise CheckpointError(
-                f"config.json: {key} holds {shown(item, 60)}, which is not a {kind.__name__}",
+                f"config.json: {key} holds {shown(item, 60)}, which is not a {wanted}",
                 "CKPT_CONFIG",
             )
     return value

@@ -21,6 +21,11 @@ from satchel.models.vision_config import PairConfig, Size
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
 from satchel.runtime.task import TASKS
 
+TASK_OF = {  # the end of a name in `architectures` -> task
+    "ForSemanticSegmentation": "image-segment",
+    "ForDepthEstimation": "depth-estimation",
+    "ForObjectDetection": "object-detection",
+}
 # Behind the towers of a pair, whose vectors meet at unit length.
 MEETING = SentenceModules(steps=(Unit(),), first=Transformer(output=VECTOR, vectors=True))
 
@@ -43,6 +48,7 @@ def assemble(
     task = task or _declared_task(checkpoint, module)
     pair = isinstance(config, PairConfig)
     scored = bool(TASKS[task].scores) if task in TASKS else False
+    labelled = scored and "labels" in TASKS[task].needs
     sentence = None if scored else _sentence(checkpoint, pair)
     named = weights.unwrapped(checkpoint.tensors)
     tensors = module.sanitize(named, config, task, image_size)
@@ -62,7 +68,7 @@ def assemble(
         vocab_size=text.vocab_size if text else 0,
         context=context,
         max_length=_max_length(checkpoint, context, facts),
-        labels=config.labels if scored else None,
+        labels=config.labels if labelled else None,
         normalized=sentence is not None and sentence.normalize and not cut,
         similarity=settings.similarity,
         prompts=settings.prompts,
@@ -136,7 +142,8 @@ def _notes(checkpoint: Checkpoint, facts: dict[str, Any]) -> tuple[str, ...]:
 def _declared_task(checkpoint: Checkpoint, module: ModuleType) -> str:
     """The task that `architectures` names, the module's first where it names none or modules follow."""
     made_by = saved_by(checkpoint.config)
-    if made_by.endswith("ForSemanticSegmentation"):
-        return "image-segment"
+    ended = next((task for end, task in TASK_OF.items() if made_by.endswith(end)), None)
+    if ended is not None:
+        return ended
     classifies = made_by.endswith(("ForImageClassification", "ForImageClassificationWithTeacher"))
     return "image-classify" if classifies and not checkpoint.sentence else str(module.TASKS[0])

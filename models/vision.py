@@ -27,24 +27,24 @@ CLASS_TOKEN = "image.embeddings.cls_token"
 
 
 class Patches(nn.Module):
-    """Cut images into patches and project each: a convolution whose stride is its kernel."""
+    """Cut images, of any size without `pixels`, into patches and project each: a strided convolution."""
 
-    def __init__(self, config: ImageConfig, pixels: Size, bias: bool) -> None:
+    def __init__(self, config: ImageConfig, pixels: Size | None, bias: bool) -> None:
         super().__init__()
-        self.shape = (CHANNELS, *pixels)
-        self.grid = config.grid(pixels)
-        self.patch = config.patch
+        self.pixels, self.patch = pixels, config.patch
         self.patch_proj = Linear(CHANNELS * self.patch[0] * self.patch[1], config.hidden_size, bias)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """float32 [batch, channels, height, width] -> [batch, rows * columns, hidden]."""
-        if tuple(pixels.shape[1:]) != self.shape:
-            raise ValueError(f"pixel_values are {list(pixels.shape)}, not [batch, {self.shape}]")
-        (rows, columns), (height, width) = self.grid, self.patch
-        if self.shape[1:] != (rows * height, columns * width):  # as a convolution, drop the rest
+        if self.pixels is not None and tuple(pixels.shape[1:]) != (CHANNELS, *self.pixels):
+            raise ValueError(f"pixel_values are {list(pixels.shape)}, not of {self.pixels}")
+        height, width = self.patch
+        rows, columns = pixels.shape[2] // height, pixels.shape[3] // width
+        if self.pixels != (rows * height, columns * width):  # as a convolution, drop the rest
             pixels = pixels[:, :, : rows * height, : columns * width]
-        x = pixels.reshape(-1, CHANNELS, rows, height, columns, width).permute(0, 2, 4, 1, 3, 5)
-        return self.patch_proj(x.reshape(-1, rows * columns, CHANNELS * height * width))
+        count = -1 if self.pixels is not None else pixels.shape[0]  # known where sides are not
+        x = pixels.reshape(count, CHANNELS, rows, height, columns, width).permute(0, 2, 4, 1, 3, 5)
+        return self.patch_proj(x.reshape(count, rows * columns, CHANNELS * height * width))
 
 
 class VisionBlock(nn.Module):

@@ -11,13 +11,15 @@ from tokenizers import Encoding
 
 from satchel.runtime.areas import SegmentsImages
 from satchel.runtime.bundle import Bundle
+from satchel.runtime.depths import EstimatesDepth
 from satchel.runtime.encoder_session import EncoderSession
 from satchel.runtime.encoder_texts import Preparation
 from satchel.runtime.errors import LimitError, UsageError, shown
 from satchel.runtime.hypotheses import ZeroShot
-from satchel.runtime.image import ImageFormat, sample_images
+from satchel.runtime.image import ImageFormat
 from satchel.runtime.items import check_count, listed
 from satchel.runtime.manifest import Labels
+from satchel.runtime.objects import DetectsObjects
 from satchel.runtime.pieces import assembled
 from satchel.runtime.sample_answers import SampleAnswer, of_encoder
 from satchel.runtime.scores import (
@@ -38,7 +40,9 @@ Array = NDArray[np.float32]
 STATES = "last_hidden_state"
 
 
-class EncoderModel(ZeroShot, TextVectors, TokenVectors, SegmentsImages):
+class EncoderModel(
+    ZeroShot, TextVectors, TokenVectors, SegmentsImages, EstimatesDepth, DetectsObjects
+):
     """A loaded encoder bundle. Safe to use from several threads.
 
     A text gives the same alone and among others. Methods that take a list keep its order; an empty list
@@ -70,7 +74,7 @@ class EncoderModel(ZeroShot, TextVectors, TokenVectors, SegmentsImages):
         context = self.manifest.context
         for role, encoder in self.graphs.items():
             if self.samples[role] == "pictures":
-                sizes = image_batches(self._images().size)
+                sizes = image_batches(self._images().usual[0], encoder.alone)
                 yield from encoding(role, encoder, "images", sizes)
             else:
                 padded = self._text().settings.pad_to_context is not None
@@ -81,6 +85,7 @@ class EncoderModel(ZeroShot, TextVectors, TokenVectors, SegmentsImages):
         for role, probe in self.manifest.probe.items():
             encoder, ids = self.graphs[role], probe["ids"]
             sample: dict[str, NDArray[Any]]
+            other: dict[str, NDArray[Any]] | None
             if ids is not None:
                 row = np.array([ids], np.int64)
                 sample = {
@@ -90,8 +95,9 @@ class EncoderModel(ZeroShot, TextVectors, TokenVectors, SegmentsImages):
                 other = {name: value[:, ::-1] for name, value in sample.items()}
             else:
                 form = self._images()
-                pictures = sample_images(form.size, 2)
-                sample, other = ({"pixel_values": form.pixels(one)[None]} for one in pictures)
+                pair = ({"pixel_values": form.pixels(one)[None]} for one in form.pictures(2))
+                sample, another = pair
+                other = None if encoder.alone else another
             yield from of_encoder(role, encoder, sample, other, probe)
 
     @overload

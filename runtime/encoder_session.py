@@ -30,13 +30,20 @@ class EncoderSession:
         self.input_names = [port.name for port in graph.inputs]
         self.output_names = [port.name for port in graph.outputs]
         self.alone = graph.inputs[0].axes[0] == 1  # whether it reads one input at a time
-        self.answer_size = int(graph.outputs[-1].axes[-1])
+        size = graph.outputs[-1].axes[-1]
+        self.answer_size = (
+            size if isinstance(size, int) else 0
+        )  # of a vector, or scores side by side
 
     def __call__(self, inputs: dict[str, NDArray[Any]], output: str | None = None) -> Array:
         """One output (default: the last, which is the answer) for inputs that share a batch."""
+        return self.several(inputs, [output or self.output_names[-1]])[0]
+
+    def several(self, inputs: dict[str, NDArray[Any]], outputs: Sequence[str]) -> list[Array]:
+        """Some outputs for inputs that share a batch."""
         with converted("running the encoder"):
-            answer: Array = self.session.run([output or self.output_names[-1]], inputs)[0]
-        return answer
+            answers: list[Array] = self.session.run(list(outputs), inputs)
+        return answers
 
     def texts(
         self,

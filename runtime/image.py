@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import itertools
 import os
 import warnings
 from collections.abc import Iterator, Sequence
@@ -33,7 +34,7 @@ MOST_PIXELS = 1 << 26  # of a resized image, before it is cropped
 LARGEST_SIDE = 4096  # of what a graph takes
 LARGEST_NUMBER = 1e6  # in a normalisation that makes sense
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # none of them runs a program
-USUAL = {"rounded": True, "first": True, "fitted": False}  # fields that a manifest need not say
+USUAL = {"rounded": True, "first": True, "fitted": False, "nearest": None, "multiple": 1}
 DEEP = ("I", "F")  # how Pillow's modes of more than 8 bits begin
 
 
@@ -42,10 +43,10 @@ class ImageFormat:
     """Preprocessing of images: RGB, resize, crop, then ``(value * rescale - mean) / std``.
 
     Of what is larger than `size` after the resize the center is taken; what is smaller is padded with
-    zeros.
+    zeros. Without a `size` images keep their proportions, and each has a size of its own.
     """
 
-    size: list[int]  # [height, width] that come out
+    size: list[int] | None  # [height, width] that come out
     resize: list[int] | None  # to this [height, width]
     shortest_edge: int | None  # or to this shorter side; with neither there is no resize
     resample: int
@@ -60,6 +61,9 @@ class ImageFormat:
     rounded: bool = True
     first: bool = True
     fitted: bool = False
+    # Or one side becomes that of this [height, width], the one that is nearer to it.
+    nearest: list[int] | None = None
+    multiple: int = 1  # of which both sides then are, the nearest one; of a shortest edge one below
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> Self:
@@ -74,18 +78,18 @@ class ImageFormat:
 
     def to_dict(self) -> dict[str, Any]:
         """For the manifest."""
-        unusual = {name for name, usual in USUAL.items() if getattr(self, name) != usual}
         return {
             name: value
             for name, value in dataclasses.asdict(self).items()
-            if name not in USUAL or name in unusual
+            if name not in USUAL or value != USUAL[name]
         }
 
     def problem(self) -> str | None:
         """What makes no sense about the values, if anything."""
         shortest, longest = self.shortest_edge, self.longest_edge
+        loose = self.nearest is not None or (shortest is not None and longest is not None)
         checks = {
-            "size": _is_size(self.size),
+            "size": _is_size(self.size) or (self.size is None and loose),
             "resize": self.resize is None or _is_size(self.resize),
             "shortest_edge": shortest is None or (_is_side(shortest) and self.resize is None),
             "longest_edge": longest is None or (_is_side(longest) and shortest is not None),
@@ -95,10 +99,28 @@ class ImageFormat:
             "std": _are_numbers(self.std, CHANNELS, least=1 / LARGEST_NUMBER),
             "rounded": isinstance(self.rounded, bool),
             "first": isinstance(self.first, bool),
-            "fitted": isinstance(self.fitted, bool) and not (self.fitted and shortest is None),
+            "fitted": isinstance(self.fitted, bool)
+            and not (self.fitted and None in (shortest, self.size)),
+            "nearest": self.nearest is None
+            or (_is_size(self.nearest) and not (self.resize or shortest or self.size)),
+            "multiple": _is_side(self.multiple) and (self.multiple == 1 or self.size is None),
         }
         wrong = [name for name, right in checks.items() if not right]
         return f"{wrong[0]} = {shown(getattr(self, wrong[0]))} makes no sense" if wrong else None
+
+    @property
+    def usual(self) -> list[tuple[int, int]]:
+        """Height and width that come out: the one size, or of a picture that lies and one that stands."""
+        if self.size is not None:
+            return [(self.size[0], self.size[1])]
+        edge = min(self.nearest) if self.nearest is not None else self.shortest_edge
+        assert edge is not None
+        return [self._resized(edge, edge * 4 // 3), self._resized(edge * 4 // 3, edge)]
+
+    def pictures(self, count: int) -> Iterator[Bytes]:
+        """Pictures [height, width, 3] of the `usual` sizes in turn, the same every time."""
+        made = itertools.cycle([sample_images(size, count) for size in self.usual])
+        return (next(pictures) for pictures, _ in zip(made, range(count), strict=False))
 
     def pixels(self, image: object) -> Pixels:
         """float32 [3, height, width] of a path, bytes, a Pillow image or uint8 [height, width, 3].
@@ -145,7 +167,7 @@ class ImageFormat:
 
     def _cropped(self, array: NDArray[Level], axis: int) -> NDArray[Level]:
         """The middle of an array whose rows are along `axis` and whose columns follow."""
-        for place, wanted in enumerate(self.size, axis):
+        for place, wanted in enumerate(self.size or (), axis):
             array = _centred(array, place, wanted, self.first, self.fitted)
         return array
 
@@ -153,6 +175,8 @@ class ImageFormat:
         """Height and width after the resize."""
         if self.resize is not None:
             return self.resize[0], self.resize[1]
+        if self.nearest is not None:
+            return self._nearest(height, width)
         if self.shortest_edge is None:
             return height, width
         edge, shorter, longer = self.shortest_edge, min(height, width), max(height, width)
@@ -160,16 +184,36 @@ class ImageFormat:
         if self.longest_edge is not None and longer / shorter * edge > self.longest_edge:
             exact = self.longest_edge * shorter / longer
             edge = round(exact)
-        if self.longest_edge is not None and edge == shorter:
-            return height, width
         # The longer side follows from what the shorter would be before it is rounded.
         long_edge = int(exact * longer / shorter)
-        if edge < 1 or edge * long_edge > MOST_PIXELS:
-            raise UsageError(f"the image is too long and narrow: {width} x {height} pixels")
-        return (long_edge, edge) if width <= height else (edge, long_edge)
+        # Where sides are cut to a multiple, transformers takes another way for images that stand.
+        if (
+            self.longest_edge is not None
+            and edge == shorter
+            and (self.multiple == 1 or height <= width)
+        ):
+            long_edge = longer
+        sides = (long_edge, edge) if width <= height else (edge, long_edge)
+        return self._checked([side // self.multiple for side in sides], (height, width))
+
+    def _nearest(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width by the scale that changes less, as multiples."""
+        assert self.nearest is not None
+        down, along = self.nearest[0] / height, self.nearest[1] / width
+        scale = along if abs(1 - along) < abs(1 - down) else down
+        sides = [round(scale * side / self.multiple) for side in (height, width)]
+        return self._checked(sides, (height, width))
+
+    def _checked(self, multiples: list[int], was: tuple[int, int]) -> tuple[int, int]:
+        """What an image of a size becomes; UsageError where that has no pixels or too many."""
+        height, width = (side * self.multiple for side in multiples)
+        if min(height, width) < 1 or height * width > MOST_PIXELS:
+            raise UsageError(f"the image is too long and narrow: {was[1]} x {was[0]} pixels")
+        return height, width
 
     def _fitting(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of what has these, not larger than `size`."""
+        assert self.size is not None
         most = min(height, self.size[0]), min(width, self.size[1])
         if most == (height, width):
             return most

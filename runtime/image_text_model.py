@@ -14,7 +14,7 @@ from satchel.runtime.decoder_session import DecoderSession, Run
 from satchel.runtime.errors import UsageError, shown
 from satchel.runtime.generation import Prompt, TextModel
 from satchel.runtime.ids import caller_ids
-from satchel.runtime.image import ImageFormat, Pixels, sample_images
+from satchel.runtime.image import ImageFormat, Pixels
 from satchel.runtime.options import unfit
 from satchel.runtime.sample_answers import SampleAnswer, of_target, target_probe
 from satchel.runtime.session import open_session
@@ -89,7 +89,7 @@ class ImageTextModel(TaskModel):
 
     def sources(self, count: int) -> list[Pixels]:
         """The pictures that checks are made with."""
-        return [self.image.pixels(one) for one in sample_images(self.image.size, count)]
+        return [self.image.pixels(one) for one in self.image.pictures(count)]
 
     def workloads(self) -> Iterator[Workload]:
         pictures = self.sources(1)

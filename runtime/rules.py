@@ -178,11 +178,14 @@ def _check_labels(labels: Labels) -> None:
 def _check_tower(role: str, graph: Graph, manifest: Manifest) -> None:
     """An encoder's graph takes what the manifest prepares, and answers what the task asks."""
     sizes = {port.name: port.axes for port in [*graph.inputs, *graph.outputs]}
-    batch = None  # any number of inputs, but for sounds: of those it is one
+    batch = None  # any number of inputs, but for sounds and images of any size: of those it is one
+    side: Any = ...  # of what stands for places of an image
     if role == "image":
         assert manifest.image is not None
         height, width = _pair(manifest.image.get("size"))
-        _check_axes(sizes, "pixel_values", [None, 3, height, width])
+        if manifest.image.get("size") is None:
+            batch, side, height, width = 1, None, None, None
+        _check_axes(sizes, "pixel_values", [batch, 3, height, width])
     elif role == "sound":
         batch = 1
         rows = _row(manifest.audio or {})
@@ -196,17 +199,21 @@ def _check_tower(role: str, graph: Graph, manifest: Manifest) -> None:
             )
         if PROMPT_MASK in sizes:
             _check_axes(sizes, PROMPT_MASK, [None, None])
-    _check_axes(sizes, "last_hidden_state", [batch, ... if role == "image" else None, ...])
+    _check_axes(sizes, "last_hidden_state", [batch, side if role == "image" else None, ...])
     task, name = TASKS[manifest.task], "embedding"
     axes: list[Any] = [batch, ...]
     if manifest.entities is not None:
         for place in (WORDS, LABELS):
             _check_axes(sizes, place, [1, None])
         name, axes = "logits", [1, None, None, manifest.entities.longest]
+    elif task.scores == "distances":
+        name, axes = "depth", [batch, side, side]
     elif task.scores:
         labels = manifest.labels.names if manifest.labels is not None else []
         count = task.width(len(labels), manifest.vocab_size)
-        places = [..., ...] if role == "image" else [None]  # rows and columns, or tokens
+        places = {"areas": [..., ...], "objects": [...]}.get(task.scores, [None])  # or tokens
+        if task.scores == "objects":
+            _check_axes(sizes, "boxes", [batch, ..., 4])
         name, axes = "logits", [batch, *(places if task.per_token else []), count]
     elif task.per_token:
         axes = [batch, None, ...]

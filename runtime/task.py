@@ -18,17 +18,17 @@ class Task:
     methods: tuple[str, ...]
     commands: tuple[str, ...]
     # An encoder's last output: the scores of "labels", "areas" (of each place of an image), "letters",
-    # "words" or "ends" (of a span: where it starts and where it ends), of the whole input or per token,
-    # or of "spans" by labels that are part of the input; "" is a vector.
+    # "objects" (labels or none, of each that is looked for), "words" or "ends" (of a span: where it
+    # starts and where it ends), of the whole input or per token, or of "spans" by labels that are part of
+    # the input; or the "distances" of an image's pixels; "" is a vector.
     scores: str
     per_token: bool
     pairs: bool  # whether an input may be two texts
 
     def width(self, labels: int, words: int) -> int:
         """How many scores there are side by side, of a model with so many labels and words."""
-        return {"labels": labels, "areas": labels, "letters": labels, "words": words, "ends": 2}[
-            self.scores
-        ]
+        widths = dict.fromkeys(("labels", "areas", "letters"), labels)
+        return (widths | {"objects": labels + 1, "words": words, "ends": 2})[self.scores]
 
 
 def _task(
@@ -172,6 +172,23 @@ TASKS = {
         per_token=True,
         methods="segment_images image_hidden_states",
         commands="segment",
+    ),
+    "depth-estimation": _task(
+        family="encoder",
+        roles="image",
+        needs="image",
+        scores="distances",
+        methods="estimate_depth image_hidden_states",
+        commands="depth",
+    ),
+    "object-detection": _task(
+        family="encoder",
+        roles="image",
+        needs="image labels",
+        scores="objects",
+        per_token=True,
+        methods="detect_objects image_hidden_states",
+        commands="detect",
     ),
     "ctc": _task(
         family="encoder",

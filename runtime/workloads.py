@@ -130,11 +130,11 @@ def encoding(
         )
 
 
-def image_batches(size: Sequence[int]) -> dict[str, dict[str, NDArray[Any]]]:
-    """Images, which are all zeros."""
+def image_batches(size: Sequence[int], alone: bool) -> dict[str, dict[str, NDArray[Any]]]:
+    """Images, which are all zeros; one `alone` where they are read one by one."""
     return {
         f"{count}_images": {"pixel_values": np.zeros((count, 3, *size), np.float32)}
-        for count in IMAGE_BATCHES
+        for count in IMAGE_BATCHES[: 1 if alone else None]
     }
 
 

@@ -208,6 +208,17 @@ PYRAMID = {
     "mlp_ratios": [2, 2, 2, 2],
     "decoder_hidden_size": 32,
 }
+DEPTH = {
+    "backbone_config": IMAGE
+    | {"model_type": "dinov2", "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    | {"out_indices": [1, 2], "reshape_hidden_states": False},
+    "patch_size": 16,
+    "reassemble_hidden_size": 32,
+    "reassemble_factors": [2, 1],
+    "neck_hidden_sizes": [8, 16],
+    "fusion_hidden_size": 16,
+    "head_hidden_size": 8,
+}
 TEXT = WIDE | {"vocab_size": 300, "max_position_embeddings": 16, "eos_token_id": 299}
 PAIR = {"text_config": TEXT, "vision_config": WIDE | IMAGE}
 
@@ -236,6 +247,10 @@ def images(kind: str, task: str, **settings: Any) -> Subject:
             out = model(pixel_values=pixels, input_ids=text)
             return torch.cat([out.text_embeds, out.image_embeds])
         out = model(pixels)
+        if task == "object-detection":
+            return out.logits
+        if task == "depth-estimation":
+            return out.predicted_depth
         if task == "image-segment":
             return out.logits.permute(0, 2, 3, 1)
         return out.logits if task == "image-classify" else out.last_hidden_state[:, 0]
@@ -243,7 +258,7 @@ def images(kind: str, task: str, **settings: Any) -> Subject:
     def ours(folder: Path) -> Tensor:
         towers = models.build_encoder(load_folder(folder), task, (32, 32)).towers
         answers = [
-            towers[name](x)[1] for name, x in (("text", text), ("image", pixels)) if name in towers
+            towers[name](x)[-1] for name, x in (("text", text), ("image", pixels)) if name in towers
         ]
         return torch.cat(answers)
 
@@ -391,6 +406,15 @@ SUBJECTS: dict[str, Subject] = {
     "swin": images("SwinForImageClassification", "image-classify", **WINDOWS),
     "swinv2": images("Swinv2ForImageClassification", "image-classify", **WINDOWS),
     "segformer": images("SegformerForSemanticSegmentation", "image-segment", **PYRAMID),
+    "depth_anything": images("DepthAnythingForDepthEstimation", "depth-estimation", **DEPTH),
+    "yolos": images(
+        "YolosForObjectDetection",
+        "object-detection",
+        **WIDE,
+        image_size=[32, 48],
+        patch_size=16,
+        num_detection_tokens=6,
+    ),
     "clip": images("CLIPModel", "text-image-embed", **PAIR, projection_dim=24),
     "siglip": images("SiglipModel", "text-image-embed", **PAIR),
 }

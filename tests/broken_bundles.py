@@ -37,7 +37,7 @@ MANIFEST, GRAPH, DATA, TOKENIZER = (
 )
 FILES = (GRAPH, DATA, TOKENIZER)
 # Tasks that no runtime but this one knows: others refuse them by name.
-ALONE = {"image-segment", "image-to-text"}
+ALONE = {"image-segment", "image-to-text", "depth-estimation", "object-detection"}
 
 
 def wrote(name: str, content: str | bytes) -> Damage:

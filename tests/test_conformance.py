@@ -77,7 +77,12 @@ def test_every_case_is_repeated(kind: str, made: Made) -> None:
 def test_every_kind_and_option_and_task_is_asked(made: Made, original: Path) -> None:
     chat = case_file.make(satchel.load(original / "bundle", threads=1, kernels=False), 0)
     asked = [case for kind in CHECKPOINTS for case in made(kind)[1]["cases"]] + chat["cases"]
-    later = {"embed_images", "segment_images"}  # as images that are classified
+    later = {
+        "embed_images",
+        "segment_images",
+        "estimate_depth",
+        "detect_objects",
+    }  # as images that are classified
     kinds = {case["kind"] for case in asked} | {"source"}  # of models that are told languages
     assert kinds | later == KINDS.keys()
     named = {

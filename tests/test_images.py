@@ -50,6 +50,28 @@ PYRAMID = {
     "decoder_hidden_size": 32,
     "mlp_ratios": [2, 2, 2, 2],
 }
+STATES = SIZES | {
+    "model_type": "dinov2",
+    "image_size": 40,
+    "patch_size": 8,
+    "out_indices": [0, 1, 2],
+    "reshape_hidden_states": False,
+}
+DEPTH: dict[str, Any] = {
+    "backbone_config": STATES,
+    "patch_size": 8,
+    "reassemble_hidden_size": 32,
+    "reassemble_factors": [2, 1, 0.5],
+    "neck_hidden_sizes": [8, 16, 24],
+    "fusion_hidden_size": 16,
+    "head_hidden_size": 8,
+}
+DETECTING = WIDE | {
+    "image_size": [40, 48],
+    "patch_size": 8,
+    "num_detection_tokens": 6,
+    "num_labels": 5,
+}
 END = 99
 TEXT = WIDE | {"vocab_size": 100, "max_position_embeddings": 16, "eos_token_id": END}
 
@@ -192,6 +214,22 @@ CASES = {
     "segformer-classify": Case(
         "SegformerForImageClassification", PYRAMID | {"num_labels": 5}, "image-classify", (64, 48)
     ),
+    "depth_anything": Case("DepthAnythingForDepthEstimation", DEPTH, "depth-estimation"),
+    "depth_anything-metric": Case(
+        "DepthAnythingForDepthEstimation",
+        DEPTH
+        | {"depth_estimation_type": "metric", "max_depth": 2, "head_in_index": 1}
+        | {"backbone_config": STATES | {"apply_layernorm": False}},
+        "depth-estimation",
+        (61, 40),
+    ),
+    "yolos": Case("YolosForObjectDetection", DETECTING, "object-detection", (64, 40)),
+    "yolos-plain": Case(
+        "YolosForObjectDetection",
+        DETECTING | {"use_mid_position_embeddings": False, "qkv_bias": False},
+        "object-detection",
+        (40, 53),
+    ),
     "clip": Case("CLIPModel", CLIP, "text-image-embed"),
     "clip-gelu": Case(
         "CLIPModel",
@@ -225,6 +263,8 @@ EXPORTED = {  # one of each graph
     "swin": ["image"],
     "swinv2-classify": ["image"],
     "segformer": ["image"],
+    "depth_anything": ["image"],
+    "yolos": ["image"],
     "clip": ["text", "image"],
     "clip-gelu": ["text"],
     "siglip": ["text", "image"],
@@ -238,7 +278,7 @@ POOLED = (
     "ConvNextV2Model",
     "MobileNetV2Model",
 )
-STAGED = ("ResNet", "ConvNext", "MobileNet", "Swin", "Segformer")
+STAGED = ("ResNet", "ConvNext", "MobileNet", "Swin", "Segformer", "DepthAnything", "Yolos")
 CONVOLUTIONS = ("ResNet", "ConvNext", "MobileNet")
 GLUE = 30  # most nodes beside those of the blocks
 
@@ -294,6 +334,12 @@ def expected(case: Case, theirs: Any, pixels: Tensor, ids: Tensor) -> dict[str, 
                 "text": [text.last_hidden_state, out.text_embeds],
                 "image": [image.last_hidden_state, out.image_embeds],
             }
+        if case.task == "object-detection":
+            out = theirs(pixels)
+            return {"image": [out.last_hidden_state, out.pred_boxes, out.logits]}
+        if case.task == "depth-estimation":
+            states = theirs.backbone(pixels).feature_maps[-1]
+            return {"image": [states, theirs(pixels).predicted_depth]}
         part = theirs if case.task == "image-embed" else theirs.base_model
         part = getattr(part, "vision_model", part)
         states = part(pixels).last_hidden_state

@@ -78,6 +78,8 @@ KINDS: dict[str, tuple[Callable[[Path], Any], Ask]] = {  # how it is made, what 
         save_image_text,
         lambda m: [m.read_images([IMAGE], max_new_tokens=4), m.read_images([IMAGE], num_beams=2)],
     ),
+    "depth-estimation": (_image("depth_anything"), lambda m: m.estimate_depth([IMAGE])),
+    "object-detection": (_image("yolos"), lambda m: m.detect_objects([IMAGE], threshold=0.0)),
     "text-image-embed": (
         _image("clip"),
         lambda m: [m.embed_images([IMAGE]), m.embed(["the fox"])],

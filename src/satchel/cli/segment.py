@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from satchel.cli.command import load, on_bundle
+from satchel.cli.maps import folder_of, targets
 from satchel.cli.results import Rows, print_result
 from satchel.cli.terminal import readable_json
-from satchel.runtime.errors import UsageError, shown
 
 if TYPE_CHECKING:
     from satchel.runtime.areas import Areas
@@ -22,11 +22,10 @@ satchel segment my-bundle street/*.jpg --out maps --json
 
 def segment(options: argparse.Namespace) -> None:
     """the labels of an image's places, and how much each covers"""
-    targets = _targets(options.image, options.out)
+    files = targets(options.image, options.out, ".png")
     model = load(options)
-    if options.out:
-        Path(options.out).mkdir(parents=True, exist_ok=True)
-    for image, target in zip(options.image, targets, strict=True):
+    folder_of(options.out)
+    for image, target in zip(options.image, files, strict=True):
         [areas] = model.segment_images([image])
         if target is not None:
             _write(areas, target)
@@ -37,19 +36,6 @@ def segment(options: argparse.Namespace) -> None:
         else:
             rows: Rows = [(name, f"{share:.4f}", image) for name, share in shares.items()]
             print_result(options, areas, rows)
-
-
-def _targets(images: list[str], out: str | None) -> list[Path | None]:
-    """Where the map of each image is written."""
-    if out is None:
-        return [None] * len(images)
-    targets = [Path(out) / f"{Path(image).stem}.png" for image in images]
-    for index, target in enumerate(targets):
-        if target in targets[:index]:
-            raise UsageError(f"--out: two images would become {shown(target)}")
-        if Path(images[index]).resolve() == target.resolve():
-            raise UsageError(f"--out: {shown(target)} is the image itself")
-    return list(targets)
 
 
 def _write(areas: Areas, target: Path) -> None:

@@ -20,7 +20,6 @@ from satchel.runtime.audio import sample_sources
 from satchel.runtime.encoder_session import batches
 from satchel.runtime.errors import UsageError, shown
 from satchel.runtime.filter_banks import sample_frames
-from satchel.runtime.image import sample_images
 from satchel.runtime.text import CHARACTERS_PER_TOKEN, tokenizing
 
 if TYPE_CHECKING:
@@ -204,8 +203,7 @@ def _lines(model: Any, role: str, text: Text, limit: int, stage: Stage) -> Readi
 def _pictures(model: Any, role: str, text: Text, limit: int, stage: Stage) -> Reading:
     """Pictures made for the purpose."""
     form = model.image_format
-    pictures = sample_images(form.size, PICTURES)
-    samples = [{"pixel_values": form.pixels(picture)[None]} for picture in pictures]
+    samples = [{"pixel_values": form.pixels(one)[None]} for one in form.pictures(PICTURES)]
     return Reading(
         f"{PICTURES} pictures of coloured squares",
         samples,

@@ -68,7 +68,7 @@ class EncoderRecipe:
     def of(cls, checkpoint: Checkpoint, options: ExportOptions, stage: Stage) -> EncoderRecipe:
         """Build the towers and everything that needs the checkpoint."""
         image = image_format(checkpoint) if architecture(checkpoint).reads == "images" else None
-        size = (image.size[0], image.size[1]) if image is not None else None
+        size = _size(image)
         checkpoint, remarks = as_ranker(checkpoint, options.task)
         progress = stage("loading weights")
         given = (options.task, size, options.ignored_keys, progress, options.context)
@@ -99,7 +99,7 @@ class EncoderRecipe:
 
     @property
     def graphs(self) -> dict[str, Traceable]:
-        size = (self.image.size[0], self.image.size[1]) if self.image is not None else None
+        size = _size(self.image)
         return {
             role: Traceable(
                 tower,
@@ -245,7 +245,7 @@ class EncoderRecipe:
     def _single(self) -> bool:
         """Whether there is but one label, which is always the likeliest: then its scores count."""
         labels = self.model.labels
-        return labels is not None and len(labels.names) == 1
+        return labels is not None and TASKS[self.model.task].width(len(labels.names), 0) == 1
 
     @property
     def _scored(self) -> str:
@@ -314,8 +314,14 @@ SPREAD_LIMITS: dict[str, tuple[Limit, ...]] = {
         ("ends", "place"),
         ("letters", "letter"),
         ("areas", "label"),
+        ("objects", "label"),
     )
 }
+
+
+def _size(image: ImageFormat | None) -> tuple[int, int] | None:
+    """Height and width of all images, None where they differ."""
+    return image.usual[0] if image is not None and image.size is not None else None
 
 
 def _distance(a: Array, b: Array) -> float:

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 from satchel.models.encoder import ReferenceEncoder
 from satchel.runtime.encoder_session import TOKENS_PER_BATCH, EncoderSession, batches
-from satchel.runtime.image import ImageFormat, sample_images
+from satchel.runtime.image import ImageFormat
 from satchel.runtime.text_messages import TextMessages
 
 Array = NDArray[np.float32]
@@ -49,8 +49,7 @@ def texts_as_inputs(
 
 def pictures_as_inputs(image: ImageFormat) -> list[Sample]:
     """Pictures made for the purpose, through the checkpoint's preprocessing."""
-    pictures = sample_images(image.size, 2 * IMAGES)
-    return [{"pixel_values": image.pixels(picture)[None]} for picture in pictures]
+    return [{"pixel_values": image.pixels(one)[None]} for one in image.pictures(2 * IMAGES)]
 
 
 def padding(model: ReferenceEncoder) -> int | None:

@@ -23,7 +23,6 @@ from satchel.packing.recipe import ExportOptions
 from satchel.packing.seq2seq_recipe import Encoder, Seq2seqRecipe
 from satchel.progress import Stage
 from satchel.runtime.bundle import Bundle
-from satchel.runtime.image import sample_images
 from satchel.runtime.manifest import Port, Seq2seqUse
 from satchel.runtime.session import open_session
 from satchel.runtime.source_graph import SensedEncoder
@@ -51,7 +50,7 @@ class ImageTextRecipe(Seq2seqRecipe):
 
     @staticmethod
     def image_size(checkpoint: Checkpoint) -> tuple[int, int]:
-        height, width = image_format(checkpoint).size
+        height, width = image_format(checkpoint).usual[0]
         return height, width
 
     @staticmethod
@@ -63,7 +62,7 @@ class ImageTextRecipe(Seq2seqRecipe):
         checkpoint: Checkpoint, config: Seq2seqConfig, tokenizer: bytes, options: ExportOptions
     ) -> list[Any]:
         form = image_format(checkpoint)
-        return [form.pixels(picture) for picture in sample_images(form.size, PICTURES)]
+        return [form.pixels(picture) for picture in form.pictures(PICTURES)]
 
     @property
     def encoder_module(self) -> nn.Module:

@@ -183,6 +183,24 @@ def _segment_images(model: Any, given: Given) -> Given:
     return {"areas": found}
 
 
+def _estimate_depth(model: Any, given: Given) -> Given:
+    found = model.estimate_depth([image(one) for one in given["images"]])
+    return {"maps": [summary(one) for one in found]}
+
+
+def _detect_objects(model: Any, given: Given) -> Given:
+    found = model.detect_objects([image(one) for one in given["images"]], threshold=0.0)
+    return {
+        "objects": [
+            [
+                {"label": one.label, "score": number(one.score), "boxes": numbers(one.box)}
+                for one in objects
+            ]
+            for objects in found
+        ]
+    }
+
+
 def _image_states(model: Any, given: Given) -> Given:
     return summary(model.image_hidden_states(image(given["image"])))
 
@@ -242,6 +260,8 @@ KINDS: dict[str, Callable[[Any, Given], Given]] = {
     "embed_images": _embed_images,
     "classify_images": _classify_images,
     "segment_images": _segment_images,
+    "estimate_depth": _estimate_depth,
+    "detect_objects": _detect_objects,
     "image_states": _image_states,
     "features": _features,
     "transcribe": _transcribe,

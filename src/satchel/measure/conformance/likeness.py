@@ -18,6 +18,7 @@ TOLERANCES = {
     "no_answer": 1e-4,
     "languages": 1e-4,
     "shares": 1e-2,  # of an image: pixels between two labels fall to either
+    "boxes": 1e-4,
     "start": 1e-6,  # of a segment, in seconds
     "end": 1e-6,
     "duration": 1e-6,

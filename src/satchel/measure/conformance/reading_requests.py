@@ -17,6 +17,14 @@ TEXTS = (*SENTENCES, "a", "x, y; z.", "Paris is the capital of France. Berlin is
 LOST = "\u4e16\u754c, e\u0301! (the fox) \U0001f600 runs"
 QUESTION = "Who sees the dog?"
 CONTEXT = "It is late. The fox sees the dog, and the cat runs. " * 2
+ASKED = {  # of images, by task
+    "image-embed": "embed_images",
+    "text-image-embed": "embed_images",
+    "image-classify": "classify_images",
+    "image-segment": "segment_images",
+    "depth-estimation": "estimate_depth",
+    "object-detection": "detect_objects",
+}
 SIZES = ((50, 70), (33, 129), (90, 40))  # of images that are resized
 
 
@@ -92,21 +100,18 @@ class _Heads:
 
 def of_images(model: Any) -> Iterator[Request]:
     """Images of the model's size and, where Pillow is installed, of others."""
-    form, kind = model.image_format, "classify_images"
-    sizes = [tuple(form.size)]
+    form = model.image_format
+    sizes = form.usual[:1]
     if find_spec("PIL") is not None:
         sizes += SIZES
     images = [
         {"height": height, "width": width, "seed": seed}
         for height, width in sizes
-        for seed in range(2 if [height, width] == form.size else 1)
+        for seed in range(2 if (height, width) == form.usual[0] else 1)
     ]
     for image in images:
         yield "pixels", {"image": image}
-    if "embed" in model.manifest.task:
-        kind = "embed_images"
-    elif model.manifest.task == "image-segment":
-        kind = "segment_images"
+    kind = ASKED[model.manifest.task]
     yield kind, {"images": images}
     yield kind, {"images": []}
     yield "image_states", {"image": images[0]}
