@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from satchel.runtime.cancel import Cancelled
 from satchel.runtime.decoder_session import Logits, Run
+from satchel.runtime.greatest import places_of_greatest
 from satchel.runtime.options import Options
 from satchel.runtime.processors import RELATIVE, Ids, Processor, Scores
 from satchel.runtime.sample import not_finite
@@ -232,7 +233,8 @@ def block_peaks(row: Scores, peaks: Scores) -> None:
 def top_continuations(
     logits: Logits, peaks: Logits, shifts: Scores, count: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
-    """The best `count` of each source's beams and their next ids: (scores, beams, ids), best first.
+    """The best `count` of each source's beams and their next ids: (scores, beams, ids), best first; of
+    equal ones that of the first beam, then the lowest id.
 
     `logits` is [sources * beams, vocab], `peaks` [sources * beams, blocks]; `shifts` [sources, beams]
     make scores of them. Results are [sources, count], or fewer.
@@ -241,7 +243,7 @@ def top_continuations(
     count = min(count, beams * vocab)
     peaks = (peaks.reshape(sources, beams, blocks) + shifts[:, :, None]).reshape(sources, -1)
     # Exact: among the best `count` ids, only those of the `count` blocks with the best peaks can be.
-    beam, block = np.divmod(_top(peaks, count), blocks)  # [sources, count]
+    beam, block = np.divmod(places_of_greatest(peaks, count), blocks)  # [sources, count]
 
     ids = block[:, :, None] + np.arange(0, vocab, blocks)  # [sources, count, ids of a block]
     beyond = ids >= vocab
@@ -252,19 +254,12 @@ def top_continuations(
     values += np.take_along_axis(shifts, beam, 1)[:, :, None]
     values[beyond] = -np.inf
     ids, values = ids.reshape(sources, -1), values.reshape(sources, -1)
-    best = _top(values, count)
-    best = np.take_along_axis(
-        best, np.argsort(-np.take_along_axis(values, best, 1), axis=1, kind="stable"), 1
-    )
+    best = places_of_greatest(values, count)
     beam = np.take_along_axis(beam, best // (ids.shape[1] // count), 1)
-    return np.take_along_axis(values, best, 1), beam, np.take_along_axis(ids, best, 1)
-
-
-def _top(values: NDArray[np.float32], count: int) -> NDArray[np.int64]:
-    """Places of the highest `count` of each row, in any order."""
-    if count >= values.shape[1]:
-        return np.broadcast_to(np.arange(values.shape[1]), values.shape)
-    return np.argpartition(values, -count, axis=1)[:, -count:]
+    values, ids = (np.take_along_axis(array, best, 1) for array in (values, ids))
+    order = np.lexsort((ids, beam, -values), axis=1)
+    values, beam, ids = (np.take_along_axis(array, order, 1) for array in (values, beam, ids))
+    return values, beam, ids
 
 
 def placed(parents: NDArray[np.int64]) -> NDArray[np.int64]:

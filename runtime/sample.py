@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from satchel.runtime.errors import SatchelError
+from satchel.runtime.greatest import places_of_greatest
 from satchel.runtime.options import Options
 from satchel.runtime.processors import Processor, Scores
 
@@ -177,9 +178,5 @@ def _sorted_top(logits: NDArray[np.float32], options: Options) -> NDArray[np.int
 
 
 def _top(logits: NDArray[np.float32], count: int) -> NDArray[np.int64]:
-    if count < len(logits):
-        # In the order of ids, which of equal logits the sort below keeps: that of a partition is any.
-        ids = np.sort(np.argpartition(logits, -count)[-count:])
-    else:
-        ids = np.arange(len(logits))
+    ids = places_of_greatest(logits[None], count)[0]
     return ids[np.argsort(-logits[ids], kind="stable")]

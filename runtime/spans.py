@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from satchel.runtime.greatest import places_of_greatest
+
 Array = NDArray[np.float32]
 Offset = tuple[int, int]  # first and one past the last character of a token
 OUTSIDE = "O"  # the label of what is in no span
@@ -178,8 +180,7 @@ def best_answers(
     most = BYTES * top  # bytes of one character are tokens with the same place
     for length in range(min(longest, len(start))):
         joint = start[: len(start) - length] + end[length:]
-        best = np.argpartition(-joint, most - 1)[:most] if len(joint) > most else range(len(joint))
-        for index in map(int, best):
+        for index in places_of_greatest(joint[None], most)[0].tolist():
             first, last = places[index][0], places[index + length][1]
             if first < last:
                 candidates.append((float(joint[index]), (first, last)))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from satchel.runtime.greatest import places_of_greatest
 from satchel.sentence.arrays import Array, array_of, rows
 from satchel.sentence.similarity import Similarity, cos_sim
 
@@ -100,7 +101,7 @@ def _nearest(
         places = np.broadcast_to(np.arange(start, start + scores.shape[1]), scores.shape)
         best, ids = np.hstack([best, scores]), np.hstack([ids, places])
         if best.shape[1] > count:  # the best, in any order
-            kept = np.argpartition(-best, count - 1, axis=1)[:, :count]
+            kept = places_of_greatest(best, count)
             best, ids = (np.take_along_axis(one, kept, axis=1) for one in (best, ids))
     order = np.lexsort((ids, -best), axis=1)
     return np.take_along_axis(best, order, axis=1), np.take_along_axis(ids, order, axis=1)

@@ -8,6 +8,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from satchel.runtime.errors import UsageError
+from satchel.runtime.greatest import places_of_greatest
 from satchel.sentence.arguments import check_count, check_device, one_given, refuse
 from satchel.sentence.arrays import Array, array_of, in_kind, rows, tensor_of
 from satchel.sentence.base import Opening, listed
@@ -117,9 +118,9 @@ def _shared(first: Any, second: Any) -> Array:
 
 def _greatest(vectors: Array, count: int | None) -> Array:
     """Vectors with all but their `count` greatest numbers set to zero."""
-    if count is None or count >= vectors.shape[1]:
+    if count is None:
         return vectors
-    places = np.argpartition(-np.abs(vectors), count - 1, axis=1)[:, :count]
+    places = places_of_greatest(np.abs(vectors), count)
     kept = np.zeros_like(vectors)
     np.put_along_axis(kept, places, np.take_along_axis(vectors, places, axis=1), axis=1)
     return kept
