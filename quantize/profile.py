@@ -39,6 +39,7 @@ class Profile:
     cache: str = "float32"  # what keys and values are kept as
     # Steps over a float32 cache give what a prefill does (`pad_odd_tokens.py`).
     paired: bool = False
+    untiled: bool = False  # attention takes the scores of a head at once (`untiled.py`)
     # Patterns that some layer of the model must have, and who asked for it.
     asked: dict[str, str] = field(default_factory=dict)
 
@@ -201,4 +202,5 @@ READERS: dict[str, Callable[[Any], Any]] = {  # what a file may say -> how it is
     "compensated": _flag,
     "cache": _cache,
     "paired": _flag,
+    "untiled": _flag,
 }

@@ -19,6 +19,7 @@ from satchel.quantize.schemes import BLOCKS8, FP32, SCHEMES, scheme
 from satchel.quantize.schemes.blocks import BlockScheme
 from satchel.quantize.schemes.channels import Channels, quantize
 from satchel.runtime.errors import UsageError
+from tests.generating import opened
 from tests.tiny import save_checkpoint
 
 OWN = """
@@ -149,3 +150,29 @@ def test_every_scheme_gets_better_until_none_does() -> None:
 def test_schemes_are_named_in_text() -> None:
     assert scheme("blocks8:32").to_dict() == {"kind": "blocks8", "block": 32}
     assert scheme("blocks8") == BLOCKS8 and scheme("fp32") is FP32
+
+
+def sinks(folder: Path) -> list[str]:
+    """The input of each attention that keeps it from tiles."""
+    graph = onnx.load(str(folder / "decoder.onnx"), load_external_data=False).graph
+    nodes = [node for node in graph.node if node.op_type == "GroupQueryAttention"]
+    return [node.input[11] if len(node.input) > 11 else "" for node in nodes]
+
+
+@pytest.mark.parametrize("cache", ["int8", "float32"])
+def test_attention_without_tiles_changes_no_number(
+    checkpoint: Path, tmp_path: Path, cache: str
+) -> None:
+    tiled = dataclasses.replace(named("int8-portable"), name="tiled", untiled=False)
+    folders = [tmp_path / "untiled", tmp_path / "tiled"]
+    satchel.pack(checkpoint, folders[0], profile="int8-portable", cache=cache, force=True)
+    satchel.pack(checkpoint, folders[1], profile=tiled, cache=cache, force=True)
+    assert all(sinks(folders[0])) and not any(sinks(folders[1]))
+    ids = [list(range(3, 60)), [5], list(range(100, 120))]
+    ours, other = (opened(folder) for folder in folders)
+    for row in ids:
+        np.testing.assert_array_equal(ours.logits(row), other.logits(row))
+    asked: dict[str, Any] = {"max_new_tokens": 20, "temperature": 0.0, "lookup": False}
+    assert [one.logprobs for one in ours.generate(ids, **asked)] == [
+        one.logprobs for one in other.generate(ids, **asked)
+    ]
