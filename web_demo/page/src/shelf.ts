@@ -1,6 +1,6 @@
 /** Which bundles there are and which one is open. A tab of a phone has memory for one, so opening closes the last. */
 
-import { type AnyModel, isKept, loadInWorker, type Manifest } from "satchel-web";
+import { type AnyModel, isKept, loadInWorker, type Manifest, ONNXRUNTIME_WEB } from "satchel-web";
 import { byId, make, readableBytes, saying } from "./dom.js";
 
 /** A bundle that the server has, or that a person gave. */
@@ -15,6 +15,7 @@ export interface Entry {
 }
 
 const SMALL = 8_000_000;
+const WASM_FOLDER = `ort-${ONNXRUNTIME_WEB}/`;
 
 let known: Promise<Entry[]> | null = null;
 const given: Entry[] = [];
@@ -138,9 +139,14 @@ function exchange(
     const last = open;
     open = null;
     await last?.model.close();
-    const model = await loadInWorker(entry.where, { worker: "worker.js", signal, onProgress });
+    const warnings: string[] = [];
+    const onWarning = (message: string) => warnings.push(message);
+    const options = { worker: "worker.js", wasmFolder: WASM_FOLDER, signal, onProgress, onWarning };
+    const model = await loadInWorker(entry.where, options);
     open = { entry, model };
     sayMachine(model);
+    // Files fail alike: the first says why.
+    byId("warned").textContent = warnings[0] ?? "";
     return model;
   });
   busy = next.catch(() => undefined);

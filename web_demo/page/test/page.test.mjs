@@ -1,7 +1,9 @@
 // The page in a real Chromium, with the bundles of this repository: node --test test/  (after tools/build.mjs dist)
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,6 +17,8 @@ const HERE = fileURLToPath(new URL("..", import.meta.url));
 const BUNDLES = fileURLToPath(new URL("../../../bundles", import.meta.url));
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf-8");
 const SERVED = ["g2p", "minilm-l6"].map((name) => join(BUNDLES, name));
+const { version: ORT } = createRequire(join(HERE, "../runtime/package.json"))("onnxruntime-web/package.json");
+const WASM = `ort-${ORT}/ort-wasm-simd-threaded.wasm`;
 const TABS = ["words", "chat", "search", "bundles", "bench"];
 
 let browser;
@@ -167,6 +171,65 @@ for (const [name, [damage, words]] of Object.entries(FAULTS)) {
   });
 }
 
+test("a full quota is told, and the bundle runs all the same", async () => {
+  const { page, context, asked } = await opened("about:blank");
+  const browsers = await context.newCDPSession(page);
+  await browsers.send("Storage.overrideQuotaForOrigin", {
+    origin: new URL(served.address).origin,
+    quotaSize: 1e6,
+  });
+  await page.goto(served.address);
+  await spelled(page);
+  assert.match(
+    await page.textContent("#warned"),
+    /^the browser's room for this page is used up: \S+ is not kept$/,
+  );
+  assert.equal(await page.textContent("#phonemes"), "S AE1 CH AH0 L");
+  asked.length = 0;
+  await page.reload();
+  await spelled(page);
+  assert.ok(asked.some((url) => url.endsWith(".data"))); // it was not kept
+  await context.close();
+});
+
+test("what a tab that was closed had fetched is not fetched again", async () => {
+  const weights = readFileSync(join(SERVED[0], "encoder.onnx.data"));
+  const ranges = [];
+  let broken = true;
+  let half;
+  const sent = new Promise((resolve) => {
+    half = resolve;
+  });
+  // Half of the file comes, then nothing more; later all that is asked for.
+  const slow = createServer((request, response) => {
+    if (!request.url.endsWith("encoder.onnx.data")) return served.server.emit("request", request, response);
+    ranges.push(request.headers.range);
+    if (!broken) return served.server.emit("request", request, response);
+    response.writeHead(200, { ...HEADERS, "Content-Length": weights.length });
+    response.write(weights.subarray(0, weights.length >> 1), half);
+  });
+  slow.listen(0, "127.0.0.1");
+  await once(slow, "listening");
+  const address = `http://127.0.0.1:${slow.address().port}/`;
+  const { page, context } = await opened(address);
+  await sent;
+  const shown = await page.waitForFunction(() => document.querySelector("#words progress")?.value);
+  assert.ok(Number(await shown.jsonValue()) > 0);
+  await page.waitForTimeout(500); // the worker writes what has come
+  await page.close();
+  broken = false;
+  const again = await context.newPage();
+  await again.goto(address);
+  await spelled(again);
+  assert.equal(await again.textContent("#phonemes"), "S AE1 CH AH0 L");
+  const [first, second] = [ranges[0], ranges.at(-1)];
+  assert.equal(first, undefined);
+  assert.match(second, /^bytes=[1-9]\d*-$/);
+  await context.close();
+  slow.closeAllConnections();
+  slow.close();
+});
+
 test("what leads out of a folder, and what is not there, is not served", async () => {
   for (const [path, status] of [
     ["bundles/g2p/manifest.json", 200],
@@ -179,6 +242,12 @@ test("what leads out of a folder, and what is not there, is not served", async (
   const part = await fetch(`${served.address}icon.svg`, { headers: { Range: "bytes=4-7" } });
   assert.equal(part.status, 206);
   assert.equal((await part.arrayBuffer()).byteLength, 4);
+  const wasm = await fetch(`${served.address}${WASM}`);
+  assert.match(wasm.headers.get("cache-control"), /immutable/);
+  assert.equal(wasm.headers.get("content-encoding"), "gzip");
+  assert.deepEqual(Buffer.from(await wasm.arrayBuffer()), readFileSync(join(HERE, "dist", WASM)));
+  const plain = { headers: { "Accept-Encoding": "identity" } };
+  assert.equal((await fetch(`${served.address}style.css`, plain)).headers.get("content-encoding"), null);
   const beyond = await fetch(`${served.address}icon.svg`, { headers: { Range: "bytes=99999-" } });
   assert.equal(beyond.status, 416);
 });

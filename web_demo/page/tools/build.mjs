@@ -2,7 +2,7 @@
 //
 // One file for the page, one for the worker that holds the models, and ONNX Runtime's WebAssembly as it is published.
 
-import { copyFile, mkdir, readdir, rm } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -32,6 +32,10 @@ await build({
 });
 for (const name of ["index.html", "style.css", "icon.svg"]) await copyFile(join(PAGE, name), join(out, name));
 const ort = dirname(createRequire(join(RUNTIME, "package.json")).resolve("onnxruntime-web"));
+const { version } = JSON.parse(await readFile(join(ort, "../package.json"), "utf-8"));
+// A folder named after the release: what is in it never changes, so that a browser may keep it, compiled too.
+const folder = join(out, `ort-${version}`);
+await mkdir(folder);
 for (const name of (await readdir(ort)).filter((each) => WASM.test(each))) {
-  await copyFile(join(ort, name), join(out, name));
+  await copyFile(join(ort, name), join(folder, name));
 }

@@ -1,13 +1,16 @@
 // Serves the built page and bundles on the loopback: node serve.mjs PAGE BUNDLE... [--port N]
 //
 // What it adds to a plain file server: the headers that give WebAssembly its threads, a Content-Security-Policy that
-// forbids every other address, byte ranges so that a broken download goes on, and bundles/index.json.
+// forbids every other address, byte ranges so that a broken download goes on, gzip for all but weights, which it hardly
+// makes smaller, and bundles/index.json.
 
 import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { createServer } from "node:http";
 import { basename, extname, join, normalize, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
 
 const TYPES = {
   ".html": "text/html; charset=utf-8",
@@ -81,7 +84,19 @@ async function answer(page, folders, headers, request, response) {
   const tag = `"${found.size.toString(36)}-${Math.floor(found.mtimeMs).toString(36)}"`;
   if (request.headers["if-none-match"] === tag) return say(304, { ETag: tag });
   const type = TYPES[extname(file)] ?? "application/octet-stream";
-  const about = { "Content-Type": type, "Accept-Ranges": "bytes", ETag: tag };
+  const kept = first.startsWith("ort-") && { "Cache-Control": "max-age=31536000, immutable" };
+  const about = {
+    ...kept,
+    "Content-Type": type,
+    "Accept-Ranges": "bytes",
+    ETag: tag,
+    Vary: "Accept-Encoding",
+  };
+  if (extname(file) in TYPES && !request.headers.range && takesGzip(request)) {
+    const bytes = await zipped(file, tag);
+    const size = { "Content-Encoding": "gzip", "Content-Length": bytes.byteLength };
+    return say(200, { ...about, ...size }, request.method === "HEAD" ? undefined : bytes);
+  }
   const range = asked(request, found.size, tag);
   if (range === null) return say(416, { "Content-Range": `bytes */${found.size}` });
   const { start, end, part } = range;
@@ -95,6 +110,20 @@ async function answer(page, folders, headers, request, response) {
   createReadStream(file, { start, end: end - 1 })
     .on("error", () => response.destroy())
     .pipe(response);
+}
+
+const takesGzip = (request) =>
+  /\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))/.test(request.headers["accept-encoding"] ?? "");
+
+const compressed = new Map();
+
+/** A file's bytes by gzip, made once for each of its states. */
+function zipped(file, tag) {
+  const known = compressed.get(file);
+  if (known?.tag === tag) return known.bytes;
+  const bytes = readFile(file).then((whole) => promisify(gzip)(whole));
+  compressed.set(file, { tag, bytes });
+  return bytes;
 }
 
 /** The path of an address without a leading slash, or null where it leads out of the folder. */

@@ -45,16 +45,20 @@ const inNode = globalThis.process?.versions?.node !== undefined;
  * the file and what is wrong with it. Nothing but the files at `where` is fetched.
  */
 export async function load(where: Where, options: LoadOptions = {}): Promise<AnyModel> {
-  const bundle = await open(where, options);
-  const opener = await openerFor(bundle.manifest);
-  options.signal?.throwIfAborted();
-  const engine = await engineFor(options);
+  // The engine starts while the files come.
+  const starting = engineFor(options);
   try {
-    const model = await opener(bundle, engine, options.onWarning ?? (() => undefined));
+    const bundle = await open(where, options);
+    const opener = await openerFor(bundle.manifest);
+    options.signal?.throwIfAborted();
+    const model = await opener(bundle, await starting, options.onWarning ?? (() => undefined));
     options.signal?.throwIfAborted();
     return model;
   } catch (error) {
-    engine.dispose();
+    await starting.then(
+      (engine) => engine.dispose(),
+      () => undefined, // it is told where the files are well
+    );
     throw error;
   }
 }

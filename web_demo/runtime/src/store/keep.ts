@@ -152,8 +152,9 @@ class SyncWriter implements Writer {
 
   async append(bytes: Uint8Array): Promise<void> {
     const count = noRoom(() => this.file.write(bytes, { at: this.written }));
+    // Without room Chromium writes less, or returns a negative number as an unsigned one.
     if (count !== bytes.byteLength) {
-      throw diskFull(`${count} of ${bytes.byteLength} bytes were written`);
+      throw diskFull();
     }
     this.written += count;
   }
@@ -212,9 +213,9 @@ function noRoom<T>(writing: () => T): T {
 }
 
 function asDiskFull(error: unknown): unknown {
-  return (error as Error | null)?.name === "QuotaExceededError" ? diskFull(wordsOf(error)) : error;
+  return (error as Error | null)?.name === "QuotaExceededError" ? diskFull() : error;
 }
 
-function diskFull(why: string): SatchelError {
-  return new SatchelError(`the browser's room for this page is used up: ${why}`, "DISK_FULL", 7);
+function diskFull(): SatchelError {
+  return new SatchelError("the browser's room for this page is used up", "DISK_FULL", 7);
 }
