@@ -29,7 +29,10 @@ class Generation:
     logprobs: list[float]
     prompt_tokens: int
     score: float | None = None  # of a beam search, by which the best is chosen
-    looked_up: int = 0  # tokens that were read ahead, each of them a step saved
+    # Tokens that were read ahead, each of them a step saved: looked up in the prompt or the text itself,
+    looked_up: int = 0
+    drafted: int = 0  # or written by a draft model, which
+    draft_tried: int = 0  # wrote so many to be read ahead
 
 
 class Stream:
@@ -136,7 +139,9 @@ class Batch:
                 row.finish_reason or "",
                 list(row.logprobs or []),
                 row.prompt_tokens,
-                looked_up=row.looked_up,
+                looked_up=row.ahead["looked_up"],
+                drafted=row.ahead["drafted"],
+                draft_tried=row.tried["drafted"],
             )
             for text, row in zip(self.texts, self.rows, strict=True)
         ]

@@ -50,7 +50,7 @@ class DecoderModel(TextModel):
         self.graphs = {"decoder": self.decoder}
         chat = self.manifest.chat
         self._chat_format = ChatFormat.from_dict(chat) if chat is not None else None
-        self._conversation = KeptText(self.decoder)  # the last one
+        self._last = KeptText(self.decoder)  # conversation
 
     @property
     def samples(self) -> dict[str, str]:
@@ -85,14 +85,16 @@ class DecoderModel(TextModel):
         stop: str | Sequence[str] | None = None,
         grammar: Grammar | None = None,
         kept: KeptText | None = None,
+        draft: TextModel | None = None,
         **options: Any,
     ) -> Stream:
         """Answer a conversation piece by piece; as `chat`."""
-        asked = self.streamable(options, max_new_tokens, stop, grammar, kept)
+        asked = self.streamable(options, max_new_tokens, stop, grammar, kept, draft)
         ids, cancel = self.encode_chat(messages), Cancel()
-        # A new one while another thread uses the last conversation's.
-        lease = self._conversation.lease(cancel, lambda: self.decoder.start(1, cancel))
-        return Stream(self._batch([ids], asked, False, cancel, lease))
+        return Stream(self._batch([ids], asked, False, cancel, self.conversation(cancel)))
+
+    def conversation(self, cancel: Cancel) -> AbstractContextManager[Run]:
+        return self._last.lease(cancel, lambda: self.decoder.start(1, cancel))
 
     def keep(self, prompt: Prompt | None = None) -> KeptText:
         """A text that stays read, of a prompt or empty: to go on from, to branch, to save."""

@@ -18,10 +18,13 @@ from satchel.runtime.beam import Hypothesis, Search, beam_search
 from satchel.runtime.bundle import TOKENIZER, Bundle
 from satchel.runtime.cancel import Cancel, Cancelled
 from satchel.runtime.decoder_session import Run
+from satchel.runtime.draft_match import check_draft
+from satchel.runtime.draft_model import DraftModel, beside
+from satchel.runtime.drafter import Drafter
 from satchel.runtime.errors import LimitError, UsageError
 from satchel.runtime.grammar import Grammar, GrammarReader
 from satchel.runtime.ids import caller_ids
-from satchel.runtime.kept_text import KeptText
+from satchel.runtime.kept_text import KeptText, check_kept
 from satchel.runtime.lookup import Lookup
 from satchel.runtime.options import Options
 from satchel.runtime.processors import Processor, processors
@@ -45,6 +48,7 @@ class Asked:
     stop: list[str]
     grammar: Grammar | None
     kept: KeptText | None
+    draft: TextModel | None
 
 
 class TextModel(TaskModel):
@@ -54,6 +58,7 @@ class TextModel(TaskModel):
         super().__init__(bundle)
         self.tokenizer: Tokenizer = load_tokenizer(bundle.path(TOKENIZER))
         self.prompt_limit = self.manifest.context  # tokens
+        self._same_ids: set[str] = set()  # sha256 of other tokenizers that have them
 
     def encode(self, text: str) -> list[int]:
         """Ids of a text, with the special tokens the checkpoint's tokenizer adds."""
@@ -76,15 +81,17 @@ class TextModel(TaskModel):
         stop: str | Sequence[str] | None = None,
         grammar: Grammar | None = None,
         kept: KeptText | None = None,
+        draft: TextModel | None = None,
         **options: Any,
     ) -> Stream:
         """Generate after `prompt`, a text or ids, piece by piece.
 
         `max_new_tokens` None means until the context is full, `stop` () no text to end at; `grammar` is
-        the form that the text has; what `kept` holds of the prompt is not read again; `options` are the
-        fields of Options. Defaults are the bundle's, or 512 new tokens.
+        the form that the text has; what `kept` holds of the prompt is not read again; `draft` is a
+        smaller model of the same tokenizer, for the same text in less time; `options` are the fields
+        of Options. Defaults are the bundle's, or 512 new tokens.
         """
-        asked = self.streamable(options, max_new_tokens, stop, grammar, kept)
+        asked = self.streamable(options, max_new_tokens, stop, grammar, kept, draft)
         return Stream(self._batch([prompt], asked, logprobs=False))
 
     @overload
@@ -111,6 +118,7 @@ class TextModel(TaskModel):
         stop: str | Sequence[str] | None = None,
         grammar: Grammar | None = None,
         kept: KeptText | None = None,
+        draft: TextModel | None = None,
         cancel: Cancel | None = None,
         **options: Any,
     ) -> Any:
@@ -121,7 +129,7 @@ class TextModel(TaskModel):
         """
         many = _is_many(prompt)
         prompts: Sequence[Any] = prompt if many else [prompt]
-        asked = self._asked(options, max_new_tokens, stop, grammar, kept)
+        asked = self._asked(options, max_new_tokens, stop, grammar, kept, draft)
         if asked.options.num_beams > 1:
             if stop:
                 raise UsageError(f"stop does not go with num_beams = {asked.options.num_beams}")
@@ -161,21 +169,26 @@ class TextModel(TaskModel):
         rows = [self.row(ids, asked) for ids in read]
         for row in rows:
             row.logprobs = [] if logprobs else None
-        rows[0].lookup = self._lookup(asked.options, read)
         cancel = cancel or Cancel()
-        if asked.kept is not None:
-            if len(read) > 1:
-                raise UsageError(f"a kept text is for one prompt at a time; got {len(read)}")
-            lease = asked.kept.lease(cancel)
         lease = lease or self._lease(read, cancel)
+        for name, one in (("a kept text", asked.kept), ("a draft", asked.draft)):
+            if one is not None and len(read) > 1:
+                raise UsageError(f"{name} is for one prompt at a time; got {len(read)}")
+        if asked.kept is not None:
+            lease = asked.kept.lease(cancel)
+        rows[0].drafters = self._drafters(asked.options, read)
+        if asked.draft is not None:
+            drafter = DraftModel(read[0], rows[0].sampler, self.manifest.vocab_size)
+            rows[0].drafters.append(drafter)
+            lease = beside(lease, drafter, asked.draft.conversation(cancel))
         return Batch(self.tokenizer, self.manifest.tokens.eos, rows, asked.stop, cancel, lease)
 
-    def _lookup(self, options: Options, read: Sequence[list[int]]) -> Lookup | None:
-        """For a single text, where it was asked for or surely changes nothing."""
+    def _drafters(self, options: Options, read: Sequence[list[int]]) -> list[Drafter]:
+        """For a single text, where they were asked for or surely change nothing."""
         if options.lookup and len(read) > 1:
             raise UsageError(f"lookup is for one prompt at a time; got {len(read)}")
         wanted = self.manifest.reads_ahead_exactly if options.lookup is None else options.lookup
-        return Lookup(read[0]) if wanted and len(read) == 1 else None
+        return [Lookup(read[0])] if wanted and len(read) == 1 else []
 
     def _search(
         self, prompts: Sequence[Any], asked: Asked, cancel: Cancel
@@ -211,6 +224,7 @@ class TextModel(TaskModel):
         stop: str | Sequence[str] | None,
         grammar: Grammar | None,
         kept: KeptText | None,
+        draft: TextModel | None,
     ) -> Asked:
         checked = Options.from_options(options, self.manifest.generation)
         if isinstance(max_new_tokens, int | np.integer):
@@ -223,18 +237,15 @@ class TextModel(TaskModel):
                 raise UsageError(
                     f"min_new_tokens = {least} is above max_new_tokens = {max_new_tokens}"
                 )
-        if grammar is not None and checked.num_beams > 1:
-            raise UsageError(f"a grammar does not go with num_beams = {checked.num_beams}")
+        for name, one in (("a grammar", grammar), ("a kept text", kept), ("a draft", draft)):
+            if one is not None and checked.num_beams > 1:
+                raise UsageError(f"{name} does not go with num_beams = {checked.num_beams}")
         if kept is not None:
-            if not isinstance(kept, KeptText):
-                raise UsageError(
-                    f"kept is a {type(kept).__name__}; expected what model.keep() makes"
-                )
-            kept.check(self)
-            if checked.num_beams > 1:
-                raise UsageError(f"a kept text does not go with num_beams = {checked.num_beams}")
+            check_kept(kept, self)
+        if draft is not None:
+            check_draft(self, draft, self._same_ids)
         given = self.manifest.generation.get("stop_strings", ()) if stop is None else stop
-        return Asked(checked, max_new_tokens, _stop_strings(given), grammar, kept)
+        return Asked(checked, max_new_tokens, _stop_strings(given), grammar, kept, draft)
 
     def streamable(
         self,
@@ -243,9 +254,10 @@ class TextModel(TaskModel):
         stop: str | Sequence[str] | None = None,
         grammar: Grammar | None = None,
         kept: KeptText | None = None,
+        draft: TextModel | None = None,
     ) -> Asked:
         """What was asked for, checked; UsageError where it makes no sense of a text that is streamed."""
-        asked = self._asked(options, max_new_tokens, stop, grammar, kept)
+        asked = self._asked(options, max_new_tokens, stop, grammar, kept, draft)
         if asked.options.num_beams > 1 or asked.options.n_best is not None:
             raise UsageError(
                 f"num_beams = {asked.options.num_beams}: a beam search cannot be streamed; use "
@@ -273,6 +285,10 @@ class TextModel(TaskModel):
     def _grammars(self) -> GrammarReader:
         tokens, size = self.manifest.tokens, self.manifest.vocab_size
         return GrammarReader(self.tokenizer, size, tokens.eos)
+
+    def conversation(self, cancel: Cancel) -> AbstractContextManager[Run]:
+        """A decoder's run that holds what was read last, or a new one while another thread uses that."""
+        raise NotImplementedError
 
     def _before(self, prompt: list[int]) -> list[int]:
         """The ids that the decoder's text begins with, for the ids of a prompt."""

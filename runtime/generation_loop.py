@@ -37,9 +37,8 @@ def generate(run: Run, rows: Sequence[Row], eos: Sequence[int]) -> Iterator[tupl
             logits = run.append(run.reuse(rows[0].prompt))
         else:
             logits = run.prefill([row.prompt for row in rows])
-        lookup = rows[0].lookup if len(rows) == 1 else None
-        if lookup is not None:
-            ahead = ReadingAhead(run, rows[0], lookup, ends)
+        if len(rows) == 1 and rows[0].drafters:
+            ahead = ReadingAhead(run, rows[0], ends)
         step = ahead.step if ahead else run.step
         while True:
             tokens = np.zeros(len(batch), np.int64)

@@ -6,6 +6,7 @@ chosen. So whatever chooses (greedy, sampling) can choose nothing else.
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -101,6 +102,12 @@ class KeptForm:
         self._matcher = matcher
         self._kind = grammar.kind
         self._read = 0  # new ids that the matcher has been told
+
+    def ahead(self) -> KeptForm:
+        """Another of the same state."""
+        other = copy.copy(self)
+        other._matcher = self._matcher.deep_copy()
+        return other
 
     def __call__(self, scores: Scores, text: Ids, new: int) -> None:
         if new > self._read:

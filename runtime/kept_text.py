@@ -56,13 +56,6 @@ class KeptText:
         finally:
             self._taken.release()
 
-    def check(self, model: Any) -> None:
-        """UsageError unless it is of this model."""
-        if getattr(model, "decoder", None) is not self.decoder:
-            raise UsageError(
-                "the kept text is of another model: make it by `keep` of this one, or save it and load it"
-            )
-
     def read(self, ids: Sequence[int]) -> None:
         """Read a text's ids, as far as they are not what is held."""
         with self.lease(Cancel()) as run:
@@ -111,3 +104,13 @@ class KeptText:
                 kept_file.CODE,
             )
         return text
+
+
+def check_kept(kept: Any, model: Any) -> None:
+    """UsageError unless it is a kept text of this model."""
+    if not isinstance(kept, KeptText):
+        raise UsageError(f"kept is a {type(kept).__name__}; expected what model.keep() makes")
+    if getattr(model, "decoder", None) is not kept.decoder:
+        raise UsageError(
+            "the kept text is of another model: make it by `keep` of this one, or save it and load it"
+        )

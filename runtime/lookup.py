@@ -8,22 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from satchel.runtime.drafter import Drafter, cost_along
+
 SIZES = (3, 1)  # of the sequences that are looked up, the longest that is found counts
 LONGEST = 16  # ids alike before a place: more tell no more
 # How often the id at a place is right, by the power of two of how many ids before it are alike: a
 # first guess, corrected by each id of the text, whether it was in a draft or not.
 CHANCES = (0.1, 0.2, 0.5, 0.7, 0.9)
 MEMORY = 16  # ids after which a chance has forgotten most of what was
-# What an id read along costs of a step: the weights are read once for all ids, but each attends to
-# the text on its own. At ATTENDING positions attention takes as long as the weights.
-ALONG, ATTENDING = 0.15, 3000
 
 
-class Lookup:
+class Lookup(Drafter):
     """What a text may go on with, from `known` ids (a prompt or a source) and from itself.
 
     An id costs the same however long the text is.
     """
+
+    name = "looked_up"
 
     def __init__(self, known: Sequence[int]) -> None:
         self.ids = list(known)
@@ -33,7 +34,6 @@ class Lookup:
         self.alike = 0  # how many ids before that place are those at the end; 0: none is expected
 
     def add(self, token: int) -> None:
-        """Go on with the text's next id."""
         right = self.alike > 0 and self.ids[self.place] == token
         if self.alike:
             kind = _kind(self.alike)
@@ -47,10 +47,8 @@ class Lookup:
             behind[tuple(self.ids[-size:])] = len(self.ids)
 
     def draft(self, most: int, ends: Collection[int] = ()) -> list[int]:
-        """The ids that are worth reading ahead, up to `most` of them and none of `ends`."""
         drafted: list[int] = []
-        chance, attention = 1.0, len(self.ids) / ATTENDING
-        cost = (ALONG + attention) / (1 + attention)
+        chance, cost = 1.0, cost_along(len(self.ids))
         while self.alike and len(drafted) < most:
             place = self.place + len(drafted)
             token = self.ids[place] if place < len(self.ids) else drafted[place - len(self.ids)]

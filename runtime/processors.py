@@ -24,6 +24,12 @@ Processor = Callable[[Scores, Ids, int], None]
 Checked = Callable[[str, Iterable[int] | int], Ids]  # the name of an option, and its ids
 
 
+def ahead_of(process: Processor) -> Processor:
+    """One that changes scores alike, and may be shown ids that the text will not have."""
+    copied: Processor = process.ahead() if hasattr(process, "ahead") else process
+    return copied
+
+
 @dataclass(frozen=True)
 class Bias:
     """Adds to the scores of some ids, and of ids that would end one of some sequences."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,8 +10,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from satchel.runtime.drafter import Drafter
 from satchel.runtime.errors import SatchelError
-from satchel.runtime.lookup import Lookup
 from satchel.runtime.sample import Sampler
 
 
@@ -31,8 +32,9 @@ class Row:
     top: int = 0  # how many likely ids are to be collected with each, with their log-probabilities
     tops: list[list[tuple[int, float]]] = field(default_factory=list)
     finish_reason: str | None = None
-    lookup: Lookup | None = None  # of a single text: what it may go on with is read ahead
-    looked_up: int = 0  # new tokens that were read ahead: as many steps were saved
+    drafters: list[Drafter] = field(default_factory=list)  # of a single text: asked in this order
+    tried: Counter[str] = field(default_factory=Counter)  # ids that were read ahead, by drafter
+    ahead: Counter[str] = field(default_factory=Counter)  # those that were right: steps saved
     error: SatchelError | None = None  # what ended it, where that was an error of its own
 
     @cached_property

@@ -7,6 +7,7 @@ and eta cut-offs (Hewitt et al., 2022).
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from satchel.runtime.errors import SatchelError
 from satchel.runtime.greatest import places_of_greatest
 from satchel.runtime.options import Options
-from satchel.runtime.processors import Processor, Scores
+from satchel.runtime.processors import Processor, Scores, ahead_of
 
 Chances = NDArray[np.float64]
 HUNDRED = 100  # ids that top-h looks at
@@ -32,6 +33,13 @@ class Sampler:
     @cached_property
     def _random(self) -> np.random.Generator:
         return np.random.default_rng(self.options.seed)
+
+    def ahead(self) -> Sampler:
+        """One that will choose as this one would, and leaves this one as it is."""
+        other = Sampler(self.options, [ahead_of(process) for process in self.processors])
+        if self.options.temperature:
+            other._random = copy.deepcopy(self._random)
+        return other
 
     def __call__(self, logits: Scores, best: int) -> int:
         """The next id by processed logits [vocab], the highest of which is `best`'s and finite."""

@@ -46,7 +46,7 @@ def written(
             tokens, reason = search.found[0].tokens, search.found[0].finish_reason
         else:
             row = Row(prompt, Sampler(options, changes), limit, len(prompt))
-            row.lookup = Lookup(prompt) if options.lookup else None
+            row.drafters = [Lookup(prompt)] if options.lookup else []
             for _ in generate(run, [row], ends):
                 pass
             tokens, reason = row.tokens, row.finish_reason or ""

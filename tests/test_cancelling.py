@@ -129,7 +129,7 @@ def test_a_dropped_stream_leaves_nothing(model: DecoderModel, long: Any) -> None
                 left = weakref.ref(batch)
                 del stream, batch
                 assert left() is None  # at once, with all its memory
-                assert not model._conversation._taken.locked()
+                assert not model._last._taken.locked()
     finally:
         gc.enable()
     assert threading.active_count() == threads
@@ -162,7 +162,7 @@ def test_logits_that_stop_being_finite(
 ) -> None:
     step, calls = Run.step, iter(range(100))
 
-    def broken(self: Run, tokens: Any, active: Any) -> Any:
+    def broken(self: Run, tokens: Any, active: Any = None) -> Any:
         logits = step(self, tokens, active)
         return logits if next(calls) < 3 else logits * np.float32("nan")
 

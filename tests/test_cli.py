@@ -25,7 +25,17 @@ pytest_plugins = "tests.places"
 
 VERBS = ("export", "generate", "chat", "inspect", "verify", "bench")
 SCRIPT = str(Path(sys.executable).with_name("satchel"))
-FIELDS = ["text", "tokens", "finish_reason", "logprobs", "prompt_tokens", "score", "looked_up"]
+FIELDS = [
+    "text",
+    "tokens",
+    "finish_reason",
+    "logprobs",
+    "prompt_tokens",
+    "score",
+    "looked_up",
+    "drafted",
+    "draft_tried",
+]
 SECONDS = 60  # that a process may take; a machine under load is slow
 
 

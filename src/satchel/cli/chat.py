@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from satchel.cli.command import check_writable, load, on_bundle
+from satchel.cli.command import add_draft, check_writable, load, load_draft, on_bundle
 from satchel.cli.generation_options import add_forms, add_options, chosen, form
 
 EXAMPLES = """
@@ -27,6 +27,7 @@ def chat(options: argparse.Namespace) -> None:
     model = load(options)
     model.require("chat")
     settings = chosen(options, "chat") | {"stop": options.stop, "grammar": form(options)}
+    settings["draft"] = load_draft(options)
     converse(model, ChatFile(model, path, options.system), settings)
 
 
@@ -38,5 +39,6 @@ def add(verbs: Any) -> None:
     command.add_argument(
         "--session", metavar="FILE", help="go on with the conversation of FILE, and keep it there"
     )
+    add_draft(command)
     add_forms(command)
     add_options(command, "chat")

@@ -109,8 +109,26 @@ def wrong_verb(error: TaskError) -> str:
 
 def load(options: argparse.Namespace) -> Any:
     """The model of the verb's bundle."""
+    return _loaded(options, options.bundle)
+
+
+def add_draft(command: argparse.ArgumentParser) -> None:
+    """The bundle of a smaller model that drafts."""
+    command.add_argument(
+        "--draft",
+        metavar="OUT",
+        help="a smaller bundle of the same tokenizer: the same text, in fewer steps of this one",
+    )
+
+
+def load_draft(options: argparse.Namespace) -> Any:
+    """The model of --draft, or None."""
+    return None if options.draft is None else _loaded(options, options.draft)
+
+
+def _loaded(options: argparse.Namespace, folder: str) -> Any:
     return satchel.load(
-        options.bundle,
+        folder,
         threads=options.threads,
         kernels=not options.no_kernels,
         progress=bars("checking files"),

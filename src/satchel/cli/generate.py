@@ -8,7 +8,7 @@ import sys
 import time
 from typing import Any
 
-from satchel.cli.command import load, on_bundle
+from satchel.cli.command import add_draft, load, load_draft, on_bundle
 from satchel.cli.generation_options import add_forms, add_options, chosen, form
 from satchel.cli.terminal import readable, readable_json
 from satchel.runtime.errors import UsageError
@@ -17,6 +17,7 @@ EXAMPLES = """
 satchel generate my-bundle "Once upon a time" --max-new-tokens 64
 satchel generate my-bundle "Why is the sky blue?" --chat --stats
 satchel generate my-bundle "Once upon a time" --temperature 0.8 --top-p 0.9 --seed 1
+satchel generate my-bundle "Once upon a time" --draft my-smaller-bundle --stats
 satchel generate my-bundle "Describe a bag." --chat --json-schema bag.json
 satchel generate my-bundle "translate English to German: a house" --num-beams 4 --n-best 2 --json
 """
@@ -30,6 +31,7 @@ def generate(options: argparse.Namespace) -> None:
     if options.chat:
         model.require("chat")
     settings = chosen(options, "generate") | {"stop": options.stop, "grammar": form(options)}
+    settings["draft"] = load_draft(options)
     named = {name: value for name, value in settings.items() if name in ABOUT}
     beams = Options.from_options(named, model.manifest.generation).num_beams
     if options.json or options.n_best is not None or beams > 1:
@@ -50,10 +52,16 @@ def generate(options: argparse.Namespace) -> None:
         speed = (count - 1) / (seconds - first) if count > 1 else 0.0
         print(
             f"[{generation.prompt_tokens} tokens read, first piece after {first:.2f} s; "
-            f"{count} written, {generation.looked_up} of them looked up, {speed:.0f} tokens/s; "
+            f"{count} written, {_read_ahead(generation)}, {speed:.0f} tokens/s; "
             f"ended by {generation.finish_reason}]",
             file=sys.stderr,
         )
+
+
+def _read_ahead(generation: Any) -> str:
+    """How many ids of a text took no step of their own."""
+    drafted = f", {generation.drafted} of {generation.draft_tried} drafts right"
+    return f"{generation.looked_up} of them looked up" + drafted * (generation.draft_tried > 0)
 
 
 def _print_whole(model: Any, options: argparse.Namespace, settings: dict[str, Any]) -> None:
@@ -78,5 +86,6 @@ def add(verbs: Any) -> None:
     command.add_argument("--json", action="store_true", help="print a line of JSON per text")
     command.add_argument("--stats", action="store_true", help="print the speed, on stderr")
     command.add_argument("--stop", nargs="+", metavar="TEXT", help="end at these")
+    add_draft(command)
     add_forms(command)
     add_options(command, "generate")
