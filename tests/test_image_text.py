@@ -280,6 +280,7 @@ EDITS: dict[str, Callable[[dict[str, Any]], Any]] = {
         axes=[2, 3, SIDE, SIDE]
     ),
     "start": lambda content: content["seq2seq"].update(start=1 << 20),
+    "fitted": lambda content: content["image"].update(fitted=True),
 }
 
 
