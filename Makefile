@@ -17,7 +17,7 @@ export TOKENIZERS_PARALLELISM = false
 
 .PHONY: help setup kernels demo demo-search demo-g2p demo-web test test-kernels sanitize-kernels test-jvm test-app apk \
 	test-all check check-web test-web bench bench-encoders bench-embed \
-	bench-seq2seq bench-lookup bench-jvm bench-large install-size clean
+	bench-seq2seq bench-lookup bench-jvm bench-large bench-web install-size clean
 
 help:
 	@echo "make demo          export SmolLM2-135M-Instruct to int8 and let it answer"
@@ -42,6 +42,7 @@ help:
 	@echo "make bench-seq2seq measure against CTranslate2 (minutes)"
 	@echo "make bench-lookup  measure prompt lookup against the same without (minutes)"
 	@echo "make bench-jvm     measure the Java runtime beside this one (minutes, after make test-jvm)"
+	@echo "make bench-web     measure against transformers.js in Chromium (a quarter of an hour)"
 	@echo "make bench-large   export 1.1 billion random weights, measure memory and speed (a quarter of an hour)"
 	@echo "make install-size  measure what an app has to install"
 
@@ -126,10 +127,14 @@ check-web: $(WEB_READY)
 	cd $(WEB)/runtime && npm run --silent check
 	cd $(WEB)/page && npm run --silent check
 
+# Some of each kind, for Chromium. Random int8 weights of other profiles have near ties that its instructions round apart.
+WEB_CASES := g2p minilm llama-fp32 llama-int8-portable t5-pieces marian-told bert-answer bert-tokens vit-classify clip whisper
+
 # What Node and Chromium answer beside what Python answers; the cases are those that `make test-jvm` writes.
 test-web: $(WEB_READY) $(MINILM)/manifest.json bundles/g2p/manifest.json
 	cd $(WEB)/runtime && npm test
 	node $(WEB)/runtime/dist/test/conformance/run.js $(wildcard $(JVM)/conformance/*)
+	node $(WEB)/page/tools/conform.mjs $(WEB_CASES:%=$(JVM)/conformance/%)
 	cd $(WEB)/page && npm test
 
 test-app:
@@ -166,6 +171,9 @@ bench-lookup: $(DEMO)/manifest.json
 
 bench-jvm: $(DEMO)/manifest.json
 	$(BIN)/python benchmarks/jvm.py $(DEMO) --native $(JVM)/native
+
+bench-web: $(WEB_READY) $(WEB_TALKER)/manifest.json $(MINILM)/manifest.json bundles/g2p/manifest.json
+	$(BIN)/python benchmarks/web.py $(MINILM) $(WEB_TALKER) bundles/g2p --checkpoint "$(MINILM_FILES)"
 
 bench-large: | setup
 	$(BIN)/python benchmarks/large.py

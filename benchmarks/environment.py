@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import platform
 import shutil
@@ -56,6 +57,21 @@ class Home:
             shutil.copyfile(wanted, installed)
         return python
 
+    def packages(self, name: str) -> Path:
+        """A folder with node_modules of requirements/NAME/package.json, made if need be."""
+        wanted = REQUIREMENTS / name / "package.json"
+        folder = self.folder / name
+        installed = folder / wanted.name
+        if not installed.exists() or installed.read_bytes() != wanted.read_bytes():
+            say(f"installing {name} in {folder}")
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            # Scripts of packages would fetch from elsewhere; a browser needs none of what they bring.
+            how = ["--ignore-scripts", "--no-package-lock", "--silent"]
+            self.run(["npm", "install", "--prefix", str(folder), *how, *_exact(wanted)])
+            shutil.copyfile(wanted, installed)
+        return folder
+
     def made(self, name: str, origins: Iterable[Path], make: Callable[[Path], object]) -> Path:
         """A folder that `make` fills, made anew when one of the files it comes from changes."""
         digest = hashlib.sha256(b"".join(_digest(path) for path in origins)).hexdigest()
@@ -94,6 +110,11 @@ def optimum_setting() -> str:
 def say(text: str) -> None:
     """Progress goes to stderr, so that stdout holds the tables alone."""
     print(text, file=sys.stderr, flush=True)
+
+
+def _exact(wanted: Path) -> list[str]:
+    packages = json.loads(wanted.read_text("utf-8"))["dependencies"]
+    return [f"{name}@{version}" for name, version in packages.items()]
 
 
 def _digest(path: Path) -> bytes:

@@ -71,6 +71,14 @@ def number(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
+def beside(figure: Figure, ours: Entrant, others: Sequence[Entrant]) -> list[str]:
+    """A row of a table: the figure of all entrants, then ours by each other's, pair by pair."""
+    mine = ours.samples.get(figure.name, [])
+    compared = [ratios(mine, one.samples.get(figure.name, [])) for one in others]
+    values = [figure.values(one) for one in (ours, *others)]
+    return [figure.title, *map(cell, values), *map(cell, compared)]
+
+
 def described(entrant: Entrant, *remarks: str) -> str:
     """An item of a list: versions, remarks, and why there are no figures."""
     versions = (f"{name} {text}" for name, text in entrant.versions.items() if name != "system")

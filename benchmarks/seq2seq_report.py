@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import report
-from interleave import ratios
-from report import Figure, Phase, alike, cell
+from report import Figure, Phase, alike
 from seq2seq_models import BEAMS, SOURCE, TARGET
 from seq2seq_peers import Seq2seqEntrant
 
@@ -42,7 +41,7 @@ def tables(
     return "\n\n".join(
         [
             f"## {model}\n\n{report.processor()}, {threads} threads. {LEGEND}",
-            report.table(heads, (_row(figure, ours, others) for figure in FIGURES)),
+            report.table(heads, (report.beside(figure, ours, others) for figure in FIGURES)),
             "\n".join(_described(one, expected) for one in entrants),
         ]
     )
@@ -55,13 +54,6 @@ def result(
     alikes = {one.name: _alikes(one, expected) for one in entrants}
     made = report.result(entrants[0], list(entrants[1:]), FIGURES, conditions)
     return made | {"ids_as_float32": alikes}
-
-
-def _row(figure: Figure, ours: Seq2seqEntrant, others: Sequence[Seq2seqEntrant]) -> list[str]:
-    mine = ours.samples.get(figure.name, [])
-    compared = [ratios(mine, one.samples.get(figure.name, [])) for one in others]
-    values = [figure.values(one) for one in (ours, *others)]
-    return [figure.title, *map(cell, values), *map(cell, compared)]
 
 
 def _alikes(entrant: Seq2seqEntrant, expected: Sequence[Sequence[int]]) -> list[int]:
