@@ -32,7 +32,8 @@ class Generation:
     # Tokens that were read ahead, each of them a step saved: looked up in the prompt or the text itself,
     looked_up: int = 0
     drafted: int = 0  # or written by a draft model, which
-    draft_tried: int = 0  # wrote so many to be read ahead
+    draft_tried: int = 0  # wrote so many to be read ahead,
+    forced: int = 0  # or all that a form left
 
 
 class Stream:
@@ -142,6 +143,7 @@ class Batch:
                 looked_up=row.ahead["looked_up"],
                 drafted=row.ahead["drafted"],
                 draft_tried=row.tried["drafted"],
+                forced=row.ahead["forced"],
             )
             for text, row in zip(self.texts, self.rows, strict=True)
         ]

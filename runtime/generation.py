@@ -22,7 +22,7 @@ from satchel.runtime.draft_match import check_draft
 from satchel.runtime.draft_model import DraftModel, beside
 from satchel.runtime.drafter import Drafter
 from satchel.runtime.errors import LimitError, UsageError
-from satchel.runtime.grammar import Grammar, GrammarReader
+from satchel.runtime.grammar import Forced, Grammar, GrammarReader, KeptForm
 from satchel.runtime.ids import caller_ids
 from satchel.runtime.kept_text import KeptText, check_kept
 from satchel.runtime.lookup import Lookup
@@ -176,19 +176,22 @@ class TextModel(TaskModel):
                 raise UsageError(f"{name} is for one prompt at a time; got {len(read)}")
         if asked.kept is not None:
             lease = asked.kept.lease(cancel)
-        rows[0].drafters = self._drafters(asked.options, read)
+        rows[0].drafters = self._drafters(asked.options, rows[0], read)
         if asked.draft is not None:
             drafter = DraftModel(read[0], rows[0].sampler, self.manifest.vocab_size)
             rows[0].drafters.append(drafter)
             lease = beside(lease, drafter, asked.draft.conversation(cancel))
         return Batch(self.tokenizer, self.manifest.tokens.eos, rows, asked.stop, cancel, lease)
 
-    def _drafters(self, options: Options, read: Sequence[list[int]]) -> list[Drafter]:
+    def _drafters(self, options: Options, row: Row, read: Sequence[list[int]]) -> list[Drafter]:
         """For a single text, where they were asked for or surely change nothing."""
         if options.lookup and len(read) > 1:
             raise UsageError(f"lookup is for one prompt at a time; got {len(read)}")
         wanted = self.manifest.reads_ahead_exactly if options.lookup is None else options.lookup
-        return [Lookup(read[0])] if wanted and len(read) == 1 else []
+        if not wanted or len(read) > 1:
+            return []
+        forms = [one for one in row.sampler.processors if isinstance(one, KeptForm)]
+        return [*map(Forced, forms), Lookup(read[0])]
 
     def _search(
         self, prompts: Sequence[Any], asked: Asked, cancel: Cancel

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer
 
+from satchel.runtime.drafter import Drafter, cost_along
 from satchel.runtime.errors import UnsupportedError, UsageError, install, shown
 from satchel.runtime.processors import Ids, Scores
 
 LONGEST = 1 << 20  # characters of a grammar
+MEMORY = 16  # ids after which a chance has forgotten most of what was
 EMPTY = "the form leaves no text: it allows nothing, not even an end"
 
 
@@ -110,9 +112,7 @@ class KeptForm:
         return other
 
     def __call__(self, scores: Scores, text: Ids, new: int) -> None:
-        if new > self._read:
-            self._matcher.consume_tokens(text[len(text) - new + self._read :].tolist())
-            self._read = new
+        self._follow(text[len(text) - new :].tolist())
         mask = np.frombuffer(self._matcher.compute_bitmask(), np.uint8)
         if error := self._matcher.get_error():
             raise UsageError(f"the {self._kind} went wrong: {_first(error)}", "GRAMMAR")
@@ -120,6 +120,48 @@ class KeptForm:
         if not allowed.any():
             raise UsageError(EMPTY, "GRAMMAR")
         scores[~allowed] = -np.inf
+
+    def forced(self, new: list[int]) -> list[int]:
+        """The ids that the form leaves no choice about, behind the new ids of its text."""
+        self._follow(new)
+        ids: list[int] = self._matcher.compute_ff_tokens()
+        return ids
+
+    def _follow(self, new: list[int]) -> None:
+        if len(new) > self._read:
+            self._matcher.consume_tokens(new[self._read :])
+            self._read = len(new)
+
+
+class Forced(Drafter):
+    """Drafts what a form forces. A model may write the same letters in other ids: then they are wrong."""
+
+    name = "forced"
+
+    def __init__(self, form: KeptForm) -> None:
+        self.form = form
+        self.new: list[int] = []
+        self.expected: list[int] = []
+        self.chance = 0.9  # that an id is right, corrected by each
+
+    def add(self, token: int) -> None:
+        self.new.append(token)
+        if self.expected:
+            right = self.expected.pop(0) == token
+            self.chance += (right - self.chance) / MEMORY
+            if not right:
+                self.expected.clear()
+
+    def draft(self, most: int, ends: Collection[int] = ()) -> list[int]:
+        ids = self.form.forced(self.new)
+        end = next((place for place, token in enumerate(ids) if token in ends), len(ids))
+        self.expected = ids[:end]
+        chance, cost = 1.0, cost_along(len(self.new))
+        for length, _ in enumerate(self.expected[: max(most, 0)]):
+            chance *= self.chance
+            if chance < cost:
+                return self.expected[:length]
+        return self.expected[: max(most, 0)]
 
 
 def _first(text: str) -> str:

@@ -35,6 +35,7 @@ FIELDS = [
     "looked_up",
     "drafted",
     "draft_tried",
+    "forced",
 ]
 SECONDS = 60  # that a process may take; a machine under load is slow
 

@@ -13,8 +13,9 @@ import pytest
 
 from satchel.cli.main import main
 from satchel.runtime.decoder_model import DecoderModel
+from satchel.runtime.decoder_session import Run
 from satchel.runtime.errors import UnsupportedError, UsageError
-from satchel.runtime.grammar import Grammar
+from satchel.runtime.grammar import Forced, Grammar
 from tests.chat_bundles import checkpoint, packed  # noqa: F401
 from tests.generating import END, PROMPT, opened
 from tests.outcome import refused
@@ -119,3 +120,55 @@ def test_without_the_package_it_says_what_to_install(
     monkeypatch.setitem(sys.modules, "llguidance", None)
     with pytest.raises(UnsupportedError, match=r"pip install 'satchel\[grammar\]'"):
         opened(packed("fp32"), (END,)).generate(PROMPT, grammar=Grammar.regex("a"))
+
+
+# What a form forces.
+
+
+@pytest.mark.parametrize("profile", ["fp32", "int8"])
+@pytest.mark.parametrize("options", [{}, {"temperature": 1.2, "seed": 4}])
+def test_what_is_forced_takes_no_steps_and_changes_nothing(
+    packed: Callable[[str], Path],  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    profile: str,
+    options: dict[str, Any],
+) -> None:
+    model = opened(packed(profile), (END,))
+    calls: list[int] = []
+    for name in ("read", "step"):
+        method = getattr(Run, name)
+
+        def call(self: Run, *arguments: Any, method: Any = method) -> Any:
+            calls.append(1)
+            return method(self, *arguments)
+
+        monkeypatch.setattr(Run, name, call)
+    given: dict[str, Any] = {"grammar": Grammar.json_schema(SCHEMA), "max_new_tokens": 300}
+    plain = model.generate(PROMPT, lookup=False, **given, **options)
+    steps = len(calls)
+    calls.clear()
+    found = model.generate(PROMPT, **given, **options)
+    assert (found.text, found.tokens, found.finish_reason) == (plain.text, plain.tokens, "eos")
+    assert found.logprobs == pytest.approx(plain.logprobs, abs=0 if profile == "int8" else 1e-4)
+    assert plain.forced == 0 and found.forced >= 12  # of the names of three properties
+    assert len(calls) == steps - found.forced - found.looked_up < steps
+    for bound in (1, 4, 9):
+        cut = model.generate(PROMPT, **given | {"max_new_tokens": bound}, **options)
+        assert cut.tokens == plain.tokens[:bound]
+    stream = model.stream(PROMPT, **given, **options)
+    assert "".join(stream) == plain.text and stream.result.forced == found.forced
+
+
+def test_letters_in_other_ids_are_soon_left_alone() -> None:
+    class Form:
+        def forced(self, new: list[int]) -> list[int]:
+            return [7, 8, 9]
+
+    drafter, tried = Forced(Form()), 0  # type: ignore[arg-type]
+    for _ in range(100):
+        tried += len(drafter.draft(5))
+        drafter.add(1)
+    assert tried < 60 and drafter.draft(5) == []
+    eager = Forced(Form())  # type: ignore[arg-type]
+    assert eager.draft(5) == [7, 8, 9] and eager.draft(2) == [7, 8] and eager.draft(0) == []
+    assert eager.draft(5, ends=[8]) == [7]

@@ -61,7 +61,12 @@ def generate(options: argparse.Namespace) -> None:
 def _read_ahead(generation: Any) -> str:
     """How many ids of a text took no step of their own."""
     drafted = f", {generation.drafted} of {generation.draft_tried} drafts right"
-    return f"{generation.looked_up} of them looked up" + drafted * (generation.draft_tried > 0)
+    forced = f", {generation.forced} forced by the form"
+    return (
+        f"{generation.looked_up} of them looked up"
+        + drafted * (generation.draft_tried > 0)
+        + forced * (generation.forced > 0)
+    )
 
 
 def _print_whole(model: Any, options: argparse.Namespace, settings: dict[str, Any]) -> None:
