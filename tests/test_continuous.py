@@ -14,6 +14,8 @@ from satchel.runtime.continuous import ContinuousBatch
 from satchel.runtime.decoder_model import DecoderModel
 from satchel.runtime.prefixes import BLOCK, PrefixCache
 from satchel.runtime.row import Row
+from satchel.runtime.text import TextStream
+from satchel.serve.scheduler import Job, Scheduler, Written
 from tests.chat_bundles import checkpoint, packed  # noqa: F401
 from tests.generating import opened, some_ids
 
@@ -122,3 +124,32 @@ def test_what_texts_share_is_read_once_and_bounded(model: DecoderModel) -> None:
         small.keep(run.ids, run.cache)
         assert small.size <= 2 * each
     assert small.start(ids).ids == ids[: 2 * BLOCK]  # the last, as much of it as there is room for
+
+
+def test_who_leaves_the_queue_is_not_read_for(
+    model: DecoderModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduler = Scheduler(model, 2, 8, 1 << 20)
+    looked_up: list[list[int]] = []
+    begin = scheduler.prefixes.start
+
+    def start(ids: Any) -> Any:
+        looked_up.append(list(ids))
+        return begin(ids)
+
+    monkeypatch.setattr(scheduler.prefixes, "start", start)
+    told: list[str] = []
+    jobs = []
+    for seed in range(3):
+        ids = some_ids(6, seed=seed)
+        row = model.row(ids, model.streamable({}, 4))
+        heard = lambda number, text, new, name=str(seed), row=row: (  # noqa: E731
+            told.append(f"{name} {row.finish_reason}") if row.finish_reason else None
+        )
+        jobs.append(Job(ids, [Written(row, TextStream(model.tokenizer))], heard))
+    jobs[1].cancel()
+    for job in jobs:
+        scheduler.submit(job)
+    scheduler.close()
+    assert looked_up == [list(jobs[0].prompt), list(jobs[2].prompt)]
+    assert sorted(told)[1] == "1 cancelled" and len(told) == 3

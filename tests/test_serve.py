@@ -25,6 +25,7 @@ from satchel.runtime.decoder_model import DecoderModel
 from satchel.runtime.encoder_model import EncoderModel
 from tests.chat_bundles import checkpoint, packed  # noqa: F401
 from tests.tiny_encoders import save_encoder
+from tests.tiny_seq2seq import save_seq2seq
 
 CHAT, COMPLETE, EMBED = "chat/completions", "completions", "embeddings"
 HELLO = [{"role": "user", "content": "Hello there"}]
@@ -104,8 +105,17 @@ def folders(
 
 
 @pytest.fixture(scope="module")
-def served(folders: tuple[Path, Path]) -> Iterator[Served]:
-    process, address = start(*map(str, folders), "--slots", "4", "--queue", "16")
+def translator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("translating")
+    save_seq2seq(place / "checkpoint", "t5", num_layers=1, num_decoder_layers=1)
+    satchel.pack(place / "checkpoint", place / "translator", profile="fp32", force=True)
+    return place / "translator"
+
+
+@pytest.fixture(scope="module")
+def served(folders: tuple[Path, Path], translator: Path) -> Iterator[Served]:
+    bundles = map(str, (*folders, translator))
+    process, address = start(*bundles, "--slots", "4", "--queue", "16")
     talker, embedder = (satchel.load(folder, threads=1) for folder in folders)
     assert isinstance(talker, DecoderModel) and isinstance(embedder, EncoderModel)
     yield Served(process, address, talker, embedder)
@@ -241,11 +251,20 @@ def test_what_cannot_be_answered_is_refused_in_openais_shape(served: Served, nam
         )
 
 
+def test_a_bundle_that_translates_is_asked_elsewhere(served: Served) -> None:
+    asked = {"model": "translator", "prompt": "a"}
+    error = served.http.post("/v1/completions", json=asked).json()["error"]
+    assert error["code"] == "wrong_task" and error["message"].endswith("ask /v1/translate")
+    answer = served.http.post("/v1/translate", json={"model": "translator", "input": "a"})
+    assert answer.status_code == 200 and isinstance(answer.json()["data"][0]["text"], str)
+
+
 def test_addresses_methods_and_hosts(served: Served) -> None:
     assert served.http.get("/v1/nothing").json()["error"]["code"] == "not_found"
     assert served.http.get("/v1/embeddings").status_code == 405
     assert served.http.get("/v1/models", headers={"Host": "elsewhere.example"}).status_code == 421
-    assert {model.id for model in served.openai.models.list()} == {"int8", "embedder"}
+    known = {model.id for model in served.openai.models.list()}
+    assert known == {"int8", "embedder", "translator"}
     assert served.http.get("/v1/models/int8").json()["task"] == "generate"
     page = served.http.get("/")
     assert (

@@ -142,6 +142,9 @@ class Scheduler:
             if not job.cancelled and taken + len(job.texts) > self.slots:
                 return
             self._queue.popleft()
+            if job.cancelled:
+                self._end(job, "cancelled")
+                continue
             job.run = self.prefixes.start(job.prompt)
             job.left = list(job.prompt[len(job.run.ids) :])
             job.reused = len(job.run.ids)

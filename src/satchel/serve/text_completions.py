@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from satchel.runtime.decoder_model import DecoderModel
 from satchel.runtime.row import Row
-from satchel.runtime.task import TaskError
 from satchel.serve import answering
 from satchel.serve.failure import Failure, json
 from satchel.serve.shelf import Entry, Loaded
@@ -50,7 +49,9 @@ def _prompts(given: str | list[Prompt]) -> list[str | list[int]]:
 async def _writing(loaded: Loaded, prompt: str | list[int], wanted: Wanted) -> Writing:
     loaded.model.require("generate")
     if not isinstance(loaded.model, DecoderModel):
-        raise TaskError("stream", loaded.model.manifest.task)
+        task = loaded.model.manifest.task
+        message = f"this bundle ({task}) does not go on from a prompt: ask /v1/translate"
+        raise Failure(400, message, "wrong_task", "model")
     ids = await loaded.run(lambda: loaded.model.prompt_ids(prompt))
     return Writing(loaded, ids, wanted)
 
