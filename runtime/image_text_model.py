@@ -23,7 +23,7 @@ from satchel.runtime.task_model import TaskModel
 from satchel.runtime.text import tokenizing
 from satchel.runtime.workloads import Workload, steps
 
-UNFIT = ("kept", *unfit("read_images"))
+UNFIT = ("kept", "draft", *unfit("read_images"))
 
 
 class PictureText(TextModel):
