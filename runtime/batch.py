@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import RLock
+from types import MappingProxyType
 
 from tokenizers import Tokenizer
 
@@ -15,6 +16,7 @@ from satchel.runtime.errors import UsageError
 from satchel.runtime.generation_loop import generate
 from satchel.runtime.row import Row
 from satchel.runtime.text import TextStream, decoded
+from satchel.runtime.tool_formats import ToolCall
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,9 @@ class Generation:
     drafted: int = 0  # or written by a draft model, which
     draft_tried: int = 0  # wrote so many to be read ahead,
     forced: int = 0  # or all that a form left
+    tool_calls: list[ToolCall] = field(
+        default_factory=list
+    )  # of a chat with tools; `text` is what is said beside
 
 
 class Stream:
@@ -88,10 +93,11 @@ class Batch:
         stop: Sequence[str],
         cancel: Cancel,
         lease: AbstractContextManager[Run],
+        shown: Mapping[int, str] = MappingProxyType({}),
     ) -> None:
         self.tokenizer, self.eos = tokenizer, eos
         self.rows, self.cancel, self.lease = rows, cancel, lease
-        self.stop = stop
+        self.stop, self.shown = stop, shown
         self.texts = [""] * len(rows)
 
     def run(self) -> None:
@@ -105,7 +111,7 @@ class Batch:
         self.texts = [decoded(self.tokenizer, row.tokens) for row in self.rows]
 
     def __iter__(self) -> Generator[tuple[int, str]]:
-        streams = [TextStream(self.tokenizer, self.stop) for _ in self.rows]
+        streams = [TextStream(self.tokenizer, self.stop, self.shown) for _ in self.rows]
         for index, token in self._chosen():
             stream = streams[index]
             piece = stream.add(token)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import EllipsisType
 from typing import Any
@@ -16,15 +16,18 @@ from satchel.runtime.batch import Generation, Stream
 from satchel.runtime.bundle import Bundle
 from satchel.runtime.cache import CHUNK
 from satchel.runtime.cancel import Cancel
-from satchel.runtime.chat_format import ChatFormat, checked_messages, encode_chat
+from satchel.runtime.chat_format import ChatFormat, Tools, encode_chat
 from satchel.runtime.decoder_session import FEW, DecoderSession, Run
 from satchel.runtime.errors import UsageError
 from satchel.runtime.generation import Prompt, TextModel
 from satchel.runtime.grammar import Grammar
 from satchel.runtime.kept_text import KeptText
+from satchel.runtime.messages import checked_messages, texts_of
 from satchel.runtime.sample_answers import SampleAnswer, of_decoder, target_probe
 from satchel.runtime.session import open_session
+from satchel.runtime.template import Message
 from satchel.runtime.text import tokenizing
+from satchel.runtime.tool_use import Choice, ToolUse, tool_use
 from satchel.runtime.workloads import Workload, decoding, prefills, some_ids
 
 
@@ -67,30 +70,53 @@ class DecoderModel(TextModel):
         ids = some_ids(self.manifest.vocab_size, (min(FEW, self.manifest.context),))
         self.decoder.start().append(ids.tolist())
 
-    def chat(self, messages: Sequence[Mapping[str, str]], **options: Any) -> Generation:
+    def chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Tools = (),
+        tool_choice: Choice = "auto",
+        parallel_tool_calls: bool = True,
+        grammar: Grammar | None = None,
+        **options: Any,
+    ) -> Generation:
         """Answer a conversation, a list of {"role": ..., "content": ...}.
 
         What the conversation shares with the last one is not computed again. Options as for `stream`.
+        `tools` are functions in OpenAI's form, which the answer may call (`tool_calls`), or has to where
+        `tool_choice` is "required" or one of them; `grammar` is then the form of an answer without calls.
         """
-        stream = self.chat_stream(messages, **options)
+        use = self.tool_use(tools, tool_choice, parallel_tool_calls, grammar)
+        stream = self.chat_stream(messages, grammar=grammar, use=use, **options)
         for _ in stream:
             pass
-        return stream.result
+        if use is None:
+            return stream.result
+        reader = use.reader()
+        text = reader.add(stream.result.text)[0] + reader.close()[0]
+        return replace(stream.result, text=text, tool_calls=reader.calls)
 
     def chat_stream(
         self,
-        messages: Sequence[Mapping[str, str]],
+        messages: Sequence[Message],
         *,
         max_new_tokens: int | EllipsisType | None = ...,
         stop: str | Sequence[str] | None = None,
         grammar: Grammar | None = None,
         kept: KeptText | None = None,
         draft: TextModel | None = None,
+        use: ToolUse | None = None,
         **options: Any,
     ) -> Stream:
-        """Answer a conversation piece by piece; as `chat`."""
-        asked = self.streamable(options, max_new_tokens, stop, grammar, kept, draft)
-        ids, cancel = self.encode_chat(messages), Cancel()
+        """Answer a conversation piece by piece; as `chat`.
+
+        With `use`, which `tool_use` makes, calls are in the text: its `reader` finds them.
+        """
+        form = grammar if use is None else use.grammar
+        asked = self.streamable(options, max_new_tokens, stop, form, kept, draft)
+        if use is not None:
+            asked = replace(asked, shown=use.marks)
+        ids, cancel = self.encode_chat(messages, use.tools if use else None), Cancel()
         return Stream(self._batch([ids], asked, False, cancel, self.conversation(cancel)))
 
     def conversation(self, cancel: Cancel) -> AbstractContextManager[Run]:
@@ -107,13 +133,27 @@ class DecoderModel(TextModel):
         """A text that `KeptText.save` wrote; StorageError where it is damaged or of another bundle."""
         return KeptText.load(self.decoder, Path(path))
 
-    def encode_chat(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
-        """Ids of a conversation up to where the answer begins."""
+    def tool_use(
+        self,
+        tools: Tools,
+        choice: Choice = "auto",
+        parallel: bool = True,
+        answer: Grammar | None = None,
+    ) -> ToolUse | None:
+        """How an answer of this bundle uses functions; None where there are none to use.
+
+        Raises UnsupportedError where the bundle's chat template takes none.
+        """
+        form = None if self._chat_format is None else self._chat_format.tools
+        return tool_use(form, self.tokenizer, tools, choice, parallel, answer)
+
+    def encode_chat(self, messages: Sequence[Message], tools: Tools | None = None) -> list[int]:
+        """Ids of a conversation up to where the answer begins, with functions that it may call."""
         if self._chat_format is None:
             raise UsageError("this bundle has no chat template; use generate")
-        text = "".join(message["content"] for message in checked_messages(messages))
+        text = "".join(texts_of([checked_messages(messages), tools or ()]))
         with tokenizing(text, self.prompt_limit):
-            return encode_chat(self.tokenizer, self._chat_format, messages, True)
+            return encode_chat(self.tokenizer, self._chat_format, messages, True, tools)
 
     def logits(self, prompt: Prompt) -> NDArray[np.float32]:
         """float32 [length, vocab]: at each position of a text or ids, the next token's logits."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import EllipsisType
 from typing import Any, overload
@@ -49,6 +49,7 @@ class Asked:
     grammar: Grammar | None
     kept: KeptText | None
     draft: TextModel | None
+    shown: Mapping[int, str] = field(default_factory=dict)  # special tokens that are text
 
 
 class TextModel(TaskModel):
@@ -181,7 +182,9 @@ class TextModel(TaskModel):
             drafter = DraftModel(read[0], rows[0].sampler, self.manifest.vocab_size)
             rows[0].drafters.append(drafter)
             lease = beside(lease, drafter, asked.draft.conversation(cancel))
-        return Batch(self.tokenizer, self.manifest.tokens.eos, rows, asked.stop, cancel, lease)
+        return Batch(
+            self.tokenizer, self.manifest.tokens.eos, rows, asked.stop, cancel, lease, asked.shown
+        )
 
     def _drafters(self, options: Options, row: Row, read: Sequence[list[int]]) -> list[Drafter]:
         """For a single text, where they were asked for or surely change nothing."""

@@ -85,10 +85,10 @@ class GrammarReader:
         made: dict[str, Callable[[str], str]] = {
             "JSON schema": self._matcher.grammar_from_json_schema,
             "regular expression": self._matcher.grammar_from_regex,
-            "Lark grammar": self._matcher.grammar_from_lark,
         }
         try:
-            source = made[grammar.kind](grammar.source)
+            make = made.get(grammar.kind, self._matcher.grammar_from_lark)
+            source = make(grammar.source)
             problem = self._matcher.validate_grammar(source, self._tokenizer)
         except ValueError as error:
             problem = str(error)

@@ -19,7 +19,7 @@ from satchel.runtime.errors import UsageError, install
 OLDEST_SAFE_JINJA = (3, 1, 6)  # before it the sandbox has known escapes
 MISSING = f"this bundle's chat template needs Jinja: {install('chat')}"
 
-Message = Mapping[str, str]
+Message = Mapping[str, Any]
 Clock = Callable[[], datetime]
 
 
@@ -29,13 +29,14 @@ def render_template(
     add_generation_prompt: bool,
     special_tokens: Mapping[str, str],
     clock: Clock = datetime.now,
+    tools: Sequence[Mapping[str, Any]] | None = None,
 ) -> str:
     """The text of a conversation. Raises whatever the template raises, which is a program."""
     names = {
         **special_tokens,
         "messages": [dict(message) for message in messages],
         "add_generation_prompt": add_generation_prompt,
-        "tools": None,
+        "tools": list(tools) if tools else None,
         "documents": None,
     }
     return str(_compiled(template, clock).render(names))

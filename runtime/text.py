@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from tokenizers import Tokenizer
 
@@ -69,12 +70,18 @@ class TextStream:
     """Turns ids into pieces of text: whole characters only, nothing of a stop string.
 
     The pieces and `close` are the text up to the stop string complete first. What later ids may change
-    waits for at most PATIENCE ids.
+    waits for at most PATIENCE ids. Of special tokens those in `shown` are text too.
     """
 
-    def __init__(self, tokenizer: Tokenizer, stop: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        stop: Sequence[str] = (),
+        shown: Mapping[int, str] = MappingProxyType({}),
+    ) -> None:
         self.tokenizer = tokenizer
         self.stop = stop
+        self.shown = shown
         self.stopped = False
         self._ids: list[int] = []  # a window: the ids of the last piece and those since
         self._settled = 0  # how many of them are in text that was handed on
@@ -82,6 +89,10 @@ class TextStream:
 
     def add(self, token: int) -> str:
         """The text that `token` completes, possibly none."""
+        if token in self.shown:
+            piece = self._rest() + self.shown[token]
+            self._ids, self._settled = [], 0
+            return self._until_stop(piece)
         if not self._decode([token, token]):  # twice, because a decoder may strip a first space
             return ""  # a special token, or none at all
         self._ids.append(token)
@@ -97,10 +108,13 @@ class TextStream:
         """The rest when no more ids come: an unfinished character becomes a replacement."""
         if self.stopped:
             return ""
-        before = self._decode(self._ids[: self._settled])
-        rest = self._until_stop(self._decode(self._ids)[len(before) :])
+        rest = self._until_stop(self._rest())
         rest, self._held = rest + self._held, ""
         return rest
+
+    def _rest(self) -> str:
+        """Text of the ids in the window that has not been handed on."""
+        return self._decode(self._ids)[len(self._decode(self._ids[: self._settled])) :]
 
     def _whole(self) -> int:
         """How many ids of the window are in text that later ids leave as it is."""
@@ -130,12 +144,12 @@ class TextStream:
         if hits:
             self.stopped, self._held = True, ""
             return text[: min(hits)[1]]
-        hold = max(_overlap(text, stop) for stop in self.stop)
+        hold = max(overlap(text, stop) for stop in self.stop)
         self._held = text[len(text) - hold :]
         return text[: len(text) - hold]
 
 
-def _overlap(text: str, stop: str) -> int:
+def overlap(text: str, stop: str) -> int:
     """Length of the longest end of `text` that begins `stop`."""
     for length in range(min(len(stop) - 1, len(text)), 0, -1):
         if text.endswith(stop[:length]):

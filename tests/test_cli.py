@@ -36,6 +36,7 @@ FIELDS = [
     "drafted",
     "draft_tried",
     "forced",
+    "tool_calls",
 ]
 SECONDS = 60  # that a process may take; a machine under load is slow
 

@@ -29,7 +29,13 @@ ROOMS = {
     "cli": f"{BESIDE}/cli",
 }
 CONTRACT = {"runtime.errors", "runtime.bundle", "runtime.manifest"}
-CHAT = {"runtime.chat_format", "runtime.template", "runtime.text_messages"}
+CHAT = {
+    "runtime.chat_format",
+    "runtime.messages",
+    "runtime.template",
+    "runtime.text_messages",
+    "runtime.tool_formats",
+}
 FORMATS = {"runtime.image", "runtime.audio", "runtime.filter_banks", "runtime.spoken"}
 SHARED = {"progress", "lines", "version"}  # modules beside the rooms
 MAY_IMPORT = {  # room -> rooms, and single modules

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -31,6 +31,7 @@ from satchel.runtime.manifest import CacheGeometry
 from satchel.runtime.session import open_session
 from satchel.tokenization.chat_template import compile_template
 from satchel.tokenization.tokenizer import special_token_texts, special_tokens
+from satchel.tokenization.tool_template import find_tools
 
 TASK = "generate"
 DEFAULT_CONTEXT = 32768  # longer rotary tables are only made when asked for
@@ -83,6 +84,15 @@ class DecoderRecipe:
         if checkpoint.chat_template is not None:
             texts = special_token_texts(checkpoint, usual=True)
             compiled, reason = compile_template(checkpoint.chat_template, texts)
+            form, in_content = find_tools(checkpoint.chat_template, texts)
+            if form is not None:
+                compiled = replace(
+                    compiled,
+                    template=checkpoint.chat_template,
+                    special_tokens=texts,
+                    tools=form,
+                    calls_in_content=in_content,
+                )
             chat = compiled.to_dict()
             if reason:
                 notes.append(f"the chat template stays Jinja, for Python only: {reason}")

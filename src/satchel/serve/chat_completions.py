@@ -2,66 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from satchel.runtime.grammar import Grammar
+from satchel.runtime.tool_formats import ToolCall
+from satchel.runtime.tool_use import ToolUse
 from satchel.serve import answering
 from satchel.serve.failure import Failure, json
+from satchel.serve.plain_messages import plain
 from satchel.serve.shelf import Entry, Loaded
-from satchel.serve.wire import (
-    AudioPart,
-    ChatRequest,
-    ImagePart,
-    JsonObject,
-    Message,
-    SchemaFormat,
-)
+from satchel.serve.wire import ChatRequest, JsonObject, SchemaFormat
 from satchel.serve.writing import Piece, Wanted, Writing
 
 BEGIN = {"role": "assistant", "content": ""}
 
 
+@dataclass(frozen=True)
+class AskedChat:
+    """A conversation, how its answer is to be written, and the tools that it may use."""
+
+    messages: list[dict[str, Any]]
+    wanted: Wanted
+    tools: list[dict[str, Any]]
+    choice: Any
+    parallel: bool
+
+    async def begin(self, loaded: Loaded) -> tuple[Writing, ToolUse | None]:
+        """Begin to write. A bundle that does not talk, or takes no tools, is refused here."""
+        model = loaded.model
+        model.require("chat")
+        wanted = self.wanted
+        answer = (self.tools, self.choice, self.parallel, wanted.grammar)
+        use = await loaded.run(lambda: model.tool_use(*answer))
+        tools = None if use is None else use.tools
+        prompt = await loaded.run(lambda: model.encode_chat(self.messages, tools))
+        if use is not None:
+            wanted = replace(wanted, grammar=use.grammar, shown=use.marks)
+        return Writing(loaded, prompt, wanted), use
+
+
 async def chat(request: Request, entry: Entry, body: ChatRequest) -> Response:
     """The answer, whole or in events."""
     wanted = answering.wanted(body, _bound(body), _alternatives(body), _form(body))
-    messages = plain(body.messages)
-    _refuse_tools(body)
+    asked = AskedChat(plain(body.messages), wanted, *_tools(body))
     about = answering.named("chatcmpl") | {"model": entry.name}
     if body.stream:
-        source = _events(entry, messages, wanted, body, about)
-        return await answering.events(source)
-    return await answering.unless_gone(request, _whole(entry, messages, wanted, about))
-
-
-def plain(messages: list[Message]) -> list[dict[str, str]]:
-    """The messages as the runtime takes them: roles and texts."""
-    return [_plain(number, message) for number, message in enumerate(messages)]
-
-
-def _plain(number: int, message: Message) -> dict[str, str]:
-    where = f"messages[{number}]"
-    role = "system" if message.role == "developer" else message.role
-    if role == "tool" or message.tool_calls:
-        raise Failure(400, f"{where}: tools are not supported", "unsupported", where)
-    content = message.content
-    if content is None:
-        raise Failure(400, f"{where} has no content", "value", f"{where}.content")
-    if isinstance(content, str):
-        return {"role": role, "content": content}
-    for part in content:
-        if isinstance(part, ImagePart | AudioPart):
-            kind = "images" if isinstance(part, ImagePart) else "sounds"
-            raise Failure(
-                400,
-                f"{where}: this bundle reads texts alone, no {kind}",
-                "unsupported",
-                f"{where}.content",
-            )
-    return {"role": role, "content": "".join(part.text for part in content)}  # type: ignore[union-attr]
+        return await answering.events(_events(entry, asked, body, about))
+    return await answering.unless_gone(request, _whole(entry, asked, about))
 
 
 def _bound(body: ChatRequest) -> int | None:
@@ -90,33 +83,43 @@ def _form(body: ChatRequest) -> Grammar | None:
     return None
 
 
-def _refuse_tools(body: ChatRequest) -> None:
-    if body.tools and body.tool_choice != "none":
-        raise Failure(
-            400, "this bundle's chat format of tools is not known", "unsupported", "tools"
-        )
+def _tools(body: ChatRequest) -> tuple[list[dict[str, Any]], Any, bool]:
+    choice = body.tool_choice if body.tool_choice is not None else "auto"
+    parallel = body.parallel_tool_calls is not False
+    return msgspec.to_builtins(body.tools or []), msgspec.to_builtins(choice), parallel
 
 
-async def begun(loaded: Loaded, messages: list[dict[str, str]], wanted: Wanted) -> Writing:
-    """The writing of an answer. A bundle that does not talk is refused here."""
-    loaded.model.require("chat")
-    prompt = await loaded.run(lambda: loaded.model.encode_chat(messages))
-    return Writing(loaded, prompt, wanted)
+def _message(text: str, use: ToolUse | None) -> dict[str, Any]:
+    """What an answer says and calls."""
+    message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
+    if use is None:
+        return message
+    reader = use.reader()
+    said = reader.add(text)[0] + reader.close()[0]
+    if not reader.calls:
+        return message | {"content": said}
+    return message | {"content": said or None, "tool_calls": [_call(c) for c in reader.calls]}
 
 
-async def _whole(
-    entry: Entry, messages: list[dict[str, str]], wanted: Wanted, about: dict[str, Any]
-) -> Response:
+def _call(call: ToolCall) -> dict[str, Any]:
+    function = {"name": call.name, "arguments": call.json}
+    return {"id": call.id, "type": "function", "function": function}
+
+
+async def _whole(entry: Entry, asked: AskedChat, about: dict[str, Any]) -> Response:
+    wanted = asked.wanted
     async with entry.use() as loaded:
-        writing = await begun(loaded, messages, wanted)
+        writing, use = await asked.begin(loaded)
         choices = [
             {
                 "index": number,
-                "message": {"role": "assistant", "content": text, "refusal": None},
+                "message": (message := _message(text, use)),
                 "logprobs": _logprobs(loaded, row, 0, len(row.tokens))
                 if wanted.alternatives is not None
                 else None,
-                "finish_reason": answering.REASONS[reason],
+                "finish_reason": "tool_calls"
+                if message.get("tool_calls")
+                else answering.REASONS[reason],
             }
             for number, (text, row, reason) in enumerate(await writing.whole())
         ]
@@ -125,33 +128,51 @@ async def _whole(
 
 
 async def _events(
-    entry: Entry,
-    messages: list[dict[str, str]],
-    wanted: Wanted,
-    body: ChatRequest,
-    about: dict[str, Any],
+    entry: Entry, asked: AskedChat, body: ChatRequest, about: dict[str, Any]
 ) -> AsyncGenerator[dict[str, Any]]:
+    wanted = asked.wanted
     about = about | {"object": "chat.completion.chunk"}
     async with entry.use() as loaded:
-        writing = await begun(loaded, messages, wanted)
+        writing, use = await asked.begin(loaded)
+        spoken = [_Spoken(use) for _ in range(wanted.texts)]
         for number in range(wanted.texts):
             yield about | {"choices": [_choice(number, BEGIN)]}
         async for piece in writing.pieces():
             probabilities = None
             if wanted.alternatives is not None and piece.start < piece.end:
                 probabilities = _logprobs(loaded, piece.row, piece.start, piece.end)
-            if piece.text or probabilities:
-                yield about | {
-                    "choices": [_choice(piece.number, {"content": piece.text}, probabilities)]
-                }
+            one = spoken[piece.number]
+            for delta in one.deltas(piece, bool(probabilities)):
+                yield about | {"choices": [_choice(piece.number, delta, probabilities)]}
+                probabilities = None
             if piece.finish_reason is not None:
-                yield about | {"choices": [_choice(piece.number, {}, None, _reason(piece))]}
+                reason = "tool_calls" if one.called else answering.REASONS[piece.finish_reason]
+                yield about | {"choices": [_choice(piece.number, {}, None, reason)]}
         if body.stream_options and body.stream_options.include_usage:
             yield about | {"choices": [], "usage": answering.usage(writing)}
 
 
-def _reason(piece: Piece) -> str:
-    return answering.REASONS[str(piece.finish_reason)]
+class _Spoken:
+    """One text of a stream: what its pieces say and call."""
+
+    def __init__(self, use: ToolUse | None) -> None:
+        self._reader = None if use is None else use.reader()
+        self.called = 0
+
+    def deltas(self, piece: Piece, told: bool) -> Iterator[dict[str, Any]]:
+        """The changes that a piece makes; with `told` one at least."""
+        said = piece.text
+        calls: list[ToolCall] = []
+        if self._reader is not None:
+            said, calls = self._reader.add(piece.text)
+            if piece.finish_reason is not None:
+                rest, more = self._reader.close()
+                said, calls = said + rest, calls + more
+        if said or (told and not calls):
+            yield {"content": said}
+        for call in calls:
+            yield {"tool_calls": [{"index": self.called} | _call(call)]}
+            self.called += 1
 
 
 def _choice(

@@ -61,7 +61,7 @@ class CalledFunction(Wire):
     arguments: str
 
 
-class ToolCall(Wire):
+class MessageToolCall(Wire):
     """A call that the model made."""
 
     id: str
@@ -75,12 +75,12 @@ class Message(Wire):
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | list[Part] | None = None
     name: str | None = None
-    tool_calls: list[ToolCall] | None = None
+    tool_calls: list[MessageToolCall] | None = None
     tool_call_id: str | None = None
     refusal: str | None = None
 
 
-class Function(Wire):
+class ToolFunction(Wire):
     """A function that the model may call."""
 
     name: Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]{1,64}$")]
@@ -92,7 +92,7 @@ class Function(Wire):
 class Tool(Wire):
     """A tool: a function."""
 
-    function: Function
+    function: ToolFunction
     type: Literal["function"] = "function"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,7 @@ class Wanted:
     presence: float = 0.0
     frequency: float = 0.0
     grammar: Grammar | None = None
+    shown: Mapping[int, str] = field(default_factory=dict)  # special tokens that are text
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,8 @@ class Writing:
             row.sampler.processors.insert(0, Penalties(wanted.presence, wanted.frequency))
         if wanted.alternatives is not None:
             row.logprobs, row.top = [], wanted.alternatives
-        return Written(row, TextStream(self.loaded.model.tokenizer, asked.stop))
+        stream = TextStream(self.loaded.model.tokenizer, asked.stop, wanted.shown)
+        return Written(row, stream)
 
 
 @dataclass(frozen=True)

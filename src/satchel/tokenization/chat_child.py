@@ -71,6 +71,7 @@ def _render(request: dict[str, Any], clock: Clock) -> tuple[list[str | None], st
                 probe["add_generation_prompt"],
                 request["special_tokens"],
                 clock,
+                probe["tools"],
             )
             room -= len(text)
         except (MemoryError, RecursionError, OverflowError, SecurityError, TemplateSyntaxError):

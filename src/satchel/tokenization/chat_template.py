@@ -16,8 +16,9 @@ from importlib.util import find_spec
 from itertools import product
 from typing import Any
 
-from satchel.runtime.chat_format import ROLES, ChatFormat
+from satchel.runtime.chat_format import ChatFormat
 from satchel.runtime.errors import UnsupportedError, UsageError, shown
+from satchel.runtime.messages import ROLES
 from satchel.runtime.template import MISSING
 
 TEMPLATE_BYTES = 64 * 1024
@@ -46,6 +47,11 @@ class Probe:
         """The conversation as a template takes it."""
         pairs = zip(self.roles, self.contents, strict=True)
         return [{"role": role, "content": content} for role, content in pairs]
+
+    @property
+    def tools(self) -> list[dict[str, Any]]:
+        """The functions that an answer may call."""
+        return []
 
 
 Case = tuple[Probe, str | None]  # with the template's text; None where it raised
@@ -129,7 +135,11 @@ def rendered(
         "special_tokens": dict(special_tokens),
         "seconds": seconds,
         "probes": [
-            {"messages": probe.messages, "add_generation_prompt": probe.add_generation_prompt}
+            {
+                "messages": probe.messages,
+                "add_generation_prompt": probe.add_generation_prompt,
+                "tools": probe.tools,
+            }
             for probe in probes
         ],
     }
