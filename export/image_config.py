@@ -79,6 +79,7 @@ PROCESSORS = {  # image_processor_type -> what its options are where the file do
         "keep_aspect_ratio": False,
         "ensure_multiple_of": 1,
     },
+    "DetrImageProcessor": _DETECTED,
     "YolosImageProcessor": _DETECTED,
     "MobileNetV2ImageProcessor": _CROPPED
     | {
@@ -118,6 +119,7 @@ PROCESSOR_OF = {  # model_type -> processor where the file names none
     "segformer": "SegformerImageProcessor",
     "depth_anything": "DPTImageProcessor",
     "yolos": "YolosImageProcessor",
+    "detr": "DetrImageProcessor",
     "dinov3_vit": "DINOv3ViTImageProcessor",
     "clip": "CLIPImageProcessor",
     "siglip": "SiglipImageProcessor",

@@ -129,6 +129,7 @@ ARCHITECTURES = {  # by model_type
     "segformer": Architecture("encoder", "segformer", reads="images"),
     "depth_anything": Architecture("encoder", "depth_anything", reads="images", any_size=True),
     "yolos": Architecture("encoder", "yolos", reads="images", any_size=True),
+    "detr": Architecture("encoder", "detr", reads="images", any_size=True),
     "clip": Architecture("encoder", "clip", reads="images"),
     "siglip": Architecture("encoder", "siglip", reads="images"),
     "wav2vec2": Architecture("encoder", "wav2vec2", reads="sound"),

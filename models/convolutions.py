@@ -147,6 +147,11 @@ def rows(x: Tensor) -> Tensor:
     return x.flatten(2).mT
 
 
+def flat(kernel: Tensor) -> Tensor:
+    """The weight of a convolution over single places as that of a linear layer."""
+    return kernel.flatten(1) if kernel.shape[2:] == (1, 1) else kernel
+
+
 def kept(
     tensors: Mapping[str, LazyTensor], task: str, prefix: str, classifier: str = "classifier."
 ) -> Tensors:

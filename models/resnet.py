@@ -93,10 +93,14 @@ class ResnetTrunk(nn.Module):
             inputs, stride = outputs, 2
 
     def forward(self, pixels: Tensor) -> Tensor:
+        return convolutions.rows(self.planes(pixels))
+
+    def planes(self, pixels: Tensor) -> Tensor:
+        """What the last stage gives, [batch, channels, rows, columns]."""
         x = F.max_pool2d(self.stem(pixels), 3, 2, 1)
         for stage in self.stages:
             x = stage(x)
-        return convolutions.rows(x)
+        return x
 
 
 def towers(config: Config, task: str, image_size: Size | None = None) -> dict[str, Tower]:

@@ -293,9 +293,5 @@ def sanitize(
         kept = convolutions.kept(vision.dropped(tensors, r"^decode_head\."), task, "segformer")
         kept = weights.rename(kept, [(r"^image\.head\.", "")])
     named = convolutions.folded(weights.rename(kept, RENAMED), EPS)
-    flat = weights.transform(named, r"^image\.head\.(fuse|classifier)\.weight$", _flat)
+    flat = weights.transform(named, r"^image\.head\.(fuse|classifier)\.weight$", convolutions.flat)
     return weights.fuse(flat, ("key", "value"), "kv_proj")
-
-
-def _flat(kernel: Tensor) -> Tensor:
-    return kernel.flatten(1) if kernel.shape[2:] == (1, 1) else kernel

@@ -199,6 +199,9 @@ def _check_tower(role: str, graph: Graph, manifest: Manifest) -> None:
             )
         if PROMPT_MASK in sizes:
             _check_axes(sizes, PROMPT_MASK, [None, None])
+    if TASKS[manifest.task].scores == "objects":  # of patches, or of the queries alone
+        states = sizes.get("last_hidden_state", [])
+        side = ... if any(isinstance(axis, int) for axis in states[1:2]) else None
     _check_axes(sizes, "last_hidden_state", [batch, side if role == "image" else None, ...])
     task, name = TASKS[manifest.task], "embedding"
     axes: list[Any] = [batch, ...]

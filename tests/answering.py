@@ -407,6 +407,18 @@ SUBJECTS: dict[str, Subject] = {
     "swinv2": images("Swinv2ForImageClassification", "image-classify", **WINDOWS),
     "segformer": images("SegformerForSemanticSegmentation", "image-segment", **PYRAMID),
     "depth_anything": images("DepthAnythingForDepthEstimation", "depth-estimation", **DEPTH),
+    "detr": images(
+        "DetrForObjectDetection",
+        "object-detection",
+        backbone_config=STAGES
+        | {"model_type": "resnet", "embedding_size": 8}
+        | {"out_features": ["stage2"]},
+        d_model=32,
+        num_queries=6,
+        **{f"{part}_layers": 2 for part in ("encoder", "decoder")},
+        **{f"{part}_attention_heads": 2 for part in ("encoder", "decoder")},
+        **{f"{part}_ffn_dim": 48 for part in ("encoder", "decoder")},
+    ),
     "yolos": images(
         "YolosForObjectDetection",
         "object-detection",

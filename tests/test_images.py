@@ -72,6 +72,19 @@ DETECTING = WIDE | {
     "num_detection_tokens": 6,
     "num_labels": 5,
 }
+PLANES = STAGES | {"model_type": "resnet", "out_features": ["stage2"]}
+QUERIES: dict[str, Any] = {
+    "backbone_config": PLANES,
+    "d_model": 32,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 4,
+    "encoder_ffn_dim": 48,
+    "decoder_ffn_dim": 40,
+    "num_queries": 6,
+    "num_labels": 5,
+}
 END = 99
 TEXT = WIDE | {"vocab_size": 100, "max_position_embeddings": 16, "eos_token_id": END}
 
@@ -230,6 +243,14 @@ CASES = {
         "object-detection",
         (40, 53),
     ),
+    "detr": Case("DetrForObjectDetection", QUERIES, "object-detection", (64, 90)),
+    "detr-basic": Case(
+        "DetrForObjectDetection",
+        QUERIES
+        | {"backbone_config": PLANES | {"layer_type": "basic"}, "activation_function": "gelu"},
+        "object-detection",
+        (61, 40),
+    ),
     "clip": Case("CLIPModel", CLIP, "text-image-embed"),
     "clip-gelu": Case(
         "CLIPModel",
@@ -265,6 +286,7 @@ EXPORTED = {  # one of each graph
     "segformer": ["image"],
     "depth_anything": ["image"],
     "yolos": ["image"],
+    "detr": ["image"],
     "clip": ["text", "image"],
     "clip-gelu": ["text"],
     "siglip": ["text", "image"],
@@ -278,8 +300,8 @@ POOLED = (
     "ConvNextV2Model",
     "MobileNetV2Model",
 )
-STAGED = ("ResNet", "ConvNext", "MobileNet", "Swin", "Segformer", "DepthAnything", "Yolos")
-CONVOLUTIONS = ("ResNet", "ConvNext", "MobileNet")
+STAGED = ("ResNet", "ConvNext", "MobileNet", "Swin", "Segformer", "DepthAnything", "Yolos", "Detr")
+CONVOLUTIONS = ("ResNet", "ConvNext", "MobileNet", "Detr")
 GLUE = 30  # most nodes beside those of the blocks
 
 

@@ -108,7 +108,7 @@ def configuration(name: str, **changes: Any) -> dict[str, Any]:
 
 def save_timm(folder: Path, name: str, prefix: str = "", **changes: Any) -> Any:
     """Write a folder as timm does; returns transformers' model with the same weights."""
-    config, _ = timm_layout._architecture(name, [64, 64])
+    config, _ = timm_layout.architecture(name, [64, 64])
     kind = config.pop("model_type")
     theirs = save(folder, Case(KINDS[name], config | {"num_labels": 5}, "image-classify"))
     tensors = {}

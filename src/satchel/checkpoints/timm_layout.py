@@ -111,7 +111,7 @@ def translated(checkpoint: Checkpoint) -> Checkpoint:
         raise CheckpointError("config.json: pretrained_cfg is no object", "CKPT_CONFIG")
     name = said["architecture"]
     sizes = _input_size(about)
-    config, names = _architecture(name, sizes)
+    config, names = architecture(name, sizes)
     kind = config["model_type"]
     count = said.get("num_classes", about.get("num_classes", 1000))
     if type(count) is not int or count < 0:
@@ -122,7 +122,7 @@ def translated(checkpoint: Checkpoint) -> Checkpoint:
     return dataclasses.replace(
         checkpoint,
         config=config | {"architectures": [classes]} | _labels(said, count),
-        tensors=_renamed(tensors, names),
+        tensors=renamed(tensors, names),
         preprocessor_config=_preprocessing(about, sizes),
         preprocessor_file="config.json: pretrained_cfg",
     )
@@ -148,7 +148,7 @@ def _check_arguments(said: Config, kind: str, count: int, sizes: list[int]) -> N
             )
 
 
-def _architecture(name: str, sizes: list[int]) -> tuple[Config, tuple[tuple[str, str], ...]]:
+def architecture(name: str, sizes: list[int]) -> tuple[Config, tuple[tuple[str, str], ...]]:
     """config.json of Hugging Face's for an architecture of timm's, and how weights are called."""
     if (found := re.fullmatch(r"resnet(\d+)", name)) and found[1] in RESNETS:
         depths, wider = RESNETS[found[1]]
@@ -177,10 +177,11 @@ def _architecture(name: str, sizes: list[int]) -> tuple[Config, tuple[tuple[str,
     )
 
 
-def _renamed(
+def renamed(
     tensors: Mapping[str, LazyTensor], names: tuple[tuple[str, str], ...]
 ) -> dict[str, LazyTensor]:
-    renamed: dict[str, LazyTensor] = {}
+    """The weights of an architecture under their `names` in Hugging Face's files."""
+    named: dict[str, LazyTensor] = {}
     for name, tensor in tensors.items():
         for pattern, replacement in names:
             name = re.sub(pattern, replacement, name)
@@ -188,14 +189,14 @@ def _renamed(
         stem, packed, kind = name.partition(".attn.qkv.")
         if packed and tensor.shape and tensor.shape[0] % 3 == 0:
             for place, part in enumerate(("query", "key", "value")):
-                renamed[f"{stem}.attention.attention.{part}.{kind}"] = _third(tensor, place)
+                named[f"{stem}.attention.attention.{part}.{kind}"] = _third(tensor, place)
         elif (
             ".pwconv" in name and len(tensor.shape) == 4
         ):  # small ones have convolutions of one cell
-            renamed[name] = LazyTensor(tensor.shape[:2], _flat(tensor))
+            named[name] = LazyTensor(tensor.shape[:2], _flat(tensor))
         else:
-            renamed[name] = tensor
-    return renamed
+            named[name] = tensor
+    return named
 
 
 def _flat(tensor: LazyTensor) -> Callable[[], Any]:
