@@ -105,7 +105,7 @@ def create_session(
     options.add_session_config_entry("session.intra_op.allow_spinning", "1")
     if not waits:
         options.add_session_config_entry("session.force_spinning_stop", "1")
-    if _adds_in_16_bits():
+    if adds_in_16_bits():
         options.add_session_config_entry("session.x64quantprecision", "1")
     if weights is not None:
         options.add_session_config_entry(WEIGHTS, str(weights))
@@ -123,7 +123,7 @@ def create_session(
         )
 
 
-def _adds_in_16_bits() -> bool:
+def adds_in_16_bits() -> bool:
     """Whether this is an x86 processor whose kernels may overflow on uint8 x int8.
 
     Without VNNI they add pairs of products in 16 bits.

@@ -16,6 +16,7 @@ from satchel.quantize.calibrate import Moments, Statistics, watched
 from satchel.quantize.lower import lower
 from satchel.quantize.profile import named
 from satchel.quantize.schemes import channels
+from satchel.runtime.session import adds_in_16_bits
 
 INPUTS, HIDDEN, BATCH, LENGTH = 48, 64, 3, 7
 
@@ -68,7 +69,10 @@ def lowered(
     lower(program.model, named("int8"), "encoder", statistics)
     graph = ir.to_proto(program.model).SerializeToString()
     kinds = Counter(node.op_type for node in program.model.graph)
-    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    if adds_in_16_bits():  # as the runtime does
+        options.add_session_config_entry("session.x64quantprecision", "1")
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     return (lambda array: session.run(None, {name: array})[0]), kinds
 

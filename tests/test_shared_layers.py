@@ -16,6 +16,7 @@ from satchel.measure.layer_errors import layer_errors
 from satchel.measure.reading import readings
 from satchel.progress import quiet
 from satchel.quantize.nodes import initializer
+from tests.narrow import UNLOADABLE
 from tests.tiny_encoders import save_encoder
 
 FAR, LOUD = 5, 20.0  # a channel of norms, and its gain
@@ -42,6 +43,7 @@ def save_loud_albert(folder: Path, **overrides: int) -> None:
     model.save_pretrained(folder)
 
 
+@UNLOADABLE
 @pytest.mark.parametrize("name", CASES)
 def test_every_pass_of_a_shared_layer_is_near_float32(name: str, tmp_path: Path) -> None:
     save_loud_albert(tmp_path / "checkpoint", **CASES[name])
