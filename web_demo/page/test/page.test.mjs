@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -17,8 +17,8 @@ const HERE = fileURLToPath(new URL("..", import.meta.url));
 const BUNDLES = fileURLToPath(new URL("../../../bundles", import.meta.url));
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf-8");
 const SERVED = ["g2p", "minilm-l6"].map((name) => join(BUNDLES, name));
-const { version: ORT } = createRequire(join(HERE, "../runtime/package.json"))("onnxruntime-web/package.json");
-const WASM = `ort-${ORT}/ort-wasm-simd-threaded.wasm`;
+const ORT = readdirSync(join(HERE, "dist")).find((name) => name.startsWith("ort-"));
+const WASM = `${ORT}/ort-wasm-simd-threaded.wasm`;
 const TABS = ["words", "chat", "search", "bundles", "bench"];
 
 let browser;
