@@ -128,7 +128,7 @@ check-web: $(WEB_READY)
 	cd $(WEB)/page && npm run --silent check
 
 # Some of each kind, for Chromium. Random int8 weights of other profiles have near ties that its instructions round apart.
-WEB_CASES := g2p minilm llama-fp32 llama-int8-portable t5-pieces marian-told bert-answer bert-tokens vit-classify clip whisper
+WEB_CASES := g2p minilm llama-int8-portable t5-pieces marian-told bert-answer bert-tokens vit-classify clip whisper
 
 # What Node and Chromium answer beside what Python answers; the cases are those that `make test-jvm` writes.
 test-web: $(WEB_READY) $(MINILM)/manifest.json bundles/g2p/manifest.json
