@@ -12,6 +12,8 @@ import onnxruntime as ort
 from onnx import helper, numpy_helper
 from table import Array
 
+from satchel.runtime.session import adds_in_16_bits
+
 MICROSOFT = "com.microsoft"
 NAME = "satchel"
 Shape = Sequence[int | str]
@@ -90,6 +92,8 @@ def session(
 ) -> ort.InferenceSession:
     """With our provider where there are devices, else of ONNX Runtime alone."""
     settings = ort.SessionOptions()
+    if adds_in_16_bits():  # as the runtime does
+        settings.add_session_config_entry("session.x64quantprecision", "1")
     settings.log_severity_level = 4
     settings.intra_op_num_threads = threads
     settings.enable_cpu_mem_arena = (
