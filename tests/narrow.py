@@ -10,6 +10,3 @@ NARROW = adds_in_16_bits()
 
 # There it makes weights unsigned, and a second product of the same weight meets the name of the first.
 UNLOADABLE = pytest.mark.skipif(NARROW, reason="ONNX Runtime loads no weight that products share")
-UNEQUAL = pytest.mark.skipif(
-    NARROW, reason="4-bit products of one row differ from those of several"
-)
