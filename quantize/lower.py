@@ -11,7 +11,7 @@ from typing import Any
 
 import onnx_ir as ir
 
-from satchel.quantize import cache8, norms, pad_odd_tokens, untiled
+from satchel.quantize import cache8, norms, pad_odd_tokens, unshared, untiled
 from satchel.quantize.calibrate import Statistics
 from satchel.quantize.nodes import MICROSOFT, Replacement, layer_name, shape, weight_of
 from satchel.quantize.profile import Profile
@@ -48,6 +48,7 @@ def lower(
             pad_odd_tokens.lower(model.graph)
         if profile.untiled:
             untiled.lower(model.graph)
+    unshared.lower(model.graph)
     for name, value in list(model.graph.initializers.items()):
         if not value.uses():
             del model.graph.initializers[name]

@@ -6,7 +6,8 @@ import pytest
 
 from satchel.runtime.session import adds_in_16_bits
 
-NARROW = adds_in_16_bits()
 
-# There it makes weights unsigned, and a second product of the same weight meets the name of the first.
-UNLOADABLE = pytest.mark.skipif(NARROW, reason="ONNX Runtime loads no weight that products share")
+def skip_where_narrow() -> None:
+    """Skip the test that runs there: its 4-bit product of one row differs from that of several."""
+    if adds_in_16_bits():
+        pytest.skip("there a 4-bit product of one row differs from that of several")

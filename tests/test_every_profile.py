@@ -14,7 +14,6 @@ from satchel.measure.verification import verify
 from satchel.models.architectures import ARCHITECTURES, of_family
 from satchel.quantize.profiles import NAMES
 from tests.config_keys import LIKE
-from tests.narrow import UNLOADABLE
 from tests.test_architectures import CASES
 from tests.test_encoder_images import save_pictured
 from tests.tiny import save_checkpoint
@@ -61,10 +60,7 @@ def saved(model_type: str) -> Callable[[Path], Any]:
         pytest.param(
             model_type,
             profile,
-            marks=[
-                *([] if (model_type, profile) in QUICK else [pytest.mark.slow]),
-                *([UNLOADABLE] if model_type == "albert" and profile.startswith("int8") else []),
-            ],
+            marks=[] if (model_type, profile) in QUICK else [pytest.mark.slow],
         )
         for model_type in ARCHITECTURES
         if model_type != "static-embedding"  # a table: nothing of it is quantised

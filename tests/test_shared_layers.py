@@ -16,7 +16,6 @@ from satchel.measure.layer_errors import layer_errors
 from satchel.measure.reading import readings
 from satchel.progress import quiet
 from satchel.quantize.nodes import initializer
-from tests.narrow import UNLOADABLE
 from tests.tiny_encoders import save_encoder
 
 FAR, LOUD = 5, 20.0  # a channel of norms, and its gain
@@ -43,7 +42,6 @@ def save_loud_albert(folder: Path, **overrides: int) -> None:
     model.save_pretrained(folder)
 
 
-@UNLOADABLE
 @pytest.mark.parametrize("name", CASES)
 def test_every_pass_of_a_shared_layer_is_near_float32(name: str, tmp_path: Path) -> None:
     save_loud_albert(tmp_path / "checkpoint", **CASES[name])
@@ -68,6 +66,8 @@ def test_every_pass_of_a_shared_layer_is_near_float32(name: str, tmp_path: Path)
         tensor.name for tensor in graph.initializer if tensor.name.endswith("proj.weight.int8")
     ]
     assert len(weights) == len(set(weights)) == (4 if name == "one group" else 16)
+    read = [node.input[1] for node in graph.node if node.op_type == "MatMulIntegerToFloat"]
+    assert len(read) == len(set(read)) > len(weights)  # see quantize/unshared.py
 
 
 def test_a_name_that_comes_with_other_data_is_refused() -> None:
