@@ -11,7 +11,7 @@ from typing import Any
 
 import onnx_ir as ir
 
-from satchel.quantize import cache8, norms, pad_odd_tokens, unshared, untiled
+from satchel.quantize import cache8, norms, pad_odd_tokens, staggered, unshared, untiled
 from satchel.quantize.calibrate import Statistics
 from satchel.quantize.nodes import MICROSOFT, Replacement, layer_name, shape, weight_of
 from satchel.quantize.profile import Profile
@@ -49,6 +49,8 @@ def lower(
         if profile.untiled:
             untiled.lower(model.graph)
     unshared.lower(model.graph)
+    if profile.staggered:
+        staggered.lower(model.graph)
     for name, value in list(model.graph.initializers.items()):
         if not value.uses():
             del model.graph.initializers[name]

@@ -40,6 +40,7 @@ class Profile:
     # Steps over a float32 cache give what a prefill does (`pad_odd_tokens.py`).
     paired: bool = False
     untiled: bool = False  # attention takes the scores of a head at once (`untiled.py`)
+    staggered: bool = False  # rows of weights are no whole pages long (`staggered.py`)
     # Patterns that some layer of the model must have, and who asked for it.
     asked: dict[str, str] = field(default_factory=dict)
 
@@ -203,4 +204,5 @@ READERS: dict[str, Callable[[Any], Any]] = {  # what a file may say -> how it is
     "cache": _cache,
     "paired": _flag,
     "untiled": _flag,
+    "staggered": _flag,
 }

@@ -10,16 +10,15 @@ import onnx_ir as ir
 
 from satchel.quantize.nodes import initializer
 
-WEIGHT = 1  # the place of a weight among the inputs of MatMulIntegerToFloat
+PRODUCT = "MatMulIntegerToFloat"
+WEIGHT = 1  # its place among the inputs
 
 
 def lower(graph: ir.Graph) -> None:
     """Give every product but the first a copy of its own; in the file they are the same bytes."""
     for value in list(graph.initializers.values()):
         products = [
-            use.node
-            for use in value.uses()
-            if use.node.op_type == "MatMulIntegerToFloat" and use.idx == WEIGHT
+            use.node for use in value.uses() if use.node.op_type == PRODUCT and use.idx == WEIGHT
         ]
         for number, node in enumerate(products[1:], 2):
             assert value.const_value is not None

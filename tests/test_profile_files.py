@@ -176,3 +176,20 @@ def test_attention_without_tiles_changes_no_number(
     assert [one.logprobs for one in ours.generate(ids, **asked)] == [
         one.logprobs for one in other.generate(ids, **asked)
     ]
+
+
+def test_rows_of_no_whole_pages_change_no_number(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "checkpoint", "llama", vocab_size=4096, tie_word_embeddings=True)
+    paged = dataclasses.replace(named("int8-portable"), name="paged", staggered=False)
+    folders, products = [tmp_path / "staggered", tmp_path / "paged"], []
+    for folder, profile in zip(folders, (named("int8-portable"), paged), strict=True):
+        satchel.pack(tmp_path / "checkpoint", folder, profile=profile, force=True)
+        graph = onnx.load(str(folder / "decoder.onnx"), load_external_data=False).graph
+        widths = {tensor.name: tensor.dims[-1] for tensor in graph.initializer if tensor.dims}
+        read = [node.input for node in graph.node if node.op_type == "MatMulIntegerToFloat"]
+        products.append([(widths[names[1]], widths[names[3]]) for names in read])
+    assert (4096 + 64, 4096 + 64) in products[0] and (4096, 4096) in products[1]
+    assert all(width % 4096 for pair in products[0] for width in pair)
+    ours, other = (opened(folder) for folder in folders)
+    for row in ([5], list(range(4000, 4096)), list(range(3, 60))):
+        np.testing.assert_array_equal(ours.logits(row), other.logits(row))
