@@ -15,7 +15,7 @@ from starlette.responses import StreamingResponse
 from satchel.runtime.errors import SatchelError
 from satchel.runtime.grammar import Grammar
 from satchel.serve.failure import Failure
-from satchel.serve.wire import Sampling
+from satchel.serve.wire import FreeText, JsonObject, JsonSchema, Sampling
 from satchel.serve.writing import Wanted, Writing
 
 Answer = TypeVar("Answer")
@@ -62,6 +62,16 @@ def wanted(
     )
 
 
+def form(asked: FreeText | JsonObject | JsonSchema | None) -> Grammar | None:
+    """The form that a text is asked for; None for any."""
+    match asked:
+        case JsonObject():
+            return Grammar.json_schema({"type": "object"})
+        case JsonSchema(schema=schema):
+            return Grammar.json_schema(schema)
+    return None
+
+
 def _by_id(biases: dict[str, float]) -> dict[int, float]:
     try:
         return {int(token): value for token, value in biases.items()}
@@ -74,7 +84,7 @@ def _own(regex: str | None, lark: str | None, other: Grammar | None) -> Grammar:
     if len(given) != 1:
         raise Failure(
             400,
-            "give one form: grammar.regex, grammar.lark, response_format or tools",
+            "give one form: grammar.regex, grammar.lark, that of the answer, or tools",
             "value",
             "grammar",
         )
@@ -112,8 +122,11 @@ async def _gone(request: Request) -> None:
         pass
 
 
-async def events(source: AsyncGenerator[Any]) -> StreamingResponse:
-    """Server-sent events. What goes wrong behind the first is the last of them."""
+async def events(source: AsyncGenerator[Any], done: bool = True) -> StreamingResponse:
+    """Server-sent events, named by their `type` where they have one; with `done` a last one says so.
+
+    What goes wrong behind the first is the last of them.
+    """
     first = await anext(source)
 
     async def lines() -> AsyncIterator[bytes]:
@@ -125,11 +138,13 @@ async def events(source: AsyncGenerator[Any]) -> StreamingResponse:
             yield _event(Failure.of(error).body)
         finally:
             await source.aclose()
-        yield b"data: [DONE]\n\n"
+        if done:
+            yield b"data: [DONE]\n\n"
 
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(lines(), media_type="text/event-stream", headers=headers)
 
 
-def _event(event: Any) -> bytes:
-    return b"data: " + msgspec.json.encode(event) + b"\n\n"
+def _event(event: dict[str, Any]) -> bytes:
+    name = f"event: {event['type']}\n".encode() if "type" in event else b""
+    return name + b"data: " + msgspec.json.encode(event) + b"\n\n"

@@ -24,6 +24,8 @@ from satchel.serve.chat_completions import chat
 from satchel.serve.failure import Failure, json
 from satchel.serve.metrics import Metrics
 from satchel.serve.openapi import document
+from satchel.serve.response_wire import ResponseRequest
+from satchel.serve.responses import respond
 from satchel.serve.shelf import Entry, Shelf
 from satchel.serve.text_completions import complete
 from satchel.serve.wire import (
@@ -46,6 +48,7 @@ POLICY = (  # of the page: nothing from elsewhere
 Endpoint = Callable[[Request, Entry, Any], Awaitable[Response]]
 ENDPOINTS: dict[str, tuple[Endpoint, type[Any]]] = {
     "/v1/chat/completions": (chat, ChatRequest),
+    "/v1/responses": (respond, ResponseRequest),
     "/v1/completions": (complete, CompletionRequest),
     "/v1/embeddings": (whole_answers.embed, EmbeddingRequest),
     "/v1/rerank": (whole_answers.rerank, RerankRequest),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator
-from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -11,40 +10,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from satchel.runtime.grammar import Grammar
+from satchel.runtime.row import Row
 from satchel.runtime.tool_formats import ToolCall
 from satchel.runtime.tool_use import ToolUse
 from satchel.serve import answering
+from satchel.serve.asked_chat import AskedChat, Spoken, probabilities
 from satchel.serve.failure import Failure, json
 from satchel.serve.plain_messages import plain
 from satchel.serve.shelf import Entry, Loaded
-from satchel.serve.wire import ChatRequest, JsonObject, SchemaFormat
-from satchel.serve.writing import Piece, Wanted, Writing
+from satchel.serve.wire import ChatRequest, SchemaFormat
 
 BEGIN = {"role": "assistant", "content": ""}
-
-
-@dataclass(frozen=True)
-class AskedChat:
-    """A conversation, how its answer is to be written, and the tools that it may use."""
-
-    messages: list[dict[str, Any]]
-    wanted: Wanted
-    tools: list[dict[str, Any]]
-    choice: Any
-    parallel: bool
-
-    async def begin(self, loaded: Loaded) -> tuple[Writing, ToolUse | None]:
-        """Begin to write. A bundle that does not talk, or takes no tools, is refused here."""
-        model = loaded.model
-        model.require("chat")
-        wanted = self.wanted
-        answer = (self.tools, self.choice, self.parallel, wanted.grammar)
-        use = await loaded.run(lambda: model.tool_use(*answer))
-        tools = None if use is None else use.tools
-        prompt = await loaded.run(lambda: model.encode_chat(self.messages, tools))
-        if use is not None:
-            wanted = replace(wanted, grammar=use.grammar, shown=use.marks)
-        return Writing(loaded, prompt, wanted), use
 
 
 async def chat(request: Request, entry: Entry, body: ChatRequest) -> Response:
@@ -75,12 +51,8 @@ def _alternatives(body: ChatRequest) -> int | None:
 
 
 def _form(body: ChatRequest) -> Grammar | None:
-    match body.response_format:
-        case JsonObject():
-            return Grammar.json_schema({"type": "object"})
-        case SchemaFormat(json_schema=asked):
-            return Grammar.json_schema(asked.schema)
-    return None
+    asked = body.response_format
+    return answering.form(asked.json_schema if isinstance(asked, SchemaFormat) else asked)
 
 
 def _tools(body: ChatRequest) -> tuple[list[dict[str, Any]], Any, bool]:
@@ -91,14 +63,11 @@ def _tools(body: ChatRequest) -> tuple[list[dict[str, Any]], Any, bool]:
 
 def _message(text: str, use: ToolUse | None) -> dict[str, Any]:
     """What an answer says and calls."""
-    message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
-    if use is None:
+    said, calls = Spoken(use).add(text, last=True)
+    message: dict[str, Any] = {"role": "assistant", "content": said, "refusal": None}
+    if not calls:
         return message
-    reader = use.reader()
-    said = reader.add(text)[0] + reader.close()[0]
-    if not reader.calls:
-        return message | {"content": said}
-    return message | {"content": said or None, "tool_calls": [_call(c) for c in reader.calls]}
+    return message | {"content": said or None, "tool_calls": [_call(call) for call in calls]}
 
 
 def _call(call: ToolCall) -> dict[str, Any]:
@@ -134,45 +103,33 @@ async def _events(
     about = about | {"object": "chat.completion.chunk"}
     async with entry.use() as loaded:
         writing, use = await asked.begin(loaded)
-        spoken = [_Spoken(use) for _ in range(wanted.texts)]
+        spoken = [Spoken(use) for _ in range(wanted.texts)]
+        called = [0] * wanted.texts
         for number in range(wanted.texts):
             yield about | {"choices": [_choice(number, BEGIN)]}
         async for piece in writing.pieces():
-            probabilities = None
+            logprobs = None
             if wanted.alternatives is not None and piece.start < piece.end:
-                probabilities = _logprobs(loaded, piece.row, piece.start, piece.end)
-            one = spoken[piece.number]
-            for delta in one.deltas(piece, bool(probabilities)):
-                yield about | {"choices": [_choice(piece.number, delta, probabilities)]}
-                probabilities = None
+                logprobs = _logprobs(loaded, piece.row, piece.start, piece.end)
+            number = piece.number
+            said, calls = spoken[number].add(piece.text, piece.finish_reason is not None)
+            for delta in _deltas(said, calls, called[number], logprobs is not None):
+                yield about | {"choices": [_choice(number, delta, logprobs)]}
+                logprobs = None
+            called[number] += len(calls)
             if piece.finish_reason is not None:
-                reason = "tool_calls" if one.called else answering.REASONS[piece.finish_reason]
-                yield about | {"choices": [_choice(piece.number, {}, None, reason)]}
+                reason = "tool_calls" if called[number] else answering.REASONS[piece.finish_reason]
+                yield about | {"choices": [_choice(number, {}, None, reason)]}
         if body.stream_options and body.stream_options.include_usage:
             yield about | {"choices": [], "usage": answering.usage(writing)}
 
 
-class _Spoken:
-    """One text of a stream: what its pieces say and call."""
-
-    def __init__(self, use: ToolUse | None) -> None:
-        self._reader = None if use is None else use.reader()
-        self.called = 0
-
-    def deltas(self, piece: Piece, told: bool) -> Iterator[dict[str, Any]]:
-        """The changes that a piece makes; with `told` one at least."""
-        said = piece.text
-        calls: list[ToolCall] = []
-        if self._reader is not None:
-            said, calls = self._reader.add(piece.text)
-            if piece.finish_reason is not None:
-                rest, more = self._reader.close()
-                said, calls = said + rest, calls + more
-        if said or (told and not calls):
-            yield {"content": said}
-        for call in calls:
-            yield {"tool_calls": [{"index": self.called} | _call(call)]}
-            self.called += 1
+def _deltas(said: str, calls: list[ToolCall], called: int, told: bool) -> Iterator[dict[str, Any]]:
+    """The changes that a piece makes behind `called` calls; with `told` one at least."""
+    if said or (told and not calls):
+        yield {"content": said}
+    for number, call in enumerate(calls, called):
+        yield {"tool_calls": [{"index": number} | _call(call)]}
 
 
 def _choice(
@@ -181,16 +138,5 @@ def _choice(
     return {"index": number, "delta": delta, "logprobs": logprobs, "finish_reason": reason}
 
 
-def _logprobs(loaded: Loaded, row: Any, start: int, end: int) -> dict[str, Any]:
-    """Each id between two places with its log-probability, and the likeliest in its place."""
-    content = []
-    for place in range(start, end):
-        top = row.tops[place] if row.top else []
-        entry = _likely(loaded, row.tokens[place], row.logprobs[place])
-        content.append(entry | {"top_logprobs": [_likely(loaded, *each) for each in top]})
-    return {"content": content, "refusal": None}
-
-
-def _likely(loaded: Loaded, token: int, logprob: float) -> dict[str, Any]:
-    text = loaded.model.tokenizer.decode([token], skip_special_tokens=False)
-    return {"token": text, "logprob": logprob, "bytes": list(text.encode())}
+def _logprobs(loaded: Loaded, row: Row, start: int, end: int) -> dict[str, Any]:
+    return {"content": probabilities(loaded, row, start, end), "refusal": None}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from satchel.serve.failure import Failure
-from satchel.serve.wire import AudioPart, ImagePart, Message
+from satchel.serve.wire import Message, OtherContent, TextContent
 
 
 def plain(messages: list[Message]) -> list[dict[str, Any]]:
@@ -15,10 +16,25 @@ def plain(messages: list[Message]) -> list[dict[str, Any]]:
     return [_plain(number, message) for number, message in enumerate(messages)]
 
 
+def text_of(where: str, content: str | Sequence[TextContent | OtherContent]) -> str:
+    """The text of a message's content, which stands at `where`. Raises Failure for images and sounds."""
+    if isinstance(content, str):
+        return content
+    texts = []
+    for part in content:
+        if isinstance(part, OtherContent):
+            message = f"{where}: this bundle reads texts alone, no {part.kind}"
+            raise Failure(400, message, "unsupported", f"{where}.content")
+        texts.append(part.text)
+    return "".join(texts)
+
+
 def _plain(number: int, message: Message) -> dict[str, Any]:
     where = f"messages[{number}]"
     role = "system" if message.role == "developer" else message.role
-    said: dict[str, Any] = {"role": role, "content": _text(where, message)}
+    if message.content is None and not message.tool_calls:
+        raise Failure(400, f"{where} has no content", "value", f"{where}.content")
+    said: dict[str, Any] = {"role": role, "content": text_of(where, message.content or "")}
     if role == "tool":
         if message.tool_call_id is None:
             raise Failure(400, f"{where} has no tool_call_id", "value", f"{where}.tool_call_id")
@@ -28,21 +44,3 @@ def _plain(number: int, message: Message) -> dict[str, Any]:
             raise Failure(400, f"{where}: only an assistant calls tools", "value", where)
         said["tool_calls"] = msgspec.to_builtins(message.tool_calls)
     return said
-
-
-def _text(where: str, message: Message) -> str:
-    content = message.content
-    if content is None and not message.tool_calls:
-        raise Failure(400, f"{where} has no content", "value", f"{where}.content")
-    if content is None or isinstance(content, str):
-        return content or ""
-    for part in content:
-        if isinstance(part, ImagePart | AudioPart):
-            kind = "images" if isinstance(part, ImagePart) else "sounds"
-            raise Failure(
-                400,
-                f"{where}: this bundle reads texts alone, no {kind}",
-                "unsupported",
-                f"{where}.content",
-            )
-    return "".join(part.text for part in content)  # type: ignore[union-attr]

@@ -6,11 +6,12 @@ cannot change an answer here (`user`, `store`, `metadata`, ...) are taken and le
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
 
+FunctionName = Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]{1,64}$")]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Chance = Annotated[float, Meta(ge=0, le=1)]
@@ -33,22 +34,32 @@ class StreamOptions(Wire):
     include_obfuscation: bool = False
 
 
-class TextPart(Wire, tag="text"):
-    """A piece of a message's content."""
+class TextContent(Wire):
+    """A piece of a message's content that is text."""
 
     text: str
 
 
-class ImagePart(Wire, tag="image_url"):
-    """Refused: no bundle that talks sees."""
+class OtherContent(msgspec.Struct):
+    """A piece that no bundle which talks takes in. It is refused by its kind, whatever else it says."""
 
-    image_url: Any
+    kind: ClassVar[str]
 
 
-class AudioPart(Wire, tag="input_audio"):
-    """Refused: no bundle that talks hears."""
+class TextPart(TextContent, tag="text"):
+    """Text."""
 
-    input_audio: Any
+
+class ImagePart(OtherContent, tag="image_url"):
+    """Refused."""
+
+    kind: ClassVar[str] = "images"
+
+
+class AudioPart(OtherContent, tag="input_audio"):
+    """Refused."""
+
+    kind: ClassVar[str] = "sounds"
 
 
 Part = TextPart | ImagePart | AudioPart
@@ -83,7 +94,7 @@ class Message(Wire):
 class ToolFunction(Wire):
     """A function that the model may call."""
 
-    name: Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]{1,64}$")]
+    name: FunctionName
     description: str | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
