@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from satchel.checkpoints.tensors import LazyTensor
@@ -24,6 +24,12 @@ class Config(text_part.OuterConfig):
         "num_hidden_layers": 26,
         "num_attention_heads": 8,
     }
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any], ignored_keys: Collection[str] = ()) -> Any:
+        # The class that reads images caps no logits, whatever text_config says.
+        config = super().from_dict(raw, ignored_keys)
+        return replace(config, final_logit_softcapping=None)
 
 
 class Model(gemma3_text.Model):
