@@ -124,6 +124,7 @@ ARCHITECTURES = {  # by model_type
     "convnext": Architecture("encoder", "convnext", reads="images"),
     "convnextv2": Architecture("encoder", "convnextv2", reads="images"),
     "mobilenet_v2": Architecture("encoder", "mobilenet_v2", reads="images"),
+    "mobilenet_v3": Architecture("encoder", "mobilenet_v3", reads="images"),
     "swin": Architecture("encoder", "swin", reads="images"),
     "swinv2": Architecture("encoder", "swinv2", reads="images"),
     "segformer": Architecture("encoder", "segformer", reads="images"),

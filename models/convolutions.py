@@ -72,6 +72,12 @@ def check_stages(depths: list[int], sizes: list[int]) -> None:
         raise wrong(f"depths has {len(depths)} entries for {len(sizes)} stages")
 
 
+def near(count: float, step: int = 8, least: int = 8) -> int:
+    """About `count` channels: a multiple of `step`, `least` and 90 % of it at least."""
+    found = max(least, int(count + step / 2) // step * step)
+    return found + step if found < 0.9 * count else found
+
+
 class Convolution(nn.Conv2d):
     """A convolution whose norm is folded into it, and an activation. The output has the size of the input
     over the `stride`, rounded up.
@@ -115,17 +121,19 @@ def tower(
     task: str,
     length: int,
     eps: float | None = None,
+    dense: tuple[int, str] | None = None,
 ) -> dict[str, Tower]:
     """The image tower of a trunk from pixels to `length` states of a `size`, whose mean is the answer,
-    with an `eps` normed."""
+    with an `eps` normed, with `dense` through a layer of that size and activation."""
     labels = len(config.labels.names) if task == "image-classify" else None
+    width = size if dense is None else dense[0]
     made = Tower(
         trunk,
-        MeanHead(size, labels, eps=eps),
+        MeanHead(size, labels, eps=eps, dense=dense),
         input_names=("pixel_values",),
         hidden_size=size,
         answer_name="embedding" if labels is None else "logits",
-        answer_axes=["batch", size if labels is None else labels],
+        answer_axes=["batch", width if labels is None else labels],
     )
     made.outputs["last_hidden_state"] = ["batch", length, size]
     return {"image": made}

@@ -113,20 +113,31 @@ class ScoreHead(nn.Module):
 
 
 class MeanHead(nn.Module):
-    """The mean of the states from the `first` on, with an `eps` normed: a vector [batch, hidden], or its
-    scores of `labels`."""
+    """The mean of the states from the `first` on, with an `eps` normed, with `dense` through a layer of
+    that size and activation: a vector [batch, hidden], or its scores of `labels`."""
 
     def __init__(
-        self, size: int, labels: int | None, *, first: int = 0, eps: float | None = None
+        self,
+        size: int,
+        labels: int | None,
+        *,
+        first: int = 0,
+        eps: float | None = None,
+        dense: tuple[int, str] | None = None,
     ) -> None:
         super().__init__()
         self.first = first
         self.norm = None if eps is None else LayerNorm(size, eps)
-        self.classifier = None if labels is None else Linear(size, labels)
+        self.dense, width = None, size
+        if dense is not None:
+            width, self.act = dense
+            self.dense = Linear(size, width)
+        self.classifier = None if labels is None else Linear(width, labels)
 
     def forward(self, states: Tensor) -> Tensor:
         x = states[:, self.first :].mean(1)
         x = x if self.norm is None else self.norm(x)
+        x = x if self.dense is None else ops.activation(self.act, self.dense(x))
         return x if self.classifier is None else self.classifier(x)
 
 

@@ -61,10 +61,8 @@ class Config(ConvConfig):
                 raise wrong(f"{name} = {getattr(self, name)}; expected more than 0, {most} at most")
 
     def channels(self, count: float) -> int:
-        """About so many channels: a multiple of what divides them, 90 % at least."""
-        step, count = self.depth_divisible_by, round(count)
-        near = max(self.min_depth, int(count + step / 2) // step * step)
-        return near + step if near < 0.9 * count else near
+        """About so many channels: a multiple of what divides them."""
+        return convolutions.near(round(count), self.depth_divisible_by, self.min_depth)
 
     @property
     def hidden_size(self) -> int:

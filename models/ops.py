@@ -39,6 +39,7 @@ ACTIVATIONS: dict[
     ),
     "relu": (F.relu, "::Relu", {}),
     "relu6": (F.relu6, "", {}),
+    "hard_swish": (F.hardswish, "", {}),
     "elu": (F.elu, "::Elu", {"alpha": 1.0}),
     "relu2": (lambda x: F.relu(x).square(), "::Relu", {}),
     "tanh": (torch.tanh, "::Tanh", {}),

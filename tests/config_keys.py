@@ -95,6 +95,7 @@ OTHER_CODE = {  # keys that the code published with checkpoints reads: known fro
     "jina_xlm_roberta": """emb_pooler load_trained_adapters lora_adaptations lora_alpha lora_dropout_p
         lora_main_params_trainable lora_rank matryoshka_dimensions rotary_emb_base
         task_instructions truncate_dim use_flash_attn use_reentrant""",
+    "mobilenet_v3": "channel_multiplier layer_norm_eps minimal size tf_padding",
     "neobert": """classifier_init_range decoder_init_range embedding_init_range hidden_size
         intermediate_size max_length norm_eps num_attention_heads num_hidden_layers vocab_size""",
 }
@@ -102,6 +103,7 @@ LIKE = {  # model types that transformers lacks -> one whose keys they have as w
     "new": "gte",
     "jina_bert": "bert",
     "jina_xlm_roberta": "xlm-roberta",
+    "mobilenet_v3": "",
     "neobert": "",
 }
 NORMS = {"normalize_before", "normalize_embedding", "add_final_layer_norm"}

@@ -25,6 +25,7 @@ from tests.tiny_other_code import TASKS, save_other
 from tests.tiny_seq2seq import save_seq2seq
 from tests.tiny_sound import save_sound
 from tests.tiny_speech import save_speech
+from tests.tiny_timm import save_mobilenet
 
 # How near an answer is to float32: the weights are noise, which need not pass.
 QUALITY = ("mean KL", "likeliest", "perplexity", "cosine", "correlation")
@@ -39,6 +40,8 @@ def saved(model_type: str) -> Callable[[Path], Any]:
         return lambda folder: save_seq2seq(folder, model_type)
     if model_type == "vision-encoder-decoder":
         return save_image_text
+    if model_type == "mobilenet_v3":
+        return save_mobilenet
     if model_type in of_family("encoder", "images"):
         return lambda folder: save_pictured(folder, model_type)
     if model_type in of_family("encoder", "sound"):
@@ -75,7 +78,7 @@ def test_a_bundle_of_every_architecture_and_profile(
         tmp_path / "checkpoint",
         tmp_path / "out",
         profile=profile,
-        task="embed" if model_type in LIKE else None,
+        task="embed" if model_type in LIKE and model_type in of_family("encoder", "text") else None,
         adapter=TASKS[0] if model_type == "jina_xlm_roberta" else None,
         force=profile != "fp32",
     )

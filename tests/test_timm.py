@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx_ir as ir
+import onnxruntime
 import pytest
 import torch
 import transformers
@@ -21,8 +23,11 @@ from satchel import models
 from satchel.checkpoints import timm_layout
 from satchel.checkpoints.folder import load_folder
 from satchel.export.image_config import image_format
+from satchel.quantize.lower import lower
+from satchel.quantize.profile import named
 from satchel.runtime.errors import CheckpointError, SatchelError, UnsupportedError
-from tests.test_images import Case, save
+from tests.test_images import Case, exported, save
+from tests.tiny_timm import SIDES, noise_images, save_mobilenet
 
 BLOCK = r"^vit\.encoder\.layer\.(\d+)\."
 STAGE = r"^(?:convnext|convnextv2)\.encoder\.stages\.(\d+)\."
@@ -147,6 +152,35 @@ def test_a_model_of_timm_is_that_of_transformers(name: str, tmp_path: Path) -> N
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", SIDES)
+def test_a_mobilenet_answers_as_timm(name: str, tmp_path: Path) -> None:
+    expected = save_mobilenet(tmp_path, name)
+    side = SIDES[name]
+    ours = models.build_encoder(load_folder(tmp_path), None, (side, side))
+    with torch.inference_mode():
+        found = ours.towers["image"](noise_images(side))[1]
+    assert ours.task == "image-classify" and (expected[0] - expected[1]).abs().max() > 0.02
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_graph_of_a_mobilenet_without_classes(tmp_path: Path) -> None:
+    """Its vector is what the classifier would read."""
+    expected = save_mobilenet(tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    weight, bias = (tensors.pop(f"classifier.{kind}").numpy() for kind in ("weight", "bias"))
+    save_file(tensors, tmp_path / "model.safetensors")
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"num_classes": 0}))
+    ours = models.build_encoder(load_folder(tmp_path), None, (64, 64))
+    graph = exported(ours.towers["image"], (64, 64))
+    lower(graph, named("fp32"), "encoder")
+    ir.save(graph, tmp_path / "graph.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "graph.onnx")
+    states, vectors = session.run(None, {"pixel_values": noise_images(64).numpy()})
+    assert ours.task == "image-embed" and states.shape == (2, 4, 288)
+    np.testing.assert_allclose(vectors @ weight.T + bias, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_pixels_are_cropped_where_torchvision_does(tmp_path: Path) -> None:
     save_timm(tmp_path, "convnext_atto")
     form = image_format(load_folder(tmp_path))
@@ -188,7 +222,7 @@ CFG = configuration("resnet18")["pretrained_cfg"]
     ("changes", "word"),
     [
         ({"architecture": "resnet50d"}, "resnet50d"),
-        ({"architecture": "mobilenetv3_small_100"}, "mobilenetv3_small_100"),
+        ({"architecture": "mobilenetv3_large_150d"}, "mobilenetv3_large_150d"),
         ({"global_pool": "max"}, "global_pool"),
         ({"model_args": {"stem_width": 32}}, "stem_width"),
         ({"model_args": [1]}, "model_args"),

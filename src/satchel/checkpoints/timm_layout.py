@@ -84,7 +84,27 @@ CONVNEXT_NAMES = (
     (r"\.mlp\.fc2\.", ".pwconv2."),
     (r"\.mlp\.grn\.", ".grn."),
 )
-CLASSES = {"resnet": "ResNet", "vit": "ViT", "convnext": "ConvNext", "convnextv2": "ConvNextV2"}
+MOBILENET_NAMES = (
+    (r"^conv_stem\.", "stem.convolution."),
+    (r"^bn1\.", "stem.normalization."),
+    (r"^(blocks\.0\.\d+)\.conv_dw\.", r"\1.deep.convolution."),  # they do not expand
+    (r"^(blocks\.0\.\d+)\.bn1\.", r"\1.deep.normalization."),
+    (r"^(blocks\.0\.\d+)\.conv_pw\.", r"\1.reduce.convolution."),
+    (r"^(blocks\.0\.\d+)\.bn2\.", r"\1.reduce.normalization."),
+    (r"\.conv_pw\.", ".expand.convolution."),
+    (r"\.bn1\.", ".expand.normalization."),
+    (r"\.conv_dw\.", ".deep.convolution."),
+    (r"\.bn2\.", ".deep.normalization."),
+    (r"\.conv_pwl\.", ".reduce.convolution."),
+    (r"\.bn3\.", ".reduce.normalization."),
+)
+CLASSES = {
+    "resnet": "ResNet",
+    "vit": "ViT",
+    "convnext": "ConvNext",
+    "convnextv2": "ConvNextV2",
+    "mobilenet_v3": "MobileNetV3",
+}
 NEUTRAL = (
     "num_classes",
     "in_chans",
@@ -170,11 +190,25 @@ def architecture(name: str, sizes: list[int]) -> tuple[Config, tuple[tuple[str, 
         return {
             "model_type": found[1], "depths": depths, "hidden_sizes": wide, "layer_norm_eps": 1e-6,
         }, CONVNEXT_NAMES  # fmt: skip
+    if found := re.fullmatch(r"(tf_)?mobilenetv3_(small|large)_(minimal_)?(050|075|100)", name):
+        return _mobilenet(bool(found[1]), found[2], bool(found[3]), int(found[4]) / 100)
     raise UnsupportedError(
         f"config.json: architecture {shown(name)} of timm is not supported; known: "
         f"resnet{', '.join(RESNETS)}, vit_({', '.join(VITS)})_patch*_*, convnext_ and convnextv2_"
-        f"({', '.join(CONVNEXTS)})"
+        f"({', '.join(CONVNEXTS)}), mobilenetv3_ and tf_mobilenetv3_(small, large)_(050, 075, 100)"
     )
+
+
+def _mobilenet(
+    late: bool, size: str, minimal: bool, wider: float
+) -> tuple[Config, tuple[tuple[str, str], ...]]:
+    """A MobileNet V3, whose last stage is one convolution."""
+    last = rf"^blocks\.{5 if size == 'small' else 6}\.0\."
+    one = ((last + r"conv\.", "last.convolution."), (last + r"bn1\.", "last.normalization."))
+    return {
+        "model_type": "mobilenet_v3", "size": size, "channel_multiplier": wider, "minimal": minimal,
+        "tf_padding": late, "layer_norm_eps": 1e-3 if late else 1e-5,
+    }, one + MOBILENET_NAMES  # fmt: skip
 
 
 def renamed(
