@@ -126,6 +126,8 @@ class Server:
                 return failure.response()
             except SatchelError as error:
                 return Failure.of(error).response()
+            except HTTPException as error:  # of a form that is none
+                return Failure(error.status_code, error.detail, "invalid_body").response()
             except Exception:
                 LOG.exception("%s failed", request.url.path)
                 return Failure(500, "the server failed; its log says how", "internal").response()
@@ -137,7 +139,7 @@ class Server:
             with self.metrics.request(path) as seen:
                 data = await _body(request)
                 try:
-                    body = msgspec.json.decode(data, type=kind)
+                    body = msgspec.convert(DECODER.decode(data), kind)
                 except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
                     raise Failure.of_body(error) from None
                 return seen(await run(request, self._entry(body.model), body))
@@ -181,7 +183,7 @@ class Server:
         return PlainTextResponse(self.metrics.text(self.shelf))
 
     async def _openapi(self, request: Request) -> Response:
-        return json(document(ENDPOINTS, SOUNDS))
+        return json(document(ENDPOINTS, SOUNDS, self.shelf.entries))
 
     def _page(self, name: str, kind: str) -> Any:
         text = files("satchel.serve").joinpath("page", name).read_text("utf-8")
@@ -206,6 +208,15 @@ def _described(entry: Entry) -> dict[str, Any]:
         "licence": manifest.source.licence,
         "open": entry.loaded is not None,
     }
+
+
+def _number(text: str) -> float | int:
+    """A number that has a point: 10.0 is whole, as in JSON Schema."""
+    value = float(text)
+    return int(value) if value.is_integer() and abs(value) <= 2**53 else value
+
+
+DECODER = msgspec.json.Decoder(float_hook=_number)
 
 
 async def _body(request: Request) -> bytes:

@@ -34,28 +34,34 @@ STATUSES = {
     "500": "the bundle failed",
     "503": "closing, or out of memory",
 }
-SOUND_FORM = {
+SOUND_FORM: dict[str, Any] = {
     "type": "object",
     "required": ["file", "model"],
     "properties": {
         "file": {"type": "string", "contentMediaType": "application/octet-stream"},
-        "model": {"type": "string"},
         "language": {"type": "string"},
         "response_format": {"enum": ["json", "text", "srt", "vtt", "verbose_json"]},
         "temperature": {"type": "number"},
+        "timestamp_granularities[]": {"enum": ["segment"]},
+        "stream": {"enum": ["false"]},
     },
+    "additionalProperties": False,
 }
 
 
 def document(
-    endpoints: Mapping[str, tuple[Any, type[Any]]], sounds: Iterable[str]
+    endpoints: Mapping[str, tuple[Any, type[Any]]], sounds: Iterable[str], models: Iterable[str]
 ) -> dict[str, Any]:
-    """The whole document."""
+    """The whole document of a server of `models`."""
+    named = {"type": "string", "enum": list(models)}
     template = "#/components/schemas/{name}"
     kinds = {kind for _, kind in endpoints.values()}
     _, schemas = msgspec.json.schema_components(
         sorted(kinds, key=lambda kind: kind.__name__), ref_template=template
     )
+    for kind in kinds:
+        schemas[kind.__name__]["properties"]["model"] = named
+    form = SOUND_FORM | {"properties": SOUND_FORM["properties"] | {"model": named}}
     paths: dict[str, Any] = {}
     for path, (run, kind) in endpoints.items():
         body = {"application/json": {"schema": {"$ref": template.format(name=kind.__name__)}}}
@@ -63,7 +69,7 @@ def document(
     for path in sounds:
         paths[path] = {
             "post": _operation(
-                "What is said in a sound.", {"multipart/form-data": {"schema": SOUND_FORM}}
+                "What is said in a sound.", {"multipart/form-data": {"schema": form}}
             )
         }
     for path, about in (

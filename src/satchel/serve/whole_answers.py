@@ -11,6 +11,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from satchel.runtime.errors import shown
 from satchel.serve.failure import Failure, json
 from satchel.serve.shelf import Entry
 from satchel.serve.wire import EmbeddingRequest, RerankRequest, TranslateRequest
@@ -128,14 +129,18 @@ async def transcribe(request: Request, entry: Entry, form: dict[str, Any], task:
     """What is said in a sound, as JSON, text, SRT or WebVTT."""
     for name in form:
         if name not in TAKEN:
-            raise Failure(400, f"{name} is not supported", "unsupported", name)
+            raise Failure(400, f"{shown(name)} is not supported", "unsupported", name[:200])
     sound, shape = form.get("file"), form.get("response_format") or "json"
     if not isinstance(sound, UploadFile):
         raise Failure(400, "file is missing: a sound, sent as multipart/form-data", "value", "file")
     if shape not in ("json", "text", "srt", "vtt", "verbose_json"):
-        raise Failure(400, f"response_format {shape!r} is unknown", "value", "response_format")
+        raise Failure(400, f"response_format {shown(shape)} is unknown", "value", "response_format")
     if str(form.get("stream", "false")).lower() == "true":
         raise Failure(400, "a transcript is not streamed", "unsupported", "stream")
+    if (times := form.get("timestamp_granularities[]", "segment")) != "segment":
+        message = f"timestamp_granularities {shown(times)}: the times are those of segments"
+        raise Failure(400, message, "unsupported", "timestamp_granularities[]")
+    temperature = _temperature(form.get("temperature") or "0")
     data = await sound.read()
 
     def work(model: Any) -> Any:
@@ -145,8 +150,8 @@ async def transcribe(request: Request, entry: Entry, form: dict[str, Any], task:
             options["language"] = form["language"]
         if task == "translate":
             options["task"] = task
-        if form.get("temperature") not in (None, "0"):
-            options["temperature"] = float(str(form["temperature"]))
+        if temperature:
+            options["temperature"] = temperature
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / ("sound" + Path(sound.filename or "sound.wav").suffix[:8])
             path.write_bytes(data)
@@ -155,6 +160,14 @@ async def transcribe(request: Request, entry: Entry, form: dict[str, Any], task:
     async with entry.use() as loaded:
         transcript = await loaded.run(lambda: work(loaded.model))
     return _shaped(transcript, shape, task)
+
+
+def _temperature(text: object) -> float:
+    try:
+        return float(str(text))
+    except ValueError:
+        message = f"temperature {shown(text)}: expected a number"
+        raise Failure(400, message, "value", "temperature") from None
 
 
 def _shaped(transcript: Any, shape: str, task: str) -> Response:
