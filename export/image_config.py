@@ -97,12 +97,15 @@ PROCESSORS = {  # image_processor_type -> what its options are where the file do
         "default_to_square": True,
     },
     "SiglipImageProcessor": _SQUARE,
+    "Siglip2ImageProcessor": _SQUARE
+    | {"size": None, "resample": BILINEAR, "patch_size": 16, "max_num_patches": 256},
     "TimmWrapperImageProcessor": _CROPPED,
     "ViTImageProcessor": _SQUARE | {"resample": BILINEAR, "default_to_square": True},
 }
 TIMM = "TimmWrapperImageProcessor"  # it crops as torchvision does
 FITTING = "DonutImageProcessor"  # it resizes twice, and fills up
 UNROUNDED = ("DINOv3ViTImageProcessor",)  # they resize after they rescale
+COUNTS = ("patch_size", "max_num_patches")  # of what keeps proportions
 WARPED = 384  # from here on, images lose their proportions in place of their edges
 PROCESSOR_OF = {  # model_type -> processor where the file names none
     "vit": "ViTImageProcessor",
@@ -123,6 +126,7 @@ PROCESSOR_OF = {  # model_type -> processor where the file names none
     "dinov3_vit": "DINOv3ViTImageProcessor",
     "clip": "CLIPImageProcessor",
     "siglip": "SiglipImageProcessor",
+    "siglip2": "Siglip2ImageProcessor",
 }
 YOLOS_MULTIPLE = 16  # of which its processor makes the sides
 STEPS = {
@@ -145,8 +149,14 @@ def image_format(checkpoint: Checkpoint) -> ImageFormat:
     raw = checkpoint.preprocessor_config
     if not raw:
         raise CheckpointError(f"{shown(checkpoint.source)} has no {FILE}")
-    model_type = str(checkpoint.config.get("model_type"))
-    return read_format(raw, model_type, checkpoint.preprocessor_file)
+    model_type, file = str(checkpoint.config.get("model_type")), checkpoint.preprocessor_file
+    form, part = read_format(raw, model_type, file), checkpoint.config.get("vision_config")
+    own = part.get("patch_size", form.multiple) if isinstance(part, dict) else form.multiple
+    if form.patches is not None and own != form.multiple:
+        raise UnsupportedError(
+            f"{file}: patch_size = {form.multiple} is not config.json's {shown(own)}"
+        )
+    return form
 
 
 def read_format(raw: dict[str, Any], model_type: str, file: str = FILE) -> ImageFormat:
@@ -158,9 +168,10 @@ def read_format(raw: dict[str, Any], model_type: str, file: str = FILE) -> Image
     kind = _kind(raw, model_type, file)
     options = _options(raw, kind, file)
     resize, shortest_edge, longest_edge = None, None, None
-    if options["do_resize"]:
+    patches = options.get("max_num_patches")
+    if options["do_resize"] and patches is None:
         resize, shortest_edge, longest_edge = _resize(options, file)
-    size, nearest, multiple = resize, None, 1
+    size, nearest, multiple = resize, None, options.get("patch_size", 1)
     if kind == "DPTImageProcessor" and resize is not None:
         resize, nearest, multiple = _multiples(resize, options, file)
         size = resize
@@ -205,6 +216,7 @@ def read_format(raw: dict[str, Any], model_type: str, file: str = FILE) -> Image
         fitted=kind == FITTING,
         nearest=nearest,
         multiple=multiple,
+        patches=patches,
     )
     if problem := form.problem():
         raise CheckpointError(f"{file}: {problem}", "CKPT_CONFIG")
@@ -239,12 +251,11 @@ def _options(raw: dict[str, Any], kind: str, file: str) -> dict[str, Any]:
     if kind == "SegformerImageProcessor":
         options["do_center_crop"] = False  # it has no such step
     for key, value in options.items():
-        if (
-            key.startswith(("do_", "default_", "keep_"))
-            and value is not None
-            and not isinstance(value, bool)
-        ):
+        flag = key.startswith(("do_", "default_", "keep_"))
+        if flag and not isinstance(value, bool | None):
             raise CheckpointError(f"{file}: {key} = {shown(value)} is no boolean", "CKPT_CONFIG")
+        if key in COUNTS and (type(value) is not int or value < 1):
+            raise CheckpointError(f"{file}: {key} = {shown(value)} is no count", "CKPT_CONFIG")
     return options
 
 

@@ -44,9 +44,13 @@ class AnySizeTrunk(VisionStack):
 
     def sized(self, positions: Tensor, pixels: Tensor) -> Tensor:
         """A table like `positions` for the patches of images, [length, hidden]."""
-        table = stretched(positions[self.first : self.behind], self.before, self.grid(pixels))
+        table = self.stretched(positions[self.first : self.behind], self.grid(pixels))
         last = [positions[self.behind :]] if len(positions) > self.behind else []
         return torch.cat([positions[: self.first], table, *last])
+
+    def stretched(self, table: Tensor, after: Size) -> Tensor:
+        """Positions [patches, hidden] for another grid, [rows * columns, hidden]."""
+        return stretched(table, self.before, after)
 
     def grid(self, pixels: Tensor) -> Size:
         """Rows and columns of the patches of images."""

@@ -133,6 +133,7 @@ ARCHITECTURES = {  # by model_type
     "detr": Architecture("encoder", "detr", reads="images", any_size=True),
     "clip": Architecture("encoder", "clip", reads="images"),
     "siglip": Architecture("encoder", "siglip", reads="images"),
+    "siglip2": Architecture("encoder", "siglip2", reads="images", any_size=True),
     "wav2vec2": Architecture("encoder", "wav2vec2", reads="sound"),
     "hubert": Architecture("encoder", "hubert", reads="sound"),
     "wavlm": Architecture("encoder", "wavlm", reads="sound"),
@@ -140,7 +141,9 @@ ARCHITECTURES = {  # by model_type
 }
 FEW = 8  # model types that an error names
 ONE_TOWER = {  # model_type -> that of the checkpoint which holds the tower with its projection
-    f"{pair}_{tower}_model": pair for pair in ("clip", "siglip") for tower in ("text", "vision")
+    f"{pair}_{tower}_model": pair
+    for pair in ("clip", "siglip", "siglip2")
+    for tower in ("text", "vision")
 }
 
 

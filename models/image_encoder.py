@@ -105,7 +105,8 @@ def _put_behind(
             made = ending(sentence.steps, first, size, VECTOR, kept)
         if not pair:
             tower.head = nn.Identity()
-        tower.end, tower.outputs["embedding"] = made.module, ["batch", made.width]
+        batch = tower.outputs["last_hidden_state"][0]
+        tower.end, tower.outputs["embedding"] = made.module, [batch, made.width]
         tensors |= {f"{role}.end.{name}": tensor for name, tensor in made.tensors.items()}
         cut = made.cut
     return cut
@@ -113,7 +114,14 @@ def _put_behind(
 
 def _max_length(checkpoint: Checkpoint, context: int, facts: dict[str, Any]) -> int:
     """The tokens a text is cut to: the whole context, unless a folder of modules says less."""
-    if checkpoint.sentence is None or not context:
+    if not context:
+        return context
+    if facts["pad_to_context"] and _pads_before(checkpoint):
+        raise UnsupportedError(
+            f"{shown(checkpoint.source)}: texts would be filled up before their start, where this model "
+            'reads their end; tokenizer_config.json has to say padding_side = "right"'
+        )
+    if checkpoint.sentence is None:
         return context
     length = checkpoint.text_length(context)
     masked = "attention_mask" in (checkpoint.tokenizer_config.get("model_input_names") or ())
@@ -125,6 +133,14 @@ def _max_length(checkpoint: Checkpoint, context: int, facts: dict[str, Any]) -> 
             "padding and all"
         )
     return length
+
+
+def _pads_before(checkpoint: Checkpoint) -> bool:
+    """Whether the library fills texts up before their start, as the class of SigLIP 2 does unasked."""
+    said = checkpoint.tokenizer_config
+    own = checkpoint.config.get("model_type") == "siglip2"
+    own = own or str(said.get("tokenizer_class")).startswith("Siglip2Tokenizer")
+    return bool(said.get("padding_side", "left" if own else "right") == "left")
 
 
 def _notes(checkpoint: Checkpoint, facts: dict[str, Any]) -> tuple[str, ...]:

@@ -113,18 +113,23 @@ def towers(config: Config, task: str, image_size: Size | None = None) -> dict[st
     """The towers of `task`; `image_size` is what preprocessing makes, the model's own unless given."""
     vision.check_task("siglip", task, TASKS)
     part = config.vision
-    size, pixels = part.hidden_size, part.native(image_size)
+    pixels = part.native(image_size)
     blocks = vision.plain_blocks(part, part.intermediate_size)
-    norm = LayerNorm(size, part.layer_norm_eps)
+    norm = LayerNorm(part.hidden_size, part.layer_norm_eps)
     trunk = ImageTrunk(part, pixels, blocks, norm, tokens=0)
+    image = vision.image_tower(trunk, *image_head(config, task))
+    return {"image": image} if task != TASKS[0] else {"text": text_tower(config), "image": image}
+
+
+def image_head(config: Config, task: str) -> tuple[nn.Module, str, int]:
+    """The head of the image tower for a task, and the name and size of its answer."""
+    size = config.vision.hidden_size
     if task == "image-classify":
         labels = len(config.labels.names)
-        head = Classifier(size, labels, first=False, mean_from=0)
-        return {"image": vision.image_tower(trunk, head, "logits", labels)}
-    if not part.vision_use_head:
+        return Classifier(size, labels, first=False, mean_from=0), "logits", labels
+    if not config.vision.vision_use_head:
         raise UnsupportedError("config.json: vision_use_head = False leaves no image embedding")
-    image = vision.image_tower(trunk, AttentionPooling(part), "embedding", size)
-    return {"image": image} if task == "image-embed" else {"text": _text(config), "image": image}
+    return AttentionPooling(config.vision), "embedding", size
 
 
 def sanitize(
@@ -154,7 +159,8 @@ def facts(tensors: Mapping[str, LazyTensor], config: Config) -> dict[str, Any]:
     }
 
 
-def _text(config: Config) -> Tower:
+def text_tower(config: Config) -> Tower:
+    """The tower of texts."""
     return Tower(
         TextTrunk(config.text, causal=False),
         SiglipTextHead(config.text),

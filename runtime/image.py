@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from satchel.runtime.errors import BundleError, UsageError, install, shown
+from satchel.runtime.image_sizes import LARGEST_NUMBER, are_numbers, is_side, is_size, most_patches
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,10 +32,10 @@ Level = TypeVar("Level", np.uint8, np.float32)
 CHANNELS = 3
 FILTERS = range(6)  # of Pillow: nearest, Lanczos, bilinear, bicubic, box, Hamming
 MOST_PIXELS = 1 << 26  # of a resized image, before it is cropped
-LARGEST_SIDE = 4096  # of what a graph takes
-LARGEST_NUMBER = 1e6  # in a normalisation that makes sense
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # none of them runs a program
-USUAL = {"rounded": True, "first": True, "fitted": False, "nearest": None, "multiple": 1}
+USUAL = {
+    "rounded": True, "first": True, "fitted": False, "nearest": None, "multiple": 1, "patches": None,
+}  # fmt: skip
 DEEP = ("I", "F")  # how Pillow's modes of more than 8 bits begin
 
 
@@ -64,6 +65,7 @@ class ImageFormat:
     # Or one side becomes that of this [height, width], the one that is nearer to it.
     nearest: list[int] | None = None
     multiple: int = 1  # of which both sides then are, the nearest one; of a shortest edge one below
+    patches: int | None = None  # or as large as so many patches with sides of `multiple` cover
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> Self:
@@ -88,22 +90,27 @@ class ImageFormat:
         """What makes no sense about the values, if anything."""
         shortest, longest = self.shortest_edge, self.longest_edge
         loose = self.nearest is not None or (shortest is not None and longest is not None)
+        loose = loose or self.patches is not None
         checks = {
-            "size": _is_size(self.size) or (self.size is None and loose),
-            "resize": self.resize is None or _is_size(self.resize),
-            "shortest_edge": shortest is None or (_is_side(shortest) and self.resize is None),
-            "longest_edge": longest is None or (_is_side(longest) and shortest is not None),
+            "size": is_size(self.size) or (self.size is None and loose),
+            "resize": self.resize is None or is_size(self.resize),
+            "shortest_edge": shortest is None or (is_side(shortest) and self.resize is None),
+            "longest_edge": longest is None or (is_side(longest) and shortest is not None),
             "resample": type(self.resample) is int and self.resample in FILTERS,
-            "rescale": _are_numbers([self.rescale], 1),
-            "mean": _are_numbers(self.mean, CHANNELS),
-            "std": _are_numbers(self.std, CHANNELS, least=1 / LARGEST_NUMBER),
+            "rescale": are_numbers([self.rescale], 1),
+            "mean": are_numbers(self.mean, CHANNELS),
+            "std": are_numbers(self.std, CHANNELS, least=1 / LARGEST_NUMBER),
             "rounded": isinstance(self.rounded, bool),
             "first": isinstance(self.first, bool),
             "fitted": isinstance(self.fitted, bool)
             and not (self.fitted and None in (shortest, self.size)),
             "nearest": self.nearest is None
-            or (_is_size(self.nearest) and not (self.resize or shortest or self.size)),
-            "multiple": _is_side(self.multiple) and (self.multiple == 1 or self.size is None),
+            or (is_size(self.nearest) and not (self.resize or shortest or self.size)),
+            "patches": self.patches is None
+            or (
+                is_side(self.patches) and not (self.nearest or self.resize or shortest or self.size)
+            ),
+            "multiple": is_side(self.multiple) and (self.multiple == 1 or self.size is None),
         }
         wrong = [name for name, right in checks.items() if not right]
         return f"{wrong[0]} = {shown(getattr(self, wrong[0]))} makes no sense" if wrong else None
@@ -114,7 +121,7 @@ class ImageFormat:
         if self.size is not None:
             return [(self.size[0], self.size[1])]
         edge = min(self.nearest) if self.nearest is not None else self.shortest_edge
-        assert edge is not None
+        edge = self.multiple if edge is None else edge
         return [self._resized(edge, edge * 4 // 3), self._resized(edge * 4 // 3, edge)]
 
     def pictures(self, count: int) -> Iterator[Bytes]:
@@ -177,6 +184,8 @@ class ImageFormat:
             return self.resize[0], self.resize[1]
         if self.nearest is not None:
             return self._nearest(height, width)
+        if self.patches is not None:
+            return most_patches(height, width, self.multiple, self.patches)
         if self.shortest_edge is None:
             return height, width
         edge, shorter, longer = self.shortest_edge, min(height, width), max(height, width)
@@ -329,19 +338,3 @@ def _pillow() -> Any:
     except ImportError as error:
         raise UsageError(f"reading images needs Pillow: {install('image')}") from error
     return Image
-
-
-def _is_side(value: Any) -> bool:
-    return type(value) is int and 1 <= value <= LARGEST_SIDE
-
-
-def _is_size(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(map(_is_side, value))
-
-
-def _are_numbers(values: Any, count: int, least: float = 0) -> bool:
-    return (
-        isinstance(values, list)
-        and len(values) == count
-        and all(type(value) is float and least <= abs(value) <= LARGEST_NUMBER for value in values)
-    )

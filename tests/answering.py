@@ -26,6 +26,7 @@ from tests import (
     tiny_speech,
 )
 from tests.config_keys import LIKE
+from tests.naflex import as_patches
 
 LENGTH = 90
 BATCH = 3
@@ -244,7 +245,9 @@ def images(kind: str, task: str, **settings: Any) -> Subject:
         if model is None:
             return None
         if task == "text-image-embed":
-            out = model(pixel_values=pixels, input_ids=text)
+            flexible = kind.startswith("Siglip2")
+            read = as_patches(pixels, 8) if flexible else {"pixel_values": pixels}
+            out = model(**read, input_ids=text)
             return torch.cat([out.text_embeds, out.image_embeds])
         out = model(pixels)
         if task == "object-detection":
@@ -429,4 +432,10 @@ SUBJECTS: dict[str, Subject] = {
     ),
     "clip": images("CLIPModel", "text-image-embed", **PAIR, projection_dim=24),
     "siglip": images("SiglipModel", "text-image-embed", **PAIR),
+    "siglip2": images(
+        "Siglip2Model",
+        "text-image-embed",
+        text_config=TEXT,
+        vision_config=WIDE | {"patch_size": 8, "num_patches": 25},
+    ),
 }

@@ -13,11 +13,16 @@ import pytest
 import torch
 import transformers
 from PIL import Image
+from safetensors.torch import save_file
 
 import satchel
+from satchel.checkpoints.folder import load_folder
+from satchel.export.image_config import image_format
 from satchel.measure.verification import verify
-from satchel.runtime.errors import UsageError
+from satchel.runtime.errors import SatchelError, UsageError
 from satchel.runtime.image import sample_images
+from satchel.tokenization.canonical import canonical
+from tests.naflex import as_patches
 from tests.test_images import CASES, STAGED, save
 from tests.tiny_encoders import save_tokenizer
 
@@ -28,10 +33,25 @@ PROCESSOR = {
     "image_mean": [0.4, 0.5, 0.6],
     "image_std": [0.2, 0.3, 0.4],
 }
+FLEXIBLE = {
+    "image_processor_type": "Siglip2ImageProcessor",
+    "patch_size": 8,
+    "max_num_patches": 25,
+}
 WORDS = 200  # ids of the tiny tokenizer
 TEXTS = ["the fox", "", "it runs on and on, the dog sees it and the cat too!", "x"]
 PICTURES = [np.ascontiguousarray(picture) for picture in sample_images((50, 70), 4)]
 Made = tuple[Any, Any, Path]
+
+
+def save_small_gemma(folder: Path) -> None:
+    """Letters and a few merges, as the class of SigLIP 2 saves them."""
+    words = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "▁", *"abcdefghijklmnopqrstuvwxyz"]
+    merges = [("t", "h"), ("th", "e"), ("the", "▁"), ("o", "x")]
+    ids = {word: number for number, word in enumerate([*words, *map("".join, merges)])}
+    transformers.Siglip2Tokenizer(
+        vocab=ids, merges=merges, model_max_length=16, padding_side="right"
+    ).save_pretrained(folder)
 
 
 def save_pictured(folder: Path, name: str) -> transformers.PreTrainedModel:
@@ -43,7 +63,12 @@ def save_pictured(folder: Path, name: str) -> transformers.PreTrainedModel:
         case = type(case)(case.model, case.config | {"text_config": text}, case.task)
     model = save(folder, case)
     save_tokenizer(folder, 0, 16, False)
-    kind = {"image_processor_type": "ViTImageProcessor"} if case.model.startswith(STAGED) else {}
+    kind: dict[str, Any] = {}
+    if case.model.startswith(STAGED):
+        kind = {"image_processor_type": "ViTImageProcessor"}
+    if case.model.startswith("Siglip2"):
+        kind = FLEXIBLE
+        save_small_gemma(folder)
     (folder / "preprocessor_config.json").write_text(json.dumps(PROCESSOR | kind))
     return model
 
@@ -185,3 +210,89 @@ def test_two_encoders_keep_their_threads_ready(made: Any) -> None:
             encoder.session.get_session_options().get_session_config_entry(
                 "session.force_spinning_stop"
             )
+
+
+@pytest.mark.parametrize("shape", [(50, 70), (70, 50), (8, 8), (3, 300), (640, 9), (41, 39)])
+def test_images_keep_their_proportions_to_the_last_bit(
+    shape: tuple[int, int], tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "siglip2"}')
+    save_file({"x": torch.zeros(1)}, tmp_path / "model.safetensors")
+    for patch, most in ((8, 25), (16, 256), (3, 7)):
+        options = {"patch_size": patch, "max_num_patches": most, "image_mean": [0.1, 0.2, 0.3]}
+        theirs = transformers.Siglip2ImageProcessorPil(**options)
+        theirs.save_pretrained(tmp_path)
+        form = image_format(load_folder(tmp_path))
+        (picture,) = sample_images(shape, 1)
+        expected = theirs(Image.fromarray(picture), return_tensors="pt")
+        found = as_patches(torch.from_numpy(form.pixels(picture))[None], patch)
+        assert (found["spatial_shapes"] == expected["spatial_shapes"]).all()
+        count = expected["pixel_attention_mask"].sum()
+        assert torch.equal(found["pixel_values"], expected["pixel_values"][:, :count])
+        assert type(form).from_dict(form.to_dict()) == form
+
+
+def test_vectors_of_images_that_keep_their_proportions(made: Any) -> None:
+    ours, theirs, folder = made("siglip2")
+    processor = transformers.Siglip2ImageProcessorPil.from_pretrained(folder)
+    shapes = [(50, 70), (70, 50), (20, 90), (9, 8)]
+    pictures = [picture for shape in shapes for picture in sample_images(shape, 1)]
+    with torch.inference_mode():
+        read = processor([Image.fromarray(picture) for picture in pictures], return_tensors="pt")
+        expected = unit(theirs.get_image_features(**read).pooler_output)
+    found = ours.embed_images(pictures)
+    assert np.ptp(found, axis=0).max() > 0.01 and ours.manifest.image["patches"] == 25
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    assert (ours.embed_images(pictures[2])[0] == found[2]).all()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    texts = [*TEXTS, "The FOX"]
+    ids = tokenizer(texts, padding="max_length", truncation=True, max_length=16).input_ids
+    with torch.inference_mode():
+        expected = unit(theirs.get_text_features(torch.tensor(ids)).pooler_output)
+    np.testing.assert_allclose(ours.embed(texts), expected, atol=1e-4)
+    np.testing.assert_array_equal(ours.embed("The FOX"), ours.embed("the fox"))
+    rows = verify(ours)
+    assert rows and all(row.passed for row in rows), rows
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"patch_size": 16}, "patch_size"),
+        ({"patch_size": "8"}, "patch_size"),
+        ({"max_num_patches": 0}, "max_num_patches"),
+        ({"max_num_patches": None}, "max_num_patches"),
+        ({"max_num_patches": 9999}, "patches"),
+        ({"do_resize": False}, "do_resize"),
+    ],
+    ids=str,
+)
+def test_patches_that_make_no_sense_are_refused(
+    options: dict[str, Any], word: str, tmp_path: Path
+) -> None:
+    save_pictured(tmp_path, "siglip2")
+    file = tmp_path / "preprocessor_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | options))
+    with pytest.raises(SatchelError, match=word):
+        image_format(load_folder(tmp_path))
+
+
+def test_texts_that_no_bpe_reads_are_refused(tmp_path: Path) -> None:
+    save_pictured(tmp_path, "siglip2")
+    save_tokenizer(tmp_path, 0, 16, False)
+    file = json.loads((tmp_path / "tokenizer.json").read_text())
+    with pytest.raises(SatchelError, match="no BPE"):
+        canonical(load_folder(tmp_path), file)
+
+
+def test_texts_filled_up_before_their_start_are_refused(tmp_path: Path) -> None:
+    """As transformers' class of SigLIP 2 does, where its file does not say the side."""
+    save_pictured(tmp_path, "siglip2")
+    file = tmp_path / "tokenizer_config.json"
+    said = json.loads(file.read_text())
+    del said["padding_side"]  # it was "right"
+    file.write_text(json.dumps(said))
+    assert transformers.AutoTokenizer.from_pretrained(tmp_path).padding_side == "left"
+    with pytest.raises(SatchelError, match="padding_side"):
+        satchel.pack(tmp_path, tmp_path.parent / "out", profile="fp32")
+    assert not (tmp_path.parent / "out").exists()

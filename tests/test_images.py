@@ -26,6 +26,7 @@ from satchel.models.ops import OPSET
 from satchel.quantize.lower import lower
 from satchel.quantize.profile import named
 from satchel.runtime.errors import CheckpointError, SatchelError, UnsupportedError
+from tests.naflex import as_patches
 from tests.tiny import edit_config
 
 LAYERS = 2
@@ -101,6 +102,11 @@ class Case:
 
 def pair(text: dict[str, Any] | None = None, **vision: Any) -> dict[str, Any]:
     return {"text_config": TEXT | (text or {}), "vision_config": WIDE | IMAGE | vision}
+
+
+def flexible(**vision: Any) -> dict[str, Any]:
+    part = WIDE | {"patch_size": 8, "num_patches": 25} | vision
+    return {"text_config": TEXT, "vision_config": part}
 
 
 CLIP = pair() | {"projection_dim": 24}
@@ -265,6 +271,15 @@ CASES = {
         "SiglipModel", pair({"hidden_size": 48, "projection_size": 32}), "text-image-embed"
     ),
     "siglip-image": Case("SiglipModel", pair(), "image-embed"),
+    "siglip2": Case("Siglip2Model", flexible(), "text-image-embed", (32, 56)),
+    "siglip2-coarser": Case("Siglip2Model", flexible(), "text-image-embed", (16, 24)),
+    "siglip2-image": Case("Siglip2Model", flexible(), "image-embed", (56, 64)),
+    "siglip2-classify": Case(
+        "Siglip2ForImageClassification",
+        flexible() | {"num_labels": 3},
+        "image-classify",
+        (40, 40),
+    ),
     "siglip-classify": Case(
         "SiglipForImageClassification", pair() | {"num_labels": 3}, "image-classify"
     ),
@@ -290,6 +305,7 @@ EXPORTED = {  # one of each graph
     "clip": ["text", "image"],
     "clip-gelu": ["text"],
     "siglip": ["text", "image"],
+    "siglip2": ["image"],
 }
 POOLED = (
     "SwinModel",
@@ -346,11 +362,19 @@ def some_ids(batch: int = 3, length: int = 16) -> Tensor:
     return ids
 
 
+def as_read(case: Case, pixels: Tensor) -> dict[str, Tensor]:
+    """What transformers takes for pictures."""
+    if not case.model.startswith("Siglip2"):
+        return {"pixel_values": pixels}
+    return as_patches(pixels, case.config["vision_config"]["patch_size"])
+
+
 def expected(case: Case, theirs: Any, pixels: Tensor, ids: Tensor) -> dict[str, list[Tensor]]:
     """States and answer of each tower, by transformers."""
+    read = as_read(case, pixels)
     with torch.inference_mode():
         if case.task == "text-image-embed":
-            out = theirs(pixel_values=pixels, input_ids=ids)
+            out = theirs(**read, input_ids=ids)
             text, image = out.text_model_output, out.vision_model_output
             return {
                 "text": [text.last_hidden_state, out.text_embeds],
@@ -364,10 +388,10 @@ def expected(case: Case, theirs: Any, pixels: Tensor, ids: Tensor) -> dict[str, 
             return {"image": [states, theirs(pixels).predicted_depth]}
         part = theirs if case.task == "image-embed" else theirs.base_model
         part = getattr(part, "vision_model", part)
-        states = part(pixels).last_hidden_state
+        states = part(**read).last_hidden_state
         states = states.flatten(2).mT if states.ndim == 4 else states
         if case.task == "image-classify":
-            answer = theirs(pixels).logits
+            answer = theirs(**read).logits
         elif case.task == "image-segment":
             answer = theirs(pixels).logits.permute(0, 2, 3, 1)
         elif case.model in POOLED:
@@ -375,7 +399,7 @@ def expected(case: Case, theirs: Any, pixels: Tensor, ids: Tensor) -> dict[str, 
         elif case.model.startswith(("ViT", "DeiT", "Dino", "DINO")):
             answer = states[:, 0]
         else:
-            answer = theirs.get_image_features(pixels).pooler_output
+            answer = theirs.get_image_features(**read).pooler_output
             answer = answer / answer.norm(dim=-1, keepdim=True)
         return {"image": [states, answer]}
 
@@ -465,7 +489,7 @@ def test_graph_equals_transformers(name: str, made: Any, tmp_path: Path) -> None
         tower = ours.towers[part]
         graph = exported(tower, case.pixels)
         ops = Counter(node.op_type for node in graph.graph)
-        pooled = part == "image" and case.model == "SiglipModel"
+        pooled = part == "image" and case.model in ("SiglipModel", "Siglip2Model")
         if not case.model.startswith(STAGED):
             assert ops["MultiHeadAttention"] == LAYERS + pooled
             assert ops["SkipLayerNormalization"] >= 2 * LAYERS - 1
@@ -535,6 +559,9 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("clip", {"text_config": TEXT | {"eos_token_id": [1, 2]}}, "eos_token_id"),
     ("clip", {"vision_config": WIDE | IMAGE | {"per_layer_config": {"0": {}}}}, "per_layer_config"),
     ("clip", {"projection_dim": 32}, "misshapen"),
+    ("siglip2", {"vision_config": WIDE | {"num_patches": 24}}, "num_patches"),
+    ("siglip2", {"vision_config": WIDE | {"patch_size": [8, 8]}}, "patch_size"),
+    ("siglip2", {"vision_config": WIDE | {"patch_size": 8, "num_patches": 36}}, "misshapen"),
     ("siglip", {"vision_config": WIDE | IMAGE | {"vision_use_head": False}}, "vision_use_head"),
 ]
 
