@@ -310,6 +310,19 @@ def test_a_client_that_leaves_frees_its_slot(served: Served) -> None:
     assert served.running() == 0
 
 
+def test_a_client_that_leaves_before_its_request_is_whole_is_no_failure(
+    folders: tuple[Path, Path],
+) -> None:
+    process, address = start(str(folders[1]))
+    head = f"POST /v1/embeddings HTTP/1.1\r\nHost: {address[7:]}\r\nContent-Length: 99\r\n\r\n{{"
+    with socket.create_connection(address[7:].split(":")) as one:  # type: ignore[arg-type]
+        one.sendall(head.encode())
+    while 'status="refused"} 1' not in httpx.get(f"{address}/metrics").text:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    assert "Traceback" not in process.communicate()[0]
+
+
 def test_keys_are_asked_for(folders: tuple[Path, Path], tmp_path: Path) -> None:
     (tmp_path / "keys").write_text("first\nsecond\n")
     process, address = start(str(folders[1]), "--api-key-file", str(tmp_path / "keys"))

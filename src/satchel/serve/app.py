@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -128,6 +128,8 @@ class Server:
                 return Failure.of(error).response()
             except HTTPException as error:  # of a form that is none
                 return Failure(error.status_code, error.detail, "invalid_body").response()
+            except ClientDisconnect:  # before its request was whole
+                return Failure(499, "the client left", "gone").response()
             except Exception:
                 LOG.exception("%s failed", request.url.path)
                 return Failure(500, "the server failed; its log says how", "internal").response()
