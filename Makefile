@@ -17,7 +17,7 @@ export TOKENIZERS_PARALLELISM = false
 
 .PHONY: help setup kernels demo demo-search demo-g2p demo-web test test-kernels sanitize-kernels test-jvm test-app apk \
 	test-all check check-web test-web bench bench-encoders bench-embed \
-	bench-seq2seq bench-lookup bench-jvm bench-large bench-web install-size clean
+	bench-seq2seq bench-serve bench-lookup bench-jvm bench-large bench-web soak-serve install-size clean
 
 help:
 	@echo "make demo          export SmolLM2-135M-Instruct to int8 and let it answer"
@@ -40,6 +40,8 @@ help:
 	@echo "make bench-encoders measure against OpenVINO, optimum-onnx and PyTorch (minutes)"
 	@echo "make bench-embed   embed a corpus beside fastembed and sentence-transformers (minutes)"
 	@echo "make bench-seq2seq measure against CTranslate2 (minutes)"
+	@echo "make bench-serve   measure the server against llama.cpp's, over HTTP (a quarter of an hour, once built)"
+	@echo "make soak-serve    ask the server 10,000 times and leave halfway (minutes)"
 	@echo "make bench-lookup  measure prompt lookup against the same without (minutes)"
 	@echo "make bench-jvm     measure the Java runtime beside this one (minutes, after make test-jvm)"
 	@echo "make bench-web     measure against transformers.js in Chromium (a quarter of an hour)"
@@ -165,6 +167,12 @@ bench-embed: $(MINILM)/manifest.json
 
 bench-seq2seq: | setup
 	$(BIN)/python benchmarks/seq2seq.py
+
+bench-serve: $(DEMO)/manifest.json $(MINILM)/manifest.json
+	$(BIN)/python benchmarks/servers.py $(DEMO) $(MINILM)
+
+soak-serve: $(DEMO)/manifest.json
+	$(BIN)/python benchmarks/soak.py $(DEMO)
 
 bench-lookup: $(DEMO)/manifest.json
 	$(BIN)/python benchmarks/lookup.py $(DEMO)

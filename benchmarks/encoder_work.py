@@ -106,6 +106,16 @@ def ragged_texts(words: Sequence[str], count: int) -> list[str]:
     return texts
 
 
+def whole_texts(bundle: Bundle, count: int) -> list[str]:
+    """Passages that no engine cuts: they do so at different lengths."""
+    preparation = Preparation(bundle)
+    texts = ragged_texts(TEXT.read_text("utf-8").split(), 20 * count)
+    with warnings.catch_warnings(action="ignore"):  # those that are cut
+        return [text for text in texts if len(preparation.rows(text)[0]) < preparation.limit][
+            :count
+        ]
+
+
 def cosines(ours: NDArray[Any], theirs: NDArray[Any]) -> NDArray[Any]:
     """[n] cosines of vectors [n, dim] with others, row by row."""
     lengths = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)

@@ -13,7 +13,6 @@ import json
 import os
 import subprocess
 import sys
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,15 +25,14 @@ import encoder_peers
 import numpy as np
 import web_report
 from decoders import Work, ask, text_ids
-from encoder_work import cosines, ragged_texts
+from encoder_work import cosines, whole_texts
 from encoders import checkpoint_of, opened
-from environment import ROOT, TEXT, WORKERS, Home, say
+from environment import ROOT, WORKERS, Home, say
 from interleave import Worker, WorkerError, in_turns
 from report import Figure, alike
 from web_peers import Tabs, WebEntrant
 
 from satchel.runtime.bundle import Bundle, open_bundle
-from satchel.runtime.encoder_texts import Preparation
 from satchel.runtime.errors import SatchelError
 
 BATCHES = (1, 8)  # texts at once that the peer is given: what is best for it depends on the machine
@@ -99,7 +97,7 @@ def _options() -> argparse.Namespace:
 def _embedding(tabs: Tabs, options: argparse.Namespace) -> Part:
     """A corpus to vectors, which are held to PyTorch's."""
     bundle, modules = opened(options)
-    texts = _whole_texts(bundle, options.texts)
+    texts = whole_texts(bundle, options.texts)
     peers = tabs.peers("feature-extraction", lambda: options.checkpoint, BATCHES)
     entrants = [*tabs.satchel(bundle), *peers]
     speed = web_report.corpus(len(texts))
@@ -118,16 +116,6 @@ def _embedding(tabs: Tabs, options: argparse.Namespace) -> Part:
 
     _measure(entrants, options, visit)
     return Part("all-MiniLM-L6-v2", entrants, [speed, *web_report.OPENING])
-
-
-def _whole_texts(bundle: Bundle, count: int) -> list[str]:
-    """Passages that no engine cuts: they do so at different lengths."""
-    preparation = Preparation(bundle)
-    texts = ragged_texts(TEXT.read_text("utf-8").split(), 20 * count)
-    with warnings.catch_warnings(action="ignore"):  # those that are cut
-        return [text for text in texts if len(preparation.rows(text)[0]) < preparation.limit][
-            :count
-        ]
 
 
 def _vectors(home: Home, texts: list[str], options: argparse.Namespace, modules: Any) -> Any:
