@@ -26,7 +26,7 @@ from tests import (
     tiny_speech,
 )
 from tests.config_keys import LIKE
-from tests.naflex import as_patches
+from tests.naflex import as_patches, save_side
 
 LENGTH = 90
 BATCH = 3
@@ -239,6 +239,8 @@ def images(kind: str, task: str, **settings: Any) -> Subject:
                 if "patch_size" not in settings and parameter.ndim == 4:  # a convolution
                     parameter.copy_(torch.randn_like(parameter) / parameter[0].numel() ** 0.5)
         model.save_pretrained(folder)
+        if kind.startswith("Siglip2"):
+            save_side(folder)
 
     def theirs(folder: Path) -> Tensor | None:
         model = loaded(getattr(transformers, kind), folder)

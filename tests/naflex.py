@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
@@ -15,3 +17,8 @@ def as_patches(pixels: Tensor, side: int) -> dict[str, Tensor]:
         "pixel_attention_mask": torch.ones(patches.shape[:2], dtype=torch.int64),
         "spatial_shapes": torch.tensor([[cut.shape[2], cut.shape[4]]] * len(pixels)),
     }
+
+
+def save_side(folder: Path) -> None:
+    """Say where texts are filled up, which the class does before their start otherwise."""
+    (folder / "tokenizer_config.json").write_text('{"padding_side": "right"}')

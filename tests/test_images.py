@@ -26,7 +26,7 @@ from satchel.models.ops import OPSET
 from satchel.quantize.lower import lower
 from satchel.quantize.profile import named
 from satchel.runtime.errors import CheckpointError, SatchelError, UnsupportedError
-from tests.naflex import as_patches
+from tests.naflex import as_patches, save_side
 from tests.tiny import edit_config
 
 LAYERS = 2
@@ -340,6 +340,8 @@ def save(folder: Path, case: Case) -> transformers.PreTrainedModel:
             if "running" in name:  # of a batch norm
                 buffer += torch.rand_like(buffer) * 0.5
     model.save_pretrained(folder)
+    if case.model.startswith("Siglip2"):
+        save_side(folder)
     return model
 
 
