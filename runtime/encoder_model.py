@@ -220,7 +220,7 @@ class EncoderModel(
     @for_its_task
     def hidden_states(self, text: str | Sequence[int]) -> Array:
         """float32 [length, hidden]: the last layer's states of a text or ids, special tokens included."""
-        ids = self._text().rows(text)[0] if isinstance(text, str) else _one_row(text)
+        ids = self._text().row_of(text) if isinstance(text, str) else _one_row(text)
         if len(ids) > self.manifest.context:
             raise LimitError(f"{len(ids)} ids; the model takes {self.manifest.context}")
         [(_, states)] = self._text_encoder().texts([ids], output=STATES)

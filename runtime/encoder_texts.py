@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from tokenizers import Encoding, Tokenizer
 
 from satchel.runtime.bundle import TOKENIZER, Bundle
-from satchel.runtime.errors import UsageError, shown
+from satchel.runtime.errors import LimitError, UsageError, shown
 from satchel.runtime.task import TASKS
 from satchel.runtime.text import load_tokenizer, tokenizing
 from satchel.runtime.text_messages import TextMessages
@@ -35,7 +36,14 @@ class Preparation:
             count = 2 if TASKS[bundle.manifest.task].pairs else 1
             given = (bundle.manifest.chat, self.settings.prompts, count)
             self.messages = TextMessages.from_dict(*given)
+        self._refuses = False
         self._cutters: dict[tuple[int, str, bool, int | None], Tokenizer] = {}
+
+    def refusing(self) -> Preparation:
+        """The same, which refuses a text that is to be cut: LimitError."""
+        other = copy.copy(self)
+        other._refuses = True
+        return other
 
     def behind(self, prompt: str | None, text: str) -> str:
         """A text behind a prompt: the one of that name, or the default one."""
@@ -111,6 +119,8 @@ class Preparation:
         return ids
 
     def _warn(self) -> None:
+        if self._refuses:
+            raise LimitError(f"a text has more than {self.limit} tokens", "PROMPT_TOO_LONG")
         warnings.warn(f"a text of more than {self.limit} tokens is cut", UserWarning, stacklevel=5)
 
     def pieces(self, text: str, overlap: int) -> list[Encoding]:
@@ -137,13 +147,16 @@ class Preparation:
     def rows(
         self, text: str, prompt: str | None = None, window: int | None = None
     ) -> list[list[int]]:
-        """The ids to embed for a text: one row, or with `window` overlapping rows where it is long."""
+        """The ids of a text to embed: one row, or with `window` overlapping rows where it is long.
+
+        None is filled up yet: `padded` is what a graph reads.
+        """
         if window is None:
-            return [self.row_of(text, prompt=prompt)]
+            return [self.read(prompt, text)[0]]
         if self.messages is not None:
             raise UsageError("this bundle writes texts as messages of a chat: they have no window")
         text = self.behind(prompt, text)
-        return [self.padded(piece.ids) for piece in self.pieces(text, window)]
+        return [list(piece.ids) for piece in self.pieces(text, window)]
 
     def row_of(self, *texts: str, prompt: str | None = None) -> list[int]:
         """The ids that a text, or a pair, is read by."""

@@ -44,9 +44,20 @@ class TextVectors(TaskModel):
         be shortened, `dims` keeps so many first numbers, brought to unit length again.
         """
         texts = listed("texts", texts)
+        return self.vectors_of(
+            [self._text().rows(text, prompt, window) for text in texts], prompt, dims
+        )
+
+    def vectors_of(
+        self,
+        texts: Sequence[Sequence[list[int]]],
+        prompt: str | None = None,
+        dims: int | None = None,
+    ) -> Array:
+        """The vectors of `embed` of texts that are rows of ids, as `Preparation.rows` gives them."""
         vectors = np.zeros((len(texts), self._text_encoder().answer_size), np.float32)
         joined = set()
-        for owner, share, vector in self._vectors(texts, prompt, window):
+        for owner, share, vector in self._vectors(texts, prompt):
             vectors[owner] += vector * np.float32(share)
             joined |= {owner} if share < 1 else set()
         if self._text().settings.normalized:
@@ -72,20 +83,21 @@ class TextVectors(TaskModel):
         weights."""
         texts = listed("texts", texts)
         found: list[Any] = [None] * len(texts)
-        for owner, _, vector in self._vectors(texts, prompt, None):
+        rows = [self._text().rows(text, prompt) for text in texts]
+        for owner, _, vector in self._vectors(rows, prompt):
             found[owner] = Sparse.of(vector)
         return found
 
     def _vectors(
-        self, texts: Sequence[str], prompt: str | None, window: int | None
+        self, texts: Sequence[Sequence[list[int]]], prompt: str | None
     ) -> Iterator[tuple[int, float, Array]]:
-        """(text, its share of that, vector) of all pieces of `texts`."""
-        pieces = [self._text().rows(text, prompt, window) for text in texts]
+        """(text, its share of that, vector) of all rows of `texts`."""
+        prepare, encoder, prompts = self._text(), self._text_encoder(), None
+        pieces = [[prepare.padded(ids) for ids in parts] for parts in texts]
         rows = [(owner, ids) for owner, parts in enumerate(pieces) for ids in parts]
         lengths = [sum(map(len, parts)) for parts in pieces]
-        encoder, prompts = self._text_encoder(), None
         if PROMPT_MASK in encoder.input_names:  # it stands before the first piece of each text
-            length = self._text().prompt_length(prompt)
+            length = prepare.prompt_length(prompt)
             prompts = [
                 length if place == 0 else 0 for parts in pieces for place in range(len(parts))
             ]

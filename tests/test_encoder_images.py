@@ -157,7 +157,9 @@ def test_texts_and_images_meet(name: str, made: Any) -> None:
         expected = unit(theirs.get_image_features(pixels(PICTURES)).pooler_output)
     np.testing.assert_allclose(ours.embed_images(PICTURES), expected, atol=1e-4)
     np.testing.assert_allclose(ours.embed(TEXTS[2:]), ours.embed(TEXTS)[2:], atol=1e-6)
-    lengths = {len(row) for text in TEXTS for row in ours.preparation.rows(text, window=4)}
+    prepare = ours.preparation
+    read = [prepare.padded(ids) for text in TEXTS for ids in prepare.rows(text, window=4)]
+    lengths = {len(row) for row in read}
     assert (lengths == {16}) == (name == "siglip")
 
 

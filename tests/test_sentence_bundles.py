@@ -15,7 +15,7 @@ import satchel
 from satchel.checkpoints.folder import load_folder
 from satchel.checkpoints.sentence_steps import ACTIVATIONS
 from satchel.checkpoints.sentence_texts import TRANSFORMER_KEYS
-from satchel.runtime.errors import SatchelError, UnsupportedError
+from satchel.runtime.errors import LimitError, SatchelError, UnsupportedError
 from tests.tiny_encoders import save_encoder, wordpiece_tokenizer
 
 library = pytest.importorskip("sentence_transformers")
@@ -163,6 +163,11 @@ def test_prompts_of_queries_and_documents(tmp_path: Path) -> None:
     assert_close(
         model.embed(TEXTS, prompt="document"), theirs.encode(TEXTS, prompt_name="document")
     )
+    prepare = model.preparation.refusing()
+    bare = prepare.limit - len(prepare.tokenizer.encode("").ids)
+    assert [len(ids) for ids in prepare.rows("of " * (bare - 2), "query")] == [prepare.limit]
+    with pytest.raises(LimitError, match=f"more than {prepare.limit} tokens"):
+        prepare.rows("of " * bare, "query")
     edit(
         tmp_path / "made" / "config_sentence_transformers.json", prompts={}, default_prompt_name=...
     )

@@ -192,6 +192,16 @@ def test_vectors_are_those_of_python(served: Served) -> None:
     expected = served.embedder.embed(texts)
     packed_ = served.openai.embeddings.create(model="embedder", input=texts)  # asks for base64
     assert np.array_equal(np.array([row.embedding for row in packed_.data], np.float32), expected)
+    prepare = served.embedder.preparation
+    assert prepare is not None
+    read = [prepare.tokenizer.encode(text).ids for text in texts]
+    assert packed_.usage.prompt_tokens == sum(map(len, read))
+    joined = served.openai.embeddings.create(
+        model="embedder", input=LONG, extra_body={"window": 4}, encoding_format="float"
+    )
+    (vector,) = served.embedder.embed([LONG], window=4)
+    assert np.array_equal(np.array(joined.data[0].embedding, np.float32), vector)
+    assert joined.usage.prompt_tokens > len(prepare.tokenizer.encode(LONG).ids)
     plain = served.http.post("/v1/embeddings", json={"model": "embedder", "input": texts}).json()
     assert np.array_equal(
         np.array([row["embedding"] for row in plain["data"]], np.float32), expected

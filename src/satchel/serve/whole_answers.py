@@ -11,7 +11,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from satchel.runtime.errors import shown
+from satchel.runtime.errors import LimitError, shown
 from satchel.serve.failure import Failure, json
 from satchel.serve.shelf import Entry
 from satchel.serve.wire import EmbeddingRequest, RerankRequest, TranslateRequest
@@ -28,9 +28,9 @@ async def embed(request: Request, entry: Entry, body: EmbeddingRequest) -> Respo
 
     def work(model: Any) -> Any:
         model.require("embed")
-        lengths = _lengths(model, texts, body.window)
-        vectors = model.embed(texts, prompt=body.prompt, window=body.window, dims=body.dimensions)
-        return vectors.astype("<f4"), sum(lengths)
+        rows = _rows(model, texts, body)
+        vectors = model.vectors_of(rows, body.prompt, body.dimensions)
+        return vectors.astype("<f4"), sum(len(ids) for parts in rows for ids in parts)
 
     async with entry.use() as loaded:
         vectors, tokens = await loaded.run(lambda: work(loaded.model))
@@ -47,18 +47,19 @@ async def embed(request: Request, entry: Entry, body: EmbeddingRequest) -> Respo
     return json({"object": "list", "model": entry.name, "data": data, "usage": usage})
 
 
-def _lengths(model: Any, texts: list[str], window: int | None) -> list[int]:
-    """Tokens of each text. Raises Failure for one that would be cut."""
-    preparation = model.preparation
-    lengths = [len(one.ids) for one in preparation.tokenizer.encode_batch(texts)]
-    for index, length in enumerate(lengths):
-        if length > preparation.limit and window is None:
+def _rows(model: Any, texts: list[str], body: EmbeddingRequest) -> list[list[list[int]]]:
+    """The ids of each text, in pieces. Raises Failure for one that would be cut."""
+    prepare, rows = model.preparation.refusing(), []
+    for index, text in enumerate(texts):
+        try:
+            rows.append(prepare.rows(text, body.prompt, body.window))
+        except LimitError as error:
             message = (
-                f"input[{index}] has {length} tokens, the bundle reads {preparation.limit}: shorten it, "
-                "or give window, by how many tokens pieces of it are to overlap"
+                f"input[{index}]: {error}: shorten it, or give window, by how many tokens pieces of it "
+                "are to overlap"
             )
-            raise Failure(400, message, "context_length_exceeded", "input")
-    return lengths
+            raise Failure(400, message, "context_length_exceeded", "input") from None
+    return rows
 
 
 async def rerank(request: Request, entry: Entry, body: RerankRequest) -> Response:
