@@ -11,7 +11,15 @@ from typing import Any
 
 import onnx_ir as ir
 
-from satchel.quantize import cache8, norms, pad_odd_tokens, staggered, unshared, untiled
+from satchel.quantize import (
+    cache8,
+    norms,
+    open_layers,
+    pad_odd_tokens,
+    staggered,
+    unshared,
+    untiled,
+)
 from satchel.quantize.calibrate import Statistics
 from satchel.quantize.nodes import MICROSOFT, Replacement, layer_name, shape, weight_of
 from satchel.quantize.profile import Profile
@@ -94,7 +102,11 @@ class _Layers:
         if not shared:
             wanted = self.profile.scheme(name, self.role)
             scheme = wanted if wanted.fits_layer(outputs, inputs) else FP32
+        opened = self.profile.opened and open_layers.in_block(name)
+        more = open_layers.added(new) if opened else None
         scheme.linear(new, self._made(name, scheme, statistics), statistics)
+        if more is not None:
+            open_layers.join(new, more)
 
     def _made(self, name: str, scheme: Scheme, statistics: Statistics) -> Any:
         """The arrays of a weight in its scheme."""

@@ -122,7 +122,8 @@ def calibrated(
             statistics[role] = same[0]
         else:
             statistics[role] = _observed(readers, role, part, profile, stage)
-            smoothed |= smooth(part, statistics[role])
+            if not profile.opened:  # an adapter would have to know by how much
+                smoothed |= smooth(part, statistics[role])
     return dataclasses.replace(profile, smoothed=smoothed), statistics
 
 

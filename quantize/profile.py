@@ -12,6 +12,7 @@ from typing import Any
 from satchel.quantize.profiles import NAMES, path_of
 from satchel.quantize.schemes import FP32, Scheme, scheme
 from satchel.runtime.errors import UsageError, shown
+from satchel.runtime.manifest import OPEN_LAYERS
 
 CACHES = ("float32", "int8", "int8-window")
 
@@ -41,6 +42,7 @@ class Profile:
     paired: bool = False
     untiled: bool = False  # attention takes the scores of a head at once (`untiled.py`)
     staggered: bool = False  # rows of weights are no whole pages long (`staggered.py`)
+    opened: bool = False  # layers can be given an adapter (`open_layers.py`)
     # Patterns that some layer of the model must have, and who asked for it.
     asked: dict[str, str] = field(default_factory=dict)
 
@@ -104,7 +106,7 @@ class Profile:
             "smoothed": self.smoothed,
             "compensated": self.compensated,
             "cache": self.cache,
-        }
+        } | ({OPEN_LAYERS: True} if self.opened else {})
 
 
 def matches(layer: str, name: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from satchel.runtime.adapter import Adapter
 from satchel.runtime.batch import Generation, Stream
 from satchel.runtime.bundle import Bundle
 from satchel.runtime.cache import CHUNK
@@ -132,6 +133,21 @@ class DecoderModel(TextModel):
     def load_kept(self, path: str | Path) -> KeptText:
         """A text that `KeptText.save` wrote; StorageError where it is damaged or of another bundle."""
         return KeptText.load(self.decoder, Path(path))
+
+    def adapted(self, path: str | Path) -> DecoderModel:
+        """This model with an adapter that `satchel adapter` made; it shares the graph and its weights.
+
+        Both answer side by side, and each keeps its own conversation. Raises StorageError for a file
+        that is damaged or of another bundle, UsageError where the bundle takes no adapters.
+        """
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other.decoder = self.decoder.adapted(
+            Adapter.load(Path(path), self.decoder.session, self.manifest)
+        )
+        other.graphs = {"decoder": other.decoder}
+        other._last = KeptText(other.decoder)
+        return other
 
     def tool_use(
         self,

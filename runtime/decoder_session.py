@@ -15,6 +15,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from satchel.runtime.adapter import Adapter
 from satchel.runtime.cache import CHUNK, KVCache, Memory
 from satchel.runtime.cancel import Cancel
 from satchel.runtime.errors import LimitError
@@ -27,13 +28,17 @@ FEW = 16  # ids at most that are read ahead of a text, with its next
 
 
 class DecoderSession:
-    """A session of a decoder graph and the limits its manifest names; `sources` is what it reads."""
+    """A session of a decoder graph and the limits its manifest names.
+
+    `sources` is what it reads, `adapter` what its layers are given.
+    """
 
     def __init__(self, session: Any, manifest: Manifest, sources: Sources | None = None) -> None:
         assert manifest.cache is not None
         self.session = session
         self.manifest = manifest
         self.sources = sources
+        self.adapter: Adapter | None = None
         self.geometry = manifest.cache
         self.vocab_size = manifest.vocab_size
         self.context = manifest.context
@@ -43,6 +48,12 @@ class DecoderSession:
         """The same decoder over other sources."""
         other = copy.copy(self)
         other.sources = sources
+        return other
+
+    def adapted(self, adapter: Adapter) -> DecoderSession:
+        """The same decoder whose layers are given an adapter."""
+        other = copy.copy(self)
+        other.adapter = adapter
         return other
 
     def start(self, batch: int = 1, cancel: Cancel | None = None) -> Run:
@@ -275,6 +286,8 @@ class _Call:
         run.cache.bind(self.binding)
         if run.decoder.sources is not None:
             run.decoder.sources.bind(self.binding)
+        if run.decoder.adapter is not None:
+            run.decoder.adapter.bind(self.binding)
 
     def __call__(
         self,

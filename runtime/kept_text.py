@@ -71,7 +71,7 @@ class KeptText:
 
     def save(self, path: str | Path) -> None:
         """Write it to a file, whole or not at all. StorageError where that cannot be done."""
-        origin = kept_file.Origin.of(self.decoder.manifest)
+        origin = _origin(self.decoder)
         with self.lease(Cancel()) as run:
             kept_file.write(Path(path), origin, run.ids, run.held(), self.messages)
 
@@ -81,7 +81,7 @@ class KeptText:
 
         StorageError for one that is damaged or of another bundle, each in a line that names it.
         """
-        kept, origin = kept_file.read(path), kept_file.Origin.of(decoder.manifest)
+        kept, origin = kept_file.read(path), _origin(decoder)
         if kept.origin.bundle != origin.bundle:
             raise StorageError(
                 f"{shown(path)} was kept with another bundle: {kept.origin}; this one is {origin}",
@@ -104,6 +104,11 @@ class KeptText:
                 kept_file.CODE,
             )
         return text
+
+
+def _origin(decoder: DecoderSession) -> kept_file.Origin:
+    adapter = decoder.adapter
+    return kept_file.Origin.of(decoder.manifest, None if adapter is None else adapter.digest)
 
 
 def check_kept(kept: Any, model: Any) -> None:

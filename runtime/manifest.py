@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+OPEN_LAYERS = "open_layers"  # in `quantization`: the layers take adapters
 MANIFEST = "manifest.json"
 FORMAT = "satchel-bundle"
 FORMAT_VERSION = 2

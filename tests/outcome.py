@@ -34,6 +34,7 @@ STATUS = {  # the start of an error code -> exit status, as in runtime/errors.py
     "OUT_OF_MEMORY": 6,
     "PROMPT_TOO_LONG": 6,
     "STORAGE": 7,
+    "ADAPTER": 7,
     "KEPT_TEXT": 7,
 }
 _opened: list[str] | None = None

@@ -55,6 +55,7 @@ MAY_IMPORT = {  # room -> rooms, and single modules
         "serve",
         "measure",
         "packing.pack",
+        "packing.convert_lora",
         "checkpoints.source",
         "quantize.profiles",
     }

@@ -18,7 +18,7 @@ import pytest
 
 import satchel
 from satchel.cli.main import main
-from satchel.runtime import kept_file
+from satchel.runtime import kept_file, sealed_file
 from satchel.runtime.decoder_model import DecoderModel
 from satchel.runtime.decoder_session import Run
 from satchel.runtime.errors import LimitError, StorageError, UsageError
@@ -203,16 +203,18 @@ def test_files_of_other_bundles_profiles_and_versions_are_named(
         opened(packed("int8")).load_kept(saved)
     with pytest.raises(StorageError, match=r"another bundle: .*llama.* this one is 'mistral"):
         windowed.load_kept(saved)
-    for changes, words in (
-        ({"FORMAT_VERSION": 2}, "format version 2, this satchel reads 1: update"),
+    newer = dataclasses.replace(kept_file.KIND, version=2)
+    for module, name, value, words in (
+        (kept_file, "KIND", newer, "format version 2, this satchel reads 1: update"),
         (
-            {"write_whole": lambda path, parts: _without_end(path, list(parts))},
+            sealed_file,
+            "write_whole",
+            lambda path, parts: _without_end(path, list(parts)),
             "another version of",
         ),
     ):
         with monkeypatch.context() as patch:
-            for name, value in changes.items():
-                patch.setattr(kept_file, name, value)
+            patch.setattr(module, name, value)
             exact.keep(PROMPT).save(tmp_path / "other")
         with pytest.raises(StorageError, match=words):
             exact.load_kept(tmp_path / "other")

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from satchel.cli.command import add_draft, check_writable, load, load_draft, on_bundle
+from satchel.cli.command import add_adapter, add_draft, check_writable, load, load_draft, on_bundle
 from satchel.cli.generation_options import add_forms, add_options, chosen, form
 
 EXAMPLES = """
@@ -39,6 +39,7 @@ def add(verbs: Any) -> None:
     command.add_argument(
         "--session", metavar="FILE", help="go on with the conversation of FILE, and keep it there"
     )
+    add_adapter(command)
     add_draft(command)
     add_forms(command)
     add_options(command, "chat")

@@ -108,8 +108,22 @@ def wrong_verb(error: TaskError) -> str:
 
 
 def load(options: argparse.Namespace) -> Any:
-    """The model of the verb's bundle."""
-    return _loaded(options, options.bundle)
+    """The model of the verb's bundle, with its adapter where one is given."""
+    model = _loaded(options, options.bundle)
+    path = getattr(options, "adapter", None)
+    if path is None:
+        return model
+    from satchel.runtime.adapter import check_open
+
+    check_open(model.manifest)
+    return model.adapted(path)
+
+
+def add_adapter(command: argparse.ArgumentParser) -> None:
+    """The adapter that a bundle's layers are given."""
+    command.add_argument(
+        "--adapter", metavar="FILE", help="what satchel adapter made: the bundle with that adapter"
+    )
 
 
 def add_draft(command: argparse.ArgumentParser) -> None:

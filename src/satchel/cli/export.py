@@ -29,6 +29,11 @@ PLAIN = (  # name, what argparse makes of it, help
         "an adapter that peft saved, which goes into the weights first",
     ),
     (
+        "adapters",
+        {"action": "store_true"},
+        "keep a decoder's layers open for adapters, which satchel adapter makes",
+    ),
+    (
         "keep-fp32",
         {"action": "append", "default": [], "metavar": "LAYER"},
         "leave a layer float32: its name, the last part of it, or a pattern",
@@ -89,6 +94,7 @@ def export(options: argparse.Namespace) -> None:
         task=options.task,
         adapter=options.adapter,
         merge_lora=options.merge_lora,
+        open_layers=options.adapters,
         force=options.force,
         overwrite=options.overwrite,
         revision=options.revision,

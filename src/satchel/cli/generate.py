@@ -8,7 +8,7 @@ import sys
 import time
 from typing import Any
 
-from satchel.cli.command import add_draft, load, load_draft, on_bundle
+from satchel.cli.command import add_adapter, add_draft, load, load_draft, on_bundle
 from satchel.cli.generation_options import add_forms, add_options, chosen, form
 from satchel.cli.terminal import readable, readable_json
 from satchel.runtime.errors import UsageError
@@ -91,6 +91,7 @@ def add(verbs: Any) -> None:
     command.add_argument("--json", action="store_true", help="print a line of JSON per text")
     command.add_argument("--stats", action="store_true", help="print the speed, on stderr")
     command.add_argument("--stop", nargs="+", metavar="TEXT", help="end at these")
+    add_adapter(command)
     add_draft(command)
     add_forms(command)
     add_options(command, "generate")

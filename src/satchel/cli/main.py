@@ -27,6 +27,7 @@ from satchel.cli import (
     fill_mask,
     generate,
     inspect,
+    make_adapter,
     quality,
     rank,
     read,
@@ -46,6 +47,7 @@ from satchel.runtime.task import TaskError
 
 VERBS = (  # in the order of --help
     export,
+    make_adapter,
     generate,
     translate,
     chat,

@@ -12,6 +12,7 @@ from satchel.runtime.errors import StorageError, UsageError, install, shown
 
 EXAMPLES = """
 satchel serve my-bundle my-embedder
+satchel serve my-bundle --adapter style=my-style.adapter
 satchel serve my-bundle --port 9000 --api-key-file keys.txt --slots 4 --keep 10m
 """
 SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -47,7 +48,8 @@ def serve(options: argparse.Namespace) -> None:
             f"--host {shown(options.host)} lets other machines ask: give --api-key-file, or --no-key "
             "to let all of them"
         )
-    server = Server(Shelf(options.bundle, settings), Access(keys, None if outside else LOOPBACK))
+    shelf = Shelf(options.bundle, settings, _adapters(options.adapter))
+    server = Server(shelf, Access(keys, None if outside else LOOPBACK))
     names = ", ".join(server.shelf.entries)
     print(f"serving {names} on http://{options.host}:{options.port}/ (Ctrl-C ends it)", flush=True)
     # Finishes what is running when it is told to end.
@@ -68,6 +70,19 @@ def _seconds(text: str) -> float:
     return float(found[1]) * SECONDS[found[2]]
 
 
+def _adapters(given: list[str]) -> dict[str, str]:
+    """Files by name, of NAME=FILE."""
+    adapters: dict[str, str] = {}
+    for text in given:
+        name, _, file = text.partition("=")
+        if not re.fullmatch(r"[\w.-]+", name) or not file:
+            raise UsageError(f"--adapter {shown(text)}; expected NAME=FILE, a name without colons")
+        if name in adapters:
+            raise UsageError(f"--adapter {shown(name)} is given twice")
+        adapters[name] = file
+    return adapters
+
+
 def _keys(path: str) -> tuple[str, ...]:
     """The keys of a file, one a line."""
     try:
@@ -84,6 +99,13 @@ def add(verbs: Any) -> None:
     """`serve` with its options."""
     command = add_verb(verbs, "serve", serve, EXAMPLES)
     command.add_argument("bundle", nargs="+", help="folders made by satchel export")
+    command.add_argument(
+        "--adapter",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="what satchel adapter made of one of the bundles: the model bundle:NAME",
+    )
     command.add_argument("--host", default="127.0.0.1", help="default: this machine alone")
     command.add_argument("--port", type=int, default=8080, metavar="N", help="default: 8080")
     command.add_argument(

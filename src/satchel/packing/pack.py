@@ -89,12 +89,14 @@ def pack(
     keep_fp32: Collection[str] = (),
     tune: float | None = None,
     cache: str | None = None,
+    open_layers: bool = False,
     library_class: str | None = None,
     stage: Stage = quiet,
 ) -> Packed:
     """Export `source` (a Hugging Face folder, a .gguf file or a hub id) to the bundle folder `out`.
 
-    `merge_lora` is a folder saved by peft, whose adapter goes into the weights first.
+    `merge_lora` is a folder saved by peft, whose adapter goes into the weights first. With `open_layers`
+    a decoder's bundle takes adapters later (`satchel.packing.convert_lora`).
     `library_class` names the class of sentence-transformers that the bundle stands in for: where a folder
     lists no modules, what that class assumes is assumed. Raises FidelityError where a check fails, unless
     `force` keeps the bundle, marked unverified. A bundle appears whole or not at all.
@@ -109,6 +111,8 @@ def pack(
         task = task or made_for
     recipe = _recipe(checkpoint, ExportOptions(context, task, ignored_keys, *own), stage)
     _check_windows(chosen, recipe)
+    if open_layers:
+        chosen = _opened(chosen, recipe)
     with publish.staged(out) as folder:
         prepared = prepare(recipe, chosen.among(recipe.graphs), cache is not None, tune, stage)
         traced = _traced(recipe, stage)
@@ -148,6 +152,16 @@ def _check_windows(profile: Profile, recipe: Recipe) -> None:
             f"--cache {profile.cache}: no layer has a sliding window that is shorter, by {ROOM}, than "
             f"the {context} positions of the bundle; use int8"
         )
+
+
+def _opened(profile: Profile, recipe: Recipe) -> Profile:
+    """The profile of a bundle that takes adapters: a decoder's."""
+    if not isinstance(recipe, DecoderRecipe):
+        raise UsageError(
+            "--adapters keeps the layers of a decoder open; --merge-lora FOLDER puts an adapter of peft "
+            "into the weights of any model"
+        )
+    return dataclasses.replace(profile, opened=True)
 
 
 def _traced(recipe: Recipe, stage: Stage) -> dict[str, ir.Model]:

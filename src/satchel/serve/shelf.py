@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,9 +13,11 @@ from typing import Any, TypeVar
 
 import satchel
 from satchel.runtime import sealed
+from satchel.runtime.adapter import origin_of
 from satchel.runtime.bundle import manifest_text
 from satchel.runtime.decoder_model import DecoderModel
-from satchel.runtime.errors import UsageError
+from satchel.runtime.errors import UsageError, shown
+from satchel.runtime.kept_file import Origin
 from satchel.runtime.manifest import Manifest
 from satchel.serve.scheduler import Scheduler
 
@@ -58,11 +60,20 @@ class Loaded:
 
 
 class Entry:
-    """One bundle, open or not."""
+    """One bundle, open or not; with a `base` the same bundle with an adapter."""
 
-    def __init__(self, name: str, folder: Path, manifest: Manifest, settings: Serving) -> None:
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        manifest: Manifest,
+        settings: Serving,
+        base: Entry | None = None,
+        adapter: Path | None = None,
+    ) -> None:
         self.name, self.folder, self.manifest = name, folder, manifest
         self.settings = settings
+        self.base, self.adapter = base, adapter
         self.loaded: Loaded | None = None
         self.users = 0
         self.used = time.monotonic()
@@ -75,17 +86,24 @@ class Entry:
         try:
             async with self._lock:
                 if self.loaded is None:
-                    self.loaded = await asyncio.to_thread(self._load)
+                    self.loaded = Loaded(await self._model(), self.settings)
             yield self.loaded
         finally:
             self.users -= 1
             self.used = time.monotonic()
+            if self.base is not None:  # whose graph it runs
+                self.base.used = self.used
 
-    def _load(self) -> Loaded:
-        model = satchel.load(
-            self.folder, threads=self.settings.threads, kernels=self.settings.kernels
+    async def _model(self) -> Any:
+        if self.base is not None:
+            async with self.base.use() as open_base:
+                return await asyncio.to_thread(open_base.model.adapted, self.adapter)
+        return await asyncio.to_thread(
+            satchel.load,
+            self.folder,
+            threads=self.settings.threads,
+            kernels=self.settings.kernels,
         )
-        return Loaded(model, self.settings)
 
     async def let_go(self, now: float | None = None) -> None:
         """Close the bundle where nobody has used it for long; without `now`, in any case."""
@@ -97,9 +115,14 @@ class Entry:
 
 
 class Shelf:
-    """All bundles of a server, by the names of their folders."""
+    """All bundles of a server, by the names of their folders, and with adapters as bundle:adapter.
 
-    def __init__(self, folders: list[str], settings: Serving) -> None:
+    `adapters` are files by name; each is of one of the bundles.
+    """
+
+    def __init__(
+        self, folders: list[str], settings: Serving, adapters: Mapping[str, str] | None = None
+    ) -> None:
         self.settings = settings
         self.entries: dict[str, Entry] = {}
         for text in folders:
@@ -109,6 +132,22 @@ class Shelf:
                 raise UsageError(f"two bundles are called {name!r}: rename one folder")
             manifest = sealed.read(manifest_text(folder))
             self.entries[name] = Entry(name, folder, manifest, settings)
+        bases = list(self.entries.values())
+        for name, file in (adapters or {}).items():
+            base = self._base(Path(file), bases)
+            full = f"{base.name}:{name}"
+            adapted = (base.folder, base.manifest, settings, base, Path(file))
+            self.entries[full] = Entry(full, *adapted)
+
+    def _base(self, file: Path, bases: list[Entry]) -> Entry:
+        """The bundle that an adapter was made for."""
+        made_for = origin_of(file)
+        for base in bases:
+            if base.manifest.family == "decoder" and Origin.of(base.manifest) == made_for:
+                return base
+        raise UsageError(
+            f"--adapter: {shown(file)} was made for a bundle that is not served: {made_for}"
+        )
 
     async def sweep(self) -> None:
         """Let go what has not been used for long, for ever."""
