@@ -119,7 +119,7 @@ WEB_READY := $(WEB)/runtime/node_modules/.package-lock.json $(WEB)/page/node_mod
 
 $(WEB_TALKER)/manifest.json: | setup
 	mkdir -p $(dir $(WEB_TALKER))
-	$(BIN)/satchel export "$(GGUF)" $(WEB_TALKER) --profile int8-portable
+	$(BIN)/satchel export "$(GGUF)" $(WEB_TALKER) --profile int8-portable --cache float32
 
 demo-web: $(WEB_READY) $(WEB_TALKER)/manifest.json $(MINILM)/manifest.json bundles/g2p/manifest.json
 	cd $(WEB)/page && npm run --silent build
