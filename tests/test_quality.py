@@ -258,3 +258,11 @@ with contextlib.redirect_stdout(io.StringIO()) as output:
 assert "mean KL" in output.getvalue()
 """
     run_watched(code, str(folder / "int8"), str(folder / "fp32"))
+
+
+def test_the_cosine_of_nothing_is_a_number() -> None:
+    zeros, ones = np.zeros((2, 3), np.float32), np.ones((2, 3), np.float32)
+    assert fidelity.cosine(zeros, zeros).tolist() == [1, 1]
+    assert fidelity.cosine(zeros, ones).tolist() == [0, 0]
+    np.testing.assert_allclose(fidelity.cosine(ones, 2 * ones), 1)
+    assert fidelity.cosines([zeros, ones], [zeros, ones])["min_cosine"] == pytest.approx(1)

@@ -104,11 +104,19 @@ def perplexity(losses: Sequence[Array]) -> float:
     return float(np.exp(np.concatenate(losses).mean(dtype=np.float64)))
 
 
+def cosine(expected: NDArray[Any], actual: NDArray[Any]) -> NDArray[Any]:
+    """The cosine of vectors [..., size]; where one is all zeros, 1 with another such, else 0."""
+    lengths = np.linalg.norm(expected, axis=-1) * np.linalg.norm(actual, axis=-1)
+    some = lengths > 0
+    products = (expected * actual).sum(-1) / np.where(some, lengths, 1)
+    return np.asarray(np.where(some, products, (expected == actual).all(-1)))
+
+
 def cosines(expected: Sequence[Array], actual: Sequence[Array]) -> dict[str, float]:
     """How alike the vectors [size] of texts or images are, or all of a text's tokens [tokens, size]: the
     mean, the least, the lowest hundredth."""
     pairs = [(a.ravel(), b.ravel()) for a, b in zip(expected, actual, strict=True)]
-    alike = [float(a @ b / np.linalg.norm(a) / np.linalg.norm(b)) for a, b in pairs]
+    alike = [float(cosine(a, b)) for a, b in pairs]
     return {
         "mean_cosine": float(np.mean(alike)),
         "p01_cosine": float(np.quantile(alike, 0.01)),
@@ -126,8 +134,7 @@ def loss(expected: Array, actual: Array, scores: str | None) -> float:
     # What one layer costs can be less than what float32 leaves of a 1.
     a, b = expected.astype(np.float64), actual.astype(np.float64)
     if scores is None:
-        lengths = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
-        return float((1 - (a * b).sum(-1) / lengths).mean())
+        return float((1 - cosine(a, b)).mean())
     if scores == "identity":
         return float(np.square(a - b).mean() / 2)
     if scores == "sigmoid":  # of each label: no, or yes
