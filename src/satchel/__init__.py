@@ -9,6 +9,11 @@ from typing import TYPE_CHECKING, Any
 from satchel.version import __version__ as __version__
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when onnxruntime is imported
+# Read when PyTorch is imported. Its threads wait busily for one another, by default so long that products
+# take six to fifteen times as long where another program has one of two cores; after so many rounds they
+# sleep, and nothing is slower where there is none.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
 __all__ = [
     "Cancel",
