@@ -150,7 +150,8 @@ def run(work: Callable[[httpx.AsyncClient], Coroutine[Any, Any, Result]]) -> Res
     """What some work with a client comes to. Raises WorkerError where the server fails."""
 
     async def connected() -> Result:
-        limits = httpx.Limits(max_connections=None)
+        # A connection for each request: llama.cpp's server closes some that could be used again.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         async with httpx.AsyncClient(timeout=PATIENCE, limits=limits, trust_env=False) as client:
             return await work(client)
 
