@@ -57,6 +57,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def closed(made: Path) -> Path:
+    """A bundle of the same checkpoint that takes no adapters."""
+    satchel.pack(made / "base", made / "closed", profile="fp32", context=96)
+    return made / "closed"
+
+
 @pytest.mark.parametrize(
     "kind, lora",
     [
@@ -79,12 +86,14 @@ def test_float32_logits_are_those_of_peft(kind: str, lora: dict[str, Any], tmp_p
     np.testing.assert_array_equal(model.decoder.logits(IDS), before)
 
 
-def test_an_open_bundle_without_adapter_is_the_bundle(made: Path, tmp_path: Path) -> None:
-    satchel.pack(made / "base", tmp_path / "fp32", profile="fp32", context=96)
+def test_an_open_bundle_without_adapter_is_the_bundle(
+    made: Path, closed: Path, tmp_path: Path
+) -> None:
     satchel.pack(made / "base", tmp_path / "open", profile="fp32", context=96, open_layers=True)
-    closed, kept_open = (opened(tmp_path / name) for name in ("fp32", "open"))
-    np.testing.assert_array_equal(closed.decoder.logits(IDS), kept_open.decoder.logits(IDS))
-    assert "open_layers" not in closed.manifest.quantization
+    ours, other = opened(tmp_path / "open"), opened(closed)
+    np.testing.assert_array_equal(ours.decoder.logits(IDS), other.decoder.logits(IDS))
+    assert ours.manifest.quantization["open_layers"] is True
+    assert "open_layers" not in other.manifest.quantization
 
 
 def test_rows_are_their_own_with_an_adapter(made: Path) -> None:
@@ -163,7 +172,7 @@ def test_an_adapter_too_far_from_the_merged_model(
     assert (tmp_path / "x.adapter").read_text() == "an older one"
 
 
-def test_another_bundle_and_closed_layers(made: Path, tmp_path: Path) -> None:
+def test_another_bundle_and_closed_layers(made: Path, closed: Path, tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "base", "llama", num_hidden_layers=1)
     satchel.pack(
         tmp_path / "base", tmp_path / "other", profile="int4", open_layers=True, force=True
@@ -173,11 +182,10 @@ def test_another_bundle_and_closed_layers(made: Path, tmp_path: Path) -> None:
     out = tmp_path / "x.adapter"
     with pytest.raises(SatchelError, match="was not made of"):
         convert_lora(str(made / "base"), made / "lora", tmp_path / "other", out)
-    satchel.pack(made / "base", tmp_path / "closed", profile="fp32", context=96)
     with pytest.raises(UsageError, match="takes no adapters"):
-        opened(tmp_path / "closed").adapted(made / "lora.adapter")
+        opened(closed).adapted(made / "lora.adapter")
     with pytest.raises(UsageError, match="takes no adapters"):
-        convert_lora(str(made / "base"), made / "lora", tmp_path / "closed", out)
+        convert_lora(str(made / "base"), made / "lora", closed, out)
     save_seq2seq(tmp_path / "t5", "t5")
     with pytest.raises(UsageError, match="--adapters keeps the layers of a decoder open"):
         satchel.pack(tmp_path / "t5", tmp_path / "never", open_layers=True)
@@ -273,7 +281,6 @@ def test_what_the_server_refuses(
     refused(capfd, ["serve", made / "out", *options], code, words, within=tmp_path)
 
 
-def test_an_adapter_of_no_served_bundle(made: Path, tmp_path: Path) -> None:
-    satchel.pack(made / "base", tmp_path / "closed", profile="fp32", context=96)
+def test_an_adapter_of_no_served_bundle(made: Path, closed: Path) -> None:
     with pytest.raises(UsageError, match="for a bundle that is not served"):
-        Shelf([str(tmp_path / "closed")], Serving(), {"a": str(made / "lora.adapter")})
+        Shelf([str(closed)], Serving(), {"a": str(made / "lora.adapter")})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import re
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,8 @@ def serve(options: argparse.Namespace) -> None:
     server = Server(shelf, Access(keys, None if outside else LOOPBACK))
     names = ", ".join(server.shelf.entries)
     print(f"serving {names} on http://{options.host}:{options.port}/ (Ctrl-C ends it)", flush=True)
+    # asyncio warns of each stream whose client has left, until that is noticed.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     # Finishes what is running when it is told to end.
     uvicorn.run(
         server.app(),
