@@ -34,10 +34,10 @@ def test_documents_follow_from_the_record(figures: Any, record: Any) -> None:
 
 def test_a_changed_figure_changes_the_documents(figures: Any, record: Any) -> None:
     first = record.few()[0]
-    old, first["writing"] = first["writing"], 987
+    old, first["writing"] = first["writing"], 9876
     try:
         for path, text in figures.written(record).items():
-            assert "987" in text and "987" not in path.read_text("utf-8")
+            assert "9876" in text and "9876" not in path.read_text("utf-8")
     finally:
         first["writing"] = old
 

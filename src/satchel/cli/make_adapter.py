@@ -11,9 +11,7 @@ from satchel.progress import bars
 from satchel.runtime.errors import shown
 
 EXAMPLES = """
-satchel export path/to/checkpoint my-bundle --adapters
 satchel adapter path/to/checkpoint path/to/lora my-bundle my-style.adapter
-satchel generate my-bundle "Once upon a time" --adapter my-style.adapter
 """
 
 
