@@ -47,7 +47,6 @@ from satchel.runtime.task import TaskError
 
 VERBS = (  # in the order of --help
     export,
-    make_adapter,
     generate,
     translate,
     chat,
@@ -66,6 +65,7 @@ VERBS = (  # in the order of --help
     rank,
     transcribe,
     read,
+    make_adapter,
     serve,
     verify,
     seal,
