@@ -30,8 +30,8 @@ def added(new: Replacement) -> ir.Value:
     x, weight, _ = operands(new.source)
     outputs, inputs = shape(weight)
     name = layer_name(new.source)
-    first = _factor(new.graph, name + FIRST, ("inputs", inputs), 1)
-    last = _factor(new.graph, name + LAST, ("outputs", outputs), 0)
+    first = _factor(new.graph, name + FIRST, 2, inputs)
+    last = _factor(new.graph, name + LAST, 3, outputs)
     low = new.add("FusedMatMul", [x, first], MICROSOFT, alpha=SCALE)  # [groups, batch, length, 16]
     high = new.add("FusedMatMul", [low, last], MICROSOFT, alpha=SCALE)
     groups = new.initializer("constant.first_axis", np.array([0], np.int64))
@@ -43,13 +43,13 @@ def join(new: Replacement, more: ir.Value) -> None:
     new.add("Add", [new.nodes[-1].outputs[0], more])
 
 
-def _factor(graph: ir.Graph, name: str, size: tuple[str, int], axis: int) -> ir.Value:
-    """An input of `graph` with a default: zeros of rank 1, [1, 1, inputs, 1] or [1, 1, 1, outputs]."""
-    shape = [1, 1, 1, 1]
-    shape[3 - axis] = size[1]
-    zeros = ir.Tensor(np.zeros(shape, np.float32), name=name)
+def _factor(graph: ir.Graph, name: str, place: int, size: int) -> ir.Value:
+    """An input of `graph`, [groups, 1, inputs, rank] or [groups, 1, rank, outputs], with `size` at its
+    place; left out it is zeros, of one group and rank 1."""
+    default = [1, 1, 1, 1]
     axes: list[int | str] = [f"{name}.groups", 1, f"{name}.rank", f"{name}.rank"]
-    axes[3 - axis] = size[1]
+    default[place] = axes[place] = size
+    zeros = ir.Tensor(np.zeros(default, np.float32), name=name)
     value = ir.Value(
         name=name, shape=ir.Shape(axes), type=ir.TensorType(zeros.dtype), const_value=zeros
     )

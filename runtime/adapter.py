@@ -30,7 +30,6 @@ class Adapter:
 
     factors: dict[str, Any]  # OrtValues
     digest: str
-    name: str
 
     @classmethod
     def load(cls, path: Path, session: Any, manifest: Manifest) -> Adapter:
@@ -55,7 +54,7 @@ class Adapter:
             array = np.frombuffer(data[begin : begin + size].tobytes(), "<f4").reshape(shape)
             values[name] = ort.OrtValue.ortvalue_from_numpy(array)
             begin += size
-        return cls(values, digest, about["name"])
+        return cls(values, digest)
 
     def bind(self, binding: Any) -> None:
         """Give the factors to a run."""
