@@ -66,8 +66,9 @@ def test_every_pass_of_a_shared_layer_is_near_float32(name: str, tmp_path: Path)
         tensor.name for tensor in graph.initializer if tensor.name.endswith("proj.weight.int8")
     ]
     assert len(weights) == len(set(weights)) == (4 if name == "one group" else 16)
-    read = [node.input[1] for node in graph.node if node.op_type == "MatMulIntegerToFloat"]
-    assert len(read) == len(set(read)) > len(weights)  # see quantize/unshared.py
+    for place in (1, 5):  # weights and their zero points: see quantize/unshared.py
+        read = [n.input[place] for n in graph.node if n.op_type == "MatMulIntegerToFloat"]
+        assert len(read) == len(set(read)) > len(weights)
 
 
 def test_a_name_that_comes_with_other_data_is_refused() -> None:

@@ -145,11 +145,14 @@ def _multiply(
 ) -> None:
     x, scale, zero = rounded
     values, scales = _initializers(new, weight)
-    inputs = [x, values, scale, scales, zero]
+    # ONNX Runtime 1.29 ends the process where a product names no zero point of its weights and the
+    # processor is an x86 without VNNI; each product has its own, see `quantize/unshared.py`
+    zero_of_weights = new.initializer(f"{values.name}.zero", np.array(0, np.int8))
+    inputs = [x, values, scale, scales, zero, zero_of_weights]
     if bias is None:
         new.add("MatMulIntegerToFloat", inputs, MICROSOFT)
     elif static:
-        new.add("MatMulIntegerToFloat", [*inputs, None, bias], MICROSOFT)
+        new.add("MatMulIntegerToFloat", [*inputs, bias], MICROSOFT)
     else:  # the kernel's own bias would be multiplied with the token's scale
         new.add("Add", [new.add("MatMulIntegerToFloat", inputs, MICROSOFT), bias])
 
