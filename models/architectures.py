@@ -108,6 +108,7 @@ ARCHITECTURES = {  # by model_type
     "m2m_100": Architecture("encoder-decoder", "m2m_100"),
     "blenderbot": Architecture("encoder-decoder", "blenderbot"),
     "blenderbot-small": Architecture("encoder-decoder", "blenderbot_small"),
+    "t5gemma": Architecture("encoder-decoder", "t5gemma"),
     "encoder-decoder": Architecture("encoder-decoder", "encoder_decoder"),
     "vision-encoder-decoder": Architecture(
         "encoder-decoder", "vision_encoder_decoder", reads="images"

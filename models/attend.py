@@ -17,6 +17,8 @@ from torch.onnx.ops import symbolic, symbolic_multi_out
 
 from satchel.models.ops import OPSET, Attributes
 
+LOWEST = torch.finfo(torch.float32).min  # finite: scores of minus infinity alone have no softmax
+
 
 @dataclass
 class Cache:
@@ -178,6 +180,31 @@ def attention(
     return attended.transpose(1, 2).flatten(-2)
 
 
+def capped_attention(
+    query: Tensor, key: Tensor, value: Tensor, heads: Heads, lengths: Tensor | None
+) -> Tensor:
+    """Attention in both directions as `heads` has it, for what no fused kernel does: scores that are
+    bounded by a tanh, keys and values that several heads share, windows.
+
+    `query` and the result are [batch, length, heads * head_dim], `key` and `value` [batch, kv_heads,
+    keys, head_dim]; a window reaches as far to either side. `lengths`, int32 [batch], is how many keys of
+    a row are no padding, None where all are.
+    """
+    sharing = heads.num_heads // heads.num_kv_heads
+    per_head = query.unflatten(-1, (heads.num_kv_heads, sharing, -1)).permute(0, 2, 3, 1, 4)
+    scores = per_head @ key[:, :, None].mT * heads.scale  # [batch, kv_heads, sharing, length, keys]
+    if heads.softcap:
+        scores = heads.softcap * torch.tanh(scores / heads.softcap)
+    places = torch.arange(key.shape[2])
+    if heads.window is not None:
+        apart = (places - torch.arange(query.shape[1])[:, None]).abs()
+        scores = scores.masked_fill(apart > heads.window, LOWEST)
+    if lengths is not None:
+        scores = scores.masked_fill(places >= lengths[:, None, None, None, None], LOWEST)
+    attended = scores.softmax(-1) @ value[:, :, None]
+    return attended.permute(0, 3, 1, 2, 4).flatten(-3)
+
+
 @dataclass(frozen=True)
 class Folding:
     """How an exported graph brings rows of one source together, and apart again: two shapes."""
@@ -206,26 +233,29 @@ def cross_attention(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    num_heads: int,
-    scale: float,
+    heads: Heads,
     lengths: Tensor | None,  # int32 [sources]; None where all are whole
     folding: Folding | None,
 ) -> Tensor:
     """Attention of targets over their sources, whose keys and values are never copied.
 
-    `query` is [rows, length, heads * head_dim], `key` and `value` [sources, heads, source, head_dim].
+    `query` is [rows, length, heads * head_dim], `key` and `value` [sources, kv_heads, source, head_dim].
     The rows of one source follow one another, equally many for each.
     """
-    sources = key.shape[0]
+    sources, plain = key.shape[0], not heads.softcap and heads.num_kv_heads == heads.num_heads
+
+    def attended_by(folded: Tensor) -> Tensor:
+        if plain:
+            return attention(folded, key, value, heads.num_heads, heads.scale, lengths=lengths)
+        return capped_attention(folded, key, value, heads, lengths)
+
     # Attention over a source knows no positions: its rows are read as one long row of queries.
     if folding is None:
         folded = query.reshape(sources, -1, query.shape[-1])
-        attended = attention(folded, key, value, num_heads, scale, lengths=lengths)
-        return attended.reshape(query.shape)
+        return attended_by(folded).reshape(query.shape)
     per_source = query.shape[0] * query.shape[1] // sources
     folded = _reshape(query, folding.together, (sources, per_source, query.shape[-1]))
-    attended = attention(folded, key, value, num_heads, scale, lengths=lengths)
-    return _reshape(attended, folding.apart, query.shape)
+    return _reshape(attended_by(folded), folding.apart, query.shape)
 
 
 def _reshape(x: Tensor, to: Tensor, shape: Sequence[Any]) -> Tensor:

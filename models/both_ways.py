@@ -9,10 +9,8 @@ import torch
 from torch import Tensor
 
 from satchel.models import attend
-from satchel.models.attend import Cache
+from satchel.models.attend import LOWEST, Cache
 from satchel.models.layers import Attention
-
-LOWEST = torch.finfo(torch.float32).min  # finite: a block of minus infinities alone has no softmax
 
 
 @dataclass

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from satchel.checkpoints.config_keys import COSMETIC
 from satchel.checkpoints.tensors import LazyTensor
 from satchel.models import weights
-from satchel.models.both_ways import LOWEST
+from satchel.models.attend import LOWEST
 from satchel.models.encoder_config import EncoderConfig
 from satchel.models.heads import HeadShape
 from satchel.models.layers import Embedding, GatedMLP, LayerNorm, Rope, SelfAttention

@@ -20,7 +20,7 @@ from satchel.models.relative import DistanceBias
 from satchel.models.seq2seq_config import Seq2seqConfig
 from satchel.models.tables import HEAD, SOURCE_WORDS
 
-Pair = tuple[Tensor, Tensor]  # key and value of a layer, each [sources, heads, source, head_dim]
+Pair = tuple[Tensor, Tensor]  # key and value of a layer, each [sources, kv_heads, source, head_dim]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,13 +76,7 @@ class CrossAttention(nn.Module):
     def forward(self, x: Tensor, context: Context) -> Tensor:
         key, value = context.cross[self.layer]
         attended = attend.cross_attention(
-            self.q_proj(x),
-            key,
-            value,
-            self.heads.num_heads,
-            self.heads.scale,
-            context.lengths,
-            context.folding,
+            self.q_proj(x), key, value, self.heads, context.lengths, context.folding
         )
         return self.o_proj(attended)
 
@@ -92,15 +86,15 @@ class CrossProjection(nn.Module):
 
     def __init__(self, hidden_size: int, heads: Heads, bias: bool) -> None:
         super().__init__()
-        self.num_heads = heads.num_heads
-        self.kv_proj = Linear(hidden_size, 2 * heads.widths[0], bias)
+        self.kv_heads = heads.num_kv_heads
+        self.kv_proj = Linear(hidden_size, 2 * heads.widths[1], bias)
 
     def forward(self, states: Tensor) -> Pair:
         key, value = self.kv_proj(states).chunk(2, dim=-1)
         return self._per_head(key), self._per_head(value)
 
     def _per_head(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+        return x.unflatten(-1, (self.kv_heads, -1)).transpose(1, 2)
 
 
 class Seq2seqBlock(nn.Module):

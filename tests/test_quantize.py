@@ -106,7 +106,7 @@ def test_int8_layers_stay_close(act: str, known: bool) -> None:
 
 
 def test_each_product_names_a_zero_point_of_its_own() -> None:
-    """ONNX Runtime 1.29 ends the process where one is missing, 1.31 refuses a shared one: x86, no VNNI."""
+    """On x86 without VNNI: 1.29 ends the process where one is missing, 1.31 refuses a shared one."""
     model, x = made("gelu")
     program = exported(model, x)
     lower(program.model, named("int8"), "encoder", calibrated(model, x))

@@ -21,7 +21,7 @@ from satchel.measure import graph_layers
 from satchel.models.seq2seq import Context
 from tests.loading import load_as
 from tests.tiny import VOCAB
-from tests.tiny_seq2seq import START, pair, save_seq2seq
+from tests.tiny_seq2seq import GEMMA, START, pair, save_seq2seq
 
 GATED = {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -37,6 +37,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "blenderbot": ("blenderbot", {"logits_bias": True}),
     "blenderbot-small": ("blenderbot-small", {"scale_embedding": True}),
     "bert-bert": ("encoder-decoder", {}),
+    "t5gemma": ("t5gemma", {}),
     "bert-roberta": ("encoder-decoder", pair("bert", "roberta", tie_word_embeddings=False)),
 }
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {  # in eager mode alone
@@ -45,6 +46,18 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {  # in eager mode alone
     "bart-untied": ("bart", {"tie_word_embeddings": False}),
     "roberta-roberta": ("encoder-decoder", pair("roberta")),
     "m2m_100-unscaled": ("m2m_100", {"scale_embedding": False, "pad_token_id": 3}),
+    "t5gemma-own-head": ("t5gemma", {"own_head": True, "tie_word_embeddings": False}),
+    "t5gemma-of-two-sizes": (
+        "t5gemma",
+        {
+            "encoder": GEMMA | {"hidden_size": 96, "num_key_value_heads": 4, "sliding_window": 40},
+            "decoder": GEMMA | {"head_dim": 32, "attention_bias": True},
+        },
+    ),
+    "t5gemma-uncapped": (
+        "t5gemma",
+        {name: GEMMA | {"attn_logit_softcapping": None} for name in ("encoder", "decoder")},
+    ),
 }
 SOURCE, TARGET = 150, 140  # tokens, beyond T5's farthest distance
 

@@ -42,6 +42,24 @@ BERT = {
 }
 
 
+GEMMA = {  # a text of 150 tokens is longer than its windows
+    "vocab_size": VOCAB,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+    "query_pre_attn_scalar": 16,
+    "sliding_window": 12,
+    "max_position_embeddings": 200,
+    "attn_logit_softcapping": 3.0,
+    "final_logit_softcapping": 20.0,
+    "bos_token_id": None,
+    "eos_token_id": None,
+}
+
+
 def pair(model_type: str, writer: str | None = None, **overrides: Any) -> dict[str, Any]:
     """Settings of an encoder-decoder model of two encoders; `overrides` are the decoder's."""
     crossing = {"is_decoder": True, "add_cross_attention": True}
@@ -63,6 +81,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "blenderbot": BART | {"encoder_no_repeat_ngram_size": 0},
     "blenderbot-small": BART,
     "encoder-decoder": pair("bert"),
+    "t5gemma": {"encoder": GEMMA, "decoder": GEMMA | {"num_hidden_layers": 3}},
 }
 
 
@@ -82,7 +101,7 @@ def save_seq2seq(
     config = transformers.AutoConfig.for_model(model_type, **settings)
     model = transformers.AutoModelForSeq2SeqLM.from_config(config).eval()
     if own_head:
-        model.lm_head.weight = torch.nn.Parameter(torch.zeros(VOCAB, 64))
+        model.set_output_embeddings(torch.nn.Linear(64, VOCAB, bias=False))
     with torch.no_grad():
         for parameter in model.parameters():
             # Large enough that attention is far from uniform and every term shows in the logits.

@@ -121,8 +121,8 @@ class Seq2seqRecipe:
 
     @property
     def cache(self) -> CacheGeometry:
-        config = self.reference.config
-        return CacheGeometry(config.decoder_depth, config.heads.num_heads, config.heads.head_dim)
+        depth, heads = self.reference.config.decoder_depth, self.reference.config.heads
+        return CacheGeometry(depth, heads.num_kv_heads, heads.head_dim)
 
     @property
     def graphs(self) -> dict[str, Traceable]:
