@@ -5,7 +5,7 @@ The names are those that other ONNX toolchains use, so a graph can be read and r
 
 from __future__ import annotations
 
-from satchel.runtime.manifest import LABELS, PARTS, WORDS, Port
+from satchel.runtime.manifest import BOXES, LABELS, PARTS, WORDS, Port
 
 
 def past(layer: int, part: str) -> str:
@@ -84,9 +84,13 @@ def source_outputs(
 
 
 def encoder_inputs(names: tuple[str, ...], image_size: tuple[int, int] | None = None) -> list[Port]:
-    """Inputs of an encoder graph by their names; images are [3, *image_size], or one of any size."""
+    """Inputs of an encoder graph by their names; images are [3, *image_size], or one of any size, boxes
+    left, top, right and bottom."""
     pixels: list[int | str] = ["batch", 3, *image_size] if image_size else [1, 3, "height", "width"]
-    axes = {"pixel_values": pixels}
+    axes: dict[str, list[int | str]] = {
+        "pixel_values": pixels,
+        BOXES: ["batch", "length", 4],
+    }
     dtypes = {"pixel_values": "float32"}
     return [
         Port(name, dtypes.get(name, "int64"), axes.get(name, ["batch", "length"])) for name in names

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from satchel.checkpoints.checkpoint import Checkpoint
-from satchel.models import gliner, image_encoder, sound_encoder, weights
+from satchel.models import gliner, image_encoder, page_encoder, sound_encoder, weights
 from satchel.models.architectures import architecture, family, listed, of_family
 from satchel.models.decoder import Decoder
 from satchel.models.decoder_trunk import EMBEDDING, DecoderTrunk, TrunkConfig
@@ -89,6 +89,8 @@ def build_encoder(
         if task not in (None, "entities"):
             raise UnsupportedError(f"a GLiNER has no head for {shown(task)}; it finds entities")
         return gliner.assemble(config, checkpoint, progress)
+    if entry.reads == "pages":
+        return page_encoder.assemble(module, config, checkpoint, task, progress)
     if entry.reads == "sound":
         return sound_encoder.assemble(module, config, checkpoint, task, progress)
     if entry.reads == "images":

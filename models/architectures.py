@@ -20,8 +20,8 @@ from satchel.runtime.task import TEXT_TASKS
 @dataclass(frozen=True)
 class Architecture:
     """`family` is "decoder", "encoder" or "encoder-decoder"; `module` lies in `satchel.models`; what it
-    `reads` is "text", "images" (with texts beside them in CLIP and SigLIP), "sound", or "labels" before a
-    text."""
+    `reads` is "text", "images" (with texts beside them in CLIP and SigLIP), "sound", "labels" before a
+    text, or words with boxes on "pages"."""
 
     family: str
     module: str
@@ -97,6 +97,7 @@ ARCHITECTURES = {  # by model_type
     "esm": Architecture("encoder", "esm"),
     "convbert": Architecture("encoder", "convbert"),
     "static-embedding": Architecture("encoder", "static"),
+    "layoutlmv3": Architecture("encoder", "layoutlmv3", reads="pages"),
     "gliner": Architecture("encoder", "gliner", reads="labels"),
     "t5": Architecture("encoder-decoder", "t5"),
     "mt5": Architecture("encoder-decoder", "mt5"),

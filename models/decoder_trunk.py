@@ -67,6 +67,7 @@ class TrunkConfig:
     positions: int
     tie_word_embeddings: bool = False  # no head of words is built
     token_types: int = 0
+    boxed: bool = False
     eps: float = 0.0  # no head here has a norm
 
     @property

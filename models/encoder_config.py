@@ -65,6 +65,11 @@ class EncoderConfig(ModelConfig):
         return True
 
     @property
+    def boxed(self) -> bool:
+        """Whether tokens have boxes on a page."""
+        return False
+
+    @property
     def first_position(self) -> int:
         """Row of the position table that the first token takes."""
         return 0

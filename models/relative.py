@@ -39,7 +39,8 @@ class DistanceBias(nn.Module):
         self.weight = nn.Parameter(torch.empty(self.reach + self.most + 1, heads))
 
     def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """float32 [batch, heads, queries, keys] of int64 positions [batch, queries] and [keys]."""
+        """float32 [batch, heads, queries, keys] of int64 positions [batch, queries] and [keys], or
+        [batch, 1, keys]."""
         distance = (keys - queries[..., None]).clamp(-self.reach, self.most) + self.reach
         # Gathered per head: a permuted last axis fails torch.export for an odd number of heads.
         return self.weight.T[:, distance].transpose(0, 1)

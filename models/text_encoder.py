@@ -24,7 +24,7 @@ from satchel.models.sentence_head import Ending, ending
 from satchel.models.text_task import FEATURES, is_tied, labels_for, modules_for, task_of
 from satchel.models.weights import Tensors
 from satchel.runtime.errors import CheckpointError, UnsupportedError, shown
-from satchel.runtime.manifest import PROMPT_MASK, Labels
+from satchel.runtime.manifest import BOXES, PROMPT_MASK, Labels
 from satchel.runtime.task import TASKS
 
 BIAS = "head.out.bias"
@@ -71,7 +71,8 @@ class Plan:
     @property
     def typed(self) -> bool:
         """Whether token types are an input; else every token is of the first type."""
-        return self.config.token_types > 1 and TASKS[self.task].pairs
+        pairs = TASKS[self.task].pairs and not self.config.boxed
+        return self.config.token_types > 1 and pairs
 
     @property
     def prompted(self) -> bool:
@@ -177,6 +178,7 @@ def _tower(
         head = _score_head(plan, tensors, words) if end is None else _sentence_head(plan, end)
     typed = ("token_type_ids",) if plan.typed else ()
     prompted = (PROMPT_MASK,) if plan.prompted else ()
+    boxed = (BOXES,) if config.boxed else ()
     shape = plan.shapes.get(plan.head or "")
     skipped = shape.skipped if shape is not None else None
     kind = PromptedTower if prompted else ExpandedTower if plan.hides else Tower
@@ -184,7 +186,7 @@ def _tower(
     tower = kind(
         trunk,
         head.module,
-        input_names=("input_ids", *typed, *prompted),
+        input_names=("input_ids", *typed, *boxed, *prompted),
         hidden_size=config.hidden_size,
         answer_name=head.answer,
         answer_axes=head.axes,

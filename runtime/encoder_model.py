@@ -12,7 +12,7 @@ from tokenizers import Encoding
 from satchel.runtime.areas import SegmentsImages
 from satchel.runtime.bundle import Bundle
 from satchel.runtime.depths import EstimatesDepth
-from satchel.runtime.encoder_session import EncoderSession
+from satchel.runtime.encoder_session import EncoderSession, made_inputs
 from satchel.runtime.encoder_texts import Preparation
 from satchel.runtime.errors import LimitError, UsageError, shown
 from satchel.runtime.hypotheses import ZeroShot
@@ -20,6 +20,7 @@ from satchel.runtime.image import ImageFormat
 from satchel.runtime.items import check_count, listed
 from satchel.runtime.manifest import Labels
 from satchel.runtime.objects import DetectsObjects
+from satchel.runtime.pages import ReadsPages
 from satchel.runtime.pieces import assembled
 from satchel.runtime.sample_answers import SampleAnswer, of_encoder
 from satchel.runtime.scores import (
@@ -41,7 +42,13 @@ STATES = "last_hidden_state"
 
 
 class EncoderModel(
-    ZeroShot, TextVectors, TokenVectors, SegmentsImages, EstimatesDepth, DetectsObjects
+    ZeroShot,
+    TextVectors,
+    TokenVectors,
+    ReadsPages,
+    SegmentsImages,
+    EstimatesDepth,
+    DetectsObjects,
 ):
     """A loaded encoder bundle. Safe to use from several threads.
 
@@ -87,11 +94,7 @@ class EncoderModel(
             sample: dict[str, NDArray[Any]]
             other: dict[str, NDArray[Any]] | None
             if ids is not None:
-                row = np.array([ids], np.int64)
-                sample = {
-                    name: row if name == "input_ids" else np.zeros_like(row)
-                    for name in encoder.input_names
-                }
+                sample = made_inputs(np.array([ids], np.int64), encoder.input_names)
                 other = {name: value[:, ::-1] for name, value in sample.items()}
             else:
                 form = self._images()

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from satchel.runtime.errors import UsageError
-from satchel.runtime.manifest import PROMPT_MASK, Graph
+from satchel.runtime.manifest import BOXES, PROMPT_MASK, Graph
 from satchel.runtime.session import converted
 
 TOKENS_PER_BATCH = 1024  # more neither speeds up two cores nor fits their caches
@@ -75,6 +75,25 @@ class EncoderSession:
         if ids.min() < 0 or ids.max() >= self.vocab_size:
             raise UsageError(f"an id is outside 0..{self.vocab_size - 1}", "TOKEN_ID")
         return ids.astype(np.int64)
+
+
+def made_inputs(ids: NDArray[np.int64], names: Iterable[str]) -> dict[str, NDArray[Any]]:
+    """The inputs `names` of texts that nobody wrote, with ids [batch, length]: nothing is told apart in
+    them, and on a page they stand in lines."""
+    inputs = {name: np.zeros_like(ids) for name in names}
+    if BOXES in inputs:
+        inputs[BOXES] = np.tile(in_lines(ids.shape[1]), (len(ids), 1, 1))
+    return inputs | {"input_ids": ids}
+
+
+def in_lines(count: int) -> NDArray[np.int64]:
+    """Boxes [count, 4] of tokens as if they stood in lines of a page, the first and last one nowhere."""
+    number = np.arange(count) - 1
+    left, top = 60 + number % 9 * 100, 40 + number // 9 % 60 * 15
+    sides = [left, top, left + 20 + number * 7 % 70, top + 10 + number % 3]
+    boxes = np.stack(sides, axis=1)
+    boxes[[0, -1]] = 0
+    return boxes.astype(np.int64)
 
 
 def batches(lengths: Iterable[int]) -> Iterator[list[int]]:

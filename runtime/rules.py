@@ -13,6 +13,7 @@ from typing import Any
 
 from satchel.runtime.errors import BundleError, shown
 from satchel.runtime.manifest import (
+    BOXES,
     CACHE_DTYPES,
     LABELS,
     MANIFEST,
@@ -30,7 +31,7 @@ from satchel.runtime.manifest import (
     TextInput,
     Translation,
 )
-from satchel.runtime.task import TASKS
+from satchel.runtime.task import PAGE_TASKS, TASKS
 
 SIZE_LIMIT = 1 << 31
 MOST_TOKENS = 1000  # of a second of speech
@@ -191,14 +192,17 @@ def _check_tower(role: str, graph: Graph, manifest: Manifest) -> None:
         rows = _row(manifest.audio or {})
         _check_axes(sizes, *(("input_features", rows) if rows else ("input_values", [batch, None])))
     else:
-        batch = 1 if manifest.entities is not None else None
+        batch, paged = 1 if manifest.entities else None, manifest.task in PAGE_TASKS.values()
         _check_axes(sizes, "input_ids", [batch, None])
-        if PROMPT_MASK in sizes and manifest.task != "embed":
-            raise BundleError(
-                f"{MANIFEST}: the input {PROMPT_MASK} has no place in a bundle made for {manifest.task}"
-            )
+        for name, fits in ((PROMPT_MASK, manifest.task == "embed"), (BOXES, paged)):
+            if name in sizes and not fits:
+                raise BundleError(
+                    f"{MANIFEST}: the input {name} has no place in a bundle made for {manifest.task}"
+                )
         if PROMPT_MASK in sizes:
             _check_axes(sizes, PROMPT_MASK, [None, None])
+        if paged:
+            _check_axes(sizes, BOXES, [None, None, 4])
     if TASKS[manifest.task].scores == "objects":  # of patches, or of the queries alone
         states = sizes.get("last_hidden_state", [])
         side = ... if any(isinstance(axis, int) for axis in states[1:2]) else None

@@ -122,6 +122,30 @@ TASKS = {
         methods="tokens hidden_states",
         commands="tokens",
     ),
+    "page-tokens": _task(
+        family="encoder",
+        roles="encoder",
+        needs="text labels",
+        scores="labels",
+        per_token=True,
+        methods="label_words page_states",
+        commands="page",
+    ),
+    "page-classify": _task(
+        family="encoder",
+        roles="encoder",
+        needs="text labels",
+        scores="labels",
+        methods="classify_page page_states",
+        commands="page",
+    ),
+    "page-embed": _task(
+        family="encoder",
+        roles="encoder",
+        needs="text",
+        methods="embed_page page_states",
+        commands="page",
+    ),
     "entities": _task(
         family="encoder",
         roles="encoder",
@@ -222,10 +246,15 @@ TASKS = {
         commands="embed TEXT, embed --image FILE",
     ),
 }
+PAGE_TASKS = {  # a task of texts -> that of words with boxes on a page
+    "tokens": "page-tokens",
+    "classify": "page-classify",
+    "embed": "page-embed",
+}
 TEXT_TASKS = tuple(  # of which any text encoder may have a head
     name
     for name, task in TASKS.items()
-    if task.roles == {"encoder"} and "entities" not in task.needs
+    if task.roles == {"encoder"} and name not in ("entities", *PAGE_TASKS.values())
 )
 ALL_METHODS = frozenset(name for task in TASKS.values() for name in task.methods)
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from satchel.runtime.decoder_session import DecoderSession, Run
-from satchel.runtime.encoder_session import EncoderSession
+from satchel.runtime.encoder_session import EncoderSession, made_inputs
 from satchel.runtime.source_graph import SourceEncoder
 
 PROMPT, DECODE = 128, 64
@@ -145,9 +145,8 @@ def text_batches(
     sizes = [(count, context) for count in (1, 8)] if padded else BATCHES
     texts = {}
     for count, length in [size for size in sizes if size[1] <= context] or [(1, context)]:
-        batch = {name: np.zeros((count, length), np.int64) for name in encoder.input_names}
-        batch["input_ids"] = some_ids(encoder.vocab_size, (count, length))
-        texts[f"{count}x{length}"] = batch
+        ids = some_ids(encoder.vocab_size, (count, length))
+        texts[f"{count}x{length}"] = made_inputs(ids, encoder.input_names)
     return texts
 
 

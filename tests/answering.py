@@ -21,6 +21,7 @@ from tests import (
     tiny_encoders,
     tiny_image_text,
     tiny_moonshine,
+    tiny_pages,
     tiny_seq2seq,
     tiny_sound,
     tiny_speech,
@@ -91,6 +92,22 @@ def encoder(model_type: str, task: str, **overrides: Any) -> Subject:
         lambda folder: tiny_encoders.save_encoder(folder, model_type, task, **overrides),
         theirs,
         ours,
+    )
+
+
+def pages(task: str, **overrides: Any) -> Subject:
+    sides = torch.randint(0, 500, (2, LENGTH, 4), generator=torch.Generator().manual_seed(0))
+    boxes = sides + torch.tensor([0, 0, 500, 500])
+
+    def theirs(folder: Path) -> Tensor | None:
+        model = loaded(tiny_pages.HEADS[task], folder)
+        return None if model is None else model(ids(), bbox=boxes).logits
+
+    def ours(folder: Path) -> Tensor:
+        return models.build_encoder(load_folder(folder)).towers["encoder"](ids(), boxes)[1]
+
+    return Subject(
+        lambda folder: tiny_pages.save_page_encoder(folder, task, **overrides), theirs, ours
     )
 
 
@@ -362,6 +379,9 @@ SUBJECTS: dict[str, Subject] = {
         if name not in ("static-embedding", *LIKE)  # without heads, or a class in transformers
         for task in ("classify", "fill-mask")
     },
+    "layoutlmv3": pages("page-tokens"),
+    "layoutlmv3-many": pages("page-tokens", num_labels=12),
+    "layoutlmv3-page": pages("page-classify"),
     **{name: seq2seq(name) for name in tiny_seq2seq.SIZES},
     "trocr": image_text("deit", "trocr", {"hidden_size": 32}),
     "vit-mbart": image_text("vit", "mbart", {}),

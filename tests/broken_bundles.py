@@ -24,6 +24,7 @@ import onnx
 from satchel.runtime import sealed
 from satchel.runtime.bundle import open_bundle, sha256_of
 from satchel.runtime.errors import SatchelError
+from satchel.runtime.task import PAGE_TASKS
 from tests.manifest_edits import edited, edits
 from tests.manifests import MISSING, content_of, edit, said
 
@@ -37,7 +38,9 @@ MANIFEST, GRAPH, DATA, TOKENIZER = (
 )
 FILES = (GRAPH, DATA, TOKENIZER)
 # Tasks that no runtime but this one knows: others refuse them by name.
-ALONE = {"image-segment", "image-to-text", "depth-estimation", "object-detection"}
+ALONE = {"image-segment", "image-to-text", "depth-estimation", "object-detection"} | {
+    *PAGE_TASKS.values()
+}
 
 
 def wrote(name: str, content: str | bytes) -> Damage:

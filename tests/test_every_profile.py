@@ -22,6 +22,7 @@ from tests.tiny_gliner import save_gliner
 from tests.tiny_image_text import save_image_text
 from tests.tiny_moonshine import save_moonshine
 from tests.tiny_other_code import TASKS, save_other
+from tests.tiny_pages import save_page_encoder
 from tests.tiny_seq2seq import save_seq2seq
 from tests.tiny_sound import save_sound
 from tests.tiny_speech import save_speech
@@ -52,6 +53,8 @@ def saved(model_type: str) -> Callable[[Path], Any]:
         return save_moonshine
     if model_type == "gliner":
         return save_gliner
+    if model_type == "layoutlmv3":
+        return save_page_encoder
     if model_type in LIKE:
         return lambda folder: save_other(folder, model_type)
     return lambda folder: save_encoder(folder, model_type)

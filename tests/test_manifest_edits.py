@@ -19,6 +19,7 @@ from tests.test_encoder_images import save_pictured
 from tests.tiny import CHATML, save_checkpoint
 from tests.tiny_encoders import save_encoder
 from tests.tiny_image_text import save_image_text
+from tests.tiny_pages import BOXES, WORDS, save_page_encoder
 from tests.tiny_seq2seq import save_seq2seq
 from tests.tiny_speech import RATE, save_speech, some_sound
 
@@ -60,6 +61,7 @@ KINDS: dict[str, tuple[Callable[[Path], Any], Ask]] = {  # how it is made, what 
     "tokens": (_encoder("tokens"), lambda m: m.tokens("the fox sees")),
     "answer": (_encoder("answer"), lambda m: m.answer("the fox", "it sees the dog")),
     "fill-mask": (_encoder("fill-mask"), lambda m: m.fill_mask("the [MASK] runs")),
+    "page-tokens": (save_page_encoder, lambda m: m.label_words(WORDS, BOXES)),
     "text-to-text": (
         lambda folder: save_seq2seq(folder, "t5"),
         lambda m: [m.generate("hello", max_new_tokens=4), m.generate("ab", num_beams=2)],

@@ -17,7 +17,7 @@ from satchel.lines import count_lines, read_lines
 from satchel.measure import fidelity
 from satchel.progress import Stage
 from satchel.runtime.audio import sample_sources
-from satchel.runtime.encoder_session import batches
+from satchel.runtime.encoder_session import batches, made_inputs
 from satchel.runtime.errors import UsageError, shown
 from satchel.runtime.filter_banks import sample_frames
 from satchel.runtime.text import CHARACTERS_PER_TOKEN, tokenizing
@@ -184,7 +184,7 @@ def _lines(model: Any, role: str, text: Text, limit: int, stage: Stage) -> Readi
     samples = []
     for batch in batches(map(len, rows)):
         ids = np.array([rows[index] for index in batch], np.int64)
-        samples.append({name: ids if name == "input_ids" else np.zeros_like(ids) for name in names})
+        samples.append(made_inputs(ids, names))
     few = [
         {name: value[: max(1, FEW_TOKENS // value.shape[1])] for name, value in sample.items()}
         for sample in _spread(samples, FEW_BATCHES)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from satchel.models.encoder import ReferenceEncoder
-from satchel.runtime.encoder_session import TOKENS_PER_BATCH, EncoderSession, batches
+from satchel.runtime.encoder_session import TOKENS_PER_BATCH, EncoderSession, batches, made_inputs
 from satchel.runtime.image import ImageFormat
 from satchel.runtime.text_messages import TextMessages
 
@@ -42,8 +42,7 @@ def texts_as_inputs(
         ids = encode.encode(text, add_special_tokens=messages is None).ids[: model.max_length]
         if pad is not None:
             ids += [pad] * (model.context - len(ids))
-        row = np.array([ids], np.int64)
-        samples.append({name: row if name == "input_ids" else np.zeros_like(row) for name in names})
+        samples.append(made_inputs(np.array([ids], np.int64), names))
     return samples
 
 

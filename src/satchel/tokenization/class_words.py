@@ -198,6 +198,10 @@ WORDS: dict[str, Layout] = {
     "Roberta": Layout(
         "BPE", {**ANGLES}, _byte_level, _roberta_around, ("trim_offsets", *SPACE)
     ),
+    "LayoutLMv3": Layout(
+        "BPE", {**ANGLES}, lambda parts: _byte_level(parts, prefix=True), _roberta_around,
+        ("trim_offsets", *SPACE),
+    ),
     "Whisper": Layout(
         "BPE", {role: _whole(END) for role in ("unk_token", "bos_token", "eos_token")},
         _byte_level, settings=SPACE,

@@ -24,11 +24,12 @@ from satchel.progress import Stage, quiet
 from satchel.runtime.bundle import sha256_of
 from satchel.runtime.errors import SatchelError, UsageError, shown
 from satchel.runtime.manifest import MANIFEST
+from satchel.runtime.task import PAGE_TASKS
 from satchel.version import __version__
 
 FORMAT, FORMAT_VERSION = "satchel-conformance", 1
 FUZZ, SEED = 200, 0
-WITHOUT_CASES = ("entities", "image-to-text")  # tasks
+WITHOUT_CASES = ("entities", "image-to-text", *PAGE_TASKS.values())  # tasks
 MODEL_NAME = re.compile(r"^model name\s*:\s*(.+)$", re.MULTILINE)
 
 
