@@ -18,6 +18,8 @@ NO_IMAGES = (
     "the bundle reads words and boxes, no images: a model that was trained with images may answer "
     "otherwise than with them"
 )
+OF_SPECIAL_TOKENS = ("cls_token_box", "sep_token_box")  # that of padding changes nothing
+NOWHERE = [0, 0, 0, 0]  # as the runtime has it
 
 
 def assemble(
@@ -29,7 +31,7 @@ def assemble(
 ) -> ReferenceEncoder:
     """The tower of `checkpoint`, whose inputs are ids and boxes, for a task of `PAGE_TASKS`.
 
-    Raises UnsupportedError for a head that has no such task.
+    Raises UnsupportedError for a head that has no such task, and for boxes of special tokens.
     """
     text_tasks = {page: text for text, page in PAGE_TASKS.items()}
     known = ", ".join(text_tasks)
@@ -40,6 +42,12 @@ def assemble(
             f"config.json: architectures = {shown(saved_by(checkpoint.config))}: of model_type "
             f"{checkpoint.config['model_type']} satchel exports heads for {known}"
         )
+    for key in OF_SPECIAL_TOKENS:
+        box = checkpoint.tokenizer_config.get(key, NOWHERE)
+        if box != NOWHERE:
+            raise UnsupportedError(
+                f"tokenizer_config.json: {key} = {shown(box)}; satchel gives special tokens {NOWHERE}"
+            )
     text_task = None if task is None else text_tasks[task]
     made = text_encoder.assemble(module.Model, config, checkpoint, text_task, progress)
     notes = (*made.notes, NO_IMAGES) if config.visual_embed else made.notes

@@ -159,6 +159,41 @@ def test_what_cannot_be_exported(tmp_path: Path) -> None:
             models.build_encoder(load_folder(tmp_path / "words"))
 
 
+def test_special_tokens_stand_nowhere(tmp_path: Path) -> None:
+    save_page_encoder(tmp_path)
+    file = tmp_path / "tokenizer_config.json"
+    written = json.loads(file.read_text()) | {"sep_token_box": [1000, 1000, 1000, 1000]}
+    file.write_text(json.dumps(written))
+    with pytest.raises(UnsupportedError, match="sep_token_box"):
+        models.build_encoder(load_folder(tmp_path))
+
+
+def test_a_class_and_a_vector_of_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "form.json").write_text(
+        json.dumps([{"text": w, "box": b} for w, b in zip(WORDS, BOXES, strict=True)])
+    )
+    for task in ("page-classify", "page-embed"):
+        folder, out = tmp_path / task, tmp_path / f"{task}-bundle"
+        theirs = save_page_encoder(folder, task)
+        satchel.pack(folder, out, profile="fp32", task=task)
+        model = load_as(satchel.EncoderModel, out, threads=1)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+        with torch.inference_mode():
+            read = theirs(**tokenizer(WORDS, boxes=BOXES, return_tensors="pt"))
+        assert main(["page", str(out), str(tmp_path / "form.json")]) == 0
+        printed = capsys.readouterr().out
+        if task == "page-classify":
+            found, scores = model.classify_page(WORDS, BOXES), read.logits[0].softmax(-1)
+            assert found.label == theirs.config.id2label[int(scores.argmax())]
+            assert abs(found.scores[found.label] - float(scores.max())) < NEAR
+            assert printed.split()[1] == found.label
+        else:
+            vector = model.embed_page(WORDS, BOXES)
+            expected = read.last_hidden_state[0].mean(0).numpy()
+            assert np.abs(vector - expected / np.linalg.norm(expected)).max() < NEAR
+            assert np.allclose(json.loads(printed), vector)
+
+
 def test_the_command(
     stored: Path, bundle: satchel.EncoderModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
