@@ -25,6 +25,7 @@ class Config:
     vocab_size: int
     hidden_size: int
     token_types: int = 0
+    boxed: bool = False
     tie_word_embeddings: bool = False
     positions: int = POSITIONS
     eps: float = field(default=0.0, init=False)
