@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.onnx import is_in_onnx_export
 from torch.onnx.ops import symbolic, symbolic_multi_out
 
-from satchel.models.ops import OPSET, Attributes
+from satchel.models.ops import OPSET, Attributes, soft_capped
 
 LOWEST = torch.finfo(torch.float32).min  # finite: scores of minus infinity alone have no softmax
 
@@ -129,8 +129,7 @@ def _eager_attention(
     groups = heads.num_heads // heads.num_kv_heads
     key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
     scores = query @ key.mT * heads.scale  # [batch, heads, length, length]
-    if heads.softcap:
-        scores = heads.softcap * torch.tanh(scores / heads.softcap)
+    scores = soft_capped(scores, heads.softcap)
     if bias is not None:
         scores = scores + bias
     distance = torch.arange(length)[:, None] - torch.arange(length)
@@ -193,8 +192,7 @@ def capped_attention(
     sharing = heads.num_heads // heads.num_kv_heads
     per_head = query.unflatten(-1, (heads.num_kv_heads, sharing, -1)).permute(0, 2, 3, 1, 4)
     scores = per_head @ key[:, :, None].mT * heads.scale  # [batch, kv_heads, sharing, length, keys]
-    if heads.softcap:
-        scores = heads.softcap * torch.tanh(scores / heads.softcap)
+    scores = soft_capped(scores, heads.softcap)
     places = torch.arange(key.shape[2])
     if heads.window is not None:
         apart = (places - torch.arange(query.shape[1])[:, None]).abs()

@@ -60,9 +60,7 @@ class Decoder(nn.Module):
         tied = self.config.tie_word_embeddings
         weight = self.model.embed_tokens.weight if tied else self.lm_head.weight
         logits = ops.linear(hidden, weight, self.logits_bias)
-        if cap := self.config.final_logit_softcapping:
-            logits = cap * torch.tanh(logits / cap)
-        return logits
+        return ops.soft_capped(logits, self.config.final_logit_softcapping)
 
     def states(self, input_ids: Tensor, cache: Cache | None) -> Tensor:
         """float32 [batch, length, hidden]: what the last norm gives the head."""

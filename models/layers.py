@@ -178,13 +178,18 @@ class SelfAttention(nn.Module):
         self, x: Tensor, bias: Tensor | None = None, lengths: Tensor | None = None
     ) -> Tensor:
         """Attend within x [batch, length, hidden]; `bias` and `lengths` as in `attend.attention`."""
+        query, key, value = self.projected(x)
+        key, value = self._for_all_heads(key), self._for_all_heads(value)
+        attended = attend.attention(query, key, value, self.num_heads, self.scale, bias, lengths)
+        return self.o_proj(attended)
+
+    def projected(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Query, key and value of x, [batch, length, its heads * head_dim] each, rotated by places."""
         query, key, value = self.qkv_proj(x).split(self.widths, dim=-1)
         if self.rope is not None:
             query = attend.rotary(query, *self.rope.tables, self.num_heads)
             key = attend.rotary(key, *self.rope.tables, self.kv_heads)
-        key, value = self._for_all_heads(key), self._for_all_heads(value)
-        attended = attend.attention(query, key, value, self.num_heads, self.scale, bias, lengths)
-        return self.o_proj(attended)
+        return query, key, value
 
     def _for_all_heads(self, x: Tensor) -> Tensor:
         """Keys or values [batch, length, kv_heads * head_dim], each repeated for the heads it serves."""

@@ -60,11 +60,9 @@ class Config(RopeConfig):
         return self.rms_norm_eps
 
 
-def attention(
-    config: Config, window: int | None, rope: Rope | None, kind: type[Attention] = Attention
-) -> Attention:
-    """The attention of a block, with its own window and positions."""
-    heads = Heads(
+def heads(config: Config, window: int | None = None) -> Heads:
+    """The geometry of a block's attention, with its own window."""
+    return Heads(
         config.num_attention_heads,
         config.kv_heads,
         config.head_size,
@@ -72,9 +70,15 @@ def attention(
         config.attention_softcap,
         window,
     )
+
+
+def attention(
+    config: Config, window: int | None, rope: Rope | None, kind: type[Attention] = Attention
+) -> Attention:
+    """The attention of a block, with its own window and positions."""
     return kind(
         config.hidden_size,
-        heads,
+        heads(config, window),
         rope,
         bias=config.attention_bias,
         out_bias=config.out_bias,

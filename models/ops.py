@@ -55,6 +55,11 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return symbolic("satchel::Linear", (x, weight, bias), dtype=x.dtype, shape=shape, version=1)
 
 
+def soft_capped(x: Tensor, cap: float | None) -> Tensor:
+    """``cap * tanh(x / cap)``, which stays within -cap and cap; `x` itself where there is no cap."""
+    return cap * torch.tanh(x / cap) if cap else x
+
+
 def embedding(ids: Tensor, weight: Tensor) -> Tensor:
     """Rows of `weight` [vocab, hidden] for int64 `ids` of any shape."""
     if not is_in_onnx_export():

@@ -12,6 +12,7 @@ from satchel.models import text_encoder
 from satchel.models.encoder import ReferenceEncoder
 from satchel.models.labels import declared_task, saved_by
 from satchel.runtime.errors import UnsupportedError, UsageError, shown
+from satchel.runtime.manifest import NOWHERE
 from satchel.runtime.task import PAGE_TASKS
 
 NO_IMAGES = (
@@ -19,7 +20,6 @@ NO_IMAGES = (
     "otherwise than with them"
 )
 OF_SPECIAL_TOKENS = ("cls_token_box", "sep_token_box")  # that of padding changes nothing
-NOWHERE = [0, 0, 0, 0]  # as the runtime has it
 
 
 def assemble(
@@ -43,10 +43,10 @@ def assemble(
             f"{checkpoint.config['model_type']} satchel exports heads for {known}"
         )
     for key in OF_SPECIAL_TOKENS:
-        box = checkpoint.tokenizer_config.get(key, NOWHERE)
-        if box != NOWHERE:
+        box = checkpoint.tokenizer_config.get(key, [*NOWHERE])
+        if box != [*NOWHERE]:
             raise UnsupportedError(
-                f"tokenizer_config.json: {key} = {shown(box)}; satchel gives special tokens {NOWHERE}"
+                f"tokenizer_config.json: {key} = {shown(box)}; satchel gives special tokens {[*NOWHERE]}"
             )
     text_task = None if task is None else text_tasks[task]
     made = text_encoder.assemble(module.Model, config, checkpoint, text_task, progress)

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from satchel.checkpoints.config_keys import COSMETIC
 from satchel.checkpoints.tensors import LazyTensor
-from satchel.models import attend, gemma2, llama, weights
+from satchel.models import attend, gemma2, llama, ops, weights
 from satchel.models.attend import Heads
 from satchel.models.layers import Embedding, GatedMLP, RMSNorm, Rope
 from satchel.models.paired_config import PairedConfig
@@ -47,15 +46,19 @@ RENAMED = (
 class Part(gemma2.Config):
     """The "encoder" or the "decoder" of config.json, of model_type t5_gemma_module."""
 
-    cosmetic: ClassVar[frozenset[str]] = COSMETIC | {"dropout_rate"}
+    cosmetic: ClassVar[frozenset[str]] = COSMETIC | {
+        *(
+            "dropout_rate",
+            "is_decoder",
+            "cross_attention_hidden_size",
+        )  # transformers sets all three
+    }
 
     vocab_size: int = 256000
     hidden_size: int = 2304
     intermediate_size: int = 9216
     num_hidden_layers: int = 26
     num_attention_heads: int = 8
-    is_decoder: bool = False
-    cross_attention_hidden_size: int | None = None  # transformers writes that of the encoder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,13 +81,7 @@ class Config(PairedConfig):
 
     @property
     def heads(self) -> Heads:
-        return Heads(
-            self.target.num_attention_heads,
-            self.target.kv_heads,
-            self.target.head_size,
-            self.target.attention_scale,
-            self.target.attention_softcap,
-        )
+        return llama.heads(self.target)
 
     @property
     def decoder_depth(self) -> int:
@@ -139,10 +136,7 @@ class CappedSource(SourceAttention):
         self.heads = heads
 
     def forward(self, x: Tensor, context: Context) -> Tensor:  # type: ignore[override]
-        assert self.rope is not None
-        query, key, value = self.qkv_proj(x).split(self.widths, dim=-1)
-        query = attend.rotary(query, *self.rope.tables, self.num_heads)
-        key = attend.rotary(key, *self.rope.tables, self.kv_heads)
+        query, key, value = self.projected(x)
         key, value = (x.unflatten(-1, (self.kv_heads, -1)).transpose(1, 2) for x in (key, value))
         return self.o_proj(attend.capped_attention(query, key, value, self.heads, context.lengths))
 
@@ -161,9 +155,7 @@ class Model(Seq2seq):
         super().__init__(config, words, encoder, decoder, own_head=own_head, bias=bias)
 
     def head(self, hidden: Tensor) -> Tensor:
-        logits = super().head(hidden)
-        cap = self.config.target.final_logit_softcapping
-        return cap * torch.tanh(logits / cap) if cap else logits
+        return ops.soft_capped(super().head(hidden), self.config.target.final_logit_softcapping)
 
     @staticmethod
     def sanitize(tensors: Mapping[str, LazyTensor], config: Config) -> weights.Tensors:
@@ -185,11 +177,12 @@ def _stack(config: Part, words: Embedding, crossing: Heads | None) -> Seq2seqSta
         return RMSNorm(size, config.stream_eps)
 
     def block(layer: int, window: int | None) -> Seq2seqBlock:
-        written = llama.attention(config, window, rope, TargetAttention)
-        parts: dict[str, nn.Module] = {"self_attn": written}
+        parts: dict[str, nn.Module] = {}
         if crossing is None:
-            parts["self_attn"] = CappedSource(size, written.heads, rope, config.attention_bias)
+            heads = llama.heads(config, window)
+            parts["self_attn"] = CappedSource(size, heads, rope, config.attention_bias)
         else:
+            parts["self_attn"] = llama.attention(config, window, rope, TargetAttention)
             parts["cross_attn"] = CrossAttention(layer, size, crossing, config.attention_bias)
         parts["mlp"] = GatedMLP(size, config.intermediate_size, config.hidden_act, bias=False)
         return Seq2seqBlock(

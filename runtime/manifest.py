@@ -21,6 +21,7 @@ WORDS, LABELS = (
     "label_places",
 )  # inputs where spans are scored: tokens that words begin with
 BOXES, FARTHEST_SIDE = "bbox", 1000  # input of a page's boxes, whose sides are from 0 to that
+NOWHERE = (0, 0, 0, 0)  # the box of tokens that stand for no word
 STATES_CHANGED = (
     "states_changed"  # in `extra`: modules change states of tokens before they are pooled
 )

@@ -14,14 +14,13 @@ from satchel.runtime.encoder_session import EncoderSession
 from satchel.runtime.encoder_texts import MOST_TOKENS, Preparation
 from satchel.runtime.errors import LimitError, UsageError, shown
 from satchel.runtime.items import listed
-from satchel.runtime.manifest import BOXES, FARTHEST_SIDE
+from satchel.runtime.manifest import BOXES, FARTHEST_SIDE, NOWHERE
 from satchel.runtime.scores import Classification, activated, classified
 from satchel.runtime.task_model import TaskModel, for_its_task
 from satchel.runtime.text import tokenizing
 
 Array = NDArray[np.float32]
 Box = tuple[int, int, int, int]
-NOWHERE: Box = (0, 0, 0, 0)  # the box of tokens that stand for no word
 
 
 @dataclass(frozen=True)
