@@ -96,6 +96,7 @@ ARCHITECTURES = {  # by model_type
     "roformer": Architecture("encoder", "roformer"),
     "esm": Architecture("encoder", "esm"),
     "convbert": Architecture("encoder", "convbert"),
+    "longformer": Architecture("encoder", "longformer"),
     "static-embedding": Architecture("encoder", "static"),
     "layoutlmv3": Architecture("encoder", "layoutlmv3", reads="pages"),
     "gliner": Architecture("encoder", "gliner", reads="labels"),

@@ -35,6 +35,7 @@ class HeadShape:
     out_bias: str | None = None
     late: bool = False
     skipped: int | None = None  # the id of a token that is not pooled where it ends a text
+    leading: str | None = None  # tokens that see the whole text: the "first", or the "question"
 
     def names(self) -> list[str]:
         """Modules and tensors in a checkpoint that may belong to this head."""

@@ -171,15 +171,16 @@ def _tower(
     progress: Callable[[Iterable[Any]], Iterable[Any]],
 ) -> Tower:
     """Trunk and head with their weights; `tensors` are under ``trunk.`` or the names of heads."""
-    config = plan.config
+    config, shape = plan.config, plan.shapes.get(plan.head or "")
     with torch.device("meta"):
         trunk = model(config, plan.typed)
+        if shape is not None and shape.leading is not None:
+            trunk.leading = shape.leading
         words = trunk.embeddings.word_embeddings if plan.tied else None
         head = _score_head(plan, tensors, words) if end is None else _sentence_head(plan, end)
     typed = ("token_type_ids",) if plan.typed else ()
     prompted = (PROMPT_MASK,) if plan.prompted else ()
     boxed = (BOXES,) if config.boxed else ()
-    shape = plan.shapes.get(plan.head or "")
     skipped = shape.skipped if shape is not None else None
     kind = PromptedTower if prompted else ExpandedTower if plan.hides else Tower
     kind = kind if skipped is None else LastTokenTower

@@ -69,12 +69,12 @@ MODEL_TYPES = """llama mistral qwen2 qwen3 smollm3 gemma gemma2 gemma3 gemma3_te
     helium falcon stablelm starcoder2 gpt_bigcode opt bloom mpt gptj codegen gpt_neo glm glm4 cohere
     cohere2 nemotron bert roberta xlm-roberta xlm-roberta-xl camembert distilbert mpnet modernbert
     electra albert nomic_bert gte jina_embeddings_v3 eurobert deberta deberta-v2 convbert roformer esm
-    layoutlmv3 t5 mt5 umt5 longt5 t5gemma t5_gemma_module bart mbart marian pegasus m2m_100 blenderbot
-    blenderbot-small led encoder-decoder vision-encoder-decoder trocr whisper moonshine wav2vec2 hubert
-    wavlm wav2vec2-bert vit deit beit dinov2 dinov2_with_registers dinov3_vit clip clip_text_model
-    clip_vision_model siglip siglip_text_model siglip_vision_model siglip2 siglip2_text_model
-    siglip2_vision_model convnext convnextv2 swin swinv2 donut-swin resnet mobilenet_v2 yolos detr
-    segformer depth_anything""".split()  # noqa: SIM905
+    longformer layoutlmv3 t5 mt5 umt5 longt5 t5gemma t5_gemma_module bart mbart marian pegasus m2m_100
+    blenderbot blenderbot-small led encoder-decoder vision-encoder-decoder trocr whisper moonshine
+    wav2vec2 hubert wavlm wav2vec2-bert vit deit beit dinov2 dinov2_with_registers dinov3_vit clip
+    clip_text_model clip_vision_model siglip siglip_text_model siglip_vision_model siglip2
+    siglip2_text_model siglip2_vision_model convnext convnextv2 swin swinv2 donut-swin resnet
+    mobilenet_v2 yolos detr segformer depth_anything""".split()  # noqa: SIM905
 PLACES = {  # folder and end of the files' names, of the model types that do not name theirs
     "donut-swin": ("donut", "donut_swin"),
     "gemma3_text": ("gemma3", "gemma3"),

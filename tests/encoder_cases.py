@@ -103,6 +103,8 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         "convbert",
         {"num_groups": 2, "embedding_size": 64, "head_ratio": 8, "hidden_act": "relu"},
     ),
+    "longformer": ("longformer", {}),
+    "longformer-wide": ("longformer", {"attention_window": 300, "type_vocab_size": 2}),
 }
 HEADED = [  # every case with every task for which transformers has a class
     (name, task)

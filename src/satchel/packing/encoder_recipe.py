@@ -31,6 +31,7 @@ from satchel.packing.encoder_samples import (
     texts_as_inputs,
 )
 from satchel.packing.multi_vector import multi_vector
+from satchel.packing.question_parts import check_separators
 from satchel.packing.ranker import as_ranker, text_messages
 from satchel.packing.recipe import ExportOptions, Traceable
 from satchel.progress import Stage
@@ -87,6 +88,7 @@ class EncoderRecipe:
                 tokenizer = bundle_tokenizer(checkpoint, model.vocab_size)
                 if (pad := padding_id(checkpoint, tokenizer)) is not None:
                     model.facts["pad_token_id"] = pad  # the tokenizer fills up, not the model
+                check_separators(model, tokenizer)
                 model, tokens = multi_vector(checkpoint, model, tokenizer)
                 names = tower.input_names
                 sentences, texts = options.sentences(SENTENCES), options.texts
