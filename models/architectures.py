@@ -104,6 +104,7 @@ ARCHITECTURES = {  # by model_type
     "mt5": Architecture("encoder-decoder", "mt5"),
     "umt5": Architecture("encoder-decoder", "umt5"),
     "bart": Architecture("encoder-decoder", "bart"),
+    "led": Architecture("encoder-decoder", "led"),
     "mbart": Architecture("encoder-decoder", "mbart"),
     "marian": Architecture("encoder-decoder", "marian"),
     "pegasus": Architecture("encoder-decoder", "pegasus"),

@@ -147,12 +147,17 @@ class Model(Seq2seq):
         super().__init__(
             config,
             words,
-            stack(config, own, config.encoder_layers, crossing=False),
+            self.reader(config, own),
             stack(config, words, config.decoder_layers, crossing=True),
             own_head=HEAD in names or not config.tied,
             bias=True,
             logits_bias=BIAS in names,
         )
+
+    @staticmethod
+    def reader(config: Config, words: Embedding) -> Seq2seqStack:
+        """The encoder, with a table of words."""
+        return stack(config, words, config.encoder_layers, crossing=False)
 
     @staticmethod
     def sanitize(tensors: Mapping[str, LazyTensor], config: Config) -> dict[str, LazyTensor]:
@@ -173,17 +178,26 @@ class Model(Seq2seq):
 
 def stack(config: WriterConfig, words: Embedding, depth: int, crossing: bool) -> Seq2seqStack:
     """An encoder or, `crossing`, a decoder."""
+    return Seq2seqStack(*parts(config, words, depth, crossing))
+
+
+def parts(
+    config: WriterConfig, words: Embedding, depth: int, crossing: bool
+) -> tuple[Seq2seqEmbeddings, list[Seq2seqBlock], LayerNorm | None]:
+    """The embeddings, the blocks and the last norm of one."""
     size = config.hidden_size
+    positions = config.target_positions if crossing else config.source_positions
+    assert positions is not None
     embeddings = Seq2seqEmbeddings(
         words,
         scale=math.sqrt(size) if config.scale_embedding else 1.0,
-        positions=Embedding(config.max_position_embeddings + config.first_position, size),
+        positions=Embedding(positions + config.first_position, size),
         first_position=config.first_position,
         norm=LayerNorm(size, EPS) if config.embedding_norm else None,
         norm_words=crossing and config.words_norm,
     )
     last = None if config.post_norm else LayerNorm(size, EPS)
-    return Seq2seqStack(embeddings, blocks(config, depth, crossing), last)
+    return embeddings, blocks(config, depth, crossing), last
 
 
 def blocks(config: WriterConfig, depth: int, crossing: bool) -> list[Seq2seqBlock]:

@@ -27,6 +27,8 @@ LIMITS = {  # a size above these is a mistake or an attack
     "num_hidden_groups": 512,
     "inner_group_num": 512,
     "max_position_embeddings": 1 << 24,
+    "max_encoder_position_embeddings": 1 << 24,
+    "max_decoder_position_embeddings": 1 << 24,
     "no_rope_layer_interval": 512,
     "sliding_window_pattern": 512,
     "num_decoder_layers": 512,

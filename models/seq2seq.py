@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from satchel.models import attend, ops
 from satchel.models.attend import Cache, Folding, Heads
 from satchel.models.layers import Attention, Embedding, Linear, RMSNorm, SelfAttention
+from satchel.models.neighbours import Texts
 from satchel.models.relative import DistanceBias
 from satchel.models.seq2seq_config import Seq2seqConfig
 from satchel.models.tables import HEAD, SOURCE_WORDS
@@ -32,6 +33,7 @@ class Context:
     cross: Sequence[Pair] = ()  # what a decoder's layers know of the sources
     cache: Cache | None = None
     bias: Tensor | None = None  # added to the scores within a text
+    texts: Texts | None = None  # sources whose tokens see their neighbours alone
     folding: Folding | None = None  # how a graph brings the rows of one source together
 
     def positions(self, length: int) -> Tensor:

@@ -30,6 +30,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "mt5": ("mt5", {"own_head": True}),
     "umt5": ("umt5", {"relative_attention_max_distance": 40}),
     "bart": ("bart", {}),
+    "led": ("led", {"logits_bias": True}),
     "mbart": ("mbart", {"scale_embedding": True}),
     "marian": ("marian", {"scale_embedding": True, "logits_bias": True}),
     "pegasus": ("pegasus", {"logits_bias": True}),

@@ -74,6 +74,12 @@ SIZES: dict[str, dict[str, Any]] = {
     "mt5": T5,
     "umt5": T5,
     "bart": BART,
+    "led": BART
+    | {
+        "max_encoder_position_embeddings": 400,
+        "max_decoder_position_embeddings": 200,
+        "attention_window": [8, 24],
+    },
     "mbart": BART,
     "marian": BART,
     "pegasus": BART,

@@ -32,6 +32,7 @@ OWN = {  # model_type -> the class registered for it in transformers 5.23; other
     "gte": "XLMRoberta",
     "jina_embeddings_v3": "XLMRoberta",
     "layoutlmv3": "LayoutLMv3",
+    "led": "Roberta",
     "longformer": "Roberta",
     "m2m_100": "M2M100",
     "marian": "Marian",
