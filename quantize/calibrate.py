@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from satchel.models.layers import Attention, Linear
+from satchel.quantize.planes import Plane, Watching
 
 Array = NDArray[np.float32]
 Range = tuple[Array, Array]  # least and largest of each channel
@@ -25,6 +26,7 @@ class Statistics:
     ranges: dict[str, Range] = field(default_factory=dict)  # of linear layers, each [inputs]
     # How far from zero keys and values of causal attention go, each [kv_heads * head_dim].
     caches: list[Range] = field(default_factory=list)
+    planes: dict[str, Plane] = field(default_factory=dict)  # of convolutions over images
     moment: Callable[[str], Array | None] = lambda name: None  # see `Moments`
 
     def largest(self, name: str) -> Array:
@@ -44,7 +46,8 @@ def watched(model: nn.Module) -> Iterator[Statistics]:
         elif isinstance(part, Attention):
             hooks += _watched_cache(part, statistics.caches)
     try:
-        yield statistics
+        with Watching(model, statistics.planes):
+            yield statistics
     finally:
         for hook in hooks:
             hook.remove()

@@ -13,6 +13,7 @@ import onnx_ir as ir
 
 from satchel.quantize import (
     cache8,
+    convolved,
     norms,
     open_layers,
     pad_odd_tokens,
@@ -49,6 +50,8 @@ def lower(
         new = Replacement(model.graph, node)
         layers.lower(new)
         new.carry_out()
+    planes = statistics.planes if profile.convolved else {}
+    convolved.lower(model.graph, lambda name: profile.scheme(name, role), planes)
     if role == "decoder":
         if cache8.kept(profile, statistics):
             cache8.lower(model.graph, statistics.caches, profile)
@@ -68,7 +71,8 @@ def lower(
 
 def layer_names(model: ir.Model) -> list[str]:
     """The dotted names of all layers of a traced graph."""
-    return [layer_name(node) for node in model.graph if node.domain == ABSTRACT]
+    linear = [layer_name(node) for node in model.graph if node.domain == ABSTRACT]
+    return [*linear, *convolved.names(model.graph)]
 
 
 class _Layers:

@@ -19,7 +19,6 @@ from satchel.quantize.calibrate import Moments, Statistics, watched
 from satchel.quantize.profile import Profile
 from satchel.quantize.rotate import obstacle, rotate
 from satchel.quantize.rounding import Array
-from satchel.quantize.schemes import FP32
 from satchel.quantize.smooth import smooth
 from satchel.quantize.tune import tune
 from satchel.runtime.bundle import Progress
@@ -69,7 +68,7 @@ def prepare(
     With a `fixed_cache` the profile's is taken whatever it costs; `budget` is the loss up to which layers
     get better schemes, None for no such search.
     """
-    readers.notes.extend(_left_out(readers, profile))
+    readers.notes.extend(_convolutions(readers, profile))
     profile, checks = rotated(readers, profile)
     profile, statistics = calibrated(readers, profile, stage)
     if not fixed_cache:
@@ -79,19 +78,22 @@ def prepare(
     return Prepared(profile, checks, statistics)
 
 
-def _left_out(readers: Readers, profile: Profile) -> list[str]:
-    """A remark where a good part of the weights has no scheme."""
+def _convolutions(readers: Readers, profile: Profile) -> list[str]:
+    """A remark where a good part of the weights could be multiplied in int8, too."""
     parts = {id(part): part for part in readers.parts.values()}.values()
     convolved = sum(
         layer.weight.numel()
         for part in parts
         for layer in part.modules()
-        if isinstance(layer, nn.Conv1d | nn.Conv2d)
+        if isinstance(layer, nn.Conv2d)
     )
     share = convolved / max(1, sum(w.numel() for part in parts for w in part.parameters()))
-    if profile.default is FP32 or share < NOTEWORTHY:
+    if profile.convolved or not profile.default.by_range or share < NOTEWORTHY:
         return []
-    return [f"convolutions stay float32: {share:.0%} of the weights"]
+    return [
+        f"convolutions, {share:.0%} of the weights, are kept in int8 and multiplied in float32; "
+        "--calibration FOLDER of images like those it will see multiplies in int8"
+    ]
 
 
 def rotated(readers: Readers, profile: Profile) -> tuple[Profile, list[Check]]:

@@ -42,6 +42,7 @@ class Profile:
     paired: bool = False
     untiled: bool = False  # attention takes the scores of a head at once (`untiled.py`)
     staggered: bool = False  # rows of weights are no whole pages long (`staggered.py`)
+    convolved: bool = False  # images of the user fix scales of convolutions (`convolved.py`)
     opened: bool = False  # layers can be given an adapter (`open_layers.py`)
     # Patterns that some layer of the model must have, and who asked for it.
     asked: dict[str, str] = field(default_factory=dict)
@@ -106,7 +107,12 @@ class Profile:
             "smoothed": self.smoothed,
             "compensated": self.compensated,
             "cache": self.cache,
-        } | ({OPEN_LAYERS: True} if self.opened else {})
+        } | {key: True for key, said in self._seldom.items() if said}
+
+    @property
+    def _seldom(self) -> dict[str, bool]:
+        """What the manifest leaves out where it is not so."""
+        return {OPEN_LAYERS: self.opened, "convolved": self.convolved}
 
 
 def matches(layer: str, name: str) -> bool:

@@ -8,18 +8,20 @@ budget.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from satchel.models.layers import Linear
 from satchel.quantize.calibrate import Statistics
+from satchel.quantize.convolved import FEWEST
+from satchel.quantize.planes import Plane, Rounding
 from satchel.quantize.profile import Profile
 from satchel.quantize.rounding import Array
-from satchel.quantize.schemes import Scheme
+from satchel.quantize.schemes import FP32, Scheme, channels
 
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
 OPEN = "down_proj"  # behind an activation, whose numbers have no bound
@@ -111,3 +113,39 @@ def _cost(
         return max(0.0, loss())
     finally:
         layer.weight.data = kept
+
+
+def convolutions(model: nn.Module) -> dict[str, nn.Conv1d | nn.Conv2d]:
+    """The convolutions of a model that int8 makes smaller, by their dotted names."""
+    found = {n: one for n, one in model.named_modules() if isinstance(one, nn.Conv1d | nn.Conv2d)}
+    return {name: layer for name, layer in found.items() if layer.weight[0].numel() >= FEWEST}
+
+
+def convolution_costs(
+    model: nn.Module,
+    schemes: Mapping[str, Scheme],
+    planes: Mapping[str, Plane],
+    loss: Callable[[], float],
+    progress: Progress = iter,
+) -> dict[str, float]:
+    """What each of the convolutions costs that have these `schemes`: its weight in int8, and what it
+    reads and gives where `planes` fix scales for that."""
+    found = {}
+    layers = convolutions(model)
+    for name in progress([name for name in schemes if schemes[name] is not FP32]):
+        layer = layers[name]
+        kept = layer.weight.data
+        rounded = name in planes and schemes[name].by_range
+        try:
+            layer.weight.data = _restored(kept)
+            with Rounding(model, name, planes[name]) if rounded else nullcontext():
+                found[name] = max(0.0, loss())
+        finally:
+            layer.weight.data = kept
+    return found
+
+
+def _restored(kernel: Tensor) -> Tensor:
+    """What is left of a kernel [outputs, ...] in int8."""
+    rounded = channels.quantize(kernel.flatten(1).numpy())
+    return torch.from_numpy((rounded.values * rounded.scales).T.copy()).view_as(kernel)

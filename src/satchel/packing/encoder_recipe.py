@@ -22,7 +22,6 @@ from satchel.models.architectures import architecture
 from satchel.models.encoder import ReferenceEncoder
 from satchel.packing.decoder_recipe import MAX_MEAN_KL, MIN_TOP1
 from satchel.packing.encoder_samples import (
-    IMAGES,
     Sample,
     answers_of,
     padding,
@@ -58,7 +57,8 @@ class EncoderRecipe:
     model: ReferenceEncoder
     tokenizer: bytes | None
     image: ImageFormat | None
-    # By role: shipped sentences, or images made for the purpose; those that smooth are not measured on.
+    # By role: shipped sentences, or images made for the purpose, or the user's; those that calibrate are
+    # not measured on.
     samples: dict[str, list[Sample]]
     calibration: dict[str, list[Sample]]
     notes: list[str]
@@ -82,8 +82,7 @@ class EncoderRecipe:
         for role, tower in model.towers.items():
             if "pixel_values" in tower.input_names:
                 assert image is not None
-                pictures = pictures_as_inputs(image)
-                samples[role], calibration[role] = pictures[:IMAGES], pictures[IMAGES:]
+                samples[role], calibration[role] = pictures_as_inputs(image, options.images)
             else:
                 tokenizer = bundle_tokenizer(checkpoint, model.vocab_size)
                 if (pad := padding_id(checkpoint, tokenizer)) is not None:
@@ -288,6 +287,8 @@ class EncoderRecipe:
         """What `satchel verify` repeats: a text's ids (images are made anew from their seed) and
         the first numbers of the answer, by the reference model and by the bundle."""
         sample = self.samples[role][0]
+        if "pixel_values" in sample and self.image is not None:
+            sample = {"pixel_values": self.image.pixels(next(self.image.pictures(1)))[None]}
         expected = self._reference(role, sample).reshape(-1)[:16]
         actual = encoder(sample)[0].reshape(-1)[:16]
         ids = sample["input_ids"][0].tolist() if "input_ids" in sample else None

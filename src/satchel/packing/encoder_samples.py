@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from satchel.runtime.text_messages import TextMessages
 
 Array = NDArray[np.float32]
 EXACT_SAMPLES, IMAGES = 8, 32
+JUDGED = 4  # of so many images of the user one is measured on
 IMAGES_TOGETHER = 4  # in a batch: the scores of many large images need much memory
 
 Sample = dict[str, NDArray[Any]]  # the inputs of one text or image, a batch of one
@@ -46,9 +48,22 @@ def texts_as_inputs(
     return samples
 
 
-def pictures_as_inputs(image: ImageFormat) -> list[Sample]:
-    """Pictures made for the purpose, through the checkpoint's preprocessing."""
-    return [{"pixel_values": image.pixels(one)[None]} for one in image.pictures(2 * IMAGES)]
+def pictures_as_inputs(
+    image: ImageFormat, files: Sequence[Path] | None
+) -> tuple[list[Sample], list[Sample]]:
+    """Pictures to measure on and others to calibrate on, through the checkpoint's preprocessing: made for
+    the purpose, or of the user's files each fourth and the rest."""
+    if files is None:
+        made = [_seen(image, one) for one in image.pictures(2 * IMAGES)]
+        return made[:IMAGES], made[IMAGES:]
+    given = [_seen(image, file) for file in files]
+    judged = given[::JUDGED]
+    del given[::JUDGED]
+    return judged, given
+
+
+def _seen(image: ImageFormat, picture: object) -> Sample:
+    return {"pixel_values": image.pixels(picture)[None]}
 
 
 def padding(model: ReferenceEncoder) -> int | None:

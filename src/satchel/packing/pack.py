@@ -30,6 +30,7 @@ from satchel.packing.encoder_recipe import EncoderRecipe
 from satchel.packing.entity_recipe import EntityRecipe
 from satchel.packing.image_text_recipe import ImageTextRecipe
 from satchel.packing.library_class import opened_by
+from satchel.packing.own_images import find_images
 from satchel.packing.own_texts import read_texts
 from satchel.packing.recipe import ExportOptions, Recipe
 from satchel.packing.seq2seq_recipe import Seq2seqRecipe
@@ -97,12 +98,16 @@ def pack(
 
     `merge_lora` is a folder saved by peft, whose adapter goes into the weights first. With `open_layers`
     a decoder's bundle takes adapters later (`satchel.packing.convert_lora`).
+    `calibration` is a file of texts, or for a model that sees a folder of images, a fourth of which its
+    quality is measured on; `quality_text` a file of texts.
     `library_class` names the class of sentence-transformers that the bundle stands in for: where a folder
     lists no modules, what that class assumes is assumed. Raises FidelityError where a check fails, unless
     `force` keeps the bundle, marked unverified. A bundle appears whole or not at all.
     """
     chosen, out = named(profile).keeping(keep_fp32).caching(cache), Path(out)
-    own = read_texts("--calibration", calibration), read_texts("--quality-text", quality_text)
+    images = find_images("--calibration", calibration)
+    texts = read_texts("--calibration", calibration if images is None else None)
+    own = texts, read_texts("--quality-text", quality_text), images
     publish.check_target(out, Path(source), overwrite)
     opened = adapters.merged(open_source(str(source), revision), adapter)
     checkpoint = lora.merged(opened, merge_lora)
@@ -111,6 +116,8 @@ def pack(
         task = task or made_for
     recipe = _recipe(checkpoint, ExportOptions(context, task, ignored_keys, *own), stage)
     _check_windows(chosen, recipe)
+    if images is not None:
+        chosen = dataclasses.replace(chosen, convolved=True)
     if open_layers:
         chosen = _opened(chosen, recipe)
     with publish.staged(out) as folder:
@@ -135,6 +142,11 @@ def _recipe(checkpoint: Checkpoint, options: ExportOptions, stage: Stage) -> Rec
     kind = READING.get(entry.reads, RECIPES)[family(checkpoint, options.task)]
     if entry.module in OF_WAVES:
         kind = WaveSpeechRecipe
+    if options.images is not None and (entry.reads != "images" or kind is not EncoderRecipe):
+        reads = f"{entry.reads} and writes" if entry.reads == "images" else entry.reads
+        raise UsageError(
+            f"--calibration is a folder, of images; this model reads {reads}: no image fixes its scales"
+        )
     recipe: Recipe = kind.of(checkpoint, options, stage)
     recipe.notes.extend(checkpoint.notes)
     return recipe

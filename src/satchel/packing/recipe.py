@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from torch import nn
@@ -26,7 +27,7 @@ class ExportOptions:
     """What the user asked of an export that depends on the family.
 
     `calibration` are the texts that scales are fixed by, and `quality_text` those that the bundle is
-    measured on; where they are None, it is those of the package.
+    measured on; where they are None, it is those of the package. `images` are files for both.
     """
 
     context: int | None = None
@@ -34,6 +35,7 @@ class ExportOptions:
     ignored_keys: Collection[str] = ()
     calibration: Sequence[str] | None = None
     quality_text: Sequence[str] | None = None
+    images: Sequence[Path] | None = None
 
     @property
     def texts(self) -> Sequence[str]:
