@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import satchel
+from satchel.cli.report import describe
+from satchel.runtime.bundle import open_bundle
 from satchel.runtime.errors import UsageError
 from tests.digits import PROCESSOR, SIDE, Digits, learnt
 from tests.tiny_encoders import save_encoder
@@ -60,6 +62,7 @@ def test_int8_products_give_the_labels_of_float32(
     assert quantization(convolved)["convolved"] is True
     assert (digits.likeliest == digits.labels).mean() > 0.97
     assert (likeliest(convolved, digits.others) == digits.likeliest).mean() >= 0.995
+    assert "convolutions over images: channel8" in describe(open_bundle(convolved))
     made = operators(convolved, tmp_path)
     assert made["QLinearConv"] == 7 and not made["Conv"] and not made["FusedConv"]
 

@@ -232,6 +232,10 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "no layer": ({"keep_fp32": ["middle_proj"]}, "--keep-fp32 'middle_proj': no such layer"),
     "no budget": ({"tune": 0.0}, "--tune 0.0; expected a loss above 0"),
     "nothing to tune": ({"tune": 0.1, "profile": "fp32"}, "--tune has no effect"),
+    "nothing to calibrate": (
+        {"calibration": "few", "profile": "fp32"},
+        "--calibration has no effect",
+    ),
     "no file": ({"calibration": "nowhere.txt"}, "--calibration 'nowhere.txt': not a file"),
     "bytes": ({"calibration": "bytes"}, "not a file of texts in UTF-8"),
     "bytes to judge": ({"quality_text": "bytes"}, "--quality-text 'bytes': not a file of texts"),

@@ -137,6 +137,8 @@ def _quantisation(manifest: Manifest) -> list[tuple[str, str]]:
         groups += [f"{', '.join(names)}: {scheme}" for scheme, names in named.items()]
     if "tables" in profile:
         groups.append(f"tables: {_scheme(profile['tables'])}")
+    if profile.get("convolved"):
+        groups.append("convolutions over images: channel8, by the user's images")
     return [("quantisation", str(profile.get("name"))), *(("", group) for group in groups)]
 
 

@@ -21,7 +21,10 @@ def read_texts(option: str, path: str | Path | None) -> list[str] | None:
     try:
         lines = Path(path).read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{option} {shown(path)}: not a file of texts in UTF-8") from error
+        missing = "" if Path(path).exists() else ", there is none"
+        raise UsageError(
+            f"{option} {shown(path)}: not a file of texts in UTF-8{missing}"
+        ) from error
     texts = [line for line in lines if line.strip()]
     if sum(len("".join(text.split())) for text in texts) < FEWEST_CHARACTERS:
         raise UsageError(

@@ -105,6 +105,8 @@ def pack(
     `force` keeps the bundle, marked unverified. A bundle appears whole or not at all.
     """
     chosen, out = named(profile).keeping(keep_fp32).caching(cache), Path(out)
+    if calibration is not None and not chosen.calibrated:
+        raise UsageError(f"--calibration has no effect with --profile {chosen.name}")
     images = find_images("--calibration", calibration)
     texts = read_texts("--calibration", calibration if images is None else None)
     own = texts, read_texts("--quality-text", quality_text), images
