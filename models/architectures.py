@@ -103,6 +103,7 @@ ARCHITECTURES = {  # by model_type
     "t5": Architecture("encoder-decoder", "t5"),
     "mt5": Architecture("encoder-decoder", "mt5"),
     "umt5": Architecture("encoder-decoder", "umt5"),
+    "longt5": Architecture("encoder-decoder", "longt5"),
     "bart": Architecture("encoder-decoder", "bart"),
     "led": Architecture("encoder-decoder", "led"),
     "mbart": Architecture("encoder-decoder", "mbart"),

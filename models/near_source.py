@@ -19,9 +19,14 @@ class NearSource(NearAttention):
 
 
 class NearStack(Seq2seqStack):
-    """An encoder of such blocks."""
+    """An encoder of such blocks, whose bias by distance, where there is one, is of neighbours alone."""
+
+    def forward(self, input_ids: Tensor, context: Context) -> Tensor:
+        return self.states(
+            self.embeddings(input_ids, context.positions(input_ids.shape[1])), context
+        )
 
     def states(self, x: Tensor, context: Context) -> Tensor:
         batch, length, _ = x.shape
-        texts = Texts(batch, length, context.lengths)
+        texts = Texts(batch, length, context.lengths, distances=self.distance_bias)
         return super().states(x, dataclasses.replace(context, texts=texts))

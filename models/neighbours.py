@@ -15,6 +15,7 @@ from torch import Tensor
 from satchel.models import attend
 from satchel.models.attend import LOWEST
 from satchel.models.layers import SelfAttention
+from satchel.models.relative import DistanceBias
 
 BLOCK = 128  # queries that see the same keys: with fewer, keys are copied more often
 
@@ -61,8 +62,11 @@ class Neighbours:
             beyond = (places >= count)[:, None, None].expand(-1, *queries.shape, -1)
             hidden = torch.cat([hidden, beyond], -1)
             keys = torch.cat([keys, places.expand(keys.shape[0], -1)], 1)
-        bias = torch.where(hidden, LOWEST, 0.0).expand(texts.batch, -1, -1, -1)
-        return cls(queries, keys, bias.flatten(0, 1)[:, None], leading)
+        bias = torch.where(hidden, LOWEST, 0.0)[:, :, None]
+        if texts.distances is not None:
+            bias = bias + texts.distances(queries, keys[:, None])
+        bias = bias.expand(texts.batch, -1, -1, -1, -1)
+        return cls(queries, keys, bias.flatten(0, 1), leading)
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ class Texts:
     length: int
     lengths: Tensor | None = None  # int32 [batch]: tokens that are no padding, None where all are
     leading: Leading | None = None
+    distances: DistanceBias | None = None  # what is added to the scores by distance
     made: dict[int, Neighbours] = field(default_factory=dict)
 
     def near(self, reach: int) -> Neighbours:
@@ -111,8 +116,8 @@ def _blocks(x: Tensor, places: Tensor) -> Tensor:
 class NearAttention(SelfAttention):
     """Attention of each token to `reach` others on either side."""
 
-    def __init__(self, hidden_size: int, num_heads: int, reach: int) -> None:
-        super().__init__(hidden_size, num_heads)
+    def __init__(self, hidden_size: int, num_heads: int, reach: int, **form: Any) -> None:
+        super().__init__(hidden_size, num_heads, **form)
         self.reach = reach
 
     def forward(self, x: Tensor, texts: Texts, *_: None) -> Tensor:  # type: ignore[override]

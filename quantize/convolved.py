@@ -20,7 +20,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from satchel.quantize.nodes import initializer, shape
-from satchel.quantize.planes import Plane, Span
+from satchel.quantize.planes import Plane, Extent
 from satchel.quantize.schemes import FP32, Scheme, channels
 
 FEWEST = 8  # numbers of an output channel: with fewer its scale is a good part of what is saved
@@ -100,7 +100,7 @@ class _Convolutions:
         scales = initializer(self.graph, f"{name}.scales", steps)
         return self._before(node, "DequantizeLinear", [values, scales], axis=0)
 
-    def _give_eight_bits(self, node: ir.Node, span: Span) -> None:
+    def _give_eight_bits(self, node: ir.Node, span: Extent) -> None:
         """What a convolution gives in 8 bits, behind an activation that cuts numbers off."""
         end = _end(node)
         last = end.producer()
@@ -112,7 +112,7 @@ class _Convolutions:
         for use in uses:
             use.node.replace_input_with(use.idx, rounded)
 
-    def _eight_bits(self, before: ir.Node, x: ir.Value, span: Span) -> ir.Value:
+    def _eight_bits(self, before: ir.Node, x: ir.Value, span: Extent) -> ir.Value:
         """`x` through uint8 and back, once for all convolutions that read it."""
         scale = initializer(self.graph, f"{x.name}.scale", np.array(span.step, np.float32))
         zero = initializer(self.graph, f"{x.name}.zero", np.array(span.zero, np.uint8))

@@ -18,20 +18,20 @@ STEPS = 255  # of uint8
 
 
 @dataclass(frozen=True)
-class Span:
+class Extent:
     """The least and the largest of some numbers; zero lies between."""
 
     low: float = 0.0
     high: float = 0.0
 
-    def over(self, x: Tensor) -> Span:
+    def over(self, x: Tensor) -> Extent:
         """This span, with the numbers of `x`."""
         low, high = x.detach().aminmax()
-        return Span(min(self.low, float(low)), max(self.high, float(high)))
+        return Extent(min(self.low, float(low)), max(self.high, float(high)))
 
-    def within(self, low: float, high: float) -> Span:
+    def within(self, low: float, high: float) -> Extent:
         """What is left of this span between two bounds."""
-        return Span(max(self.low, low), min(self.high, high))
+        return Extent(max(self.low, low), min(self.high, high))
 
     @property
     def step(self) -> float:
@@ -53,8 +53,8 @@ class Span:
 class Plane:
     """What a convolution reads, and what it gives before any activation."""
 
-    inputs: Span = Span()
-    outputs: Span = Span()
+    inputs: Extent = Extent()
+    outputs: Extent = Extent()
 
 
 class _Convolving(TorchFunctionMode):

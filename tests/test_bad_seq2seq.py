@@ -59,6 +59,12 @@ CHECKPOINTS: dict[str, d.Case] = {
     "buckets_other": (d.config(relative_attention_num_buckets=16), W, "distance_bias"),
     "distance": (d.config(relative_attention_max_distance=16), C, "= 16"),
     "distance_huge": (d.config(relative_attention_max_distance=1 << 40), C, "1..65536"),
+    "transient": (
+        d.config(model_type="longt5", encoder_attention_type="transient-global"),
+        U,
+        "'transient-global' is not supported; known: local",
+    ),
+    "radius": (d.config(model_type="longt5", local_radius=-1), C, "local_radius = -1"),
     "unknown_key": (d.config(is_causal=False), U, "'is_causal'"),
     "start_absent": (NO_START, C, "decoder_start_token_id"),
     "start_beyond": (generation(decoder_start_token_id=VOCAB), C, "outside 0..319"),

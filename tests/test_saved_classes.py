@@ -48,7 +48,7 @@ BIASED = ("phi", "gptj", "codegen")  # whose head adds a bias, which no base cla
 BASED = [
     name
     for name in of_family("encoder-decoder", "text")
-    if name not in ("t5", "mt5", "umt5", "encoder-decoder")
+    if name not in ("t5", "mt5", "umt5", "longt5", "encoder-decoder")
 ]
 WORD_HEADS = {  # model_type -> the last layer of the masked-word head, the other name of its bias
     "bert": ("cls.predictions.decoder", "cls.predictions.bias"),

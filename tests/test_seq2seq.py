@@ -29,6 +29,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "t5-own-head": ("t5", GATED | {"own_head": True, "num_heads": 3}),
     "mt5": ("mt5", {"own_head": True}),
     "umt5": ("umt5", {"relative_attention_max_distance": 40}),
+    "longt5": ("longt5", {"feed_forward_proj": "gated-gelu"}),
     "bart": ("bart", {}),
     "led": ("led", {"logits_bias": True}),
     "mbart": ("mbart", {"scale_embedding": True}),

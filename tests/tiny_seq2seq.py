@@ -73,6 +73,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "t5": T5,
     "mt5": T5,
     "umt5": T5,
+    "longt5": T5 | {"local_radius": 9},
     "bart": BART,
     "led": BART
     | {
