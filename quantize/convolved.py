@@ -20,7 +20,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from satchel.quantize.nodes import initializer, shape
-from satchel.quantize.planes import Plane, Extent
+from satchel.quantize.planes import Extent, Plane
 from satchel.quantize.schemes import FP32, Scheme, channels
 
 FEWEST = 8  # numbers of an output channel: with fewer its scale is a good part of what is saved
