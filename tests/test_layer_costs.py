@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from satchel.checkpoints.source import open_source
@@ -115,7 +116,8 @@ def test_layers_of_a_model_that_hears_are_measured(tmp_path: Path) -> None:
     chosen = named("int8").among(recipe.graphs)
     nothing = {"encoder": Statistics(), "decoder": Statistics()}  # it is not calibrated
     found = list(improve.better(recipe, Prepared(chosen, [], nothing), quiet))
-    count = sum(isinstance(part, Linear) for part in recipe.reference.modules())
+    kinds = Linear, nn.Conv1d
+    count = sum(isinstance(part, kinds) for part in recipe.reference.modules())
     assert [round(share * count) for _, share, _ in found] == [1, 2, 4, 8, 16, count]
     assert [len(profile.layers) for profile, _, _ in found] == [1, 2, 4, 8, 16, count]
     assert set(found[0][0].layers.values()) == {FP32}
