@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,9 @@ def theirs() -> Any:
 
 @pytest.fixture(scope="module")
 def int8(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The bundle of `make demo`, or the one that SATCHEL_DEMO names, which this tree has made."""
+    if (made := os.environ.get("SATCHEL_DEMO")) is not None:
+        return satchel.load(made)
     out = tmp_path_factory.mktemp("bundles") / "int8"
     satchel.pack(gguf_file(), out)
     return satchel.load(out)
