@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from satchel.models.layers import Linear
 from satchel.quantize.calibrate import Statistics
@@ -21,7 +21,7 @@ from satchel.quantize.convolved import FEWEST
 from satchel.quantize.planes import Plane, Rounding
 from satchel.quantize.profile import Profile
 from satchel.quantize.rounding import Array
-from satchel.quantize.schemes import FP32, Scheme, channels
+from satchel.quantize.schemes import CHANNEL8, FP32, Scheme
 
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
 OPEN = "down_proj"  # behind an activation, whose numbers have no bound
@@ -137,15 +137,10 @@ def convolution_costs(
         kept = layer.weight.data
         rounded = name in planes and schemes[name].by_range
         try:
-            layer.weight.data = _restored(kept)
+            matrix = CHANNEL8.restored(kept.flatten(1).numpy())
+            layer.weight.data = torch.from_numpy(matrix).view_as(kept)
             with Rounding(model, name, planes[name]) if rounded else nullcontext():
                 found[name] = max(0.0, loss())
         finally:
             layer.weight.data = kept
     return found
-
-
-def _restored(kernel: Tensor) -> Tensor:
-    """What is left of a kernel [outputs, ...] in int8."""
-    rounded = channels.quantize(kernel.flatten(1).numpy())
-    return torch.from_numpy((rounded.values * rounded.scales).T.copy()).view_as(kernel)

@@ -25,6 +25,7 @@ from satchel.packing.encoder_samples import (
     Sample,
     answers_of,
     padding,
+    picture_as_input,
     pictures_as_inputs,
     some_of,
     texts_as_inputs,
@@ -288,7 +289,7 @@ class EncoderRecipe:
         the first numbers of the answer, by the reference model and by the bundle."""
         sample = self.samples[role][0]
         if "pixel_values" in sample and self.image is not None:
-            sample = {"pixel_values": self.image.pixels(next(self.image.pictures(1)))[None]}
+            sample = picture_as_input(self.image, next(self.image.pictures(1)))
         expected = self._reference(role, sample).reshape(-1)[:16]
         actual = encoder(sample)[0].reshape(-1)[:16]
         ids = sample["input_ids"][0].tolist() if "input_ids" in sample else None

@@ -54,15 +54,16 @@ def pictures_as_inputs(
     """Pictures to measure on and others to calibrate on, through the checkpoint's preprocessing: made for
     the purpose, or of the user's files each fourth and the rest."""
     if files is None:
-        made = [_seen(image, one) for one in image.pictures(2 * IMAGES)]
+        made = [picture_as_input(image, one) for one in image.pictures(2 * IMAGES)]
         return made[:IMAGES], made[IMAGES:]
-    given = [_seen(image, file) for file in files]
+    given = [picture_as_input(image, file) for file in files]
     judged = given[::JUDGED]
     del given[::JUDGED]
     return judged, given
 
 
-def _seen(image: ImageFormat, picture: object) -> Sample:
+def picture_as_input(image: ImageFormat, picture: object) -> Sample:
+    """A picture through the checkpoint's preprocessing."""
     return {"pixel_values": image.pixels(picture)[None]}
 
 
